@@ -1,0 +1,35 @@
+# tests.cmake - each tests/KIND/test_NAME.c is one program and one test, KIND.NAME.
+
+enable_testing()
+
+file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
+add_part(test_support SOURCES ${support_sources}
+    LINK client gateway_core common PkgConfig::CMOCKA)
+
+set(environment
+    "ROOMCAST_BIN=${PROJECT_BINARY_DIR}/bin"
+    "ROOMCAST_SOURCE=${PROJECT_SOURCE_DIR}"
+    "ASAN_OPTIONS=detect_stack_use_after_return=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "TSAN_OPTIONS=halt_on_error=1")
+
+# A test of whole gateways counts as two of ctest's jobs, so that on two cores it runs
+# alone: it has deadlines to keep.
+function(add_tests kind timeout_secs processors)
+    file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/test_*.c")
+    foreach(source IN LISTS sources)
+        get_filename_component(name "${source}" NAME_WE)
+        string(REGEX REPLACE "^test_" "" name "${name}")
+        add_program(${kind}_${name} FOLDER tests SOURCES "${source}" LINK test_support)
+        add_test(NAME ${kind}.${name} COMMAND ${kind}_${name})
+        set_tests_properties(${kind}.${name} PROPERTIES
+            LABELS ${kind}
+            TIMEOUT ${timeout_secs}
+            PROCESSORS ${processors}
+            ENVIRONMENT "${environment}")
+    endforeach()
+endfunction()
+
+add_tests(unit 60 1)
+add_tests(lua 120 1)
+add_tests(integration 300 2)

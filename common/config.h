@@ -1,0 +1,62 @@
+/* config.h - the settings of the programs, from flags and the environment.
+ *
+ * One table in config.c says everything about a setting: name, default, limits,
+ * help. A flag (--history-limit 50, --history-limit=50) beats the environment
+ * variable of the same name (ROOMCAST_HISTORY_LIMIT), and an empty variable counts as
+ * none. What may hold a password can also come from the file that the variable with
+ * _FILE behind its name tells.
+ */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/config_address.h"
+
+enum config_program { CONFIG_GATEWAY = 1, CONFIG_ADMIN = 2 };
+
+/* Strings are owned by the config; never NULL unless said. */
+struct config {
+    char *listen, *ops_listen;
+    char *advertise; /* empty: host name and port */
+    char *redis_url;
+    struct config_redis redis;
+    char *key_prefix;
+    long redis_deadline_ms;
+    long workers; /* 0: one a core */
+    long history_limit;
+    long room_ttl_secs, lease_secs, dedupe_secs;
+    long presence_grace_ms, presence_events_max;
+    long max_message_bytes, max_connections, max_rooms;
+    long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */
+    long joins_per_sec, joins_burst;       /* the same */
+    long requests_in_flight;
+    long send_queue_max_bytes, slow_secs;
+    long queues_max_bytes;
+    long flush_ms;
+    long handshake_secs, first_join_secs, ping_interval_secs, drain_secs;
+    char *allowed_origins; /* "*" or a comma separated list */
+    char *auth;
+    char *log_level;
+    bool echo; /* hidden: for conformance suites */
+};
+
+/* What main does next: run, or exit with 0 or 2. */
+enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
+
+/* Reads the flags and the environment into `config` (zeroed by the caller). --help and
+ * --version print to stdout: CONFIG_EXIT_OK. A bad setting prints one line `NAME:
+ * reason` to stderr: CONFIG_EXIT_BAD. Sets log_max. Whatever comes out, deinit frees. */
+enum config_outcome config_load(struct config *config, enum config_program program,
+                                int argc, char **argv)
+    __attribute__((warn_unused_result));
+
+/* Frees what load made; accepts a zeroed struct, and may be called twice. */
+void config_deinit(struct config *config);
+
+/* Writes docs/configuration.md's text: every setting of every program. */
+void config_print_markdown(FILE *out);
+
+#endif

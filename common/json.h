@@ -1,0 +1,49 @@
+/* json.h - a strict look at JSON text (RFC 8259) before anything is believed of it.
+ *
+ * Finds the members of an object without building a tree, refuses what cJSON would let
+ * pass (trailing bytes, raw control characters, `01`, NUL, lone surrogates, deep nesting),
+ * and copies a value without the white space between its tokens. Nothing is allocated
+ * for values: they point into the text.
+ */
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/strbuf.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+/* A token as it stands in the text, strings with their quotes. base NULL: none. */
+struct json_text {
+    const char *base;
+    size_t len;
+};
+
+struct json_member {
+    struct json_text key, value;
+};
+
+/* Members found by json_scan; zeroed is empty, may be used again and again. */
+struct json_members {
+    struct json_member *items;
+    size_t count, cap;
+};
+
+void json_members_deinit(struct json_members *members);
+
+/* Checks that `bytes` are exactly one JSON object in UTF-8 and lists its members in
+ * order. 0 or UV_EINVAL. UTF-8 is checked inside strings. */
+int json_scan(const char *bytes, size_t len, struct json_members *out)
+    __attribute__((warn_unused_result));
+
+/* Adds `value` (checked by json_scan) without white space between tokens; control
+ * characters (also U+007F to U+009F, U+2028, U+2029) in strings are escaped, all
+ * else stays as written. */
+void json_add_compact(struct strbuf *out, struct json_text value);
+
+/* Whether `bytes` are UTF-8 (RFC 3629: no overlong forms, no surrogates). */
+bool json_is_utf8(const char *bytes, size_t len);
+
+#endif

@@ -1,0 +1,60 @@
+/* keys.h - every Redis key and channel name (SPEC section 3); the only file that spells
+ * one.
+ *
+ * The tag `{R}` keeps all of a room in one cluster slot. Names are built into buffers
+ * of the caller, KEYS_MAX_BYTES long, followed by a NUL; each function returns the
+ * length.
+ */
+#ifndef COMMON_KEYS_H
+#define COMMON_KEYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { KEYS_MAX_BYTES = 640 };
+
+enum room_key {
+    KEY_META,
+    KEY_MEMBERS,
+    KEY_HISTORY,
+    KEY_BANS,
+    KEY_MUTES,
+    KEY_KICKS,
+    KEY_CLOSED,
+    KEY_EVENTS, /* a channel */
+};
+
+enum node_key {
+    KEY_NODE,
+    KEY_NODE_ROOMS,
+    KEY_NODE_CLAIM,
+    KEY_NODE_CANARY /* a channel */
+};
+
+enum fleet_key { KEY_ROOMS, KEY_ROOMS_MEMBERS, KEY_NODES, KEY_STATS };
+
+/* Sets the prefix (SPEC: ROOMCAST_KEY_PREFIX); once, before any thread starts. */
+void keys_set_prefix(const char *prefix);
+
+size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which);
+
+/* The users of `room` that came in through `node`. */
+size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node);
+
+/* Where an idempotent message is remembered; the length of the user's name keeps
+ * ("a:b", "c") and ("a", "b:c") apart. */
+size_t keys_dedupe(char *out, const char *room, size_t room_len, const char *user,
+                   size_t user_len, const char *key, size_t key_len);
+
+size_t keys_node(char *out, const char *node, enum node_key which);
+size_t keys_fleet(char *out, enum fleet_key which);
+
+/* The pattern of keyspace notifications for the expiry of rooms in database `db`. */
+size_t keys_expiry_pattern(char *out, int db);
+
+/* Takes the room's name out of a channel name: an events channel, or a notification
+ * under the pattern above. NULL if it is neither. Borrowed from `channel`. */
+const char *keys_room_of_events(const char *channel, size_t len, size_t *room_len);
+const char *keys_room_of_expiry(const char *channel, size_t len, size_t *room_len);
+
+#endif

@@ -1,0 +1,127 @@
+/* metrics.h - counters, gauges and histograms in Prometheus' text format.
+ *
+ * Each worker writes a struct metrics of its own and nobody else does; the ops thread
+ * adds them up. So a metric is a relaxed atomic that is never incremented with a
+ * locked instruction: one writer needs none.
+ */
+#ifndef COMMON_METRICS_H
+#define COMMON_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/strbuf.h"
+
+typedef _Atomic uint64_t metric;
+
+/* X(kind, name, help): without a label */
+#define METRICS_PLAIN(X)                                                               \
+    X(gauge, connections, "WebSocket connections that are open")                       \
+    X(gauge, rooms, "Rooms with members on this gateway")                              \
+    X(gauge, members, "Users in rooms, as far as they came in here")                   \
+    X(counter, connects_total, "WebSocket handshakes completed")                       \
+    X(counter, messages_published_total, "Messages stored in Redis and acked")         \
+    X(counter, deliveries_total, "Messages handed to a member's connection")           \
+    X(counter, sent_bytes_total, "Bytes written to clients")                           \
+    X(counter, received_bytes_total, "Bytes read from clients")                        \
+    X(counter, slow_consumers_total, "Connections that fell behind")                   \
+    X(counter, signals_dropped_total, "Signals not sent to clients that fell behind")  \
+    X(counter, presence_dropped_total,                                                 \
+      "Presence events not sent to clients that fell behind")                          \
+    X(counter, gaps_total, "Gaps told to members")                                     \
+    X(counter, resets_total, "Rooms made anew because Redis lost them")                \
+    X(counter, backfilled_messages_total,                                              \
+      "Messages read from the history because their notice did not come")              \
+    X(counter, rooms_expired_total, "Empty rooms whose time was over")                 \
+    X(counter, members_expired_total, "Members of dead nodes that were undone")        \
+    X(counter, nodes_undone_total, "Dead nodes whose members were undone")             \
+    X(counter, nodes_renamed_total, "Times this gateway found itself declared dead")   \
+    X(counter, syncs_total, "Rooms compared with Redis after an outage")               \
+    X(counter, pool_alloc_total, "Blocks taken from the pool")                         \
+    X(counter, pool_recycle_total, "Blocks given back to the pool")                    \
+    X(gauge, pool_bytes, "Memory held by the pool, in use or free")                    \
+    X(gauge, send_queue_bytes, "Bytes waiting for clients that do not read")
+
+/* X(kind, name, label, help, values...): one label, its values fixed. gauge_min: of all
+ * workers the smallest counts; gauge_max_ms: the largest, kept in milliseconds. */
+#define METRICS_LABELLED(X)                                                            \
+    X(counter, disconnects_total, reason, "Connections ended, by reason", "client",    \
+      "handshake", "protocol", "too_large", "slow", "no_pong", "idle", "draining",     \
+      "operator", "shutdown", "error")                                                 \
+    X(counter, requests_total, type, "Requests, by type", "join", "leave", "message",  \
+      "get_members", "get_history", "signal", "ping", "unknown")                       \
+    X(counter, errors_total, code, "Error replies, by code", "bad_request",            \
+      "unknown_type", "too_large", "unauthorized", "forbidden", "banned", "muted",     \
+      "not_joined", "room_not_found", "too_many_rooms", "rate_limited", "unavailable", \
+      "internal")                                                                      \
+    X(counter, refused_upgrades_total, status, "HTTP requests refused, by status",     \
+      "400", "403", "404", "405", "408", "426", "431", "503")                          \
+    X(gauge_min, redis_up, shard, "1 while Redis takes reads, writes and notices",     \
+      "0")                                                                             \
+    X(counter, redis_reconnects_total, shard, "Redis connections made again", "0")     \
+    X(counter, redis_errors_total, kind, "Refusals and failures of Redis, by kind",    \
+      "oom", "readonly", "loading", "busy", "misconf", "noperm", "noscript",           \
+      "timeout", "connection", "protocol", "other")                                    \
+    X(gauge_max_ms, canary_age_seconds, shard,                                         \
+      "Seconds since a notice to itself came back, the worst of the workers", "0")
+
+/* X(name, help) */
+#define METRICS_HISTOGRAMS(X)                                                          \
+    X(publish_seconds, "From a message request to its ack")                            \
+    X(fanout_seconds, "From reading a notice to the last write of it")
+
+enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 16 };
+
+struct metric_histogram {
+    metric buckets[METRIC_BUCKETS + 1]; /* each its own part; the last is +Inf */
+    metric sum_ns;
+};
+
+struct metrics {
+#define X(kind, name, ...) metric name;
+    METRICS_PLAIN(X)
+#undef X
+#define X(kind, name, ...) metric name[METRIC_LABELS_MAX];
+    METRICS_LABELLED(X)
+#undef X
+#define X(name, help) struct metric_histogram name;
+    METRICS_HISTOGRAMS(X)
+#undef X
+};
+
+/* For the one writer. */
+static inline void metric_add(metric *m, uint64_t n)
+{
+    atomic_store_explicit(m, atomic_load_explicit(m, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void metric_sub(metric *m, uint64_t n)
+{
+    metric_add(m, (uint64_t)0 - n);
+}
+
+static inline void metric_set(metric *m, uint64_t value)
+{
+    atomic_store_explicit(m, value, memory_order_relaxed);
+}
+
+/* For any reader. */
+static inline uint64_t metric_read(const metric *m)
+{
+    return atomic_load_explicit((metric *)m, memory_order_relaxed);
+}
+
+/* The index of the label value `value` in the array of the labelled metric `name`, as in
+ * metric_add(&m->errors_total[metric_label("errors_total", code)], 1). Both must be in
+ * the table, else it asserts. It compares words: keep the index where it is hot. */
+unsigned metric_label(const char *name, const char *value);
+
+/* For the one writer: one observation of `ns` nanoseconds. */
+void metric_observe_ns(struct metric_histogram *h, uint64_t ns);
+
+/* Adds the text of all metrics to `out`, prefix roomcast_, over `count` workers: counters,
+ * gauges and histograms summed, but for the kinds that say otherwise. */
+void metrics_print(struct strbuf *out, struct metrics *const *workers, unsigned count);
+
+#endif

@@ -1,0 +1,117 @@
+/* proto.h - the wire protocol (SPEC section 2): requests from JSON, replies and events to
+ * JSON. The only module that includes cJSON.
+ */
+#ifndef COMMON_PROTO_H
+#define COMMON_PROTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/json.h"
+#include "common/strbuf.h"
+
+enum {
+    PROTO_ROOM_MAX = 128, /* bytes */
+    PROTO_USER_MAX = 64,
+    PROTO_KEY_MAX = 64,
+    PROTO_KIND_MAX = 32,
+    PROTO_SIGNAL_DATA_MAX = 4096,
+    PROTO_LIMIT_DEFAULT = 100,
+    PROTO_LIMIT_MAX = 1000,
+    PROTO_EPOCH_LEN = 16,
+    PROTO_ID_MAX = 2 + 64 * 6, /* a string of 64 bytes, each escaped */
+    PROTO_BATCH_BYTES = 256 * 1024,
+    PROTO_BATCH_MESSAGES = 1000,
+};
+
+/* X(id, word on the wire, what it says to a person) */
+#define PROTO_ERRORS(X)                                                                \
+    X(PROTO_BAD_REQUEST, bad_request, "malformed request")                             \
+    X(PROTO_UNKNOWN_TYPE, unknown_type, "no such request type")                        \
+    X(PROTO_TOO_LARGE, too_large, "a field is over its limit")                         \
+    X(PROTO_UNAUTHORIZED, unauthorized, "not authenticated")                           \
+    X(PROTO_FORBIDDEN, forbidden, "not allowed")                                       \
+    X(PROTO_BANNED, banned, "banned from this room")                                   \
+    X(PROTO_MUTED, muted, "muted in this room")                                        \
+    X(PROTO_NOT_JOINED, not_joined, "not in this room")                                \
+    X(PROTO_ROOM_NOT_FOUND, room_not_found, "no such room")                            \
+    X(PROTO_TOO_MANY_ROOMS, too_many_rooms, "in too many rooms")                       \
+    X(PROTO_RATE_LIMITED, rate_limited, "too many requests")                           \
+    X(PROTO_UNAVAILABLE, unavailable, "Redis cannot be reached or refuses")            \
+    X(PROTO_INTERNAL, internal, "internal error")
+
+enum proto_error {
+    PROTO_OK,
+#define X(id, word, text) id,
+    PROTO_ERRORS(X)
+#undef X
+};
+
+/* X(id, word, fields required, fields read) */
+#define PROTO_REQUESTS(X)                                                              \
+    X(REQUEST_JOIN, join, PROTO_F_ROOM | PROTO_F_USER, PROTO_F_SINCE)                  \
+    X(REQUEST_LEAVE, leave, PROTO_F_ROOM, 0)                                           \
+    X(REQUEST_MESSAGE, message, PROTO_F_ROOM | PROTO_F_TEXT,                           \
+      PROTO_F_DATA | PROTO_F_KEY)                                                      \
+    X(REQUEST_GET_MEMBERS, get_members, PROTO_F_ROOM, PROTO_F_CURSOR | PROTO_F_LIMIT)  \
+    X(REQUEST_GET_HISTORY, get_history, PROTO_F_ROOM, PROTO_F_BEFORE | PROTO_F_LIMIT)  \
+    X(REQUEST_SIGNAL, signal, PROTO_F_ROOM | PROTO_F_KIND, PROTO_F_DATA)               \
+    X(REQUEST_PING, ping, 0, 0)
+
+enum request_type {
+#define X(id, word, required, read) id,
+    PROTO_REQUESTS(X)
+#undef X
+        REQUEST_UNKNOWN,
+    REQUEST_TYPES
+};
+
+enum proto_field {
+    PROTO_F_ROOM = 1,
+    PROTO_F_USER = 2,
+    PROTO_F_SINCE = 4,
+    PROTO_F_TEXT = 8,
+    PROTO_F_DATA = 16,
+    PROTO_F_KEY = 32,
+    PROTO_F_CURSOR = 64,
+    PROTO_F_LIMIT = 128,
+    PROTO_F_BEFORE = 256,
+    PROTO_F_KIND = 512,
+};
+
+/* A request; all text is borrowed: from the bytes given to proto_parse, or from a
+ * buffer of the thread that the next proto_parse overwrites. */
+struct proto_request {
+    enum request_type type;
+    unsigned fields;     /* which of the fields below are there */
+    struct json_text id; /* the JSON token, as sent */
+    struct json_text room, user, key, kind, cursor; /* decoded */
+    struct json_text text, data;                    /* JSON, fit for an event */
+    struct json_text since_epoch;
+    uint64_t since_seq, before;
+    unsigned limit;
+};
+
+/* PROTO_OK, or what to answer; `id` and `type` are set as far as they could be read. */
+enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req);
+
+/* SPEC section 2: 1 to `max` bytes of UTF-8 without control characters, `{` and `}`. */
+bool proto_is_name(const char *name, size_t len, size_t max);
+
+const char *proto_error_word(enum proto_error error);
+const char *proto_request_word(enum request_type type);
+
+/* Begins `{"type":"<type>","id":<id>`; the caller adds fields and ends with '}'. An
+ * empty id is left out. */
+void proto_begin(struct strbuf *out, const char *type, struct json_text id);
+
+/* Adds `,"name":` and the value. */
+void proto_add_text(struct strbuf *out, const char *name, const char *text, size_t len);
+void proto_add_number(struct strbuf *out, const char *name, uint64_t value);
+void proto_add_raw(struct strbuf *out, const char *name, const char *json);
+
+/* A whole error reply; retry_after_ms 0: left out; `text` NULL: the usual words. */
+void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,
+                       const char *text, uint64_t retry_after_ms);
+
+#endif

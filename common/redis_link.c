@@ -1,0 +1,617 @@
+/* redis_link.c - see redis_link.h.
+ *
+ * What happens, in order, is the order of the functions below, read upwards:
+ *
+ *     start_resolve -> on_resolved -> on_connected -> start_greeting -> on_greeted
+ *           ^               |              |               |         -> (ready)
+ *        on_retry <---- retry_later <------+---------------+
+ *
+ * Every failure, at whatever step, ends in retry_later; there is no other error
+ * path. libuv moves the bytes and resolves the name (hiredis would block the
+ * loop for that); hiredis reads the protocol, and writing it is a length and a copy.
+ *
+ * The first attempt after a loss comes at once, the next ones after a pause that
+ * doubles, with jitter, so that a fleet does not come back in step.
+ *
+ *     redis_link_send -> out -> on_prepare -> start_write -> on_written
+ *     on_bytes -> take_reply -> the command's callback
+ *     on_watch (while commands wait) -> UV_ETIMEDOUT, or a silent connection restarts
+ *
+ * Closing: redis_link_close marks the link, and each step looks at the mark first. The
+ * memory goes when all that libuv may still hold has come back: the resolve request,
+ * the handles and the socket.
+ *
+ * Over 300 lines because connecting, deadlines and replies share one state.
+ */
+#include "common/redis_link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+
+enum {
+    OUT_MAX_BYTES = 64 * 1024 * 1024, /* unsent commands; more is refused */
+    WATCH_MS = 50,
+    ERROR_LOG_PAUSE_MS = 10000, /* one line a kind of refusal in this time */
+    KINDS_MAX = 16,
+};
+
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
+
+struct pending {
+    redis_reply_fn on_reply; /* NULL: nobody waits (any more) */
+    void *data;
+    uint64_t sent_at;
+};
+
+struct redis_link {
+    struct redis_link_opts opts;
+    uv_loop_t *loop;
+    enum link_state state;
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    uv_timer_t retry, watch;
+    uv_prepare_t prepare;
+    uv_tcp_t tcp; /* valid while has_tcp; a new one for every attempt */
+    uv_write_t write;
+    redisReader *reader;
+    struct strbuf out;     /* commands of this turn */
+    struct strbuf writing; /* what libuv is writing */
+    struct pending *pending;
+    unsigned pending_head, pending_count, pending_cap; /* a ring; cap: power of two */
+    unsigned expired_count; /* of the first pending ones: timed out already */
+    unsigned greetings_left;
+    uint64_t heard_at, ready_at;
+    uint64_t pause_ms;
+    uint64_t error_logged_at[KINDS_MAX];
+    long long client_id, old_client_id;
+    void (*on_closed)(void *owner);
+    int held; /* what libuv still holds of us */
+    bool has_tcp, tcp_closing, is_writing, must_restart;
+    bool was_ready; /* at least once */
+    bool closing;
+};
+
+static void start_resolve(struct redis_link *link);
+
+/* ---- commands ---- */
+
+void redis_command_begin(struct redis_command *cmd)
+{
+    strbuf_reset(&cmd->args, 64 * 1024);
+    cmd->argc = 0;
+}
+
+void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len)
+{
+    strbuf_add_char(&cmd->args, '$');
+    strbuf_add_u64(&cmd->args, len);
+    strbuf_add(&cmd->args, "\r\n", 2);
+    strbuf_add(&cmd->args, bytes, len);
+    strbuf_add(&cmd->args, "\r\n", 2);
+    cmd->argc++;
+}
+
+void redis_command_add_text(struct redis_command *cmd, const char *text)
+{
+    redis_command_add(cmd, text, strlen(text));
+}
+
+void redis_command_add_u64(struct redis_command *cmd, uint64_t value)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+
+    redis_command_add(cmd, digits, (size_t)len);
+}
+
+void redis_command_deinit(struct redis_command *cmd)
+{
+    strbuf_deinit(&cmd->args);
+}
+
+/* ---- the ring of commands that wait for their replies ---- */
+
+static struct pending *pending_at(struct redis_link *link, unsigned i)
+{
+    return &link->pending[(link->pending_head + i) & (link->pending_cap - 1)];
+}
+
+static void pending_grow(struct redis_link *link)
+{
+    unsigned cap = link->pending_cap ? link->pending_cap * 2 : 64;
+    struct pending *bigger = xmalloc(cap * sizeof(*bigger));
+
+    for (unsigned i = 0; i < link->pending_count; i++)
+        bigger[i] = *pending_at(link, i);
+    free(link->pending);
+    link->pending = bigger;
+    link->pending_cap = cap;
+    link->pending_head = 0;
+}
+
+static struct pending pending_pop(struct redis_link *link)
+{
+    struct pending first = *pending_at(link, 0);
+
+    link->pending_head = (link->pending_head + 1) & (link->pending_cap - 1);
+    link->pending_count--;
+    if (link->expired_count > 0)
+        link->expired_count--;
+    return first;
+}
+
+static void fail_pending(struct redis_link *link, int status)
+{
+    while (link->pending_count > 0) {
+        struct pending p = pending_pop(link);
+
+        if (p.on_reply)
+            p.on_reply(p.data, status, NULL);
+    }
+}
+
+/* ---- what libuv holds ---- */
+
+static void release(struct redis_link *link)
+{
+    if (--link->held > 0 || !link->closing)
+        return;
+    redisReaderFree(link->reader);
+    strbuf_deinit(&link->out);
+    strbuf_deinit(&link->writing);
+    free(link->pending);
+    if (link->on_closed)
+        link->on_closed(link->opts.owner);
+    free(link);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    release(handle->data);
+}
+
+static void on_tcp_closed(uv_handle_t *handle)
+{
+    struct redis_link *link = handle->data;
+
+    link->tcp_closing = false;
+    release(link);
+}
+
+static void drop_tcp(struct redis_link *link)
+{
+    if (!link->has_tcp)
+        return;
+    link->has_tcp = false;
+    link->tcp_closing = true;
+    uv_close((uv_handle_t *)&link->tcp, on_tcp_closed);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct redis_link *link = timer->data;
+
+    if (link->tcp_closing)
+        uv_timer_start(timer, on_retry, 1, 0);
+    else
+        start_resolve(link);
+}
+
+static uint64_t jittered(uint64_t ms)
+{
+    uint32_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+        random = (uint32_t)uv_hrtime();
+    return ms / 2 + random % (ms / 2 + 1);
+}
+
+/* A connection that had worked for a while is made again at once. */
+static uint64_t next_pause_ms(struct redis_link *link)
+{
+    uint64_t pause_ms;
+
+    if (link->state == LINK_READY &&
+        uv_now(link->loop) - link->ready_at >= link->opts.retry_max_ms) {
+        link->pause_ms = link->opts.retry_min_ms;
+        return 0;
+    }
+    pause_ms = jittered(link->pause_ms);
+    link->pause_ms *= 2;
+    if (link->pause_ms > link->opts.retry_max_ms)
+        link->pause_ms = link->opts.retry_max_ms;
+    return pause_ms;
+}
+
+static void retry_later(struct redis_link *link, const char *why)
+{
+    uint64_t pause_ms = next_pause_ms(link);
+
+    drop_tcp(link);
+    link->state = LINK_DOWN;
+    link->must_restart = false;
+    if (link->client_id)
+        link->old_client_id = link->client_id;
+    link->client_id = 0;
+    link->out.len = 0;
+    uv_timer_stop(&link->watch);
+    fail_pending(link, UV_ECONNRESET);
+    if (!link->closing)
+        link->opts.on_lost(link->opts.owner, why);
+    if (!link->closing) /* the owner may close us from a callback */
+        uv_timer_start(&link->retry, on_retry, pause_ms, 0);
+}
+
+/* ---- refusals ---- */
+
+static const struct {
+    const char *prefix, *kind;
+    bool restarts; /* another connection may reach a better Redis */
+} refusals[] = {
+    {"OOM", "oom", false},           {"READONLY", "readonly", true},
+    {"LOADING", "loading", true},    {"BUSY", "busy", false},
+    {"MISCONF", "misconf", false},   {"NOPERM", "noperm", false},
+    {"NOAUTH", "noperm", false},     {"WRONGPASS", "noperm", false},
+    {"MASTERDOWN", "loading", true},
+};
+
+static void count_error(struct redis_link *link, const char *kind, const char *text)
+{
+    unsigned i = metric_label("redis_errors_total", kind);
+    uint64_t now = uv_now(link->loop);
+
+    metric_add(&link->opts.metrics->redis_errors_total[i], 1);
+    assert(i < KINDS_MAX);
+    if (link->error_logged_at[i] && now - link->error_logged_at[i] < ERROR_LOG_PAUSE_MS)
+        return;
+    link->error_logged_at[i] = now ? now : 1;
+    log_warn("redis_error", "link=%s kind=%s text=\"%.120s\"", link->opts.name, kind,
+             text);
+}
+
+/* A script hands an inner refusal on with its code in front, so the first word tells. */
+static void on_error_reply(struct redis_link *link, const char *text)
+{
+    if (strncmp(text, "NOSCRIPT", 8) == 0) {
+        unsigned i = metric_label("redis_errors_total", "noscript");
+
+        metric_add(&link->opts.metrics->redis_errors_total[i], 1);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        if (strncmp(text, refusals[i].prefix, strlen(refusals[i].prefix)) == 0) {
+            count_error(link, refusals[i].kind, text);
+            link->must_restart = link->must_restart || refusals[i].restarts;
+            return;
+        }
+    count_error(link, "other", text);
+}
+
+/* ---- deadlines ---- */
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct redis_link *link = timer->data;
+    uint64_t now = uv_now(link->loop);
+
+    while (link->expired_count < link->pending_count) {
+        struct pending *p = pending_at(link, link->expired_count);
+        redis_reply_fn on_reply = p->on_reply;
+
+        if (now - p->sent_at < link->opts.deadline_ms)
+            break;
+        link->expired_count++;
+        p->on_reply = NULL;
+        if (!on_reply)
+            continue;
+        count_error(link, "timeout", "no answer within the deadline");
+        on_reply(p->data, UV_ETIMEDOUT, NULL);
+        if (link->closing || link->state == LINK_DOWN)
+            return;
+    }
+    if (link->pending_count == 0)
+        uv_timer_stop(timer);
+    else if (now - pending_at(link, 0)->sent_at >= link->opts.silence_ms &&
+             now - link->heard_at >= link->opts.silence_ms)
+        retry_later(link, "silent");
+}
+
+/* ---- bytes in and out ---- */
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct redis_link *link = req->data;
+
+    link->is_writing = false;
+    if (status < 0 && !link->closing && link->state >= LINK_GREETING)
+        retry_later(link, uv_strerror(status));
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct redis_link *link = prepare->data;
+    struct strbuf full = link->out;
+    uv_buf_t buf;
+    int rc;
+
+    if (link->is_writing || full.len == 0)
+        return;
+    link->out = link->writing;
+    link->out.len = 0;
+    link->writing = full;
+    strbuf_reset(&link->out, 256 * 1024);
+    buf = uv_buf_init(full.data, (unsigned)full.len);
+    rc = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
+    if (rc < 0)
+        retry_later(link, uv_strerror(rc));
+    else
+        link->is_writing = true;
+}
+
+static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
+                       redis_reply_fn on_reply, void *data)
+{
+    struct pending p = {on_reply, data, uv_now(link->loop)};
+
+    strbuf_add_char(&link->out, '*');
+    strbuf_add_u64(&link->out, cmd->argc);
+    strbuf_add(&link->out, "\r\n", 2);
+    strbuf_add(&link->out, cmd->args.data, cmd->args.len);
+    if (link->opts.for_notices && link->state == LINK_READY)
+        return;
+    if (link->pending_count == link->pending_cap)
+        pending_grow(link);
+    *pending_at(link, link->pending_count++) = p;
+    if (!uv_is_active((uv_handle_t *)&link->watch))
+        uv_timer_start(&link->watch, on_watch, WATCH_MS, WATCH_MS);
+}
+
+static void take_reply(struct redis_link *link, redisReply *reply)
+{
+    struct pending p;
+    bool is_error = reply->type == REDIS_REPLY_ERROR;
+
+    if (is_error)
+        on_error_reply(link, reply->str);
+    if (link->opts.for_notices && link->state == LINK_READY) {
+        if (!is_error)
+            link->opts.on_push(link->opts.owner, reply);
+        return;
+    }
+    if (link->pending_count == 0) {
+        retry_later(link, "a reply to nothing");
+        return;
+    }
+    p = pending_pop(link);
+    if (p.on_reply)
+        p.on_reply(p.data, is_error ? UV_EREMOTEIO : 0, reply);
+}
+
+static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct redis_link *link = stream->data;
+    void *reply = NULL;
+
+    if (n < 0) {
+        retry_later(link, uv_strerror((int)n));
+        return;
+    }
+    link->heard_at = uv_now(link->loop);
+    redisReaderFeed(link->reader, buf->base, (size_t)n);
+    while (!link->closing && link->has_tcp &&
+           redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
+        take_reply(link, reply);
+        freeReplyObject(reply);
+    }
+    if (link->closing || !link->has_tcp)
+        return;
+    if (link->reader->err) {
+        count_error(link, "protocol", link->reader->errstr);
+        retry_later(link, link->reader->errstr);
+    } else if (link->must_restart) {
+        retry_later(link, "Redis refused; trying another connection");
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    static _Thread_local char scratch[64 * 1024]; /* used up before the next read */
+
+    (void)handle;
+    (void)suggested;
+    *buf = uv_buf_init(scratch, sizeof(scratch));
+}
+
+/* ---- connecting ---- */
+
+static void on_greeted(void *data, int status, const redisReply *reply)
+{
+    struct redis_link *link = data;
+
+    if (link->closing || link->state != LINK_GREETING)
+        return; /* retry_later is at work above us, or a late answer */
+    if (reply && reply->type == REDIS_REPLY_INTEGER && link->greetings_left == 1)
+        link->client_id = reply->integer;
+    if (status < 0) {
+        retry_later(link, reply ? "greeting refused" : uv_strerror(status));
+        return;
+    }
+    if (--link->greetings_left > 0)
+        return;
+    link->state = LINK_READY;
+    link->ready_at = uv_now(link->loop);
+    link->old_client_id = 0;
+    if (link->was_ready)
+        metric_add(&link->opts.metrics->redis_reconnects_total[0], 1);
+    link->was_ready = true;
+    link->opts.on_ready(link->opts.owner);
+}
+
+static void greet(struct redis_link *link, int argc, const char *const *argv)
+{
+    struct redis_command cmd = {{0}, 0};
+
+    for (int i = 0; i < argc; i++)
+        redis_command_add_text(&cmd, argv[i]);
+    link->greetings_left++;
+    send_bytes(link, &cmd, on_greeted, link);
+    redis_command_deinit(&cmd);
+}
+
+/* CLIENT ID comes last: on_greeted takes its number. */
+static void start_greeting(struct redis_link *link)
+{
+    const struct redis_link_opts *o = &link->opts;
+    char number[24];
+
+    link->state = LINK_GREETING;
+    link->greetings_left = 0;
+    if (o->password && o->user)
+        greet(link, 3, (const char *[]){"AUTH", o->user, o->password});
+    else if (o->password)
+        greet(link, 2, (const char *[]){"AUTH", o->password});
+    snprintf(number, sizeof(number), "%lld", link->old_client_id);
+    if (link->old_client_id)
+        greet(link, 4, (const char *[]){"CLIENT", "KILL", "ID", number});
+    snprintf(number, sizeof(number), "%d", o->db);
+    if (o->db)
+        greet(link, 2, (const char *[]){"SELECT", number});
+    greet(link, 3, (const char *[]){"CLIENT", "SETNAME", o->name});
+    greet(link, 2, (const char *[]){"CLIENT", "ID"});
+}
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct redis_link *link = req->data;
+
+    if (link->closing || link->state != LINK_CONNECTING)
+        return;
+    uv_timer_stop(&link->retry);
+    if (status < 0) {
+        retry_later(link, uv_strerror(status));
+        return;
+    }
+    uv_tcp_nodelay(&link->tcp, 1);
+    link->heard_at = uv_now(link->loop);
+    uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_bytes);
+    start_greeting(link);
+}
+
+static void on_connect_late(uv_timer_t *timer)
+{
+    retry_later(timer->data, "no connection within the deadline");
+}
+
+static void start_connect(struct redis_link *link, const struct sockaddr *addr)
+{
+    int rc;
+
+    redisReaderFree(link->reader);
+    link->reader = redisReaderCreate();
+    link->reader->maxbuf = 0; /* keep its buffer: notices come all the time */
+    uv_tcp_init(link->loop, &link->tcp);
+    link->tcp.data = link;
+    link->has_tcp = true;
+    link->held++;
+    uv_timer_start(&link->retry, on_connect_late, link->opts.deadline_ms, 0);
+    rc = uv_tcp_connect(&link->connect, &link->tcp, addr, on_connected);
+    if (rc < 0)
+        retry_later(link, uv_strerror(rc));
+}
+
+static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+{
+    struct redis_link *link = req->data;
+
+    if (link->closing)
+        ; /* release below is all that is left to do */
+    else if (status < 0)
+        retry_later(link, uv_strerror(status));
+    else
+        start_connect(link, found->ai_addr);
+    uv_freeaddrinfo(found);
+    release(link);
+}
+
+static void start_resolve(struct redis_link *link)
+{
+    static const struct addrinfo tcp = {.ai_socktype = SOCK_STREAM};
+    int rc;
+
+    link->state = LINK_CONNECTING;
+    rc = uv_getaddrinfo(link->loop, &link->resolve, on_resolved, link->opts.host,
+                        link->opts.port, &tcp);
+    if (rc < 0)
+        retry_later(link, uv_strerror(rc));
+    else
+        link->held++;
+}
+
+static void hold_handle(struct redis_link *link, uv_handle_t *handle)
+{
+    handle->data = link;
+    link->held++;
+}
+
+struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts)
+{
+    struct redis_link *link = xcalloc(1, sizeof(*link));
+
+    link->opts = *opts;
+    link->loop = loop;
+    link->pause_ms = opts->retry_min_ms;
+    link->resolve.data = link;
+    link->connect.data = link;
+    link->write.data = link;
+    uv_timer_init(loop, &link->retry);
+    uv_timer_init(loop, &link->watch);
+    uv_prepare_init(loop, &link->prepare);
+    uv_prepare_start(&link->prepare, on_prepare);
+    hold_handle(link, (uv_handle_t *)&link->retry);
+    hold_handle(link, (uv_handle_t *)&link->watch);
+    hold_handle(link, (uv_handle_t *)&link->prepare);
+    /* Not start_resolve: our callbacks must come from the loop, never from open. */
+    uv_timer_start(&link->retry, on_retry, 0, 0);
+    return link;
+}
+
+void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+{
+    if (!link || link->closing)
+        return;
+    link->closing = true;
+    link->on_closed = on_closed;
+    fail_pending(link, UV_ECANCELED);
+    uv_cancel((uv_req_t *)&link->resolve); /* best effort; on_resolved still comes */
+    drop_tcp(link);
+    uv_close((uv_handle_t *)&link->retry, on_handle_closed);
+    uv_close((uv_handle_t *)&link->watch, on_handle_closed);
+    uv_close((uv_handle_t *)&link->prepare, on_handle_closed);
+}
+
+bool redis_link_is_ready(const struct redis_link *link)
+{
+    return link->state == LINK_READY && !link->closing;
+}
+
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+{
+    if (!redis_link_is_ready(link))
+        return UV_ENOTCONN;
+    if (link->out.len + cmd->args.len > OUT_MAX_BYTES)
+        return UV_ENOBUFS;
+    send_bytes(link, cmd, on_reply, data);
+    return 0;
+}
+
+void redis_link_restart(struct redis_link *link, const char *why)
+{
+    if (!link->closing && link->state != LINK_DOWN)
+        retry_later(link, why);
+}

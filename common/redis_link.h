@@ -1,0 +1,84 @@
+/* redis_link.h - one connection to Redis that keeps coming back.
+ *
+ * Commands go out in the order given, all of one turn of the loop in one write, and
+ * their replies come back in that order. Every command gets exactly one callback: its
+ * reply, or UV_ETIMEDOUT after the deadline, or UV_ECONNRESET when the connection is
+ * lost, or UV_ECANCELED when the link is closed. Nothing is queued while the link is not ready.
+ *
+ * A link for notices (RESP2 takes no commands on a subscribed connection) gives every
+ * reply to on_push instead and knows no deadlines: who waits for a confirmation or a
+ * canary restarts it.
+ *
+ * A link that replaces a lost connection first ends that one (CLIENT KILL ID), so that
+ * nothing sent earlier runs later.
+ */
+#ifndef COMMON_REDIS_LINK_H
+#define COMMON_REDIS_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hiredis/hiredis.h>
+#include <uv.h>
+
+#include "common/metrics.h"
+#include "common/strbuf.h"
+
+struct redis_link;
+
+/* `status`: 0 with the reply (borrowed, never an error reply), UV_EREMOTEIO with an error
+ * reply, UV_ETIMEDOUT or UV_ECONNRESET with NULL. */
+typedef void (*redis_reply_fn)(void *data, int status, const redisReply *reply);
+
+struct redis_link_opts {
+    const char *host, *port;     /* borrowed, for the life of the link */
+    const char *user, *password; /* borrowed; NULL: none */
+    int db;
+    const char *name; /* CLIENT SETNAME; borrowed */
+    bool for_notices; /* replies go to on_push */
+    uint64_t deadline_ms;
+    uint64_t silence_ms; /* no answer for so long: the connection is made again */
+    uint64_t retry_min_ms, retry_max_ms;
+    struct metrics *metrics; /* redis_errors_total, redis_reconnects_total */
+
+    void *owner; /* given to the callbacks below; borrowed */
+    void (*on_ready)(void *owner);
+    /* The link is no longer ready; all commands have had their callbacks. */
+    void (*on_lost)(void *owner, const char *why);
+    void (*on_push)(void *owner, const redisReply *reply); /* borrowed */
+};
+
+/* A command being put together, in RESP; zeroed is ready for redis_command_begin. */
+struct redis_command {
+    struct strbuf args;
+    unsigned argc;
+};
+
+/* Empties the command, keeping its memory; then adds each argument, copied. */
+void redis_command_begin(struct redis_command *cmd);
+void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len);
+void redis_command_add_text(struct redis_command *cmd, const char *text);
+void redis_command_add_u64(struct redis_command *cmd, uint64_t value);
+void redis_command_deinit(struct redis_command *cmd);
+
+/* Starts to connect; callbacks come from the loop, never from inside open. The link
+ * writes in a prepare handle, and libuv runs those started later first: open links
+ * before whatever sends through them from a prepare handle of its own. */
+struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts);
+
+/* Closes: commands without an answer get UV_ECANCELED now, then nothing is called any
+ * more but `on_closed` (may be NULL), when libuv has let go. */
+void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner));
+
+bool redis_link_is_ready(const struct redis_link *link);
+
+/* Sends `cmd` (copied). 0, or UV_ENOTCONN / UV_ENOBUFS: then there is no callback.
+ * `on_reply` may be NULL: the reply is dropped, an error is logged and counted. */
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+    __attribute__((warn_unused_result));
+
+/* Drops the connection and makes it again, at once. */
+void redis_link_restart(struct redis_link *link, const char *why);
+
+#endif

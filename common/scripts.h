@@ -1,0 +1,49 @@
+/* scripts.h - the Lua scripts of lua/, built into the binary, called by their digest.
+ *
+ * EVALSHA first; a Redis that does not know the script (restarted, failed over, SCRIPT
+ * FLUSH) answers NOSCRIPT, and the call is sent again with the source, which loads it.
+ * What each script takes and returns stands at its head.
+ */
+#ifndef COMMON_SCRIPTS_H
+#define COMMON_SCRIPTS_H
+
+#include "common/redis_link.h"
+
+/* One row a script: X(id, name) is lua/<name>.lua. */
+#define SCRIPTS(X)                                                                     \
+    X(SCRIPT_BURY, bury)                                                               \
+    X(SCRIPT_CLAIM, claim)                                                             \
+    X(SCRIPT_HEARTBEAT, heartbeat)                                                     \
+    X(SCRIPT_HISTORY, history)                                                         \
+    X(SCRIPT_INDEX, index)                                                             \
+    X(SCRIPT_JOIN, join)                                                               \
+    X(SCRIPT_LEAVE, leave)                                                             \
+    X(SCRIPT_MEMBERS, members)                                                         \
+    X(SCRIPT_PUBLISH, publish)                                                         \
+    X(SCRIPT_RENEW, renew)                                                             \
+    X(SCRIPT_SYNC, sync)                                                               \
+    X(SCRIPT_UNDO, undo)                                                               \
+    X(SCRIPT_UNINDEX, unindex)
+
+enum script {
+#define X(id, name) id,
+    SCRIPTS(X)
+#undef X
+        SCRIPTS_COUNT
+};
+
+/* Computes the digests; once, before any thread starts. */
+void scripts_init(void);
+
+/* Begins `cmd` as a call of `script` with `keys` keys; the caller adds KEYS, then ARGV. */
+void scripts_begin(struct redis_command *cmd, enum script script, unsigned keys);
+
+/* Sends it; as redis_link_send, but a NOSCRIPT never reaches `on_reply`. */
+int scripts_send(struct redis_link *link, enum script script,
+                 const struct redis_command *cmd, redis_reply_fn on_reply, void *data)
+    __attribute__((warn_unused_result));
+
+/* The source, for tests: NUL-terminated, static. */
+const char *scripts_source(enum script script);
+
+#endif

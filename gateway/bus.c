@@ -1,0 +1,372 @@
+/* bus.c - see bus.h.
+ *
+ *     bus_subscribe -> SUBSCRIBE -> on_confirmed -> room_on_subscribed
+ *     on_push -> on_message -> on_notice -> deliver_notice
+ *
+ * Redis confirms in the order of the commands, so what was sent stands in a list (`ops`)
+ * and each confirmation takes the first: a confirmation meant for a room that is gone
+ * is never taken for one of the same name.
+ *
+ * After a loss all rooms are subscribed again; that they have missed nothing is found
+ * by the sync that follows.
+ */
+#include "gateway/bus.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "gateway/deliver.h"
+
+enum { SUBSCRIBE_BATCH = 200 };
+
+struct bus_op {
+    struct list link;
+    struct room *room; /* NULL: nobody waits for it */
+    uint64_t sent_at;
+};
+
+static const char *const kinds[] = {
+#define X(id, word) [id] = #word,
+    ROOM_NOTICES(X)
+#undef X
+};
+
+/* ---- out ---- */
+
+static struct bus_op *add_op(struct bus *bus, struct room *room)
+{
+    struct bus_op *op = xmalloc(sizeof(*op));
+
+    op->room = room;
+    op->sent_at = uv_now(bus->loop);
+    list_add(&bus->ops, &op->link);
+    if (room)
+        room->subscribing = op;
+    return op;
+}
+
+static void drop_op(struct bus_op *op)
+{
+    if (op->room)
+        op->room->subscribing = NULL;
+    list_remove(&op->link);
+    free(op);
+}
+
+static void add_channel(struct bus *bus, const struct room *room)
+{
+    char channel[KEYS_MAX_BYTES];
+
+    redis_command_add(&bus->cmd, channel,
+                      keys_room(channel, room->name, room->name_len, KEY_EVENTS));
+}
+
+/* `bus->cmd` is whole. A link that is not ready makes up for it in on_ready. */
+static void send_command(struct bus *bus)
+{
+    if (redis_link_send(bus->link, &bus->cmd, NULL, NULL) < 0)
+        redis_link_restart(bus->link, "cannot send");
+}
+
+static void begin(struct bus *bus, const char *verb)
+{
+    redis_command_begin(&bus->cmd);
+    redis_command_add_text(&bus->cmd, verb);
+}
+
+void bus_subscribe(void *owner, struct room *room)
+{
+    struct bus *bus = owner;
+
+    if (!redis_link_is_ready(bus->link))
+        return;
+    begin(bus, "SUBSCRIBE");
+    add_channel(bus, room);
+    add_op(bus, room);
+    send_command(bus);
+}
+
+void bus_unsubscribe(void *owner, struct room *room)
+{
+    struct bus *bus = owner;
+
+    if (room->subscribing)
+        room->subscribing->room = NULL;
+    room->subscribing = NULL;
+    if (!redis_link_is_ready(bus->link))
+        return;
+    begin(bus, "UNSUBSCRIBE");
+    add_channel(bus, room);
+    add_op(bus, NULL);
+    send_command(bus);
+}
+
+static void subscribe_canary(struct bus *bus)
+{
+    if (!bus->canary[0] || !redis_link_is_ready(bus->link))
+        return;
+    begin(bus, "SUBSCRIBE");
+    redis_command_add_text(&bus->cmd, bus->canary);
+    add_op(bus, NULL);
+    send_command(bus);
+}
+
+void bus_set_node(struct bus *bus, const char *node)
+{
+    if (bus->canary[0] && redis_link_is_ready(bus->link)) {
+        begin(bus, "UNSUBSCRIBE");
+        redis_command_add_text(&bus->cmd, bus->canary);
+        add_op(bus, NULL);
+        send_command(bus);
+    }
+    keys_node(bus->canary, node, KEY_NODE_CANARY);
+    subscribe_canary(bus);
+}
+
+static void subscribe_expiry(struct bus *bus)
+{
+    char pattern[KEYS_MAX_BYTES];
+
+    begin(bus, "PSUBSCRIBE");
+    redis_command_add(&bus->cmd, pattern,
+                      keys_expiry_pattern(pattern, bus->config->redis.db));
+    add_op(bus, NULL);
+    send_command(bus);
+}
+
+static void subscribe_rooms(struct bus *bus)
+{
+    uint32_t at = 0;
+    struct room *room = map_next(&bus->rooms->map, &at);
+
+    while (room) {
+        begin(bus, "SUBSCRIBE");
+        for (int i = 0; i < SUBSCRIBE_BATCH && room; i++) {
+            add_channel(bus, room);
+            add_op(bus, room);
+            room = map_next(&bus->rooms->map, &at);
+        }
+        send_command(bus);
+    }
+}
+
+void bus_check(struct bus *bus)
+{
+    struct list *first = list_first(&bus->ops);
+
+    if (first && uv_now(bus->loop) - list_entry(first, struct bus_op, link)->sent_at >=
+                     (uint64_t)bus->config->redis_deadline_ms)
+        redis_link_restart(bus->link, "a subscription is not confirmed");
+}
+
+/* ---- in ---- */
+
+static void on_confirmed(struct bus *bus)
+{
+    struct list *first = list_first(&bus->ops);
+    struct room *room;
+
+    if (!first) {
+        redis_link_restart(bus->link, "a confirmation of nothing");
+        return;
+    }
+    room = list_entry(first, struct bus_op, link)->room;
+    drop_op(list_entry(first, struct bus_op, link));
+    if (room)
+        room_on_subscribed(room);
+}
+
+static struct json_text next_word(const char **at, const char *end)
+{
+    const char *first = *at;
+    const char *space = memchr(first, ' ', (size_t)(end - first));
+
+    *at = space ? space + 1 : end;
+    return (struct json_text){first, (size_t)((space ? space : end) - first)};
+}
+
+static bool parse_number(struct json_text word, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < word.len; i++) {
+        if (word.base[i] < '0' || word.base[i] > '9')
+            return false;
+        *out = *out * 10 + (uint64_t)(word.base[i] - '0');
+    }
+    return word.len > 0 && word.len < 20;
+}
+
+static bool parse_kind(struct json_text word, enum room_notice_kind *out)
+{
+    for (int i = 0; i < ROOM_NOTICE_KINDS; i++)
+        if (word.len == strlen(kinds[i]) &&
+            memcmp(word.base, kinds[i], word.len) == 0) {
+            *out = (enum room_notice_kind)i;
+            return true;
+        }
+    return false;
+}
+
+/* `1 <epoch> <rev> <kind> <first> <last> <user>` and the events, one a line. */
+static bool parse_notice(const char *text, size_t len, struct room_notice *out)
+{
+    const char *line_end = memchr(text, '\n', len), *at = text;
+    struct json_text version;
+
+    if (!line_end)
+        return false;
+    version = next_word(&at, line_end);
+    if (version.len != 1 || version.base[0] != '1')
+        return false;
+    out->epoch = next_word(&at, line_end);
+    if (!parse_number(next_word(&at, line_end), &out->rev) ||
+        !parse_kind(next_word(&at, line_end), &out->kind) ||
+        !parse_number(next_word(&at, line_end), &out->first) ||
+        !parse_number(next_word(&at, line_end), &out->last))
+        return false;
+    out->users = next_word(&at, line_end);
+    out->lines = (struct json_text){line_end + 1, len - (size_t)(line_end + 1 - text)};
+    return out->users.len > 0;
+}
+
+static void on_notice(struct bus *bus, struct json_text channel,
+                      struct json_text payload)
+{
+    struct room_notice notice;
+    struct room *room;
+    size_t len;
+    const char *name = keys_room_of_events(channel.base, channel.len, &len);
+
+    room = name ? room_find(bus->rooms, name, len) : NULL;
+    if (!room)
+        return; /* unsubscribed while it was under way */
+    if (!parse_notice(payload.base, payload.len, &notice)) {
+        unsigned i = metric_label("redis_errors_total", "protocol");
+
+        metric_add(&bus->metrics->redis_errors_total[i], 1);
+        return;
+    }
+    bus->hooks.on_notice(bus->hooks.owner);
+    deliver_notice(room, &notice, uv_now(bus->loop));
+}
+
+static struct json_text text_at(const redisReply *reply, size_t i)
+{
+    const redisReply *e = reply->element[i];
+
+    return e->type == REDIS_REPLY_STRING ? (struct json_text){e->str, (size_t)e->len}
+                                         : (struct json_text){"", 0};
+}
+
+static bool is(struct json_text text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
+}
+
+static void on_expiry(struct bus *bus, const redisReply *reply)
+{
+    struct json_text channel = text_at(reply, 2);
+    size_t len;
+    const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
+
+    if (room && is(text_at(reply, 3), "expired"))
+        bus->hooks.on_expired(bus->hooks.owner, room, len);
+}
+
+static void on_push(void *owner, const redisReply *reply)
+{
+    struct bus *bus = owner;
+    struct json_text what;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
+        return;
+    what = text_at(reply, 0);
+    if (is(what, "message")) {
+        if (is(text_at(reply, 1), bus->canary))
+            bus->hooks.on_canary(bus->hooks.owner);
+        else
+            on_notice(bus, text_at(reply, 1), text_at(reply, 2));
+    } else if (is(what, "pmessage") && reply->elements == 4) {
+        on_expiry(bus, reply);
+    } else {
+        on_confirmed(bus); /* subscribe, unsubscribe, psubscribe */
+    }
+}
+
+/* ---- the link ---- */
+
+static void on_ready(void *owner)
+{
+    struct bus *bus = owner;
+
+    subscribe_canary(bus);
+    subscribe_expiry(bus);
+    subscribe_rooms(bus);
+    bus->hooks.on_ready(bus->hooks.owner);
+}
+
+static void drop_ops(struct bus *bus)
+{
+    struct list *link;
+
+    while ((link = list_first(&bus->ops)))
+        drop_op(list_entry(link, struct bus_op, link));
+}
+
+static void on_lost(void *owner, const char *why)
+{
+    struct bus *bus = owner;
+    struct room *room;
+    uint32_t at = 0;
+
+    drop_ops(bus);
+    while ((room = map_next(&bus->rooms->map, &at)))
+        room->is_subscribed = false;
+    bus->hooks.on_lost(bus->hooks.owner, why);
+}
+
+void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
+              struct rooms *rooms, struct metrics *metrics, const char *name,
+              const struct bus_hooks *hooks)
+{
+    struct redis_link_opts opts = {
+        .host = config->redis.host,
+        .port = config->redis.port,
+        .user = config->redis.user,
+        .password = config->redis.password,
+        .db = config->redis.db,
+        .name = name,
+        .for_notices = true,
+        .deadline_ms = (uint64_t)config->redis_deadline_ms,
+        .silence_ms = 3000,
+        .retry_min_ms = 50,
+        .retry_max_ms = 2000,
+        .metrics = metrics,
+        .owner = bus,
+        .on_ready = on_ready,
+        .on_lost = on_lost,
+        .on_push = on_push,
+    };
+
+    bus->loop = loop;
+    bus->config = config;
+    bus->rooms = rooms;
+    bus->metrics = metrics;
+    bus->hooks = *hooks;
+    list_init(&bus->ops);
+    bus->link = redis_link_open(loop, &opts);
+}
+
+void bus_close(struct bus *bus)
+{
+    redis_link_close(bus->link, NULL);
+}
+
+void bus_deinit(struct bus *bus)
+{
+    drop_ops(bus);
+    redis_command_deinit(&bus->cmd);
+}

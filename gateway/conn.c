@@ -1,0 +1,894 @@
+/* conn.c - see conn.h.
+ *
+ * In:   on_readable -> on_head (HANDSHAKE) -> upgrade_parse -> open_socket
+ *                   -> feed (OPEN)         -> reader_feed -> on_message -> events
+ * Out:  conn_send -> queue, dirty -> on_flush, once a turn -> flush_conn
+ *                 -> uv_try_write of all that waits; if the socket is full, start_write
+ *                 -> on_written -> flush_conn
+ * End:  conn_close -> flush_conn -> linger -> the peer's FIN, or drop after its time
+ *                  -> conn_abort -> on_closed -> on_gone
+ *
+ * A client that sends but does not read is not read either once its queue is half full
+ * (`choked`), and messages that were already parsed then are held. Timers are one wheel
+ * of seconds: a conn stands in the slot of the next second it must be looked at.
+ *
+ * Over 400 lines because the states, the queue and the timers of one socket belong
+ * together: each needs the other two.
+ */
+#include "gateway/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/xalloc.h"
+#include "gateway/pool.h"
+#include "gateway/reader.h"
+#include "gateway/upgrade.h"
+
+enum {
+    WRITE_FRAMES = 64, /* in one writev */
+    LINGER_SECS = 2,
+    OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
+    ECHO_MAX_BYTES = 16 * 1024 * 1024,
+    PONGS_MISSED_MAX = 2,
+};
+
+struct conn_write {
+    uv_write_t req;
+    struct conn *conn;
+};
+
+static const struct {
+    const char *word;
+    int code;
+} ends[] = {
+#define X(id, word, code) [id] = {#word, code},
+    CONN_ENDS(X)
+#undef X
+};
+
+static void flush_conn(struct conn *conn);
+static void conn_set_state(struct conn *conn, enum conn_state state);
+static void close_with(struct conn *conn, enum conn_end end, int code);
+
+/* ---- the wheel ---- */
+
+static void wake_at(struct conn *conn, uint32_t at_s)
+{
+    uint32_t soonest = conn->env->now_s + 1;
+    uint32_t latest = conn->env->now_s + CONN_WHEEL - 1;
+
+    conn->wake_at_s = at_s < soonest ? soonest : at_s;
+    list_remove(&conn->tick);
+    list_add(&conn->env->wheel[(at_s < soonest  ? soonest
+                                : at_s > latest ? latest
+                                                : at_s) %
+                               CONN_WHEEL],
+             &conn->tick);
+}
+
+static void wake_next(struct conn *conn)
+{
+    bool each_second = conn->watched || conn->slow_since_s || conn->state != CONN_OPEN;
+
+    wake_at(conn, each_second ? conn->env->now_s + 1 : conn->ping_at_s);
+}
+
+/* ---- the queue ---- */
+
+static struct frame **queue_at(struct conn_queue *q, uint32_t i)
+{
+    return &q->items[(q->head + i) & (q->cap - 1)];
+}
+
+static void queue_grow(struct conn_queue *q)
+{
+    uint32_t cap = q->cap * 4;
+    struct frame **bigger = pool_alloc(cap * sizeof(struct frame *));
+
+    for (uint32_t i = 0; i < q->count; i++)
+        bigger[i] = *queue_at(q, i);
+    if (q->items != q->first)
+        pool_recycle(q->items, q->cap * sizeof(struct frame *));
+    q->items = bigger;
+    q->cap = cap;
+    q->head = 0;
+}
+
+static void queue_init(struct conn_queue *q)
+{
+    *q = (struct conn_queue){.items = q->first, .cap = 2};
+}
+
+static void queue_push(struct conn_queue *q, struct frame *frame)
+{
+    if (q->count == q->cap)
+        queue_grow(q);
+    *queue_at(q, q->count++) = frame;
+}
+
+/* An empty queue holds no memory of its own. */
+static void queue_shrink(struct conn_queue *q)
+{
+    if (q->count > 0 || q->items == q->first)
+        return;
+    pool_recycle(q->items, q->cap * sizeof(struct frame *));
+    queue_init(q);
+}
+
+static void add_queued(struct conn *conn, size_t plus, size_t minus)
+{
+    struct conn_env *env = conn->env;
+
+    conn->queued_bytes += (uint32_t)(plus - minus);
+    env->queued_bytes += plus - minus;
+    metric_set(&env->metrics->send_queue_bytes, env->queued_bytes);
+}
+
+static void pop_frame(struct conn *conn)
+{
+    struct frame *frame = *queue_at(&conn->queue, 0);
+
+    add_queued(conn, 0, frame_len(frame));
+    frame_unref(frame);
+    conn->queue.head = (conn->queue.head + 1) & (conn->queue.cap - 1);
+    conn->queue.count--;
+}
+
+/* Drops what waits, but for frames that are partly on their way. */
+static void drop_unsent(struct conn *conn)
+{
+    uint32_t keep = conn->write ? conn->writing : conn->head_sent > 0 ? 1 : 0;
+
+    while (conn->queue.count > keep) {
+        struct frame *last = *queue_at(&conn->queue, conn->queue.count - 1);
+
+        add_queued(conn, 0, frame_len(last));
+        frame_unref(last);
+        conn->queue.count--;
+    }
+}
+
+static void mark_dirty(struct conn *conn)
+{
+    struct conn_env *env = conn->env;
+
+    if (conn->write || conn->state == CONN_GONE || conn->dirty.next != &conn->dirty)
+        return;
+    list_add(&env->dirty, &conn->dirty);
+}
+
+static void push(struct conn *conn, struct frame *frame)
+{
+    queue_push(&conn->queue, frame_ref(frame));
+    add_queued(conn, frame_len(frame), 0);
+    if (conn->queued_bytes > conn->env->low_bytes)
+        conn->above_low = true;
+    if (conn->queued_bytes > conn->env->high_bytes && !conn->choked) {
+        conn->choked = true;
+        if (conn->state == CONN_OPEN)
+            uv_read_stop((uv_stream_t *)&conn->tcp);
+    }
+    mark_dirty(conn);
+}
+
+static void note_slow(struct conn *conn)
+{
+    if (conn->slow_since_s)
+        return;
+    conn->slow_since_s = conn->env->now_s + 1;
+    metric_add(&conn->env->metrics->slow_consumers_total, 1);
+    wake_next(conn);
+}
+
+bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class)
+{
+    size_t after = conn->queued_bytes + frame_len(frame);
+    size_t max = conn->env->max_bytes;
+
+    if (conn->state != CONN_OPEN)
+        return false;
+    if (class == CONN_SIGNAL && after > max / 4) {
+        metric_add(&conn->env->metrics->signals_dropped_total, 1);
+        return false;
+    }
+    if (class == CONN_PRESENCE && after > max / 2) {
+        metric_add(&conn->env->metrics->presence_dropped_total, 1);
+        return false;
+    }
+    if (after > max) {
+        note_slow(conn);
+        if (class == CONN_MESSAGE)
+            return false;
+    }
+    push(conn, frame);
+    return true;
+}
+
+void conn_send_text(struct conn *conn, const char *text, size_t len)
+{
+    struct frame *frame = frame_new_text(text, len);
+
+    conn_send(conn, frame, CONN_REPLY);
+    frame_unref(frame);
+}
+
+bool conn_is_open(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN;
+}
+
+bool conn_is_drained(const struct conn *conn)
+{
+    return conn->queued_bytes <= conn->env->low_bytes;
+}
+
+/* ---- reading what the client says ---- */
+
+static void hold(struct conn *conn, const void *bytes, size_t len)
+{
+    if (!conn->held)
+        conn->held = xcalloc(1, sizeof(*conn->held));
+    strbuf_add(conn->held, bytes, len);
+}
+
+static void drop_held(struct conn *conn)
+{
+    if (!conn->held)
+        return;
+    strbuf_deinit(conn->held);
+    free(conn->held);
+    conn->held = NULL;
+}
+
+static bool is_stopped(const struct conn *conn)
+{
+    return conn->paused || conn->choked;
+}
+
+static void on_message(void *owner, bool is_text, const char *bytes, size_t len)
+{
+    struct conn *conn = owner;
+    uint32_t size = (uint32_t)len;
+
+    if (conn->state != CONN_OPEN)
+        return;
+    if (conn->env->config->echo) {
+        struct frame *frame =
+            frame_new(is_text ? FRAME_TEXT : FRAME_BINARY, bytes, len);
+
+        conn_send(conn, frame, CONN_REPLY);
+        frame_unref(frame);
+    } else if (is_stopped(conn) || conn->held) {
+        hold(conn, &size, sizeof(size));
+        hold(conn, bytes, len);
+    } else {
+        conn->env->events->on_message(conn, bytes, len);
+    }
+}
+
+static void on_pong(void *owner)
+{
+    struct conn *conn = owner;
+
+    conn->missed_pongs = 0;
+}
+
+static void on_answer(void *owner, const void *bytes, size_t len)
+{
+    struct conn *conn = owner;
+    struct frame *frame = frame_new_raw(bytes, len);
+
+    conn_send(conn, frame, CONN_REPLY);
+    frame_unref(frame);
+}
+
+static void on_close_code(void *owner, int code)
+{
+    enum conn_end end = code == 1009 ? CONN_END_TOO_LARGE
+                        : code == 1002 || code == 1003 || code == 1007
+                            ? CONN_END_PROTOCOL
+                            : CONN_END_CLIENT;
+
+    close_with(owner, end, code);
+}
+
+static const struct reader_events reader_events = {
+    .on_message = on_message,
+    .on_pong = on_pong,
+    .on_answer = on_answer,
+    .on_close = on_close_code,
+};
+
+static struct reader *borrow_reader(struct conn_env *env)
+{
+    size_t max = env->config->echo ? (size_t)ECHO_MAX_BYTES
+                                   : (size_t)env->config->max_message_bytes;
+
+    if (env->spare_count > 0)
+        return env->spare[--env->spare_count];
+    return reader_new(&reader_events, max, env->config->echo);
+}
+
+static void return_reader(struct conn_env *env, struct reader *reader)
+{
+    if (reader && reader_is_at_rest(reader) && env->spare_count < CONN_SPARE_READERS)
+        env->spare[env->spare_count++] = reader;
+    else
+        reader_free(reader);
+}
+
+static void feed(struct conn *conn, const char *bytes, size_t len)
+{
+    struct reader *reader = conn->reader ? conn->reader : borrow_reader(conn->env);
+
+    conn->reader = NULL;
+    reader_feed(reader, conn, bytes, len);
+    if (conn->state == CONN_OPEN && !reader_is_at_rest(reader) &&
+        !reader_is_done(reader))
+        conn->reader = reader;
+    else
+        return_reader(conn->env, reader);
+}
+
+/* Hands over what was held, one after the other, until it is stopped again. */
+static void release_held(struct conn *conn)
+{
+    size_t at = 0;
+
+    if (conn->in_held)
+        return;
+    conn->in_held = true;
+    while (conn->held && at < conn->held->len && !is_stopped(conn) &&
+           conn->state == CONN_OPEN) {
+        uint32_t size;
+
+        memcpy(&size, conn->held->data + at, sizeof(size));
+        at += sizeof(size) + size;
+        conn->env->events->on_message(conn, conn->held->data + at - size, size);
+    }
+    conn->in_held = false;
+    if (!conn->held)
+        return;
+    strbuf_drop_front(conn->held, at);
+    if (conn->held->len == 0 || conn->state != CONN_OPEN)
+        drop_held(conn);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *conn = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(conn->env->read_buf, sizeof(conn->env->read_buf));
+}
+
+static void send_raw(struct conn *conn, struct strbuf *bytes)
+{
+    struct frame *frame = frame_new_raw(bytes->data, bytes->len);
+
+    push(conn, frame);
+    frame_unref(frame);
+    strbuf_deinit(bytes);
+}
+
+static void refuse(struct conn *conn, int status)
+{
+    struct strbuf answer = {NULL, 0, 0};
+    char word[8];
+
+    snprintf(word, sizeof(word), "%d", status);
+    metric_add(
+        &conn->env->metrics
+             ->refused_upgrades_total[metric_label("refused_upgrades_total", word)],
+        1);
+    upgrade_print_refusal(&answer, status);
+    send_raw(conn, &answer);
+    conn->end = CONN_END_HANDSHAKE;
+    conn_set_state(conn, CONN_CLOSING);
+}
+
+static int check_request(struct conn *conn, const struct upgrade_request *req)
+{
+    if (conn->over_limit || conn->env->draining)
+        return 503;
+    return upgrade_is_origin_allowed(req->origin, conn->env->config->allowed_origins)
+               ? 101
+               : 403;
+}
+
+static void open_socket(struct conn *conn, const struct upgrade_request *req)
+{
+    struct strbuf answer = {NULL, 0, 0};
+
+    upgrade_print_accept(&answer, req);
+    send_raw(conn, &answer);
+    conn_set_state(conn, CONN_OPEN);
+    conn->env->events->on_open(conn);
+}
+
+static void on_head(struct conn *conn, const char *bytes, size_t len)
+{
+    struct strbuf *held = conn->held;
+    struct upgrade_request req;
+    size_t used = 0;
+    int status;
+
+    if (held) {
+        strbuf_add(held, bytes, len);
+        bytes = held->data;
+        len = held->len;
+    }
+    status = upgrade_parse(bytes, len, &req, &used);
+    if (status == 0) {
+        if (!held)
+            hold(conn, bytes, len);
+        return;
+    }
+    conn->held = NULL; /* still ours: req points into it */
+    if (status == 101)
+        status = check_request(conn, &req);
+    if (status == 101)
+        open_socket(conn, &req);
+    else
+        refuse(conn, status);
+    if (conn->state == CONN_OPEN && len > used)
+        feed(conn, bytes + used, len - used);
+    if (held)
+        strbuf_deinit(held);
+    free(held);
+}
+
+static void on_readable(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *conn = stream->data;
+
+    if (n == 0)
+        return;
+    if (n == UV_EOF && conn->state == CONN_CLOSING) {
+        conn->has_eof = true; /* our last bytes may still be on their way */
+        uv_read_stop(stream);
+        return;
+    }
+    if (n < 0) {
+        conn_abort(conn, conn->state == CONN_HANDSHAKE ? CONN_END_HANDSHAKE
+                                                       : CONN_END_CLIENT);
+        return;
+    }
+    metric_add(&conn->env->metrics->received_bytes_total, (uint64_t)n);
+    if (conn->state == CONN_HANDSHAKE)
+        on_head(conn, buf->base, (size_t)n);
+    else if (conn->state == CONN_OPEN)
+        feed(conn, buf->base, (size_t)n);
+    /* else: what comes after the end is read and dropped */
+}
+
+static void start_reading(struct conn *conn)
+{
+    uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_readable);
+}
+
+void conn_pause(struct conn *conn)
+{
+    if (conn->paused || conn->state != CONN_OPEN)
+        return;
+    conn->paused = true;
+    uv_read_stop((uv_stream_t *)&conn->tcp);
+}
+
+static void go_on(struct conn *conn)
+{
+    release_held(conn);
+    if (conn->state == CONN_OPEN && !is_stopped(conn) && !conn->held)
+        start_reading(conn);
+}
+
+void conn_resume(struct conn *conn)
+{
+    if (!conn->paused)
+        return;
+    conn->paused = false;
+    if (conn->state == CONN_OPEN && !conn->choked)
+        go_on(conn);
+}
+
+/* ---- writing ---- */
+
+static void note_drained(struct conn *conn)
+{
+    if (!conn->above_low || !conn_is_drained(conn))
+        return;
+    conn->above_low = false;
+    conn->slow_since_s = 0;
+    if (conn->choked) {
+        conn->choked = false;
+        if (conn->state == CONN_OPEN && !conn->paused)
+            go_on(conn);
+    }
+    if (conn->state == CONN_OPEN)
+        conn->env->events->on_drained(conn);
+}
+
+static void consume(struct conn *conn, size_t sent)
+{
+    metric_add(&conn->env->metrics->sent_bytes_total, sent);
+    sent += conn->head_sent;
+    while (conn->queue.count > 0 && sent >= frame_len(*queue_at(&conn->queue, 0))) {
+        sent -= frame_len(*queue_at(&conn->queue, 0));
+        pop_frame(conn);
+    }
+    conn->head_sent = (uint32_t)sent;
+}
+
+static unsigned gather(struct conn *conn, uv_buf_t *bufs, size_t *total)
+{
+    unsigned count =
+        conn->queue.count < WRITE_FRAMES ? conn->queue.count : WRITE_FRAMES;
+
+    *total = 0;
+    for (unsigned i = 0; i < count; i++) {
+        bufs[i] = frame_bytes(*queue_at(&conn->queue, i));
+        *total += bufs[i].len;
+    }
+    bufs[0].base += conn->head_sent;
+    bufs[0].len -= conn->head_sent;
+    *total -= conn->head_sent;
+    return count;
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct conn_write *write = (struct conn_write *)(void *)req;
+    struct conn *conn = write->conn;
+    size_t total = 0;
+
+    pool_recycle(write, sizeof(*write));
+    conn->write = NULL;
+    if (conn->state == CONN_GONE)
+        return;
+    if (status < 0) {
+        conn_abort(conn, CONN_END_CLIENT);
+        return;
+    }
+    for (uint32_t i = 0; i < conn->writing; i++)
+        total += frame_len(*queue_at(&conn->queue, i));
+    consume(conn, total - conn->head_sent);
+    flush_conn(conn);
+}
+
+/* libuv writes what did not fit when the socket takes more; the frames stay queued, and
+ * referenced, until then. */
+static void start_write(struct conn *conn, uv_buf_t *bufs, unsigned count)
+{
+    struct conn_write *write = pool_alloc(sizeof(*write));
+    int rc;
+
+    write->conn = conn;
+    conn->write = write;
+    conn->writing = count;
+    rc = uv_write(&write->req, (uv_stream_t *)&conn->tcp, bufs, count, on_written);
+    if (rc == 0)
+        return;
+    conn->write = NULL;
+    pool_recycle(write, sizeof(*write));
+    conn_abort(conn, CONN_END_CLIENT);
+}
+
+static void linger(struct conn *conn)
+{
+    uv_os_fd_t fd;
+
+    if (conn->has_eof) {
+        conn_abort(conn, conn->end);
+        return;
+    }
+    conn_set_state(conn, CONN_LINGERING);
+    if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0)
+        shutdown(fd, SHUT_WR);
+}
+
+static void flush_conn(struct conn *conn)
+{
+    uv_buf_t bufs[WRITE_FRAMES];
+
+    while (conn->queue.count > 0 && !conn->write) {
+        size_t total;
+        unsigned count = gather(conn, bufs, &total);
+        int n = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
+
+        if (n < 0 && n != UV_EAGAIN) {
+            conn_abort(conn, CONN_END_CLIENT);
+            return;
+        }
+        if (n > 0)
+            consume(conn, (size_t)n);
+        if (n < 0 || (size_t)n < total) {
+            count = gather(conn, bufs, &total);
+            start_write(conn, bufs, count);
+        }
+    }
+    queue_shrink(&conn->queue);
+    note_drained(conn);
+    if (conn->state == CONN_CLOSING && conn->queue.count == 0 && !conn->write)
+        linger(conn);
+}
+
+static struct conn *find_largest(struct conn_env *env)
+{
+    struct conn *largest = NULL;
+
+    list_each(link, &env->all)
+    {
+        struct conn *conn = list_entry(link, struct conn, all);
+
+        if (conn->state == CONN_OPEN &&
+            (!largest || conn->queued_bytes > largest->queued_bytes))
+            largest = conn;
+    }
+    return largest;
+}
+
+/* ROOMCAST_QUEUES_MAX_BYTES: a worker looks at the sum once its own share is used up. */
+static void bound_queues(struct conn_env *env)
+{
+    size_t limit = (size_t)env->config->queues_max_bytes;
+    struct conn *largest;
+    uint64_t sum = 0;
+
+    if (env->queued_bytes <= limit / env->workers_count)
+        return;
+    for (unsigned i = 0; i < env->workers_count; i++)
+        sum += metric_read(&env->workers[i]->send_queue_bytes);
+    while (sum > limit && (largest = find_largest(env)) && largest->queued_bytes > 0) {
+        size_t before = env->queued_bytes;
+
+        conn_close(largest, CONN_END_SLOW);
+        sum -= before - env->queued_bytes;
+    }
+}
+
+static void on_flush(uv_prepare_t *prepare)
+{
+    struct conn_env *env = prepare->data;
+    struct list *link;
+
+    bound_queues(env);
+    while ((link = list_first(&env->dirty))) {
+        list_remove(link);
+        flush_conn(list_entry(link, struct conn, dirty));
+    }
+    if (env->fanout_started_ns)
+        metric_observe_ns(&env->metrics->fanout_seconds,
+                          uv_hrtime() - env->fanout_started_ns);
+    env->fanout_started_ns = 0;
+}
+
+/* ---- states ---- */
+
+static void conn_set_state(struct conn *conn, enum conn_state state)
+{
+    struct metrics *m = conn->env->metrics;
+    bool was_open = conn->state == CONN_OPEN;
+
+    assert(state > (enum conn_state)conn->state);
+    conn->state = (unsigned char)state;
+    if (state == CONN_OPEN) {
+        conn->ping_at_s =
+            conn->env->now_s + (uint32_t)conn->env->config->ping_interval_secs;
+        metric_add(&m->connections, 1);
+        metric_add(&m->connects_total, 1);
+    } else {
+        conn->opened_s = conn->env->now_s; /* the time of this state */
+        reader_free(conn->reader);
+        conn->reader = NULL;
+    }
+    if (was_open) {
+        metric_sub(&m->connections, 1);
+        metric_add(&m->disconnects_total[metric_label("disconnects_total",
+                                                      ends[conn->end].word)],
+                   1);
+        conn->env->events->on_end(conn);
+        if (!conn->in_held)
+            drop_held(conn);
+    }
+    if (state == CONN_CLOSING)
+        start_reading(conn);
+    if (state != CONN_GONE)
+        wake_next(conn);
+}
+
+static void close_with(struct conn *conn, enum conn_end end, int code)
+{
+    unsigned char payload[2] = {(unsigned char)(code >> 8), (unsigned char)code};
+    struct frame *frame;
+
+    if (conn->state != CONN_OPEN)
+        return;
+    if (end == CONN_END_SLOW)
+        drop_unsent(conn);
+    frame = frame_new(FRAME_CLOSE, payload, code ? sizeof(payload) : 0);
+    push(conn, frame);
+    frame_unref(frame);
+    conn->end = (unsigned char)end;
+    conn_set_state(conn, CONN_CLOSING);
+}
+
+void conn_close(struct conn *conn, enum conn_end end)
+{
+    close_with(conn, end, ends[end].code);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+
+    conn->head_sent = 0;
+    while (conn->queue.count > 0)
+        pop_frame(conn);
+    queue_shrink(&conn->queue);
+    drop_held(conn);
+    list_remove(&conn->all);
+    atomic_fetch_sub_explicit(conn->env->open_count, 1, memory_order_relaxed);
+    conn->env->events->on_gone(conn);
+}
+
+void conn_abort(struct conn *conn, enum conn_end end)
+{
+    if (conn->state == CONN_GONE)
+        return;
+    conn->end = (unsigned char)end;
+    conn_set_state(conn, CONN_GONE);
+    list_remove(&conn->tick);
+    list_remove(&conn->dirty);
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+void conn_watch(struct conn *conn, bool watched)
+{
+    if (conn->watched == watched)
+        return;
+    conn->watched = watched;
+    if (conn->state != CONN_GONE)
+        wake_next(conn);
+}
+
+/* ---- timers ---- */
+
+static void ping_if_due(struct conn *conn)
+{
+    struct frame *ping;
+
+    if (conn->env->now_s < conn->ping_at_s)
+        return;
+    conn->ping_at_s += (uint32_t)conn->env->config->ping_interval_secs;
+    if (is_stopped(conn)) /* its pongs are not read either */
+        return;
+    if (conn->missed_pongs >= PONGS_MISSED_MAX) {
+        conn_close(conn, CONN_END_NO_PONG);
+        return;
+    }
+    conn->missed_pongs++;
+    ping = frame_new(FRAME_PING, NULL, 0);
+    conn_send(conn, ping, CONN_REPLY);
+    frame_unref(ping);
+}
+
+static void check_open(struct conn *conn)
+{
+    const struct config *config = conn->env->config;
+
+    if (conn->slow_since_s &&
+        conn->env->now_s - conn->slow_since_s >= (uint32_t)config->slow_secs)
+        conn_close(conn, CONN_END_SLOW);
+    else
+        ping_if_due(conn);
+    if (conn->state == CONN_OPEN && conn->watched)
+        conn->env->events->on_tick(conn);
+}
+
+static void check(struct conn *conn)
+{
+    uint32_t since = conn->env->now_s - conn->opened_s;
+
+    if (conn->state == CONN_OPEN)
+        check_open(conn);
+    else if (conn->state != CONN_HANDSHAKE && since >= LINGER_SECS)
+        conn_abort(conn, conn->end);
+    else if (conn->state == CONN_HANDSHAKE &&
+             since >= (uint32_t)conn->env->config->handshake_secs)
+        refuse(conn, 408);
+    if (conn->state != CONN_GONE)
+        wake_next(conn);
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct conn_env *env = timer->data;
+    struct list *slot, due;
+
+    env->now_s++;
+    slot = &env->wheel[env->now_s % CONN_WHEEL];
+    list_init(&due);
+    list_each(link, slot)
+    {
+        list_remove(link);
+        list_add(&due, link);
+    }
+    for (struct list *link = list_first(&due); link; link = list_first(&due)) {
+        struct conn *conn = list_entry(link, struct conn, tick);
+
+        list_remove(link);
+        if (conn->wake_at_s > env->now_s)
+            wake_at(conn, conn->wake_at_s);
+        else
+            check(conn);
+    }
+}
+
+/* ---- beginning ---- */
+
+int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
+{
+    unsigned open = atomic_fetch_add_explicit(env->open_count, 1, memory_order_relaxed);
+    int rc;
+
+    conn->env = env;
+    conn->state = CONN_HANDSHAKE;
+    conn->opened_s = env->now_s;
+    conn->over_limit = open >= env->max_connections;
+    queue_init(&conn->queue);
+    list_init(&conn->tick);
+    list_init(&conn->dirty);
+    list_add(&env->all, &conn->all);
+    uv_tcp_init(env->loop, &conn->tcp);
+    conn->tcp.data = conn;
+    rc = uv_accept(listener, (uv_stream_t *)&conn->tcp);
+    if (rc == 0 && open >= env->max_connections + OVER_LIMIT_EXTRA)
+        rc = UV_EMFILE;
+    if (rc < 0) {
+        conn_abort(conn, CONN_END_ERROR);
+        return rc;
+    }
+    uv_tcp_nodelay(&conn->tcp, 1);
+    wake_next(conn);
+    start_reading(conn);
+    return 0;
+}
+
+void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *config,
+                   struct metrics *metrics, const struct conn_events *events)
+{
+    env->loop = loop;
+    env->config = config;
+    env->metrics = metrics;
+    env->events = events;
+    env->max_bytes = config->echo ? (size_t)4 * ECHO_MAX_BYTES
+                                  : (size_t)config->send_queue_max_bytes;
+    env->high_bytes = env->max_bytes / 2;
+    env->low_bytes = env->max_bytes / 4 < CONN_LOW_BYTES ? env->max_bytes / 4
+                                                         : (size_t)CONN_LOW_BYTES;
+    list_init(&env->dirty);
+    list_init(&env->all);
+    for (unsigned i = 0; i < CONN_WHEEL; i++)
+        list_init(&env->wheel[i]);
+    uv_prepare_init(loop, &env->flush);
+    env->flush.data = env;
+    uv_prepare_start(&env->flush, on_flush);
+    uv_timer_init(loop, &env->second);
+    env->second.data = env;
+    uv_timer_start(&env->second, on_second, 1000, 1000);
+}
+
+void conn_env_close(struct conn_env *env)
+{
+    uv_close((uv_handle_t *)&env->flush, NULL);
+    uv_close((uv_handle_t *)&env->second, NULL);
+}
+
+void conn_env_deinit(struct conn_env *env)
+{
+    while (env->spare_count > 0)
+        reader_free(env->spare[--env->spare_count]);
+}

@@ -1,0 +1,480 @@
+/* deliver.c - see deliver.h.
+ *
+ *     deliver_notice -> messages -> take_lines -> give_live, follow_on_message
+ *                    -> others   -> keep -> give_kept to each member
+ *     a hole in the numbers -> start_backfill -> deliver_backfill -> take_lines
+ *
+ * A message is framed once and handed to the live members by reference; followers take
+ * it from the ring. Numbers decide: what the room already has is dropped, what is missing
+ * is read from the history, what is not there any more is named by `gap`.
+ *
+ * Other notices are told by their `rev`: a member is not given those up to its own join.
+ * A member whose join is not acked yet must not hear of later ones either, so they are
+ * kept until it is.
+ */
+#include "gateway/deliver.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+
+/* A notice that is no message, taken apart once for all members. */
+struct kept {
+    struct list link;
+    enum room_notice_kind kind;
+    uint64_t rev;
+    size_t lines_count, names_count;
+    struct frame **lines;
+    struct json_text *names; /* into `text` */
+    char *text;
+};
+
+/* ---- messages ---- */
+
+static void note_heard(struct room *room, struct json_text epoch, uint64_t seq)
+{
+    if (epoch.len != PROTO_EPOCH_LEN)
+        return;
+    if (memcmp(room->heard_epoch, epoch.base, epoch.len) != 0) {
+        memcpy(room->heard_epoch, epoch.base, epoch.len);
+        room->heard = 0;
+    }
+    if (seq > room->heard)
+        room->heard = seq;
+}
+
+static void give_live(struct room *room, struct frame *frame)
+{
+    uint64_t given = 0;
+
+    list_each(link, &room->live)
+    {
+        struct member *member = list_entry(link, struct member, link);
+
+        if (member->calls->deliver(member, frame, ROOM_MESSAGE)) {
+            given++;
+            continue;
+        }
+        /* Too slow: from here on it reads the history as its socket drains. */
+        list_remove(link);
+        list_add(&room->followers, link);
+        member->state = MEMBER_FOLLOWING;
+        member->cursor = room->seq - 1;
+        member->history_until = 0;
+    }
+    metric_add(&room->rooms->metrics->deliveries_total, given);
+}
+
+static void take_line(struct room *room, const char *line, size_t len)
+{
+    struct frame *frame = frame_new_text(line, len);
+
+    room->seq++;
+    give_live(room, frame);
+    follow_on_message(room, frame);
+    frame_unref(frame);
+}
+
+static void start_backfill(struct room *room)
+{
+    if (room->is_backfilling)
+        return;
+    room->is_backfilling = true;
+    room->holds++;
+    room->rooms->hooks.backfill(room->rooms->hooks.owner, room, room->seq);
+}
+
+static void take_messages(struct room *room, const struct room_notice *n)
+{
+    const char *at = n->lines.base, *end = at + n->lines.len;
+
+    note_heard(room, n->epoch, n->last);
+    if (!room->epoch[0] || n->last <= room->seq)
+        return;
+    if (room->is_backfilling || n->first > room->seq + 1) {
+        start_backfill(room);
+        return;
+    }
+    for (uint64_t seq = n->first; seq <= n->last && at < end; seq++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+        if (!stop)
+            stop = end;
+        if (seq > room->seq)
+            take_line(room, at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+    follow_all(room);
+}
+
+void deliver_position(struct room *room, const char *epoch, uint64_t seq)
+{
+    if (!room->epoch[0])
+        return;
+    if (strcmp(room->epoch, epoch) != 0 || seq < room->seq)
+        room_needs_sync(room);
+    else if (seq > room->seq) {
+        note_heard(room, (struct json_text){epoch, strlen(epoch)}, seq);
+        start_backfill(room);
+    }
+}
+
+static void begin_event(const struct room *room, struct strbuf *out, const char *type)
+{
+    proto_begin(out, type, (struct json_text){NULL, 0});
+    proto_add_text(out, "room", room->name, room->name_len);
+}
+
+static struct frame *new_gap(struct room *room, uint64_t from, uint64_t to)
+{
+    struct strbuf event = {NULL, 0, 0};
+    struct frame *frame;
+
+    begin_event(room, &event, "gap");
+    proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
+    proto_add_number(&event, "from", from);
+    proto_add_number(&event, "to", to);
+    strbuf_add_char(&event, '}');
+    frame = frame_new_text(event.data, event.len);
+    strbuf_deinit(&event);
+    return frame;
+}
+
+void deliver_gap(struct member *member, uint64_t from, uint64_t to)
+{
+    struct frame *frame = new_gap(member->room, from, to);
+
+    metric_add(&member->room->rooms->metrics->gaps_total, 1);
+    member->calls->deliver(member, frame, ROOM_ALWAYS);
+    frame_unref(frame);
+}
+
+/* The room itself goes on at `next`; followers find out on their own. */
+static void skip_to(struct room *room, uint64_t next)
+{
+    if (next <= room->seq + 1)
+        return;
+    list_each(link, &room->live)
+    {
+        deliver_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
+    }
+    follow_drop_ring(room);
+    room->seq = next - 1;
+}
+
+void deliver_backfill(struct room *room, const struct follow_history *h)
+{
+    room->is_backfilling = false;
+    if (!h || strcmp(h->epoch, room->epoch) != 0) {
+        room->needs_sync = true;
+    } else {
+        skip_to(room, h->count ? h->first : h->seq + 1);
+        for (size_t i = 0; i < h->count; i++)
+            if (h->first + i == room->seq + 1)
+                take_line(room, h->lines[i].base, h->lines[i].len);
+        metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
+        follow_all(room);
+        if (room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0 &&
+            h->count > 0)
+            start_backfill(room);
+    }
+    room_release(room);
+}
+
+/* ---- everything else ---- */
+
+static int hex(char c)
+{
+    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+}
+
+/* Undoes percent-encoding in place; our own encoding, so it is well-formed. */
+static size_t decode_percent(char *text, size_t len)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '%' && i + 2 < len) {
+            text[out++] = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+            i += 2;
+        } else {
+            text[out++] = text[i];
+        }
+    return out;
+}
+
+static size_t count_parts(struct json_text text, char separator)
+{
+    size_t count = text.len > 0 ? 1 : 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.base[i] == separator;
+    return count;
+}
+
+static void keep_names(struct kept *kept, struct json_text users)
+{
+    char *at;
+
+    if (users.len == 1 && users.base[0] == '-')
+        return;
+    kept->text = xmemdup(users.base, users.len);
+    kept->names = xcalloc(count_parts(users, ','), sizeof(*kept->names));
+    for (at = kept->text; at; at = at ? at + 1 : NULL) {
+        char *comma = memchr(at, ',', (size_t)(kept->text + users.len - at));
+        char *end = comma ? comma : kept->text + users.len;
+
+        kept->names[kept->names_count++] =
+            (struct json_text){at, decode_percent(at, (size_t)(end - at))};
+        at = comma;
+        if (!at)
+            break;
+    }
+}
+
+static struct kept *keep(const struct room_notice *n)
+{
+    struct kept *kept = xcalloc(1, sizeof(*kept));
+    const char *at = n->lines.base, *end = at + n->lines.len;
+
+    list_init(&kept->link);
+    kept->kind = n->kind;
+    kept->rev = n->rev;
+    kept->lines = xcalloc(count_parts(n->lines, '\n') + 1, sizeof(*kept->lines));
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+        if (!stop)
+            stop = end;
+        kept->lines[kept->lines_count++] = frame_new_text(at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+    keep_names(kept, n->users);
+    return kept;
+}
+
+static void kept_free(struct kept *kept)
+{
+    list_remove(&kept->link);
+    for (size_t i = 0; i < kept->lines_count; i++)
+        frame_unref(kept->lines[i]);
+    free(kept->lines);
+    free(kept->names);
+    free(kept->text);
+    free(kept);
+}
+
+static bool is_about(const struct kept *kept, size_t i, const struct room_user *user)
+{
+    return i < kept->names_count && kept->names[i].len == user->name_len &&
+           memcmp(kept->names[i].base, user->name, user->name_len) == 0;
+}
+
+static enum room_class class_of(enum room_notice_kind kind)
+{
+    return kind == ROOM_NOTICE_SIGNAL                               ? ROOM_SIGNAL
+           : kind == ROOM_NOTICE_JOINED || kind == ROOM_NOTICE_LEFT ? ROOM_PRESENCE
+                                                                    : ROOM_ALWAYS;
+}
+
+/* A kick's first line is for who is kicked, the second for the others; else line i is
+ * about name i and for everybody but them. */
+static void give_kept(struct member *member, const struct kept *kept)
+{
+    bool is_kick = kept->kind == ROOM_NOTICE_KICKED;
+
+    if (!member->has_ack ||
+        (kept->rev <= member->rev && kept->kind != ROOM_NOTICE_SIGNAL &&
+         kept->kind != ROOM_NOTICE_DELETED))
+        return;
+    for (size_t i = 0; i < kept->lines_count; i++) {
+        bool is_for_them = is_kick ? is_about(kept, 0, member->user) == (i == 0)
+                                   : !is_about(kept, i, member->user);
+
+        if (is_for_them)
+            member->calls->deliver(member, kept->lines[i], class_of(kept->kind));
+    }
+}
+
+static bool somebody_waits_for_ack(const struct room *room)
+{
+    if (!list_is_empty(&room->joining))
+        return true;
+    for (struct list *link = room->followers.next; link != &room->followers;
+         link = link->next)
+        if (!list_entry(link, struct member, link)->has_ack)
+            return true;
+    return false;
+}
+
+void deliver_drop_recent(struct room *room)
+{
+    if (list_is_empty(&room->recent) || somebody_waits_for_ack(room))
+        return;
+    list_each(link, &room->recent)
+    {
+        kept_free(list_entry(link, struct kept, link));
+    }
+}
+
+/* Out of the room are those whom a kick or a closing is about. */
+static bool puts_out(const struct kept *kept, const struct member *member)
+{
+    return kept->rev > member->rev &&
+           (kept->kind == ROOM_NOTICE_CLOSED ||
+            (kept->kind == ROOM_NOTICE_KICKED && is_about(kept, 0, member->user)));
+}
+
+static void put_out(struct member *member, const struct kept *kept, uint64_t now_ms)
+{
+    const char *reason = kept->kind == ROOM_NOTICE_KICKED ? "kicked" : "closed";
+
+    room_leave(member, true, reason, now_ms);
+    member->calls->removed(member);
+}
+
+static void give_all(struct room *room, const struct kept *kept, uint64_t now_ms)
+{
+    struct list *lists[] = {&room->live, &room->followers};
+
+    for (int i = 0; i < 2; i++)
+        list_each(link, lists[i])
+        {
+            struct member *member = list_entry(link, struct member, link);
+
+            give_kept(member, kept);
+            if (member->has_ack && puts_out(kept, member))
+                put_out(member, kept, now_ms);
+        }
+}
+
+void deliver_recent(struct member *member)
+{
+    struct room *room = member->room;
+    const struct kept *out = NULL;
+
+    list_each(link, &room->recent)
+    {
+        struct kept *kept = list_entry(link, struct kept, link);
+
+        if (kept->kind == ROOM_NOTICE_SIGNAL || out)
+            continue;
+        give_kept(member, kept);
+        if (puts_out(kept, member))
+            out = kept;
+    }
+    if (out) /* the kept notices live until nobody waits */
+        put_out(member, out, 0);
+    else
+        deliver_drop_recent(room);
+}
+
+void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now_ms)
+{
+    bool is_ours = room->epoch[0] && n->epoch.len == PROTO_EPOCH_LEN &&
+                   memcmp(n->epoch.base, room->epoch, PROTO_EPOCH_LEN) == 0;
+    struct kept *kept;
+
+    if (room->epoch[0] && !is_ours) {
+        room_needs_sync(room);
+        return;
+    }
+    if (n->kind == ROOM_NOTICE_MESSAGE) {
+        take_messages(room, n);
+        return;
+    }
+    room->holds++;
+    if (n->rev > room->rev)
+        room->rev = n->rev;
+    kept = keep(n);
+    list_add(&room->recent, &kept->link);
+    give_all(room, kept, now_ms);
+    if (n->kind == ROOM_NOTICE_CLOSED) /* the next join makes another one */
+        room->epoch[0] = '\0';
+    deliver_drop_recent(room);
+    room_release(room);
+}
+
+void deliver_event(struct room *room, const struct strbuf *event, enum room_class class)
+{
+    struct frame *frame = frame_new_text(event->data, event->len);
+    struct list *lists[] = {&room->live, &room->followers};
+
+    for (int i = 0; i < 2; i++)
+        list_each(link, lists[i])
+        {
+            struct member *member = list_entry(link, struct member, link);
+
+            if (member->has_ack)
+                member->calls->deliver(member, frame, class);
+        }
+    frame_unref(frame);
+}
+
+void deliver_reset(struct room *room, const struct room_joined *state)
+{
+    struct strbuf event = {NULL, 0, 0};
+    struct list *lists[] = {&room->live, &room->followers};
+
+    log_warn("room_reset", "room=%s seq=%llu was=%llu",
+             log_name(room->name, room->name_len), (unsigned long long)state->seq,
+             (unsigned long long)room->seq);
+    metric_add(&room->rooms->metrics->resets_total, 1);
+    memcpy(room->epoch, state->epoch, sizeof(room->epoch));
+    room->seq = state->seq;
+    room->rev = state->rev;
+    for (int i = 0; i < 2; i++)
+        list_each(link, lists[i])
+        {
+            list_entry(link, struct member, link)->rev = 0;
+        }
+    begin_event(room, &event, "reset");
+    proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
+    proto_add_number(&event, "seq", room->seq);
+    proto_add_number(&event, "members", state->members);
+    strbuf_add_char(&event, '}');
+    deliver_event(room, &event, ROOM_ALWAYS);
+    strbuf_deinit(&event);
+    follow_on_reset(room);
+}
+
+/* ---- what a sync found ---- */
+
+static void deliver_found(struct room *room, enum room_notice_kind kind,
+                          const char *type, struct json_text user,
+                          struct json_text reason, uint64_t now_ms)
+{
+    struct strbuf event = {NULL, 0, 0}, token = {NULL, 0, 0};
+    struct room_notice notice = {.rev = UINT64_MAX, .kind = kind};
+    struct kept *kept;
+
+    begin_event(room, &event, type);
+    proto_add_text(&event, "reason", reason.base, reason.len);
+    strbuf_add_char(&event, '}');
+    strbuf_add_percent(&token, user.base, user.len);
+    notice.lines = (struct json_text){event.data, event.len};
+    notice.users = (struct json_text){token.data, token.len};
+    room->holds++;
+    kept = keep(&notice);
+    give_all(room, kept, now_ms);
+    kept_free(kept);
+    strbuf_deinit(&event);
+    strbuf_deinit(&token);
+    room_release(room);
+}
+
+void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
+                  uint64_t now_ms)
+{
+    deliver_found(room, ROOM_NOTICE_KICKED, "kicked", user, reason, now_ms);
+}
+
+void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms)
+{
+    deliver_found(room, ROOM_NOTICE_CLOSED, "room_closed", (struct json_text){"-", 1},
+                  reason, now_ms);
+    room->epoch[0] = '\0';
+}

@@ -1,0 +1,243 @@
+/* follow.c - see follow.h.
+ *
+ *     follow_start -> follow_again -> calls->read -> follow_on_history -> batch or events
+ *                          ^   |                            |
+ *                          |   +-- from the ring, LIVE      |
+ *                          +--------------------------------+
+ *
+ * Why there is no hole: the room's channel was subscribed before the read went out, so
+ * a message behind the read's last number comes as a notice while the member is in
+ * the list of followers, and the ring keeps it. Should the ring be too short, the member
+ * reads again.
+ *
+ * Why there is no overlap: what a member is given is always cursor + 1.
+ */
+#include "gateway/follow.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "gateway/deliver.h"
+#include "gateway/room.h"
+
+enum {
+    RING_MAX_FRAMES = 1024,
+    RING_MAX_BYTES = 1024 * 1024,
+};
+
+/* ---- the ring: frames of the messages room->seq - ring_count + 1 to room->seq ---- */
+
+static struct frame **ring_at(struct room *room, uint32_t i)
+{
+    return &room->ring[(room->ring_head + i) & (room->ring_cap - 1)];
+}
+
+static void ring_drop_oldest(struct room *room)
+{
+    struct frame *oldest = *ring_at(room, 0);
+
+    room->ring_bytes -= frame_len(oldest);
+    frame_unref(oldest);
+    room->ring_head = (room->ring_head + 1) & (room->ring_cap - 1);
+    room->ring_count--;
+}
+
+static void ring_grow(struct room *room)
+{
+    uint32_t cap = room->ring_cap ? 2 * room->ring_cap : 16;
+    struct frame **bigger = xmalloc(cap * sizeof(struct frame *));
+
+    for (uint32_t i = 0; i < room->ring_count; i++)
+        bigger[i] = *ring_at(room, i);
+    free(room->ring);
+    room->ring = bigger;
+    room->ring_cap = cap;
+    room->ring_head = 0;
+}
+
+void follow_drop_ring(struct room *room)
+{
+    while (room->ring_count > 0)
+        ring_drop_oldest(room);
+    free(room->ring);
+    room->ring = NULL;
+    room->ring_cap = room->ring_head = 0;
+}
+
+/* Whether the ring holds message `seq`. */
+static bool ring_has(const struct room *room, uint64_t seq)
+{
+    return seq <= room->seq && seq + room->ring_count > room->seq;
+}
+
+/* ---- a member's way ---- */
+
+static void go_live(struct member *member)
+{
+    struct room *room = member->room;
+
+    list_remove(&member->link);
+    list_add(&room->live, &member->link);
+    member->state = MEMBER_LIVE;
+    if (list_is_empty(&room->followers))
+        follow_drop_ring(room);
+}
+
+/* From the ring as far as the client takes it. */
+static void give_from_ring(struct member *member)
+{
+    struct room *room = member->room;
+
+    while (member->cursor < room->seq) {
+        uint64_t oldest = room->seq - room->ring_count + 1;
+        struct frame *frame = *ring_at(room, (uint32_t)(member->cursor + 1 - oldest));
+
+        if (!member->calls->deliver(member, frame, ROOM_MESSAGE))
+            return;
+        member->cursor++;
+    }
+}
+
+void follow_again(struct member *member)
+{
+    struct room *room = member->room;
+    bool in_batches;
+
+    if (!room || member->state != MEMBER_FOLLOWING || member->is_reading)
+        return;
+    in_batches = member->wants_first || member->cursor < member->history_until;
+    if (!in_batches && ring_has(room, member->cursor + 1))
+        give_from_ring(member);
+    if (!in_batches && member->cursor == room->seq)
+        go_live(member);
+    else if (in_batches ||
+             (member->cursor < room->seq && !ring_has(room, member->cursor + 1)))
+        member->is_reading = member->calls->read(member, member->cursor);
+}
+
+void follow_start(struct member *member, uint64_t after)
+{
+    member->cursor = after;
+    member->history_until = 0;
+    member->wants_first = true;
+    member->state = MEMBER_FOLLOWING;
+    list_remove(&member->link);
+    list_add(&member->room->followers, &member->link);
+    follow_again(member);
+}
+
+/* Names what is missing between the cursor and `first`. */
+static void skip_to(struct member *member, uint64_t first)
+{
+    if (first <= member->cursor + 1)
+        return;
+    deliver_gap(member, member->cursor + 1, first - 1);
+    member->cursor = first - 1;
+}
+
+static void give_first(struct member *member, const struct follow_history *h)
+{
+    struct follow_batch batch = {
+        .lines = h->lines,
+        .count = h->count,
+        .until = h->seq,
+        .oldest = h->oldest,
+        .is_first = true,
+    };
+
+    member->history_until = h->seq;
+    member->cursor = h->count ? h->first + h->count - 1 : h->seq;
+    member->wants_first = false;
+    member->has_ack = true;
+    batch.more = member->cursor < h->seq;
+    member->calls->batch(member, &batch);
+    deliver_recent(member);
+}
+
+static void give_batch(struct member *member, const struct follow_history *h)
+{
+    uint64_t until = member->history_until;
+    struct follow_batch batch = {
+        .lines = h->lines, .until = until, .oldest = h->oldest};
+
+    skip_to(member, h->first > until ? until + 1 : h->first);
+    if (h->count > 0 && h->first <= until) {
+        batch.count =
+            h->count < until - h->first + 1 ? h->count : (size_t)(until - h->first + 1);
+        member->cursor = h->first + batch.count - 1;
+    }
+    batch.more = member->cursor < until;
+    member->calls->batch(member, &batch);
+}
+
+static void give_events(struct member *member, const struct follow_history *h)
+{
+    skip_to(member, h->count ? h->first : h->seq + 1);
+    for (size_t i = 0; i < h->count; i++) {
+        struct frame *frame = frame_new_text(h->lines[i].base, h->lines[i].len);
+        bool taken = member->calls->deliver(member, frame, ROOM_MESSAGE);
+
+        frame_unref(frame);
+        if (!taken)
+            return;
+        member->cursor = h->first + i;
+    }
+}
+
+void follow_on_history(struct member *member, const struct follow_history *h)
+{
+    member->is_reading = false;
+    if (member->state != MEMBER_FOLLOWING)
+        return;
+    if (strcmp(h->epoch, member->room->epoch) != 0) {
+        room_needs_sync(member->room); /* ends in follow_on_reset */
+        return;
+    }
+    if (member->wants_first)
+        give_first(member, h);
+    else if (member->cursor < member->history_until)
+        give_batch(member, h);
+    else
+        give_events(member, h);
+    follow_again(member);
+}
+
+void follow_on_failed(struct member *member)
+{
+    member->is_reading = false;
+    room_needs_sync(member->room); /* after it, everybody goes on */
+}
+
+void follow_on_message(struct room *room, struct frame *frame)
+{
+    if (list_is_empty(&room->followers))
+        return;
+    if (room->ring_count == room->ring_cap && room->ring_cap < RING_MAX_FRAMES)
+        ring_grow(room);
+    while (room->ring_count > 0 &&
+           (room->ring_count == room->ring_cap || room->ring_bytes > RING_MAX_BYTES))
+        ring_drop_oldest(room);
+    *ring_at(room, room->ring_count++) = frame_ref(frame);
+    room->ring_bytes += frame_len(frame);
+}
+
+void follow_all(struct room *room)
+{
+    list_each(link, &room->followers)
+        follow_again(list_entry(link, struct member, link));
+}
+
+void follow_on_reset(struct room *room)
+{
+    follow_drop_ring(room);
+    list_each(link, &room->followers)
+    {
+        struct member *member = list_entry(link, struct member, link);
+
+        member->cursor = member->wants_first ? 0 : room->seq;
+        member->history_until = 0;
+        follow_again(member);
+    }
+}

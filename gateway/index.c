@@ -1,0 +1,216 @@
+/* index.c - see index.h.
+ *
+ *     index_touch -> due -> index_flush -> index.lua
+ *                     ^                      |
+ *                     +---- rests, 5 s <-----+   touched meanwhile: due again
+ *
+ *     index_on_expired, index_walk -> unindex.lua -> on_unindexed: log, count
+ */
+#include "gateway/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+
+enum {
+    REST_MS = 5000,
+    BATCH = 100,
+    WALK_MS = 2000,
+    WALK_ROOMS = 20,
+};
+
+struct entry {
+    struct list link;
+    uint64_t written_ms;
+    bool touched; /* since it was written */
+    unsigned char len;
+    char room[];
+};
+
+void index_init(struct index *index, struct store *store, struct metrics *metrics)
+{
+    index->store = store;
+    index->metrics = metrics;
+    list_init(&index->due);
+    list_init(&index->rests);
+}
+
+static void forget(struct index *index, struct entry *entry)
+{
+    list_remove(&entry->link);
+    map_remove(&index->entries, entry->room, entry->len);
+    free(entry);
+}
+
+void index_deinit(struct index *index)
+{
+    struct list *lists[] = {&index->due, &index->rests};
+
+    for (int i = 0; i < 2; i++)
+        list_each(link, lists[i])
+        {
+            forget(index, list_entry(link, struct entry, link));
+        }
+    map_deinit(&index->entries);
+}
+
+void index_touch(struct index *index, const char *room, size_t len)
+{
+    struct entry *entry = map_find(&index->entries, room, len);
+
+    if (entry) {
+        entry->touched = true;
+        return;
+    }
+    entry = xcalloc(1, sizeof(*entry) + len + 1);
+    entry->len = (unsigned char)len;
+    memcpy(entry->room, room, len);
+    map_add(&index->entries, entry->room, len, entry);
+    list_add(&index->due, &entry->link);
+}
+
+static void add_fleet_keys(struct store *store)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS));
+    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS_MEMBERS));
+}
+
+static void add_room_key(struct store *store, const char *room, size_t len,
+                         enum room_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_room(key, room, len, which));
+}
+
+static void write_batch(struct index *index, uint64_t now_ms)
+{
+    struct store *store = index->store;
+    struct list batch, *link;
+    unsigned count = 0;
+
+    list_init(&batch);
+    while (count < BATCH && (link = list_first(&index->due))) {
+        list_remove(link);
+        list_add(&batch, link);
+        count++;
+    }
+    scripts_begin(&store->cmd, SCRIPT_INDEX, 2 + 2 * count);
+    add_fleet_keys(store);
+    list_each(at, &batch)
+    {
+        const struct entry *entry = list_entry(at, struct entry, link);
+
+        add_room_key(store, entry->room, entry->len, KEY_META);
+        add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
+    }
+    list_each(at, &batch)
+    {
+        struct entry *entry = list_entry(at, struct entry, link);
+
+        redis_command_add(&store->cmd, entry->room, entry->len);
+        entry->written_ms = now_ms;
+        entry->touched = false;
+        list_remove(at);
+        list_add(&index->rests, at);
+    }
+    store_send_script(store, SCRIPT_INDEX, NULL, NULL);
+}
+
+void index_flush(struct index *index, uint64_t now_ms)
+{
+    struct list *link;
+
+    while ((link = list_first(&index->rests))) {
+        struct entry *entry = list_entry(link, struct entry, link);
+
+        if (now_ms - entry->written_ms < REST_MS)
+            break;
+        if (!entry->touched) {
+            forget(index, entry);
+            continue;
+        }
+        list_remove(link);
+        list_add(&index->due, link);
+    }
+    while (!list_is_empty(&index->due) && redis_link_is_ready(index->store->link))
+        write_batch(index, now_ms);
+}
+
+static void on_unindexed(void *data, int status, const redisReply *reply)
+{
+    struct index *index = data;
+
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY)
+        return;
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *room = reply->element[i];
+
+        if (room->type != REDIS_REPLY_STRING)
+            continue;
+        metric_add(&index->metrics->rooms_expired_total, 1);
+        log_info("room expired after TTL", "room=%s",
+                 log_name(room->str, (size_t)room->len));
+    }
+}
+
+void index_on_expired(struct index *index, const char *room, size_t len)
+{
+    struct store *store = index->store;
+
+    scripts_begin(&store->cmd, SCRIPT_UNINDEX, 3);
+    add_fleet_keys(store);
+    add_room_key(store, room, len, KEY_META);
+    redis_command_add(&store->cmd, room, len);
+    store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
+}
+
+/* The rooms of the page that are gone are taken off; the next walk looks behind the
+ * others. */
+static void on_walked(void *data, int status, const redisReply *reply)
+{
+    struct index *index = data;
+    struct store *store = index->store;
+
+    index->is_walking = false;
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        index->walk_offset = 0;
+        return;
+    }
+    index->walk_offset =
+        reply->elements < WALK_ROOMS ? 0 : index->walk_offset + WALK_ROOMS / 2;
+    scripts_begin(&store->cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
+    add_fleet_keys(store);
+    for (size_t i = 0; i < reply->elements; i++)
+        add_room_key(store, reply->element[i]->str, (size_t)reply->element[i]->len,
+                     KEY_META);
+    for (size_t i = 0; i < reply->elements; i++)
+        redis_command_add(&store->cmd, reply->element[i]->str,
+                          (size_t)reply->element[i]->len);
+    store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
+}
+
+void index_walk(struct index *index, uint64_t now_ms)
+{
+    struct store *store = index->store;
+    char key[KEYS_MAX_BYTES];
+
+    if (index->is_walking || now_ms < index->walk_at_ms)
+        return;
+    index->walk_at_ms = now_ms + WALK_MS;
+    index->is_walking = true;
+    redis_command_begin(&store->cmd);
+    redis_command_add_text(&store->cmd, "ZRANGEBYSCORE");
+    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS_MEMBERS));
+    redis_command_add_text(&store->cmd, "0");
+    redis_command_add_text(&store->cmd, "0");
+    redis_command_add_text(&store->cmd, "LIMIT");
+    redis_command_add_u64(&store->cmd, index->walk_offset);
+    redis_command_add_u64(&store->cmd, WALK_ROOMS);
+    store_send_command(store, on_walked, index);
+}

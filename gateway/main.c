@@ -1,0 +1,222 @@
+/* main.c - settings -> sockets -> workers -> signals -> ordered stop; no logic.
+ *
+ * Start: config_load, bind, worker_new for each, worker_start, the ops server.
+ * Stop, in the reverse order: SIGTERM or SIGINT drains the workers, their threads end
+ * by themselves, the ops server closes, the loop ends, memory is freed. A second signal
+ * ends at once. SIGUSR1: each worker logs its rooms.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "common/config.h"
+#include "common/http.h"
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/scripts.h"
+#include "common/xalloc.h"
+#include "gateway/ops_server.h"
+#include "gateway/worker.h"
+
+enum {
+    EXIT_SETTINGS = 2,
+    RESERVED_FDS = 64, /* for everything but clients */
+    ENDED_TICK_MS = 20,
+};
+
+struct gateway {
+    struct config config;
+    struct worker_shared shared;
+    struct worker **workers;
+    struct ops_server *ops;
+    uv_loop_t loop;
+    uv_signal_t term, interrupt, usr1;
+    uv_timer_t ended;
+    char *address;
+    bool is_stopping;
+};
+
+static void fail(const char *setting, const char *reason)
+{
+    fprintf(stderr, "%s: %s\n", setting, reason);
+    exit(EXIT_SETTINGS);
+}
+
+static int bind_or_fail(const char *setting, const char *address, int shared)
+{
+    char *host, *port;
+    int fd;
+
+    if (config_split_address(address, &host, &port) < 0)
+        fail(setting, "not host:port");
+    fd = http_bind(host, port, shared);
+    free(host);
+    free(port);
+    if (fd < 0)
+        fail(setting, uv_strerror(fd));
+    return fd;
+}
+
+/* Soft limit up to the hard one; how many clients that leaves. */
+static unsigned max_connections(const struct config *config)
+{
+    struct rlimit files;
+    unsigned possible = 1024 - RESERVED_FDS;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+        if (files.rlim_cur > RESERVED_FDS * 2)
+            possible = files.rlim_cur > 16u * 1024 * 1024
+                           ? 16u * 1024 * 1024
+                           : (unsigned)files.rlim_cur - RESERVED_FDS;
+    }
+    if (config->max_connections == 0 || config->max_connections > (long)possible)
+        return possible;
+    return (unsigned)config->max_connections;
+}
+
+static char *advertised(const struct config *config)
+{
+    const char *port = strrchr(config->listen, ':');
+    char host[256] = "localhost", text[512];
+
+    if (config->advertise[0])
+        return xstrdup(config->advertise);
+    gethostname(host, sizeof(host) - 1);
+    snprintf(text, sizeof(text), "%s%s", host, port ? port : "");
+    return xstrdup(text);
+}
+
+static void warn_about_names(const struct config *config)
+{
+    const char *at = config->listen;
+
+    if (strcmp(config->auth, "none") == 0 && strncmp(at, "127.", 4) != 0 &&
+        strncmp(at, "[::1]", 5) != 0 && strncmp(at, "localhost", 9) != 0)
+        log_warn("names_not_proven",
+                 "listen=%s auth=none text=\"anybody may use any user name\"", at);
+}
+
+static void on_dump(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+
+    (void)number;
+    for (unsigned i = 0; i < g->shared.count; i++)
+        if (!worker_has_ended(g->workers[i]))
+            worker_dump(g->workers[i]);
+}
+
+static void on_ended_tick(uv_timer_t *timer)
+{
+    struct gateway *g = timer->data;
+
+    for (unsigned i = 0; i < g->shared.count; i++)
+        if (!worker_has_ended(g->workers[i]))
+            return;
+    ops_server_close(g->ops);
+    uv_close((uv_handle_t *)&g->term, NULL);
+    uv_close((uv_handle_t *)&g->interrupt, NULL);
+    uv_close((uv_handle_t *)&g->usr1, NULL);
+    uv_close((uv_handle_t *)&g->ended, NULL);
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct gateway *g = signal->data;
+
+    if (g->is_stopping)
+        _exit(128 + number); /* asked twice: at once */
+    g->is_stopping = true;
+    log_info("stopping", "signal=%d", number);
+    ops_server_drain(g->ops);
+    for (unsigned i = 0; i < g->shared.count; i++)
+        worker_drain(g->workers[i]);
+    uv_timer_start(&g->ended, on_ended_tick, 0, ENDED_TICK_MS);
+}
+
+static void start_workers(struct gateway *g)
+{
+    unsigned count = (unsigned)g->config.workers;
+
+    if (count == 0)
+        count = uv_available_parallelism();
+    g->shared.config = &g->config;
+    g->shared.address = g->address;
+    g->shared.count = count;
+    g->shared.max_connections = max_connections(&g->config);
+    g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
+    g->workers = xcalloc(count, sizeof(struct worker *));
+    /* Alone first: with SO_REUSEPORT two gateways would share a port unnoticed. */
+    close(bind_or_fail("ROOMCAST_LISTEN", g->config.listen, 0));
+    for (unsigned i = 0; i < count; i++)
+        g->workers[i] = worker_new(
+            &g->shared, i, bind_or_fail("ROOMCAST_LISTEN", g->config.listen, 1));
+}
+
+static void start_signals(struct gateway *g)
+{
+    uv_signal_init(&g->loop, &g->term);
+    uv_signal_init(&g->loop, &g->interrupt);
+    uv_signal_init(&g->loop, &g->usr1);
+    uv_timer_init(&g->loop, &g->ended);
+    g->term.data = g->interrupt.data = g->usr1.data = g->ended.data = g;
+    uv_signal_start(&g->term, on_stop, SIGTERM);
+    uv_signal_start(&g->interrupt, on_stop, SIGINT);
+    uv_signal_start(&g->usr1, on_dump, SIGUSR1);
+}
+
+static void start(struct gateway *g)
+{
+    int ops_fd = bind_or_fail("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
+
+    g->address = advertised(&g->config);
+    start_workers(g);
+    start_signals(g);
+    g->ops = ops_server_open(&g->loop, ops_fd, g->workers, &g->shared);
+    for (unsigned i = 0; i < g->shared.count; i++)
+        worker_start(g->workers[i]);
+    log_info("started", "version=%s listen=%s ops=%s workers=%u", ROOMCAST_VERSION,
+             g->config.listen, g->config.ops_listen, g->shared.count);
+    warn_about_names(&g->config);
+}
+
+static void stop(struct gateway *g)
+{
+    for (unsigned i = 0; i < g->shared.count; i++)
+        worker_join(g->workers[i]);
+    free(g->workers);
+    free(g->shared.metrics);
+    free(g->address);
+    ops_server_free(g->ops);
+    config_deinit(&g->config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct gateway gateway;
+    enum config_outcome outcome =
+        config_load(&gateway.config, CONFIG_GATEWAY, argc, argv);
+
+    if (outcome != CONFIG_RUN) {
+        config_deinit(&gateway.config);
+        return outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    keys_set_prefix(gateway.config.key_prefix);
+    scripts_init();
+    uv_loop_init(&gateway.loop);
+    start(&gateway);
+    uv_run(&gateway.loop, UV_RUN_DEFAULT);
+    stop(&gateway);
+    if (uv_loop_close(&gateway.loop) != 0)
+        abort();
+    log_info("stopped", "exit=0");
+    return 0;
+}

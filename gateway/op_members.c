@@ -1,0 +1,160 @@
+/* op_members.c - `get_members`: a page of who is in the room, on all gateways.
+ *
+ * Up to EXACT_MAX members Redis gives all and the page is cut here, sorted by name; the
+ * cursor is the last name. Above, a page is one step of an HSCAN, and so is the cursor.
+ * On the wire a cursor is a letter for its kind and the rest: `n` name, `s` scan.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "gateway/ops.h"
+
+enum { EXACT_MAX = 1000 };
+
+/* Byte for byte, shorter first. */
+static int compare_names(const void *left, const void *right)
+{
+    const struct json_text *a = left, *b = right;
+    int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
+
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static void begin_list(struct strbuf *out, const struct request *request,
+                       const struct room *room)
+{
+    strbuf_reset(out, 256 * 1024);
+    proto_begin(out, "member_list", session_id(request));
+    proto_add_text(out, "room", room->name, room->name_len);
+    strbuf_add_text(out, ",\"members\":[");
+}
+
+static void end_list(struct strbuf *out, uint64_t count, char kind, const char *next,
+                     size_t len)
+{
+    struct strbuf cursor = {NULL, 0, 0};
+
+    strbuf_add_char(out, ']');
+    proto_add_number(out, "count", count);
+    if (next) {
+        strbuf_add_char(&cursor, kind);
+        strbuf_add(&cursor, next, len);
+        proto_add_text(out, "next", cursor.data, cursor.len);
+        strbuf_deinit(&cursor);
+    } else {
+        proto_add_raw(out, "next", "null");
+    }
+    strbuf_add_char(out, '}');
+}
+
+static void add_names(struct strbuf *out, const struct json_text *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            strbuf_add_char(out, ',');
+        strbuf_add_json(out, names[i].base, names[i].len);
+    }
+}
+
+/* All members are here: sort, and cut the page behind the cursor's name. */
+static void add_exact(struct strbuf *out, const struct request *request,
+                      const struct store_members *members)
+{
+    size_t total = members->names_count, from = 0, count;
+    struct json_text *sorted = xcalloc(total + 1, sizeof(*sorted));
+    struct json_text after = {"", 0}, last = {NULL, 0};
+
+    if (total > 0)
+        memcpy(sorted, members->names, total * sizeof(*sorted));
+    qsort(sorted, total, sizeof(*sorted), compare_names);
+    if (request->cursor && request->cursor[0] == 'n')
+        after = (struct json_text){request->cursor + 1, strlen(request->cursor + 1)};
+    while (from < total && compare_names(&sorted[from], &after) <= 0)
+        from++;
+    count = total - from < request->limit ? total - from : request->limit;
+    add_names(out, sorted + from, count);
+    if (from + count < total)
+        last = sorted[from + count - 1];
+    end_list(out, members->count, 'n', last.base, last.len);
+    free(sorted);
+}
+
+static void on_members(void *data, const struct store_members *members)
+{
+    struct request *request = data;
+    struct session *session = request->session;
+    struct membership *m = request->membership;
+    struct strbuf *out = &session->env->reply;
+
+    if (!m) {
+        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
+    } else if (members->count == UINT64_MAX) {
+        session_send_error(session, session_id(request), PROTO_UNAVAILABLE, NULL, 0);
+    } else {
+        bool is_end = !members->next || strcmp(members->next, "0") == 0;
+
+        begin_list(out, request, m->member.room);
+        if (members->next) {
+            add_names(out, members->names, members->names_count);
+            end_list(out, members->count, 's', is_end ? NULL : members->next,
+                     strlen(members->next));
+        } else {
+            add_exact(out, request, members);
+        }
+        session_send(session, out);
+    }
+    session_end(request);
+    session_leave_slot(session);
+    if (!m)
+        return;
+    m->busy = NULL;
+    session_go_on(m);
+}
+
+static void start_members(struct slot_wait *wait)
+{
+    struct request *request = list_entry(wait, struct request, slot);
+    struct session *session = request->session;
+    bool scans = request->cursor && request->cursor[0] == 's';
+
+    if (!request->membership) {
+        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
+        session_end(request);
+        session_leave_slot(session);
+        return;
+    }
+    store_members(&session->env->store, request->membership->member.room,
+                  scans ? request->cursor + 1 : NULL, request->limit, EXACT_MAX,
+                  on_members, request);
+}
+
+static bool is_cursor(struct json_text cursor)
+{
+    if (cursor.len < 2 || (cursor.base[0] != 'n' && cursor.base[0] != 's'))
+        return false;
+    if (cursor.base[0] == 'n')
+        return proto_is_name(cursor.base + 1, cursor.len - 1, PROTO_USER_MAX);
+    for (size_t i = 1; i < cursor.len; i++)
+        if (cursor.base[i] < '0' || cursor.base[i] > '9')
+            return false;
+    return cursor.len <= 20;
+}
+
+enum proto_error op_members(const struct op *op, uint64_t *wait_ms)
+{
+    const struct proto_request *req = op->req;
+    struct request *request;
+
+    (void)wait_ms;
+    if ((req->fields & PROTO_F_CURSOR) && !is_cursor(req->cursor))
+        return PROTO_BAD_REQUEST;
+    request = session_begin(op->session, op->membership, req, op->len);
+    if (req->fields & PROTO_F_CURSOR)
+        request->cursor = xmemdup(req->cursor.base, req->cursor.len);
+    op->membership->busy = request;
+    request->slot.go = start_members;
+    if (session_take_slot(op->session, &request->slot))
+        start_members(&request->slot);
+    return PROTO_OK;
+}

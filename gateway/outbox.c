@@ -1,0 +1,199 @@
+/* outbox.c - see outbox.h.
+ *
+ *     outbox_add -> room->outbox, dirty -> outbox_flush -> start_batch -> store_publish
+ *                                              ^                             |
+ *                                              +------ on_batch_done <-------+
+ */
+#include "gateway/outbox.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "gateway/pool.h"
+
+enum { BATCH_MESSAGES = 256, BATCH_BYTES = 256 * 1024 };
+
+struct outgoing {
+    struct store_message message; /* first: the list is of these */
+    outbox_fn on_done;
+    void *data;
+    uint64_t queued_ms;
+    size_t size; /* of this block */
+    char bytes[];
+};
+
+struct batch {
+    struct outbox *outbox;
+    struct room *room;
+    struct list messages;
+};
+
+void outbox_init(struct outbox *outbox, struct store *store)
+{
+    outbox->store = store;
+    outbox->deadline_ms = (uint64_t)store->config->redis_deadline_ms;
+    list_init(&outbox->dirty);
+}
+
+static struct json_text put(char **at, struct json_text text)
+{
+    struct json_text copy = {*at, text.len};
+
+    if (text.len > 0)
+        memcpy(*at, text.base, text.len);
+    *at += text.len;
+    return copy;
+}
+
+static struct outgoing *outgoing_from(struct list *link)
+{
+    return list_entry(link, struct outgoing, message.link);
+}
+
+static void mark_dirty(struct outbox *outbox, struct room *room)
+{
+    if (list_is_empty(&room->outbox_dirty))
+        list_add(&outbox->dirty, &room->outbox_dirty);
+}
+
+void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
+                struct json_text key, const struct strbuf *tail, uint64_t now_ms,
+                outbox_fn on_done, void *data)
+{
+    size_t size = sizeof(struct outgoing) + user.len + key.len + tail->len;
+    struct outgoing *out = pool_alloc(size);
+    char *at = out->bytes;
+
+    out->message.user = put(&at, user);
+    out->message.key = put(&at, key);
+    out->message.tail = put(&at, (struct json_text){tail->data, tail->len});
+    out->on_done = on_done;
+    out->data = data;
+    out->queued_ms = now_ms;
+    out->size = size;
+    list_add(&room->outbox, &out->message.link);
+    mark_dirty(outbox, room);
+}
+
+static void finish(struct room *room, struct outgoing *out,
+                   const struct store_published *result, const char *epoch)
+{
+    list_remove(&out->message.link);
+    out->on_done(out->data, room, result, epoch);
+    pool_recycle(out, out->size);
+}
+
+static void fail_all(struct room *room, struct list *messages)
+{
+    static const struct store_published unavailable = {PROTO_UNAVAILABLE, 0, 0};
+    struct list *link;
+
+    while ((link = list_first(messages)))
+        finish(room, outgoing_from(link), &unavailable, NULL);
+}
+
+/* Redis says that somebody is not in who is in here: one of both is wrong. */
+static bool contradicts(const struct room *room, const struct outgoing *out,
+                        const struct store_published *result)
+{
+    const struct room_user *user;
+
+    if (result->error != PROTO_NOT_JOINED)
+        return false;
+    user = map_find(&room->users, out->message.user.base, out->message.user.len);
+    return user && user->is_in && !user->leaving;
+}
+
+static void on_batch_done(void *data, const char *epoch,
+                          const struct store_published *results)
+{
+    struct batch *batch = data;
+    struct room *room = batch->room;
+    bool needs_sync = !epoch;
+    struct list *link;
+
+    for (unsigned i = 0; epoch && (link = list_first(&batch->messages)); i++) {
+        struct outgoing *out = outgoing_from(link);
+        struct store_published result = results[i];
+
+        if (contradicts(room, out, &result)) {
+            needs_sync = true;
+            result.error = PROTO_UNAVAILABLE;
+        }
+        finish(room, out, &result, epoch);
+    }
+    fail_all(room, &batch->messages);
+    room->outbox_busy = false;
+    if (!list_is_empty(&room->outbox))
+        mark_dirty(batch->outbox, room);
+    pool_recycle(batch, sizeof(*batch));
+    if (needs_sync)
+        room->needs_sync = true;
+    room_release(room);
+}
+
+static void start_batch(struct outbox *outbox, struct room *room)
+{
+    struct batch *batch = pool_alloc(sizeof(*batch));
+    unsigned count = 0;
+    size_t bytes = 0;
+
+    batch->outbox = outbox;
+    batch->room = room;
+    list_init(&batch->messages);
+    list_each(link, &room->outbox)
+    {
+        size_t more = outgoing_from(link)->message.tail.len + room->message_head.len;
+
+        if (count == BATCH_MESSAGES || (count > 0 && bytes + more > BATCH_BYTES))
+            break;
+        bytes += more;
+        count++;
+        list_remove(link);
+        list_add(&batch->messages, link);
+    }
+    room->outbox_busy = true;
+    room->holds++;
+    store_publish(outbox->store, room, &batch->messages, count, on_batch_done, batch);
+}
+
+static bool is_late(const struct outbox *outbox, struct room *room, uint64_t now_ms)
+{
+    struct list *first = list_first(&room->outbox);
+
+    return first && now_ms - outgoing_from(first)->queued_ms >= outbox->deadline_ms;
+}
+
+void outbox_flush(struct outbox *outbox, uint64_t now_ms)
+{
+    list_each(link, &outbox->dirty)
+    {
+        struct room *room = list_entry(link, struct room, outbox_dirty);
+
+        if (room->outbox_busy || list_is_empty(&room->outbox)) {
+            list_remove(link); /* on_batch_done comes back to it */
+        } else if (room_is_ready(room)) {
+            list_remove(link);
+            start_batch(outbox, room);
+        } else if (is_late(outbox, room, now_ms)) {
+            room->holds++;
+            fail_all(room, &room->outbox);
+            list_remove(link);
+            room_release(room);
+        }
+    }
+}
+
+void outbox_fail(struct outbox *outbox)
+{
+    struct list *link;
+
+    while ((link = list_first(&outbox->dirty))) {
+        struct room *room = list_entry(link, struct room, outbox_dirty);
+
+        list_remove(link);
+        room->holds++;
+        fail_all(room, &room->outbox);
+        room_release(room);
+    }
+}

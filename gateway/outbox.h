@@ -1,0 +1,35 @@
+/* outbox.h - messages on their way to Redis: those of one room in one turn of the loop
+ * go as one script call.
+ *
+ * One call a room is in flight, so messages of a connection keep their order whatever
+ * happens to a call; what comes meanwhile waits for the next one.
+ */
+#ifndef GATEWAY_OUTBOX_H
+#define GATEWAY_OUTBOX_H
+
+#include "gateway/store.h"
+
+struct outbox {
+    struct store *store;
+    struct list dirty; /* rooms with something to send */
+    uint64_t deadline_ms;
+};
+
+/* How it ended: PROTO_OK with seq and epoch, or why not. */
+typedef void (*outbox_fn)(void *data, const struct room *room,
+                          const struct store_published *result, const char *epoch);
+
+void outbox_init(struct outbox *outbox, struct store *store);
+
+/* Queues a message; copies all text. on_done comes later in any case. */
+void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
+                struct json_text key, const struct strbuf *tail, uint64_t now_ms,
+                outbox_fn on_done, void *data);
+
+/* Sends what can be sent; once a turn of the loop. */
+void outbox_flush(struct outbox *outbox, uint64_t now_ms);
+
+/* Redis is away: what waits is answered `unavailable`. */
+void outbox_fail(struct outbox *outbox);
+
+#endif

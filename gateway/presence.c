@@ -1,0 +1,564 @@
+/* presence.c - see presence.h.
+ *
+ *     links ready -> start_beat -> on_beaten -> 'ok'    -> up; silent nodes -> start_undo
+ *                        ^                  -> 'dead'  -> rename, start_beat
+ *                        +---- on_beat, three times a lease
+ *
+ *     start_undo -> on_claimed -> start_page -> on_page -> undo.lua a room, SREM
+ *                                     ^                        |
+ *                                     +------------------------+ -> bury.lua
+ *
+ * One dead node is undone at a time; the rooms of a page are undone side by side.
+ *
+ * The lease is also looked at locally: a process that was stopped longer than its
+ * lease wakes up with requests in its sockets, and what they lead to must not be written
+ * under a name that others may be undoing. presence_check_lease drops the link, and
+ * with it what is not yet written, and the next heartbeat tells who we are.
+ */
+#include "gateway/presence.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "gateway/deliver.h"
+
+enum {
+    TICK_MS = 100,
+    CANARY_MS = 1000,
+    DEAF_MS = 3000,
+    RENEW_AT_ONCE = 100, /* rooms a tick */
+    UNDO_PAGE = 100,
+};
+
+struct undo {
+    struct presence *presence; /* NULL: closed meanwhile */
+    char node[STORE_NODE_MAX];
+    unsigned calls; /* in flight */
+    uint64_t members, rooms;
+    bool failed;
+};
+
+struct undo_room {
+    struct undo *undo;
+    size_t len;
+    char room[];
+};
+
+static void start_beat(struct presence *p);
+static void start_page(struct undo *undo);
+
+static uint64_t now(const struct presence *p)
+{
+    return uv_now(p->loop);
+}
+
+static uint64_t lease_ms(const struct presence *p)
+{
+    return 1000u * (uint64_t)p->config->lease_secs;
+}
+
+static void add_node_key(struct store *store, const char *node, enum node_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_node(key, node, which));
+}
+
+static void add_fleet_key(struct store *store, enum fleet_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_fleet(key, which));
+}
+
+/* ---- who we are ---- */
+
+/* `<hostname>-<pid>-<8 random hex>.<worker>` */
+static void choose_name(struct presence *p)
+{
+    char host[256] = "gateway";
+    uint32_t random = 0;
+
+    gethostname(host, sizeof(host) - 1);
+    for (char *c = host; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-",
+                    *c))
+            *c = '-';
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort();
+    snprintf(p->store->node, sizeof(p->store->node), "%s-%d-%08x.%u", host,
+             (int)getpid(), random, p->worker);
+    p->is_known = false;
+    bus_set_node(p->bus, p->store->node);
+}
+
+static void set_state(struct presence *p, enum presence_state state)
+{
+    if (p->is_draining)
+        state = PRESENCE_DRAINING;
+    atomic_store_explicit(&p->state, (int)state, memory_order_relaxed);
+}
+
+/* ---- up and down ---- */
+
+static bool has_links(const struct presence *p)
+{
+    return redis_link_is_ready(p->store->link) && redis_link_is_ready(p->bus->link);
+}
+
+static void note_state(struct presence *p)
+{
+    uint64_t heard = now(p) - p->canary_heard_ms;
+
+    metric_set(&p->metrics->canary_age_seconds[0], p->canary_heard_ms ? heard : 0);
+    metric_set(&p->metrics->redis_up[0], p->is_up && heard < DEAF_MS);
+    if (!has_links(p))
+        set_state(p, PRESENCE_NO_REDIS);
+    else if (!p->is_known || now(p) - p->answered_ms > lease_ms(p))
+        set_state(p, PRESENCE_NO_WRITE);
+    else if (heard >= DEAF_MS)
+        set_state(p, PRESENCE_DEAF);
+    else
+        set_state(p, PRESENCE_READY);
+}
+
+static void go_up(struct presence *p)
+{
+    if (p->is_up || p->is_closing)
+        return;
+    p->is_up = true;
+    p->hooks.on_up(p->hooks.owner);
+    note_state(p);
+}
+
+static void go_down(struct presence *p)
+{
+    p->unbroken_ms = 0;
+    if (!p->is_up)
+        return;
+    p->is_up = false;
+    p->hooks.on_down(p->hooks.owner);
+    note_state(p);
+}
+
+void presence_on_link(struct presence *p)
+{
+    if (!has_links(p) || p->is_closing)
+        return;
+    p->canary_heard_ms = now(p); /* from here on it is expected */
+    p->canary_sent_ms = 0;
+    if (!p->store->node[0])
+        choose_name(p);
+    start_beat(p);
+}
+
+void presence_on_lost(struct presence *p)
+{
+    p->is_beating = false;
+    go_down(p);
+}
+
+void presence_check_lease(struct presence *p)
+{
+    if (p->is_up && now(p) - p->answered_ms > lease_ms(p))
+        redis_link_restart(p->store->link, "stopped or unanswered for a whole lease");
+}
+
+/* ---- undoing a dead node ---- */
+
+static void end_undo(struct undo *undo)
+{
+    struct presence *p = undo->presence;
+
+    if (p) {
+        if (undo->rooms > 0)
+            log_info("node_undone", "node=%s rooms=%llu members=%llu", undo->node,
+                     (unsigned long long)undo->rooms,
+                     (unsigned long long)undo->members);
+        p->undo = NULL;
+    }
+    free(undo);
+}
+
+static void on_buried(void *data, int status, const redisReply *reply)
+{
+    struct undo *undo = data;
+
+    if (undo->presence && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
+        reply->integer == 1)
+        metric_add(&undo->presence->metrics->nodes_undone_total, 1);
+    end_undo(undo);
+}
+
+static void begin_bury(struct store *store, const char *node)
+{
+    scripts_begin(&store->cmd, SCRIPT_BURY, 4);
+    add_fleet_key(store, KEY_NODES);
+    add_node_key(store, node, KEY_NODE);
+    add_node_key(store, node, KEY_NODE_ROOMS);
+    add_node_key(store, node, KEY_NODE_CLAIM);
+    redis_command_add_text(&store->cmd, node);
+}
+
+static void room_done(struct undo_room *room, bool ok)
+{
+    struct undo *undo = room->undo;
+
+    free(room);
+    undo->failed = undo->failed || !ok;
+    if (--undo->calls > 0)
+        return;
+    if (!undo->presence || undo->failed)
+        end_undo(undo); /* the next heartbeat reports it again */
+    else
+        start_page(undo);
+}
+
+static void on_removed(void *data, int status, const redisReply *reply)
+{
+    (void)reply;
+    room_done(data, status == 0);
+}
+
+static void on_undone(void *data, int status, const redisReply *reply);
+
+static void start_room(struct undo_room *room)
+{
+    struct store *store = room->undo->presence->store;
+
+    store_begin_undo(store, room->room, room->len, room->undo->node);
+    store_send_script(store, SCRIPT_UNDO, on_undone, room);
+}
+
+static void on_undone(void *data, int status, const redisReply *reply)
+{
+    struct undo_room *room = data;
+    struct undo *undo = room->undo;
+    struct presence *p = undo->presence;
+
+    if (!p || status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements < 3) {
+        room_done(room, false);
+        return;
+    }
+    undo->members += (uint64_t)reply->element[0]->integer;
+    metric_add(&p->metrics->members_expired_total,
+               (uint64_t)reply->element[0]->integer);
+    index_touch(p->index, room->room, room->len);
+    if (reply->element[2]->integer > 0) {
+        start_room(room);
+        return;
+    }
+    undo->rooms++;
+    redis_command_begin(&p->store->cmd);
+    redis_command_add_text(&p->store->cmd, "SREM");
+    add_node_key(p->store, undo->node, KEY_NODE_ROOMS);
+    redis_command_add(&p->store->cmd, room->room, room->len);
+    store_send_command(p->store, on_removed, room);
+}
+
+static void on_page(void *data, int status, const redisReply *reply)
+{
+    struct undo *undo = data;
+
+    if (!undo->presence || status < 0 || reply->type != REDIS_REPLY_ARRAY) {
+        end_undo(undo);
+        return;
+    }
+    if (reply->elements == 0) {
+        begin_bury(undo->presence->store, undo->node);
+        store_send_script(undo->presence->store, SCRIPT_BURY, on_buried, undo);
+        return;
+    }
+    undo->calls = (unsigned)reply->elements;
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *name = reply->element[i];
+        struct undo_room *room = xcalloc(1, sizeof(*room) + (size_t)name->len + 1);
+
+        room->undo = undo;
+        room->len = (size_t)name->len;
+        memcpy(room->room, name->str, room->len);
+        start_room(room);
+    }
+}
+
+static void start_page(struct undo *undo)
+{
+    struct store *store = undo->presence->store;
+
+    redis_command_begin(&store->cmd);
+    redis_command_add_text(&store->cmd, "SRANDMEMBER");
+    add_node_key(store, undo->node, KEY_NODE_ROOMS);
+    redis_command_add_u64(&store->cmd, UNDO_PAGE);
+    store_send_command(store, on_page, undo);
+}
+
+static void on_claimed(void *data, int status, const redisReply *reply)
+{
+    struct undo *undo = data;
+
+    if (undo->presence && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
+        reply->integer == 1)
+        start_page(undo);
+    else
+        end_undo(undo);
+}
+
+/* `silent_ms`: for how long it must have been silent; 0 for a name of our own. */
+static void start_undo(struct presence *p, const char *node, uint64_t silent_ms)
+{
+    struct store *store = p->store;
+    struct undo *undo;
+
+    if (p->undo || strlen(node) >= STORE_NODE_MAX || strcmp(node, store->node) == 0)
+        return;
+    undo = xcalloc(1, sizeof(*undo));
+    undo->presence = p;
+    strcpy(undo->node, node);
+    p->undo = undo;
+    scripts_begin(&store->cmd, SCRIPT_CLAIM, 2);
+    add_fleet_key(store, KEY_NODES);
+    add_node_key(store, node, KEY_NODE_CLAIM);
+    redis_command_add_text(&store->cmd, node);
+    redis_command_add_u64(&store->cmd, silent_ms);
+    redis_command_add_text(&store->cmd, store->node);
+    redis_command_add_u64(&store->cmd, lease_ms(p));
+    store_send_script(store, SCRIPT_CLAIM, on_claimed, undo);
+}
+
+/* ---- the heartbeat ---- */
+
+struct beat {
+    struct presence *presence;
+    uint64_t sent_ms;
+    uint64_t messages;
+    char node[STORE_NODE_MAX];
+};
+
+static void rename_node(struct presence *p)
+{
+    char old[STORE_NODE_MAX];
+
+    memcpy(old, p->store->node, sizeof(old));
+    go_down(p);
+    choose_name(p);
+    log_warn("node_renamed", "was=%s now=%s", old, p->store->node);
+    metric_add(&p->metrics->nodes_renamed_total, 1);
+    rooms_on_renamed(p->rooms);
+    start_beat(p);
+    start_undo(p, old, 0);
+}
+
+static void take_silent(struct presence *p, const redisReply *reply)
+{
+    if (!p->unbroken_ms || now(p) - p->unbroken_ms < lease_ms(p))
+        return;
+    for (size_t i = 1; i < reply->elements && !p->undo; i++)
+        if (reply->element[i]->type == REDIS_REPLY_STRING)
+            start_undo(p, reply->element[i]->str, lease_ms(p));
+}
+
+static void on_beaten(void *data, int status, const redisReply *reply)
+{
+    struct beat beat = *(struct beat *)data;
+    struct presence *p = beat.presence;
+
+    free(data);
+    if (p->is_closing || strcmp(beat.node, p->store->node) != 0)
+        return;
+    p->is_beating = false;
+    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements < 1) {
+        p->unbroken_ms = 0;
+        note_state(p);
+        return;
+    }
+    if (strcmp(reply->element[0]->str, "dead") == 0) {
+        rename_node(p);
+        return;
+    }
+    p->is_known = true;
+    p->answered_ms = beat.sent_ms;
+    p->messages_told += beat.messages;
+    if (!p->unbroken_ms)
+        p->unbroken_ms = beat.sent_ms;
+    if (has_links(p))
+        go_up(p);
+    rooms_pump(p->rooms);
+    take_silent(p, reply);
+}
+
+static void add_field(struct store *store, const char *name, uint64_t value)
+{
+    redis_command_add_text(&store->cmd, name);
+    redis_command_add_u64(&store->cmd, value);
+}
+
+static void add_text_field(struct store *store, const char *name, const char *value)
+{
+    redis_command_add_text(&store->cmd, name);
+    redis_command_add_text(&store->cmd, value);
+}
+
+static void start_beat(struct presence *p)
+{
+    struct store *store = p->store;
+    struct beat *beat;
+
+    if (p->is_beating || !redis_link_is_ready(store->link))
+        return;
+    beat = xcalloc(1, sizeof(*beat));
+    beat->presence = p;
+    beat->sent_ms = now(p);
+    beat->messages =
+        metric_read(&p->metrics->messages_published_total) - p->messages_told;
+    memcpy(beat->node, store->node, sizeof(beat->node));
+    p->is_beating = true;
+    scripts_begin(&store->cmd, SCRIPT_HEARTBEAT, 4);
+    add_fleet_key(store, KEY_NODES);
+    add_node_key(store, store->node, KEY_NODE);
+    add_node_key(store, store->node, KEY_NODE_CLAIM);
+    add_fleet_key(store, KEY_STATS);
+    redis_command_add_text(&store->cmd, store->node);
+    redis_command_add_u64(&store->cmd, lease_ms(p));
+    redis_command_add_u64(&store->cmd, !p->is_known);
+    redis_command_add_u64(&store->cmd, beat->messages);
+    add_text_field(store, "address", p->address);
+    add_field(store, "pid", (uint64_t)getpid());
+    add_text_field(store, "version", ROOMCAST_VERSION);
+    add_field(store, "started_at", p->started_ms);
+    add_field(store, "connections", metric_read(&p->metrics->connections));
+    add_field(store, "rooms", metric_read(&p->metrics->rooms));
+    add_field(store, "members", metric_read(&p->metrics->members));
+    add_field(store, "messages", metric_read(&p->metrics->messages_published_total));
+    add_field(store, "draining", p->is_draining);
+    store_send_script(store, SCRIPT_HEARTBEAT, on_beaten, beat);
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+    start_beat(timer->data);
+}
+
+/* ---- canary, renewal ---- */
+
+void presence_on_canary(struct presence *p)
+{
+    p->canary_heard_ms = now(p);
+    note_state(p);
+}
+
+static void check_canary(struct presence *p)
+{
+    struct store *store = p->store;
+
+    if (!has_links(p) || !p->store->node[0])
+        return;
+    if (now(p) - p->canary_heard_ms >= DEAF_MS) {
+        p->canary_heard_ms = now(p); /* one restart per silence */
+        redis_link_restart(p->bus->link, "deaf: own notices do not come back");
+        return;
+    }
+    if (now(p) - p->canary_sent_ms < CANARY_MS)
+        return;
+    p->canary_sent_ms = now(p);
+    redis_command_begin(&store->cmd);
+    redis_command_add_text(&store->cmd, "PUBLISH");
+    add_node_key(store, store->node, KEY_NODE_CANARY);
+    redis_command_add_text(&store->cmd, "");
+    store_send_command(store, NULL, NULL);
+}
+
+void presence_keep(struct presence *p, struct room *room)
+{
+    list_remove(&room->renew);
+    list_add(&p->renew, &room->renew);
+    room->renew_at_ms = now(p) + store_keep_ms(p->config) / 3;
+}
+
+static void renew_due(struct presence *p)
+{
+    struct list *link;
+
+    for (int i = 0; i < RENEW_AT_ONCE && (link = list_first(&p->renew)); i++) {
+        struct room *room = list_entry(link, struct room, renew);
+
+        if (room->renew_at_ms > now(p))
+            return;
+        presence_keep(p, room);
+        store_renew(p->store, room);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct presence *p = timer->data;
+
+    bus_check(p->bus);
+    check_canary(p);
+    note_state(p);
+    if (!p->is_up)
+        return;
+    renew_due(p);
+    if (p->worker == 0)
+        index_walk(p->index, now(p));
+    rooms_end_grace(p->rooms, now(p), false);
+}
+
+/* ---- beginning and end ---- */
+
+void presence_init(struct presence *p, uv_loop_t *loop, const struct config *config,
+                   struct metrics *metrics, struct store *store, struct bus *bus,
+                   struct rooms *rooms, struct index *index, const char *address,
+                   unsigned worker, const struct presence_hooks *hooks)
+{
+    uint64_t beat_ms = 1000u * (uint64_t)config->lease_secs / 3;
+    struct timeval wall;
+
+    gettimeofday(&wall, NULL);
+    *p = (struct presence){
+        .loop = loop,
+        .config = config,
+        .metrics = metrics,
+        .store = store,
+        .bus = bus,
+        .rooms = rooms,
+        .index = index,
+        .hooks = *hooks,
+        .address = address,
+        .worker = worker,
+        .started_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000,
+    };
+    list_init(&p->renew);
+    uv_timer_init(loop, &p->beat);
+    uv_timer_init(loop, &p->tick);
+    p->beat.data = p->tick.data = p;
+    uv_timer_start(&p->beat, on_beat, beat_ms, beat_ms);
+    uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void presence_drain(struct presence *p)
+{
+    p->is_draining = true;
+    note_state(p);
+    start_beat(p);
+}
+
+void presence_bury(struct presence *p, redis_reply_fn on_done, void *data)
+{
+    begin_bury(p->store, p->store->node);
+    store_send_script(p->store, SCRIPT_BURY, on_done, data);
+}
+
+void presence_close(struct presence *p)
+{
+    p->is_closing = true;
+    if (p->undo)
+        p->undo->presence = NULL;
+    uv_close((uv_handle_t *)&p->beat, NULL);
+    uv_close((uv_handle_t *)&p->tick, NULL);
+}

@@ -1,0 +1,91 @@
+/* presence.h - this worker as a node of the fleet: its name, its heartbeat, its canary, the
+ * life of its rooms in Redis, and undoing the nodes that died.
+ *
+ * A node is one life of one worker. It beats three times a lease; who has been silent
+ * for a lease is undone by the others, but only by one whose own heartbeats were
+ * answered for a whole lease without a break. A node that finds itself declared dead, or
+ * that was stopped past its lease, takes a new name before it writes again.
+ */
+#ifndef GATEWAY_PRESENCE_H
+#define GATEWAY_PRESENCE_H
+
+#include <stdatomic.h>
+
+#include "gateway/bus.h"
+#include "gateway/index.h"
+#include "gateway/store.h"
+
+/* Why /readyz says no; X(id, text) */
+#define PRESENCE_STATES(X)                                                             \
+    X(PRESENCE_STARTING, "starting")                                                   \
+    X(PRESENCE_NO_REDIS, "no connection to Redis")                                     \
+    X(PRESENCE_NO_WRITE, "Redis does not take the heartbeat")                          \
+    X(PRESENCE_DEAF, "own notices do not come back")                                   \
+    X(PRESENCE_DRAINING, "draining")                                                   \
+    X(PRESENCE_READY, "ready")
+
+enum presence_state {
+#define X(id, text) id,
+    PRESENCE_STATES(X)
+#undef X
+};
+
+struct presence_hooks {
+    void *owner;
+    void (*on_up)(void *owner); /* Redis takes reads, writes and notices of this node */
+    void (*on_down)(void *owner); /* it does not any more */
+};
+
+struct presence {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct metrics *metrics;
+    struct store *store;
+    struct bus *bus;
+    struct rooms *rooms;
+    struct index *index;
+    struct presence_hooks hooks;
+    const char *address;
+    unsigned worker;
+
+    uv_timer_t beat, tick;
+    struct list renew;    /* rooms, soonest first */
+    uint64_t started_ms;  /* wall clock */
+    uint64_t answered_ms; /* when the last answered heartbeat was sent */
+    uint64_t unbroken_ms; /* since when all were answered; 0: not */
+    uint64_t canary_sent_ms, canary_heard_ms;
+    uint64_t messages_told; /* of the counter, with the heartbeats so far */
+    struct undo *undo;      /* in progress */
+    bool is_known;          /* Redis has a heartbeat under this name */
+    bool is_beating;        /* one is in flight */
+    bool is_up, is_draining, is_closing;
+    _Atomic int state; /* enum presence_state, for the ops thread */
+};
+
+void presence_init(struct presence *p, uv_loop_t *loop, const struct config *config,
+                   struct metrics *metrics, struct store *store, struct bus *bus,
+                   struct rooms *rooms, struct index *index, const char *address,
+                   unsigned worker, const struct presence_hooks *hooks);
+
+/* A link became ready, or was lost; the canary came back. */
+void presence_on_link(struct presence *p);
+void presence_on_lost(struct presence *p);
+void presence_on_canary(struct presence *p);
+
+/* The room is registered: keep it alive. */
+void presence_keep(struct presence *p, struct room *room);
+
+/* Before anything of this turn is written: a worker that was stopped past its lease must
+ * not write under its old name. */
+void presence_check_lease(struct presence *p);
+
+/* /readyz says no from now on, and so does the node in Redis. */
+void presence_drain(struct presence *p);
+
+/* Forgets this node in Redis if nothing is left of it; `on_done` in any case. */
+void presence_bury(struct presence *p, redis_reply_fn on_done, void *data);
+
+/* Closes the timers and ends what is in progress. */
+void presence_close(struct presence *p);
+
+#endif

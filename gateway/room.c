@@ -1,0 +1,542 @@
+/* room.c - see room.h.
+ *
+ * A room here is only the part of it that this worker sees: the members whose
+ * sockets end in this loop. Who else is in the room is known to Redis alone.
+ *
+ *     first user   -> hooks.subscribe, hooks.register_ -> ready
+ *     member       -> waiting -> hooks.join -> joining -> followers -> live
+ *     last member of a user -> grace -> hooks.leave
+ *     last user    -> hooks.close -> hooks.unsubscribe, freed
+ *     link lost    -> not registered, needs_sync -> registered -> hooks.sync -> ready
+ *
+ * room_pump looks at what is missing and sends it; everything that may have changed
+ * that calls it. One call a room is in flight but for joins and leaves; for one user
+ * joins wait until a leave is answered, so that they cannot overtake each other when
+ * a script must be sent twice.
+ *
+ * `holds` counts the calls that will come back with a pointer to the room, so a room is
+ * freed only when nobody is in it and nothing comes back.
+ *
+ * Not here: what members are told (deliver.c, follow.c), rights (op_*.c, lua/).
+ */
+#include "gateway/room.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "gateway/deliver.h"
+
+static void start_leave(struct room_user *user);
+static void detach(struct member *member);
+static void on_alone(struct room_user *user, uint64_t now_ms);
+
+void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
+                struct metrics *metrics, uint64_t grace_ms)
+{
+    rooms->hooks = *hooks;
+    rooms->metrics = metrics;
+    rooms->grace_ms = grace_ms;
+    list_init(&rooms->grace);
+}
+
+struct room *room_find(struct rooms *rooms, const char *name, size_t len)
+{
+    return map_find(&rooms->map, name, len);
+}
+
+static void free_user(struct room_user *user)
+{
+    map_remove(&user->room->users, user->name, user->name_len);
+    metric_sub(&user->room->rooms->metrics->members, 1);
+    list_remove(&user->grace);
+    free(user);
+}
+
+static struct room_user *get_user(struct room *room, struct json_text name)
+{
+    struct room_user *user = map_find(&room->users, name.base, name.len);
+
+    if (user)
+        return user;
+    user = xcalloc(1, sizeof(*user) + name.len + 1);
+    user->room = room;
+    user->name_len = (unsigned char)name.len;
+    memcpy(user->name, name.base, name.len);
+    list_init(&user->grace);
+    map_add(&room->users, user->name, name.len, user);
+    metric_add(&room->rooms->metrics->members, 1);
+    return user;
+}
+
+static struct room *new_room(struct rooms *rooms, struct json_text name)
+{
+    struct room *room = xcalloc(1, sizeof(*room) + name.len + 1);
+
+    room->rooms = rooms;
+    room->name_len = (unsigned char)name.len;
+    memcpy(room->name, name.base, name.len);
+    list_init(&room->live);
+    list_init(&room->followers);
+    list_init(&room->joining);
+    list_init(&room->waiting);
+    list_init(&room->renew);
+    list_init(&room->recent);
+    list_init(&room->outbox);
+    list_init(&room->outbox_dirty);
+    strbuf_add(&room->message_head, "{\"type\":\"message\",\"room\":", 25);
+    strbuf_add_json(&room->message_head, room->name, room->name_len);
+    strbuf_add_text(&room->message_head, ",\"seq\":");
+    map_add(&rooms->map, room->name, room->name_len, room);
+    metric_add(&rooms->metrics->rooms, 1);
+    rooms->hooks.subscribe(rooms->hooks.owner, room);
+    return room;
+}
+
+static void free_room(struct room *room)
+{
+    map_remove(&room->rooms->map, room->name, room->name_len);
+    metric_sub(&room->rooms->metrics->rooms, 1);
+    room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
+    list_remove(&room->renew);
+    list_remove(&room->outbox_dirty);
+    deliver_drop_recent(room);
+    follow_drop_ring(room);
+    map_deinit(&room->users);
+    strbuf_deinit(&room->message_head);
+    free(room);
+}
+
+void room_free_if_done(struct room *room)
+{
+    if (room->users.count == 0 && room->holds == 0 && !room->may_be_known &&
+        list_is_empty(&room->outbox))
+        free_room(room);
+}
+
+void room_release(struct room *room)
+{
+    room->holds--;
+    room_pump(room);
+    room_free_if_done(room);
+}
+
+void rooms_deinit(struct rooms *rooms)
+{
+    uint32_t at = 0;
+    struct room *room;
+
+    while ((room = map_next(&rooms->map, &at))) {
+        uint32_t user_at = 0;
+        struct room_user *user;
+
+        assert(room->holds == 0);
+        while ((user = map_next(&room->users, &user_at))) {
+            assert(user->members == 0);
+            free_user(user);
+            user_at = 0;
+        }
+        free_room(room);
+        at = 0;
+    }
+    map_deinit(&rooms->map);
+}
+
+/* ---- what goes out ---- */
+
+static bool has_anybody_in(const struct room *room)
+{
+    return room->epoch[0] && room->users.count > 0;
+}
+
+static void start_join(struct member *member, room_joined_fn on_done)
+{
+    struct room *room = member->room;
+    struct join *join = xmalloc(sizeof(*join));
+
+    *join = (struct join){room, member->user, member, on_done};
+    member->join = join;
+    member->user->joins_in_flight++;
+    room->may_be_known = true;
+    room->holds++;
+    room->rooms->hooks.join(room->rooms->hooks.owner, room, join);
+}
+
+/* A member waits with its on_done in a join that is not yet in flight. */
+static void start_waiting_joins(struct room *room)
+{
+    struct list now = room->waiting;
+
+    if (list_is_empty(&room->waiting))
+        return;
+    now.next->prev = now.prev->next =
+        &now; /* a join that fails at once may wait again */
+    list_init(&room->waiting);
+    for (struct list *link = list_first(&now); link; link = list_first(&now)) {
+        struct member *member = list_entry(link, struct member, link);
+
+        list_remove(link);
+        if (member->user->leaving || !room_is_ready(room)) {
+            list_add(&room->waiting, link);
+            continue;
+        }
+        list_add(&room->joining, link);
+        start_join(member, member->on_joined);
+    }
+}
+
+/* The one call that puts the room right with Redis. */
+static void call(struct room *room, void (*hook)(void *owner, struct room *room))
+{
+    room->is_calling = true;
+    room->holds++;
+    hook(room->rooms->hooks.owner, room);
+}
+
+void room_pump(struct room *room)
+{
+    const struct room_hooks *hooks = &room->rooms->hooks;
+
+    if (!room->rooms->is_up || !room->is_subscribed || room->is_calling ||
+        room->is_stuck)
+        return;
+    if (room->needs_sync && !has_anybody_in(room))
+        room->needs_sync = false;
+    if (room->users.count == 0) {
+        if (room->may_be_known && room->holds == 0)
+            call(room, hooks->close);
+    } else if (!room->is_registered) {
+        call(room, hooks->register_);
+    } else if (room->needs_sync) {
+        room->needs_sync = false;
+        call(room, hooks->sync);
+    } else {
+        room->holds++;
+        start_waiting_joins(room);
+        room_release(room);
+    }
+}
+
+bool room_is_ready(const struct room *room)
+{
+    return room->rooms->is_up && room->is_subscribed && room->is_registered &&
+           !room->needs_sync && !room->is_calling;
+}
+
+void room_needs_sync(struct room *room)
+{
+    room->needs_sync = true;
+    room_pump(room);
+}
+
+void room_on_subscribed(struct room *room)
+{
+    room->is_subscribed = true;
+    room_pump(room);
+}
+
+static void fail_waiting(struct room *room)
+{
+    struct list *link;
+
+    while ((link = list_first(&room->waiting))) {
+        struct member *member = list_entry(link, struct member, link);
+        struct room_user *user = member->user;
+
+        detach(member);
+        user->members--;
+        if (user->members == 0 && user->joins_in_flight == 0)
+            on_alone(user, 0);
+        member->on_joined(member, PROTO_UNAVAILABLE, NULL, 0);
+    }
+}
+
+/* A call of room_pump's came back. What failed with Redis there is tried again with the
+ * next heartbeat, not at once: it may be refusing. */
+static void on_called(struct room *room, bool ok)
+{
+    room->is_calling = false;
+    if (!ok) {
+        room->is_stuck = true;
+        fail_waiting(room);
+    }
+    room_release(room);
+}
+
+void room_on_registered(struct room *room, bool ok)
+{
+    room->is_registered = ok;
+    room->may_be_known = true;
+    on_called(room, ok);
+}
+
+void room_on_closed(struct room *room, bool ok)
+{
+    if (ok)
+        room->may_be_known = room->is_registered = false;
+    on_called(room, ok);
+}
+
+/* ---- members ---- */
+
+static void detach(struct member *member)
+{
+    list_remove(&member->link);
+    if (member->join)
+        member->join->member = NULL;
+    member->join = NULL;
+    member->room = NULL;
+    member->state = MEMBER_JOINING;
+}
+
+/* `user` has no member any more, and no join in flight. */
+static void on_alone(struct room_user *user, uint64_t now_ms)
+{
+    struct room *room = user->room;
+    uint64_t grace_ms = room->rooms->grace_ms;
+
+    if (user->leaving)
+        return;
+    if (!user->is_in) {
+        free_user(user);
+    } else if (user->leave_at_once || grace_ms == 0) {
+        start_leave(user);
+    } else {
+        user->grace_until_ms = now_ms + grace_ms;
+        list_remove(&user->grace);
+        list_add(&room->rooms->grace, &user->grace);
+    }
+}
+
+static void start_leave(struct room_user *user)
+{
+    struct room *room = user->room;
+
+    list_remove(&user->grace);
+    user->leaving = true;
+    room->holds++;
+    room->rooms->hooks.leave(room->rooms->hooks.owner, room, user);
+}
+
+void room_on_left(struct room *room, struct room_user *user, bool ok)
+{
+    user->leaving = user->is_in = false;
+    if (user->members == 0 && user->joins_in_flight == 0)
+        free_user(user);
+    if (!ok)
+        room->needs_sync = true;
+    room_release(room);
+}
+
+uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
+{
+    struct list *link;
+
+    while ((link = list_first(&rooms->grace))) {
+        struct room_user *user = list_entry(link, struct room_user, grace);
+
+        if (!all && user->grace_until_ms > now_ms)
+            return user->grace_until_ms - now_ms;
+        start_leave(user);
+    }
+    return 0;
+}
+
+void room_join(struct rooms *rooms, struct member *member, struct json_text name,
+               struct json_text user, room_joined_fn on_done)
+{
+    struct room *room = room_find(rooms, name.base, name.len);
+
+    if (!room)
+        room = new_room(rooms, name);
+    member->room = room;
+    member->user = get_user(room, user);
+    member->user->members++;
+    member->on_joined = on_done;
+    list_remove(&member->user->grace);
+    list_init(&member->link);
+    list_add(&room->waiting, &member->link);
+    room_pump(room);
+}
+
+void room_rejoin(struct member *member, room_joined_fn on_done)
+{
+    start_join(member, on_done);
+}
+
+void room_leave(struct member *member, bool at_once, const char *reason,
+                uint64_t now_ms)
+{
+    struct room *room = member->room;
+    struct room_user *user = member->user;
+
+    room->holds++;
+    detach(member);
+    user->members--;
+    user->leave_at_once = at_once;
+    user->reason = reason;
+    if (user->members == 0 && user->joins_in_flight == 0)
+        on_alone(user, now_ms);
+    if (list_is_empty(&room->followers))
+        follow_drop_ring(room);
+    deliver_drop_recent(room);
+    room_release(room);
+}
+
+void room_put_out(struct room *room, struct json_text name, uint64_t rev,
+                  uint64_t now_ms)
+{
+    struct list *lists[] = {&room->live, &room->followers};
+
+    room->holds++;
+    for (int i = 0; i < 2; i++)
+        list_each(link, lists[i])
+        {
+            struct member *member = list_entry(link, struct member, link);
+            struct room_user *user = member->user;
+
+            if (member->rev >= rev || user->name_len != name.len ||
+                memcmp(user->name, name.base, name.len) != 0)
+                continue;
+            room_leave(member, true, "kicked", now_ms);
+            member->calls->removed(member);
+        }
+    room_release(room);
+}
+
+/* ---- Redis answers ---- */
+
+static void adopt(struct room *room, const struct room_joined *joined)
+{
+    memcpy(room->epoch, joined->epoch, sizeof(room->epoch));
+    room->seq = joined->seq;
+    room->rev = joined->rev;
+    if (strcmp(room->heard_epoch, room->epoch) == 0 && room->heard > room->seq)
+        deliver_position(room, room->epoch, room->heard);
+}
+
+/* What the answer means for the member that asked. True: it is settled. */
+static bool settle(struct room *room, struct member *member, enum proto_error error,
+                   const struct room_joined *joined)
+{
+    if (error == PROTO_OK && strcmp(room->epoch, joined->epoch) != 0) {
+        /* Redis made the room anew: first those who are in must learn it. */
+        room->needs_sync = true;
+        if (member && !member->has_ack) {
+            list_remove(&member->link);
+            list_add(&room->waiting, &member->link);
+            return false;
+        }
+    }
+    if (error == PROTO_OK && member)
+        member->rev = joined->rev;
+    return true;
+}
+
+void room_on_joined(struct join *join, enum proto_error error,
+                    const struct room_joined *joined, uint64_t wait_ms)
+{
+    struct room *room = join->room;
+    struct room_user *user = join->user;
+    struct member *member = join->member;
+    room_joined_fn on_done = join->on_done;
+    bool settled;
+
+    free(join);
+    user->joins_in_flight--;
+    if (error == PROTO_OK || error == PROTO_UNAVAILABLE)
+        user->is_in = true; /* unknown: it may be, so a leave must be sent */
+    if (error == PROTO_OK) {
+        user->rev = joined->rev;
+        if (!room->epoch[0])
+            adopt(room, joined);
+    }
+    if (member)
+        member->join = NULL;
+    settled = settle(room, member, error, joined);
+    if (member && error != PROTO_OK && !member->has_ack) {
+        detach(member);
+        user->members--;
+        user->leave_at_once = true;
+        user->reason = "closed";
+    }
+    if (user->members == 0 && user->joins_in_flight == 0)
+        on_alone(user, 0);
+    if (member && settled)
+        on_done(member, error, joined, wait_ms);
+    room_release(room);
+}
+
+void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
+{
+    if (!ok) {
+        room->needs_sync = true;
+        on_called(room, false);
+        return;
+    }
+    metric_add(&room->rooms->metrics->syncs_total, 1);
+    if (room->epoch[0] &&
+        (strcmp(room->epoch, state->epoch) != 0 || state->seq < room->seq))
+        deliver_reset(room, state);
+    else
+        deliver_position(room, state->epoch, state->seq);
+    follow_all(room);
+    on_called(room, true);
+}
+
+static void on_lost(struct room *room)
+{
+    room->is_registered = false;
+    room->needs_sync = true;
+    fail_waiting(room);
+}
+
+static void on_renamed(struct room *room)
+{
+    room->is_registered = room->may_be_known = false;
+    room->needs_sync = true;
+}
+
+static void unstick(struct room *room)
+{
+    room->is_stuck = false; /* each_room pumps it */
+}
+
+/* `what` may free any room, so all are held and listed first. */
+static void each_room(struct rooms *rooms, void (*what)(struct room *room))
+{
+    uint32_t count = rooms->map.count, at = 0;
+    struct room **all = xcalloc(count + 1, sizeof(*all));
+
+    for (uint32_t i = 0; i < count; i++) {
+        all[i] = map_next(&rooms->map, &at);
+        all[i]->holds++;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        what(all[i]);
+        room_release(all[i]);
+    }
+    free(all);
+}
+
+void rooms_pump(struct rooms *rooms)
+{
+    each_room(rooms, unstick);
+}
+
+void rooms_set_up(struct rooms *rooms, bool is_up)
+{
+    if (rooms->is_up == is_up)
+        return;
+    rooms->is_up = is_up;
+    if (is_up)
+        rooms_pump(rooms);
+    else
+        each_room(rooms, on_lost);
+}
+
+void rooms_on_renamed(struct rooms *rooms)
+{
+    each_room(rooms, on_renamed);
+}

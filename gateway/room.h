@@ -1,0 +1,223 @@
+/* room.h - the part of a room that this worker sees: its users, and the members whose
+ * sockets end here. Knows neither sockets nor Redis; what must go up or out is a
+ * callback given at rooms_init.
+ *
+ * A user is in a room once, however many connections it has; a member is one
+ * connection's part in one room. A user outlives its last member by the grace, so that
+ * a client that reconnects was never gone.
+ *
+ * How a member gets the messages, first from the history and then live, is follow.h.
+ */
+#ifndef GATEWAY_ROOM_H
+#define GATEWAY_ROOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "common/map.h"
+#include "common/metrics.h"
+#include "common/proto.h"
+#include "gateway/follow.h"
+#include "gateway/frame.h"
+
+struct bus_op;
+struct join;
+struct member;
+struct room;
+struct rooms;
+
+enum room_class { ROOM_MESSAGE, ROOM_PRESENCE, ROOM_SIGNAL, ROOM_ALWAYS };
+
+enum member_state {
+    MEMBER_JOINING,   /* Redis does not know it yet, or the client has no ack yet */
+    MEMBER_FOLLOWING, /* reads the history, up to where the room is */
+    MEMBER_LIVE,      /* gets what the room gets */
+};
+
+/* The result of a join that Redis has taken. */
+struct room_joined {
+    char epoch[PROTO_EPOCH_LEN + 1];
+    uint64_t seq, rev, members;
+};
+
+/* How a join ended. `wait_ms`: how long a ban still lasts, 0: for good. */
+typedef void (*room_joined_fn)(struct member *member, enum proto_error error,
+                               const struct room_joined *joined, uint64_t wait_ms);
+
+/* What a member's owner does; the owner embeds struct member. */
+struct member_calls {
+    /* Queues for the client. False: not taken, its queue is too long. */
+    bool (*deliver)(struct member *member, struct frame *frame, enum room_class class);
+    /* Starts to read the history behind `after`; ends in follow_on_history or _failed.
+     * False: not now, follow_again will be called. */
+    bool (*read)(struct member *member, uint64_t after);
+    /* A batch of the history for the client; the first one since the join answers it. */
+    void (*batch)(struct member *member, const struct follow_batch *batch);
+    /* Out of the room by somebody else's will; the frame that says so was delivered. */
+    void (*removed)(struct member *member);
+};
+
+struct member {
+    struct list link;  /* in one of the room's lists */
+    struct room *room; /* NULL: in none */
+    struct room_user *user;
+    const struct member_calls *calls;
+    room_joined_fn on_joined;
+    struct join *join;      /* in flight */
+    uint64_t cursor;        /* the last message the client was given, unless LIVE */
+    uint64_t history_until; /* up to here in batches, behind it as events */
+    uint64_t rev;           /* of the join: older notices are not for it */
+    unsigned char state;
+    bool is_reading;
+    bool wants_first; /* the first batch since the join has not been sent */
+    bool has_ack;     /* the client was told that it is in */
+};
+
+struct room_user {
+    struct room *room;
+    struct list grace; /* in rooms->grace, while has no member */
+    uint64_t grace_until_ms;
+    uint64_t rev; /* of the last join */
+    unsigned members, joins_in_flight;
+    bool is_in;   /* Redis has been told */
+    bool leaving; /* a leave is in flight: joins wait */
+    bool leave_at_once;
+    const char *reason; /* of the leave; a literal */
+    unsigned char name_len;
+    char name[];
+};
+
+struct room {
+    struct rooms *rooms;
+    struct list live, followers, joining; /* members, by state */
+    struct list waiting;                  /* members whose join cannot go out yet */
+    struct map users;
+
+    char epoch[PROTO_EPOCH_LEN + 1]; /* empty: not known yet */
+    uint64_t seq, rev;               /* what live members have */
+    char heard_epoch[PROTO_EPOCH_LEN + 1];
+    uint64_t heard; /* the highest number seen in a notice */
+
+    /* Where it stands with Redis. */
+    bool is_subscribed;
+    bool is_registered; /* in the node's set of rooms, answered on this connection */
+    bool may_be_known;  /* something of it may stand in Redis under this node */
+    bool is_calling;    /* registering, syncing or closing: one of them at a time */
+    bool needs_sync;
+    bool is_stuck; /* such a call failed: not before the next heartbeat */
+    bool is_backfilling;
+    unsigned holds; /* calls in flight that will come back to this struct */
+
+    struct bus_op *subscribing; /* not confirmed yet, bus.h */
+    uint64_t renew_at_ms;
+    struct list renew;   /* presence.h */
+    struct list recent;  /* notices kept for members without ack, deliver.h */
+    struct frame **ring; /* the messages up to seq, follow.h */
+    uint32_t ring_head, ring_count, ring_cap;
+    size_t ring_bytes;
+    struct list outbox, outbox_dirty; /* outbox.h */
+    bool outbox_busy;
+    struct strbuf message_head; /* of a message's JSON, up to the sequence number */
+    unsigned char name_len;
+    char name[];
+};
+
+/* What goes out to Redis. Each call ends in the room_on_… function of its name, never
+ * from inside the call. */
+struct room_hooks {
+    void *owner;
+    void (*subscribe)(void *owner, struct room *room);   /* the first user came */
+    void (*unsubscribe)(void *owner, struct room *room); /* it is freed next */
+    void (*register_)(void *owner, struct room *room);
+    void (*join)(void *owner, struct room *room, struct join *join);
+    void (*leave)(void *owner, struct room *room, struct room_user *user);
+    void (*sync)(void *owner, struct room *room);
+    void (*close)(void *owner, struct room *room);
+    void (*backfill)(void *owner, struct room *room, uint64_t after);
+};
+
+struct rooms {
+    struct map map;
+    struct list grace; /* users without members, soonest first */
+    struct room_hooks hooks;
+    struct metrics *metrics;
+    uint64_t grace_ms;
+    bool is_up; /* Redis can be asked; else nothing is pumped */
+};
+
+/* A join in flight; outlives the member if its connection ends meanwhile. */
+struct join {
+    struct room *room;
+    struct room_user *user;
+    struct member *member; /* NULL: gone */
+    room_joined_fn on_done;
+};
+
+void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
+                struct metrics *metrics, uint64_t grace_ms);
+
+/* Frees all rooms, which must have neither members nor calls in flight. */
+void rooms_deinit(struct rooms *rooms);
+
+struct room *room_find(struct rooms *rooms, const char *name, size_t len);
+
+/* Puts `member` (calls set, else zeroed) into the room as `user`, state JOINING. The
+ * join goes out when the room is subscribed; `on_done` tells how it ended, with the
+ * member still in the room on PROTO_OK and out of it otherwise. */
+void room_join(struct rooms *rooms, struct member *member, struct json_text name,
+               struct json_text user, room_joined_fn on_done);
+
+/* The same once more for a member that is in: Redis is asked again, and the member
+ * stays in whatever the answer. */
+void room_rejoin(struct member *member, room_joined_fn on_done);
+
+/* Takes the member out, at any state. `at_once`: no grace. `reason` is a literal. May
+ * free the room. */
+void room_leave(struct member *member, bool at_once, const char *reason,
+                uint64_t now_ms);
+
+/* Starts the leave of users whose grace is over, or of all that are in grace. Returns ms
+ * until the next one, 0: none. */
+uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
+
+/* Sends what must go out and can. */
+void room_pump(struct room *room);
+
+/* Whether scripts about its members may run. */
+bool room_is_ready(const struct room *room);
+
+/* Something is not as believed: compare with Redis. */
+void room_needs_sync(struct room *room);
+
+/* Pumps all rooms. */
+void rooms_pump(struct rooms *rooms);
+
+/* Redis can be asked, or cannot any more: then joins that wait fail, and nothing of what
+ * Redis was told is sure. */
+void rooms_set_up(struct rooms *rooms, bool is_up);
+
+/* This worker took another name in Redis: everything is to be told again. */
+void rooms_on_renamed(struct rooms *rooms);
+
+/* Redis answered, or did not (`ok` false, PROTO_UNAVAILABLE: the outcome is unknown). */
+void room_on_subscribed(struct room *room);
+void room_on_registered(struct room *room, bool ok);
+void room_on_joined(struct join *join, enum proto_error error,
+                    const struct room_joined *joined, uint64_t wait_ms);
+void room_on_left(struct room *room, struct room_user *user, bool ok);
+void room_on_synced(struct room *room, bool ok, const struct room_joined *state);
+void room_on_closed(struct room *room, bool ok);
+
+/* Takes out every member of `user` whose join is older than `rev`, no grace. */
+void room_put_out(struct room *room, struct json_text user, uint64_t rev,
+                  uint64_t now_ms);
+
+/* Gives back one of `holds`: a call came back, or its caller is done with the room. Sends
+ * what can be sent now; frees the room if that was the last of it. */
+void room_release(struct room *room);
+
+/* Frees the room once it has neither users nor calls in flight. */
+void room_free_if_done(struct room *room);
+
+#endif

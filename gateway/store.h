@@ -1,0 +1,107 @@
+/* store.h - from rooms to Redis: one function a script (lua/ says what each takes and
+ * returns). One store a worker, for one shard.
+ *
+ * What changes a room comes back through the room_on_… functions, what is read through a
+ * callback; never from inside the call, also if Redis is away.
+ */
+#ifndef GATEWAY_STORE_H
+#define GATEWAY_STORE_H
+
+#include "common/config.h"
+#include "common/redis_link.h"
+#include "common/scripts.h"
+#include "gateway/room.h"
+
+enum { STORE_NODE_MAX = 320 };
+
+struct store {
+    struct redis_link *link;
+    const struct config *config;
+    char node[STORE_NODE_MAX]; /* this worker's name in Redis; presence.h chooses it */
+    struct redis_command cmd;
+    struct strbuf scratch;
+    struct list failed; /* calls that could not be sent; store_run_failed */
+    void *owner;
+    /* A room's members or history changed; for the indexes. */
+    void (*on_touched)(void *owner, const char *room, size_t len);
+};
+
+/* One message to publish; the text is borrowed. */
+struct store_message {
+    struct list link;
+    struct json_text user, key; /* key.len 0: none */
+    struct json_text tail;      /* JSON behind the sequence number */
+};
+
+/* What became of one: seq > 0, or why not; wait_ms: how long a mute lasts, 0: for good. */
+struct store_published {
+    enum proto_error error;
+    uint64_t seq, wait_ms;
+};
+
+void store_init(struct store *store, struct redis_link *link,
+                const struct config *config);
+void store_deinit(struct store *store);
+
+/* Gives the callbacks of calls that could not be sent; once a turn of the loop. */
+void store_run_failed(struct store *store);
+
+/* room_hooks; `owner` is the store. */
+void store_register(void *owner, struct room *room);
+void store_join(void *owner, struct room *room, struct join *join);
+void store_leave(void *owner, struct room *room, struct room_user *user);
+void store_sync(void *owner, struct room *room);
+void store_close(void *owner, struct room *room);
+void store_backfill(void *owner, struct room *room, uint64_t after);
+
+/* Publishes the `count` (at most 256) messages in `messages`, which must live until
+ * `on_done`: then `epoch` is the room's and results[i] belongs to the i-th message; or
+ * `epoch` is NULL: nothing is known of any. */
+void store_publish(struct store *store, struct room *room, struct list *messages,
+                   unsigned count,
+                   void (*on_done)(void *data, const char *epoch,
+                                   const struct store_published *results),
+                   void *data);
+
+/* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
+ * `history` is NULL if it failed or there is no such room. */
+typedef void (*store_history_fn)(void *data, const struct follow_history *history);
+void store_history(struct store *store, const struct room *room, uint64_t after,
+                   uint64_t before, unsigned limit, store_history_fn on_done,
+                   void *data);
+
+/* Reads a page of members. `cursor`: NULL at the start, else of an HSCAN. The names are
+ * borrowed; next: NULL if these are all, "0" if this was the last page; count
+ * UINT64_MAX: it failed. */
+struct store_members {
+    uint64_t count;
+    const char *next;
+    const struct json_text *names;
+    size_t names_count;
+};
+typedef void (*store_members_fn)(void *data, const struct store_members *members);
+void store_members(struct store *store, const struct room *room, const char *cursor,
+                   unsigned limit, unsigned exact_max, store_members_fn on_done,
+                   void *data);
+
+/* Tells every gateway a signal; not stored, not waited for. 0 or UV_ENOTCONN. */
+int store_signal(struct store *store, const struct room *room, const char *user,
+                 size_t user_len, const struct strbuf *event)
+    __attribute__((warn_unused_result));
+
+/* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
+void store_renew(struct store *store, struct room *room);
+
+/* A call of any script: on_reply comes later in any case. For presence and index. */
+void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
+                       void *data);
+void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
+
+/* How long the keys of a room in use live. */
+uint64_t store_keep_ms(const struct config *config);
+
+/* Begins undo.lua for `node` in `room`; send with SCRIPT_UNDO. */
+void store_begin_undo(struct store *store, const char *room, size_t room_len,
+                      const char *node);
+
+#endif

@@ -1,0 +1,400 @@
+/* upgrade.c - see upgrade.h.
+ *
+ * One pass over the bytes from left to right:
+ *
+ *     parse_request_line -> parse_header, once a line -> check_request
+ *
+ * Each step takes its bytes from the cursor and gives one of three: GO_ON, MORE (the
+ * bytes ended too early) or the status of a refusal. The first refusal on the way is
+ * the verdict, and it depends on nothing behind it; so a verdict once given does not
+ * change when more bytes come, and the caller may parse again from the start with each
+ * read, which is also cheap enough: the bytes are bounded.
+ *
+ * Stricter than RFC 9112 asks of a server, because nobody who means well sends such
+ * things: a bare LF, a folded header, an empty line before the request.
+ */
+#include "gateway/upgrade.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+enum { MORE = 0, GO_ON = 100, UPGRADE = 101 };
+
+enum { KEY_CHARS = 24, ACCEPT_CHARS = 28 };
+
+struct cursor {
+    const char *at, *end;
+};
+
+/* What the headers have said so far. */
+struct parse {
+    struct upgrade_request *out;
+    bool has_host, has_version;
+    bool upgrade_is_websocket, connection_is_upgrade;
+};
+
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_token_char(char c)
+{
+    return is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool is_target_char(char c)
+{
+    return c > ' ' && c < 0x7f;
+}
+
+static bool is_host_char(char c)
+{
+    return is_alnum(c) || (c && strchr("-._~!$&'()*+,;=:[]%", c));
+}
+
+static bool is_base64_char(char c)
+{
+    return is_alnum(c) || c == '+' || c == '/';
+}
+
+static bool is_value_char(char c)
+{
+    return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool has_only(struct upgrade_text text, bool (*is_allowed)(char))
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_allowed(text.base[i]))
+            return false;
+    return true;
+}
+
+static struct upgrade_text text_from(const char *literal)
+{
+    return (struct upgrade_text){literal, strlen(literal)};
+}
+
+static bool is_same(struct upgrade_text a, struct upgrade_text b)
+{
+    return a.len == b.len && memcmp(a.base, b.base, a.len) == 0;
+}
+
+static bool is_same_without_case(struct upgrade_text a, struct upgrade_text b)
+{
+    return a.len == b.len && strncasecmp(a.base, b.base, a.len) == 0;
+}
+
+static struct upgrade_text trimmed(struct upgrade_text text)
+{
+    while (text.len > 0 && is_space(text.base[0])) {
+        text.base++;
+        text.len--;
+    }
+    while (text.len > 0 && is_space(text.base[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+/* Whether the comma separated `list` has the element `wanted`. */
+static bool has_element(struct upgrade_text list, struct upgrade_text wanted,
+                        bool (*is_equal)(struct upgrade_text, struct upgrade_text))
+{
+    const char *end = list.base + list.len;
+
+    for (const char *at = list.base; at <= end; at++) {
+        struct upgrade_text element = {at, 0};
+
+        while (at < end && *at != ',')
+            at++;
+        element.len = (size_t)(at - element.base);
+        if (is_equal(trimmed(element), wanted))
+            return true;
+    }
+    return false;
+}
+
+static int on_host(struct parse *p, struct upgrade_text value)
+{
+    if (p->has_host || value.len == 0 || !has_only(value, is_host_char))
+        return 400;
+    p->has_host = true;
+    return GO_ON;
+}
+
+static int on_upgrade(struct parse *p, struct upgrade_text value)
+{
+    p->upgrade_is_websocket |=
+        has_element(value, text_from("websocket"), is_same_without_case);
+    return GO_ON;
+}
+
+static int on_connection(struct parse *p, struct upgrade_text value)
+{
+    p->connection_is_upgrade |=
+        has_element(value, text_from("upgrade"), is_same_without_case);
+    return GO_ON;
+}
+
+static int on_key(struct parse *p, struct upgrade_text value)
+{
+    struct upgrade_text digits = {value.base, KEY_CHARS - 2};
+
+    if (p->out->key.base || value.len != KEY_CHARS ||
+        !has_only(digits, is_base64_char) || value.base[22] != '=' ||
+        value.base[23] != '=')
+        return 400;
+    p->out->key = value;
+    return GO_ON;
+}
+
+static int on_version(struct parse *p, struct upgrade_text value)
+{
+    if (p->has_version)
+        return 400;
+    if (!is_same(value, text_from("13")))
+        return 426;
+    p->has_version = true;
+    return GO_ON;
+}
+
+static int on_protocol(struct parse *p, struct upgrade_text value)
+{
+    p->out->wants_v1 |= has_element(value, text_from("roomcast.v1"), is_same);
+    return GO_ON;
+}
+
+static int on_origin(struct parse *p, struct upgrade_text value)
+{
+    if (p->out->origin.base)
+        return 400;
+    p->out->origin = value;
+    return GO_ON;
+}
+
+/* A request with a body is none for us, and where it ends would be in doubt. */
+static int on_content_length(struct parse *p, struct upgrade_text value)
+{
+    (void)p;
+    return is_same(value, text_from("0")) ? GO_ON : 400;
+}
+
+static int on_transfer_encoding(struct parse *p, struct upgrade_text value)
+{
+    (void)p;
+    (void)value;
+    return 400;
+}
+
+/* Other headers are only looked at for their form. */
+static const struct {
+    const char *name;
+    int (*on_value)(struct parse *p, struct upgrade_text value);
+} headers[] = {
+    {"Host", on_host},
+    {"Upgrade", on_upgrade},
+    {"Connection", on_connection},
+    {"Sec-WebSocket-Key", on_key},
+    {"Sec-WebSocket-Version", on_version},
+    {"Sec-WebSocket-Protocol", on_protocol},
+    {"Origin", on_origin},
+    {"Content-Length", on_content_length},
+    {"Transfer-Encoding", on_transfer_encoding},
+};
+
+/* Takes at least one allowed byte and the `stop` right behind them. */
+static int take_word(struct cursor *c, bool (*is_allowed)(char), char stop,
+                     struct upgrade_text *word)
+{
+    const char *start = c->at;
+
+    while (c->at < c->end && is_allowed(*c->at))
+        c->at++;
+    *word = (struct upgrade_text){start, (size_t)(c->at - start)};
+    if (c->at == c->end)
+        return MORE;
+    if (word->len == 0 || *c->at != stop)
+        return 400;
+    c->at++;
+    return GO_ON;
+}
+
+static int take_literal(struct cursor *c, const char *literal)
+{
+    for (; *literal; literal++, c->at++) {
+        if (c->at == c->end)
+            return MORE;
+        if (*c->at != *literal)
+            return 400;
+    }
+    return GO_ON;
+}
+
+static int take_value(struct cursor *c, struct upgrade_text *value)
+{
+    const char *start = c->at;
+
+    while (c->at < c->end && is_value_char(*c->at))
+        c->at++;
+    *value = trimmed((struct upgrade_text){start, (size_t)(c->at - start)});
+    return take_literal(c, "\r\n");
+}
+
+static int parse_request_line(struct cursor *c)
+{
+    struct upgrade_text method, target;
+    const char *query;
+    int rc = take_word(c, is_token_char, ' ', &method);
+
+    if (rc == GO_ON)
+        rc = take_word(c, is_target_char, ' ', &target);
+    if (rc == GO_ON)
+        rc = take_literal(c, "HTTP/1.1\r\n");
+    if (rc != GO_ON)
+        return rc;
+
+    query = memchr(target.base, '?', target.len);
+    target.len = query ? (size_t)(query - target.base) : target.len;
+    if (!is_same(target, text_from("/ws")))
+        return 404;
+    return is_same(method, text_from("GET")) ? GO_ON : 405;
+}
+
+static int parse_header(struct cursor *c, struct parse *p)
+{
+    struct upgrade_text name, value;
+    int rc = take_word(c, is_token_char, ':', &name);
+
+    if (rc == GO_ON)
+        rc = take_value(c, &value);
+    if (rc != GO_ON)
+        return rc;
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        if (is_same_without_case(name, text_from(headers[i].name)))
+            return headers[i].on_value(p, value);
+    return GO_ON;
+}
+
+/* The answer to a request that is well-formed. Upgrade counts only where Connection
+ * names it (RFC 9110, 7.8), so without either this is an ordinary GET. */
+static int check_request(const struct parse *p)
+{
+    if (!p->has_host)
+        return 400;
+    if (!p->upgrade_is_websocket || !p->connection_is_upgrade || !p->has_version)
+        return 426;
+    return p->out->key.base ? UPGRADE : 400;
+}
+
+static int parse(struct cursor *c, struct parse *p)
+{
+    int rc = parse_request_line(c);
+
+    while (rc == GO_ON) {
+        if (c->at == c->end)
+            return MORE;
+        if (*c->at != '\r') {
+            rc = parse_header(c, p);
+            continue;
+        }
+        rc = take_literal(c, "\r\n");
+        return rc == GO_ON ? check_request(p) : rc;
+    }
+    return rc;
+}
+
+int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
+                  size_t *used)
+{
+    size_t seen = len < UPGRADE_MAX_BYTES ? len : UPGRADE_MAX_BYTES;
+    struct cursor c = {bytes, bytes + seen};
+    struct parse p = {.out = out};
+    int rc;
+
+    *out = (struct upgrade_request){0};
+    rc = parse(&c, &p);
+    if (rc == MORE && seen == UPGRADE_MAX_BYTES)
+        return 431;
+    if (rc == UPGRADE)
+        *used = (size_t)(c.at - bytes);
+    return rc;
+}
+
+bool upgrade_is_origin_allowed(struct upgrade_text origin, const char *allowed)
+{
+    struct upgrade_text list = text_from(allowed);
+
+    return !origin.base || has_element(list, text_from("*"), is_same) ||
+           (origin.len > 0 && has_element(list, origin, is_same_without_case));
+}
+
+void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req)
+{
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    unsigned char joined[KEY_CHARS + sizeof(guid) - 1];
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    unsigned char accept[ACCEPT_CHARS + 1];
+
+    assert(req->key.len == KEY_CHARS);
+    memcpy(joined, req->key.base, KEY_CHARS);
+    memcpy(joined + KEY_CHARS, guid, sizeof(guid) - 1);
+    SHA1(joined, sizeof(joined), digest);
+    EVP_EncodeBlock(accept, digest, sizeof(digest));
+
+    strbuf_add_text(out, "HTTP/1.1 101 Switching Protocols\r\n"
+                         "Upgrade: websocket\r\n"
+                         "Connection: Upgrade\r\n"
+                         "Sec-WebSocket-Accept: ");
+    strbuf_add(out, accept, ACCEPT_CHARS);
+    if (req->wants_v1)
+        strbuf_add_text(out, "\r\nSec-WebSocket-Protocol: roomcast.v1");
+    strbuf_add_text(out, "\r\n\r\n");
+}
+
+/* `connection` and `extra` as RFC 9110 wants them with that status. */
+static const struct refusal {
+    int status;
+    const char *reason, *connection, *extra, *text;
+} refusals[] = {
+    {400, "Bad Request", "close", "", "This is not a WebSocket handshake.\n"},
+    {403, "Forbidden", "close", "", "This origin is not allowed.\n"},
+    {404, "Not Found", "close", "", "Only /ws is here.\n"},
+    {405, "Method Not Allowed", "close", "Allow: GET\r\n", "Only GET.\n"},
+    {408, "Request Timeout", "close", "", "The handshake took too long.\n"},
+    {426, "Upgrade Required", "close, upgrade",
+     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+     "This is a WebSocket, version 13.\n"},
+    {431, "Request Header Fields Too Large", "close", "", "The request is too long.\n"},
+    {503, "Service Unavailable", "close", "Retry-After: 1\r\n",
+     "No more connections now.\n"},
+};
+
+void upgrade_print_refusal(struct strbuf *out, int status)
+{
+    const struct refusal *r = refusals;
+
+    while (r->status != status) {
+        r++;
+        assert(r < refusals + sizeof(refusals) / sizeof(refusals[0]));
+    }
+    strbuf_add_format(out,
+                      "HTTP/1.1 %d %s\r\n"
+                      "Connection: %s\r\n"
+                      "%s"
+                      "Content-Type: text/plain; charset=utf-8\r\n"
+                      "Content-Length: %zu\r\n"
+                      "\r\n"
+                      "%s",
+                      r->status, r->reason, r->connection, r->extra, strlen(r->text),
+                      r->text);
+}

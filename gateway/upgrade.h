@@ -1,0 +1,52 @@
+/* upgrade.h - from an HTTP/1.1 request to a WebSocket: a strict parser for the one
+ * request the gateway accepts (RFC 6455 section 4.2.1, RFC 9112).
+ *
+ * Pure: bytes in, verdict out, no socket. Nothing is allocated; what the request
+ * names point into the caller's bytes.
+ */
+#ifndef GATEWAY_UPGRADE_H
+#define GATEWAY_UPGRADE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/strbuf.h"
+
+enum {
+    /* A request (line and headers with the empty line) may be this long, else 431. */
+    UPGRADE_MAX_BYTES = 8192,
+};
+
+struct upgrade_text {
+    const char *base;
+    size_t len;
+};
+
+struct upgrade_request {
+    struct upgrade_text key;    /* Sec-WebSocket-Key, 24 characters, checked */
+    struct upgrade_text origin; /* base is NULL: none was sent */
+    bool
+        wants_v1; /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values */
+};
+
+/* Looks at the `len` bytes received so far. Returns
+ *   0    more bytes are needed (never once len >= UPGRADE_MAX_BYTES),
+ *   101  a valid upgrade request for /ws; *out is filled and *used is its length,
+ *   400, 404, 405, 426, 431  what to answer instead; the connection then closes.
+ * It says what is wrong as soon as that is certain, not only at the end. */
+int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
+                  size_t *used);
+
+/* Whether `origin` is in the comma separated list `allowed` ("*": anybody; a request
+ * without Origin is no browser and always allowed). Compared without case. */
+bool upgrade_is_origin_allowed(struct upgrade_text origin, const char *allowed);
+
+/* Adds the 101 answer to `out`. */
+void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req);
+
+/* Adds the answer for another status (400, 403, 404, 405 with Allow, 408, 426 with
+ * Sec-WebSocket-Version and Upgrade, 431, 503 with Retry-After), Connection: close and
+ * a line of text. */
+void upgrade_print_refusal(struct strbuf *out, int status);
+
+#endif

@@ -1,0 +1,49 @@
+/* worker.h - one thread: its loop, its listener, its connections to Redis and all that it
+ * owns. Workers share the settings, read-only, and counters that each writes itself.
+ */
+#ifndef GATEWAY_WORKER_H
+#define GATEWAY_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/config.h"
+#include "common/metrics.h"
+
+struct worker;
+
+/* What the workers of a process have in common; borrowed by each. */
+struct worker_shared {
+    const struct config *config;
+    const char *address;      /* as the gateway is named in Redis */
+    struct metrics **metrics; /* of all workers */
+    unsigned count;
+    unsigned max_connections;
+    _Atomic unsigned open_count; /* sockets of the process */
+};
+
+/* Makes worker `index` for the bound socket `fd` (taken). All are made before the first is
+ * started, because they read each other's metrics. */
+struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd);
+
+/* Starts its thread. */
+void worker_start(struct worker *worker);
+
+/* From any thread: sends the clients away, then ends. */
+void worker_drain(struct worker *worker);
+
+/* From any thread: one log line a room, and the totals. */
+void worker_dump(struct worker *worker);
+
+/* Waits for the thread's end and frees the worker. */
+void worker_join(struct worker *worker);
+
+bool worker_has_ended(const struct worker *worker);
+
+/* Why it is not ready, or NULL if it is. A literal. */
+const char *worker_not_ready(const struct worker *worker);
+
+/* Whether its loop has turned within the last 5 s; `now_ns` from uv_hrtime. */
+bool worker_is_alive(const struct worker *worker, uint64_t now_ns);
+
+#endif

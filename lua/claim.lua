@@ -1,0 +1,28 @@
+-- claim.lua - look again whether a node is dead, and say that it is being undone.
+--
+-- Atomic because: between the heartbeat that reported it and this call the node may
+-- have come back.
+--
+-- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
+-- KEYS[2]  rc:node:DEAD:claim   string   the claimant; a hint that expires
+-- ARGV[1]  dead                 the node
+-- ARGV[2]  lease_ms             a node silent for so long is dead
+-- ARGV[3]  claimant             the node that undoes it
+-- ARGV[4]  claim_ms             how long the claim lives
+-- Returns  1: go on; 0: it is alive, gone, or another node is at it
+--
+-- Cost O(1).
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
+
+if not heard or tonumber(heard) > now - ARGV[2] then
+    return 0
+end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[3] then
+    return 0
+end
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+return 1

@@ -1,0 +1,33 @@
+-- heartbeat.lua - say that a node is alive, and learn which ones are silent.
+--
+-- Atomic because: a node that was declared dead must not come to life again under the
+-- same name while others undo it.
+--
+-- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
+-- KEYS[2]  rc:node:NODE         hash     what the node says of itself
+-- KEYS[3]  rc:node:NODE:claim   string   there while somebody undoes the node
+-- KEYS[4]  rc:stats             hash     totals of the fleet
+-- ARGV[1]  node
+-- ARGV[2]  lease_ms             a node silent for so long is dead
+-- ARGV[3]  first                1: the first heartbeat under this name
+-- ARGV[4]  messages             published since the last heartbeat
+-- ARGV[5…] field, value         of the hash
+-- Returns  {'ok', silent node…} (at most 16), or {'dead'}: take another name
+--
+-- Cost O(log nodes).
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+if ARGV[3] ~= '1' and (redis.call('EXISTS', KEYS[2]) == 0
+    or redis.call('EXISTS', KEYS[3]) == 1 or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
+    return {'dead'}
+end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+if tonumber(ARGV[4]) > 0 then
+    redis.call('HINCRBY', KEYS[4], 'messages_total', ARGV[4])
+end
+return {'ok', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
+    'LIMIT', 0, 16))}

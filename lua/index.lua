@@ -1,0 +1,23 @@
+-- index.lua - write rooms into the indexes that listings page through.
+--
+-- Atomic because: both indexes must hold the same rooms, with the count of this moment.
+--
+-- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
+-- KEYS[2]  rc:rooms:members     zset     room -> members
+-- KEYS[…]  rc:{ROOM}:meta, rc:{ROOM}:members: a pair a room, at most 100 rooms
+-- ARGV[…]  room                 in the order of the pairs
+-- Returns  how many rooms are new in the index
+--
+-- Cost O(rooms in the call * log rooms). A room that is gone is not written.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local new = 0
+
+for i = 1, #ARGV do
+    if redis.call('EXISTS', KEYS[2 * i + 1]) == 1 then
+        new = new + redis.call('ZADD', KEYS[1], now, ARGV[i])
+        redis.call('ZADD', KEYS[2], redis.call('HLEN', KEYS[2 * i + 2]), ARGV[i])
+    end
+end
+return new

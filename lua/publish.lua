@@ -1,0 +1,96 @@
+-- publish.lua - store chat messages of one room and tell every gateway about them.
+--
+-- Atomic because: the sequence number, the history and the notice must agree. A
+-- client that sees number n can always read n-1 from the history.
+--
+-- KEYS[1]   rc:{ROOM}:meta      hash     epoch, seq, rev
+-- KEYS[2]   rc:{ROOM}:history   list     the last messages, oldest first
+-- KEYS[3]   rc:{ROOM}:events    channel
+-- KEYS[4]   rc:{ROOM}:on:NODE   hash     user -> epoch: who came in through the node
+-- KEYS[5]   rc:{ROOM}:mutes     hash     user -> until ms, 0: for good
+-- KEYS[6…]  rc:{ROOM}:key:…     string   epoch and seq of a message sent with a key
+-- ARGV[1]   keep                how many messages the history holds, 0: none
+-- ARGV[2]   dedupe_secs         how long a key is remembered
+-- ARGV[3]   head                JSON up to the sequence number
+-- ARGV[4…]  three a message, at most 256 messages: user; which of KEYS remembers it,
+--           0: none; JSON behind the sequence number, not looked into here
+-- Returns   {epoch, a number for each message}: its seq; -1 not a member; -2 muted for
+--           good; -2 - n muted for n ms more. Or false: no such room
+--
+-- Cost O(messages).
+
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local epoch, seq = meta[1], tonumber(meta[2])
+if not epoch then
+    return false
+end
+
+local users, index = {}, {}
+for i = 4, #ARGV, 3 do
+    if not index[ARGV[i]] then
+        users[#users + 1] = ARGV[i]
+        index[ARGV[i]] = #users
+    end
+end
+local came_in = redis.call('HMGET', KEYS[4], unpack(users))
+local muted = redis.call('HMGET', KEYS[5], unpack(users))
+local stored = {}
+if #KEYS > 5 then
+    stored = redis.call('MGET', unpack(KEYS, 6))
+end
+
+local now
+local function refusal(user)
+    if came_in[user] ~= epoch then
+        return -1
+    end
+    local till = tonumber(muted[user] or -1)
+    if till == 0 then
+        return -2
+    end
+    if till > 0 then
+        local time = redis.call('TIME')
+        now = now or time[1] * 1000 + math.floor(time[2] / 1000)
+        return till > now and -2 - (till - now) or nil
+    end
+end
+
+local results, lines, remember = {epoch}, {}, {}
+for i = 4, #ARGV, 3 do
+    local key = tonumber(ARGV[i + 1])
+    local before = key > 0 and stored[key - 5]
+    local result = refusal(index[ARGV[i]])
+    if not result and before and before:sub(1, #epoch) == epoch then
+        result = tonumber(before:sub(#epoch + 2))
+    end
+    if not result then
+        seq = seq + 1
+        result = seq
+        lines[#lines + 1] = ARGV[3] .. seq .. ARGV[i + 2]
+        if key > 0 then
+            stored[key - 5] = epoch .. ' ' .. seq
+            remember[#remember + 1] = key
+        end
+    end
+    results[#results + 1] = result
+end
+if #lines == 0 then
+    return results
+end
+
+redis.call('HSET', KEYS[1], 'seq', seq)
+if tonumber(ARGV[1]) > 0 then
+    local length = redis.call('RPUSH', KEYS[2], unpack(lines))
+    if length == #lines then
+        redis.call('PEXPIRE', KEYS[2], redis.call('PTTL', KEYS[1]))
+    end
+    if length > tonumber(ARGV[1]) then
+        redis.call('LTRIM', KEYS[2], -ARGV[1], -1)
+    end
+end
+for _, key in ipairs(remember) do
+    redis.call('SET', KEYS[key], stored[key - 5], 'EX', ARGV[2])
+end
+redis.call('PUBLISH', KEYS[3], '1 ' .. epoch .. ' ' .. meta[3] .. ' message '
+    .. (seq - #lines + 1) .. ' ' .. seq .. ' -\n' .. table.concat(lines, '\n'))
+return results

@@ -1,0 +1,110 @@
+/* test_ops_port.c - /metrics, /healthz and /readyz of a gateway, also without Redis. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct fleet fleet;
+
+static int ops_port(void)
+{
+    return fleet.gateways[0].ops_port;
+}
+
+static void the_ops_port_serves_metrics(void **state)
+{
+    struct http_answer answer = {0};
+    struct chat *chat = chat_open(fleet.gateways[0].port);
+
+    (void)state;
+    http_get(&answer, ops_port(), "/metrics");
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strcasestr(answer.head, "\r\nContent-Type: text/plain"));
+    assert_non_null(strstr(answer.body, "# HELP roomcast_connections "));
+    assert_non_null(strstr(answer.body, "# TYPE roomcast_connections gauge\n"));
+    assert_non_null(strstr(answer.body, "# TYPE roomcast_connects_total counter\n"));
+    assert_non_null(strstr(answer.body, "# TYPE roomcast_publish_seconds histogram\n"));
+    http_get_deinit(&answer);
+    assert_true(fleet_metric(&fleet, 0, "roomcast_connections") >= 1);
+    assert_true(fleet_metric(&fleet, 0, "roomcast_connects_total") >= 1);
+    assert_true(fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 1);
+    chat_close(chat);
+}
+
+static const struct {
+    const char *method, *path;
+    int status;
+} requests[] = {
+    {"GET", "/healthz", 200},  {"GET", "/readyz", 200},   {"GET", "/", 404},
+    {"GET", "/ws", 404},       {"GET", "/metricsx", 404}, {"GET", "/healthz/x", 404},
+    {"POST", "/metrics", 405}, {"POST", "/healthz", 405}, {"DELETE", "/readyz", 405},
+};
+
+static void the_ops_port_answers_nothing_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        struct http_answer answer = {0};
+        char request[256];
+
+        print_message("  %s %s\n", requests[i].method, requests[i].path);
+        snprintf(request, sizeof(request),
+                 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                 requests[i].method, requests[i].path);
+        http_get_raw(&answer, ops_port(), request);
+        assert_int_equal(answer.status, requests[i].status);
+        if (answer.status == 405)
+            assert_non_null(strcasestr(answer.head, "\r\nAllow: GET"));
+        http_get_deinit(&answer);
+    }
+}
+
+static bool is_unready(void *data)
+{
+    return http_get_status(*(int *)data, "/readyz") == 503;
+}
+
+static void a_gateway_without_redis_is_healthy_but_not_ready(void **state)
+{
+    int port = ops_port();
+
+    (void)state;
+    fleet_kill_redis(&fleet);
+    assert_true(wait_until(is_unready, &port, 30000));
+    assert_int_equal(http_get_status(port, "/healthz"), 200);
+    fleet_start_redis(&fleet);
+    fleet_wait_all_ready(&fleet);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return fleet_stop(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ops_port_serves_metrics),
+        cmocka_unit_test(the_ops_port_answers_nothing_else),
+        cmocka_unit_test(a_gateway_without_redis_is_healthy_but_not_ready),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

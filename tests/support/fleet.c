@@ -1,0 +1,253 @@
+/* fleet.c - see fleet.h. */
+#include "tests/support/fleet.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/strbuf.h"
+#include "common/xalloc.h"
+#include "tests/support/http_get.h"
+#include "tests/support/port.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+enum { ARGS_MAX = 64 };
+
+/* The text of a format, to be freed. */
+static char *print(const char *format, ...)
+{
+    va_list args;
+    char *text = NULL;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        abort();
+    va_end(args);
+    return text;
+}
+
+static void fail_with_log(struct fleet *fleet, const char *what, const char *log_path)
+{
+    fleet->failed = true;
+    process_print_log(log_path);
+    fail_msg("%s; the logs stay in %s", what, fleet->dir);
+}
+
+static bool is_redis_up_or_dead(void *data)
+{
+    struct fleet *fleet = data;
+
+    return !process_is_running(&fleet->redis) || redis_cmd_is_up(fleet->redis_port);
+}
+
+void fleet_start_redis(struct fleet *fleet)
+{
+    char port[16];
+    const char *args[ARGS_MAX] = {"redis-server", "--port", port,      "--bind",
+                                  "127.0.0.1",    "--save", "",        "--appendonly",
+                                  "no",           "--dir",  fleet->dir};
+    unsigned n = 11;
+
+    snprintf(port, sizeof(port), "%d", fleet->redis_port);
+    for (const char *const *arg = fleet->redis_args; arg && *arg; arg++) {
+        assert_true(n + 1 < ARGS_MAX);
+        args[n++] = *arg;
+    }
+    process_start(&fleet->redis, args, NULL, fleet->redis_log_path);
+    wait_until(is_redis_up_or_dead, fleet, FLEET_DEADLINE_MS);
+    if (!redis_cmd_is_up(fleet->redis_port))
+        fail_with_log(fleet, "redis-server does not start", fleet->redis_log_path);
+}
+
+void fleet_kill_redis(struct fleet *fleet)
+{
+    process_kill(&fleet->redis);
+}
+
+void fleet_restart_redis(struct fleet *fleet)
+{
+    fleet_kill_redis(fleet);
+    fleet_start_redis(fleet);
+}
+
+static bool is_ready_or_dead(void *data)
+{
+    struct fleet_gateway *g = data;
+
+    return !process_is_running(&g->process) ||
+           http_get_status(g->ops_port, "/readyz") == 200;
+}
+
+void fleet_wait_ready(struct fleet *fleet, unsigned index)
+{
+    struct fleet_gateway *g = &fleet->gateways[index];
+
+    if (!wait_until(is_ready_or_dead, g, FLEET_DEADLINE_MS) ||
+        !process_is_running(&g->process))
+        fail_with_log(fleet, "a gateway does not get ready", g->log_path);
+}
+
+void fleet_wait_all_ready(struct fleet *fleet)
+{
+    for (unsigned i = 0; i < fleet->count; i++)
+        if (process_is_running(&fleet->gateways[i].process))
+            fleet_wait_ready(fleet, i);
+}
+
+static void launch(struct fleet_gateway *g)
+{
+    const char *dir = getenv("ROOMCAST_BIN");
+    char *path;
+
+    if (!dir)
+        fail_msg("ROOMCAST_BIN is not set: the directory of roomcast-gateway");
+    path = print("%s/roomcast-gateway", dir);
+    process_start(&g->process, (const char *[]){path, NULL},
+                  (const char *const *)g->settings, g->log_path);
+    free(path);
+}
+
+void fleet_start_gateway(struct fleet *fleet, unsigned index)
+{
+    assert_true(fleet->gateways[index].down);
+    fleet->gateways[index].down = false;
+    launch(&fleet->gateways[index]);
+    fleet_wait_ready(fleet, index);
+}
+
+/* Sets one up and starts it, without waiting. */
+static unsigned add(struct fleet *fleet, const char *const *settings)
+{
+    unsigned index = fleet->count++;
+    struct fleet_gateway *g = &fleet->gateways[index];
+    unsigned n = 0;
+
+    assert_true(index < FLEET_MAX);
+    g->port = port_take();
+    g->ops_port = port_take();
+    g->log_path = print("%s/gateway-%u.log", fleet->dir, index);
+    g->settings = xcalloc(ARGS_MAX, sizeof(*g->settings));
+    g->settings[n++] = print("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
+    g->settings[n++] = print("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
+    g->settings[n++] =
+        print("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
+    g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
+    for (; settings && *settings; settings++) {
+        assert_true(n + 1 < ARGS_MAX);
+        g->settings[n++] = xstrdup(*settings);
+    }
+    launch(g);
+    return index;
+}
+
+unsigned fleet_add(struct fleet *fleet, const char *const *settings)
+{
+    unsigned index = add(fleet, settings);
+
+    fleet_wait_ready(fleet, index);
+    return index;
+}
+
+int fleet_start(struct fleet *fleet, const struct fleet_opts *opts)
+{
+    *fleet = (struct fleet){.redis_args = opts->redis_args};
+    snprintf(fleet->dir, sizeof(fleet->dir), "/tmp/roomcast-test-XXXXXX");
+    if (!mkdtemp(fleet->dir))
+        fail_msg("%s: %s", fleet->dir, strerror(errno));
+    fleet->redis_port = port_take();
+    fleet->redis_log_path = print("%s/redis.log", fleet->dir);
+    fleet_start_redis(fleet);
+    for (unsigned i = 0; i < opts->gateways; i++)
+        add(fleet, opts->settings);
+    fleet_wait_all_ready(fleet);
+    return 0;
+}
+
+/* Waits for the end after a SIGTERM. */
+static void expect_clean_exit(struct fleet *fleet, struct fleet_gateway *g)
+{
+    int status = process_wait(&g->process, FLEET_DEADLINE_MS);
+
+    if (status != 0) {
+        print_error("gateway's status: %d\n", status);
+        process_kill(&g->process);
+        fail_with_log(fleet, "a gateway does not stop with 0 after SIGTERM",
+                      g->log_path);
+    }
+}
+
+void fleet_stop_gateway(struct fleet *fleet, unsigned index)
+{
+    struct fleet_gateway *g = &fleet->gateways[index];
+
+    assert_true(process_is_running(&g->process));
+    process_signal(&g->process, SIGTERM);
+    expect_clean_exit(fleet, g);
+    g->down = true;
+}
+
+void fleet_kill_gateway(struct fleet *fleet, unsigned index)
+{
+    struct fleet_gateway *g = &fleet->gateways[index];
+
+    assert_true(process_is_running(&g->process));
+    process_kill(&g->process);
+    g->down = true;
+}
+
+static void free_gateway(struct fleet_gateway *g)
+{
+    for (char **setting = g->settings; setting && *setting; setting++)
+        free(*setting);
+    free(g->settings);
+    unlink(g->log_path);
+    free(g->log_path);
+}
+
+int fleet_stop(struct fleet *fleet)
+{
+    for (unsigned i = 0; i < fleet->count; i++)
+        process_signal(&fleet->gateways[i].process, SIGTERM);
+    for (unsigned i = 0; i < fleet->count; i++)
+        if (!fleet->gateways[i].down)
+            expect_clean_exit(fleet, &fleet->gateways[i]);
+    process_kill(&fleet->redis);
+    for (unsigned i = 0; i < fleet->count; i++)
+        free_gateway(&fleet->gateways[i]);
+    unlink(fleet->redis_log_path);
+    free(fleet->redis_log_path);
+    rmdir(fleet->dir);
+    *fleet = (struct fleet){0};
+    return 0;
+}
+
+bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text)
+{
+    FILE *log = fopen(fleet->gateways[index].log_path, "r");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    while (log && !found && getline(&line, &size, log) >= 0)
+        found = strstr(line, text) != NULL;
+    free(line);
+    if (log)
+        fclose(log);
+    return found;
+}
+
+double fleet_metric(const struct fleet *fleet, unsigned index, const char *name)
+{
+    return http_get_metric(fleet->gateways[index].ops_port, name);
+}

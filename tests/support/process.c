@@ -1,0 +1,136 @@
+/* process.c - see process.h. */
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/wait.h"
+
+extern char **environ;
+
+enum { LOG_TAIL_BYTES = 4096 };
+
+/* In the child. What the runner of the tests has set for a gateway of his own must not
+ * reach ours. */
+static void set_environment(const char *const *env)
+{
+    static const char prefix[] = "ROOMCAST_";
+    char name[128];
+
+    for (char **at = environ; at && *at;) {
+        size_t len = strcspn(*at, "=");
+
+        if (strncmp(*at, prefix, strlen(prefix)) != 0 || len >= sizeof(name)) {
+            at++;
+            continue;
+        }
+        memcpy(name, *at, len);
+        name[len] = '\0';
+        unsetenv(name);
+        at = environ;
+    }
+    for (; env && *env; env++)
+        putenv((char *)*env);
+}
+
+/* In the child: everything up to exec. */
+static void become(pid_t parent, const char *const *argv, const char *const *env,
+                   const char *log_path)
+{
+    int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int nothing = open("/dev/null", O_RDONLY);
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before the line above */
+        _exit(127);
+    if (log < 0 || nothing < 0)
+        _exit(127);
+    dup2(nothing, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close_range(3, ~0U, 0); /* no socket of the test lives on in here */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    set_environment(env);
+    execvp(argv[0], (char *const *)argv);
+    dprintf(STDERR_FILENO, "cannot start %s\n", argv[0]);
+    _exit(127);
+}
+
+void process_start(struct process *p, const char *const *argv, const char *const *env,
+                   const char *log_path)
+{
+    pid_t parent = getpid();
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        become(parent, argv, env, log_path);
+    if (pid < 0) {
+        perror("fork");
+        abort();
+    }
+    p->pid = pid;
+    p->status = PROCESS_STILL_RUNS;
+}
+
+static bool has_ended(void *data)
+{
+    return !process_is_running(data);
+}
+
+bool process_is_running(struct process *p)
+{
+    int status;
+
+    if (p->pid == 0)
+        return false;
+    if (waitpid(p->pid, &status, WNOHANG) == 0)
+        return true;
+    p->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    p->pid = 0;
+    return false;
+}
+
+void process_signal(struct process *p, int signal)
+{
+    if (process_is_running(p))
+        kill(p->pid, signal);
+}
+
+int process_wait(struct process *p, long deadline_ms)
+{
+    return wait_until(has_ended, p, deadline_ms) ? p->status : PROCESS_STILL_RUNS;
+}
+
+void process_kill(struct process *p)
+{
+    process_signal(p, SIGCONT);
+    process_signal(p, SIGKILL);
+    process_wait(p, 60000);
+}
+
+void process_print_log(const char *log_path)
+{
+    char tail[LOG_TAIL_BYTES];
+    FILE *log = fopen(log_path, "r");
+    size_t len;
+
+    if (!log)
+        return;
+    if (fseek(log, -(long)sizeof(tail), SEEK_END) != 0)
+        rewind(log);
+    len = fread(tail, 1, sizeof(tail), log);
+    fclose(log);
+    fprintf(stderr, "---- %s\n%.*s----\n", log_path, (int)len, tail);
+}

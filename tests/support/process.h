@@ -1,0 +1,47 @@
+/* process.h - a child process of a test: a gateway, a redis-server, a foreign client.
+ *
+ * It dies with the test, however the test ends. What it prints goes to a file. The
+ * child does not see the ROOMCAST_ variables of whoever runs the tests, only those
+ * that the test gives it.
+ *
+ *     struct process p = {0};
+ *     process_start(&p, (const char *[]){"/bin/cat", NULL}, NULL, "/tmp/cat.log");
+ *     process_signal(&p, SIGTERM);
+ *     assert_int_equal(process_wait(&p, 1000), 128 + SIGTERM);
+ */
+#ifndef TESTS_SUPPORT_PROCESS_H
+#define TESTS_SUPPORT_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum { PROCESS_STILL_RUNS = -1 };
+
+struct process {
+    pid_t pid;  /* 0: does not run (or was never started) */
+    int status; /* of the last life: the exit status, or 128 + the signal */
+};
+
+/* Starts argv[0] (found by PATH) with the NAME=value strings of `env` (NULL: none) added
+ * to the environment; a later one beats an earlier one. stdout and stderr are appended to
+ * the file `log_path`. Both lists end with NULL; nothing is kept of them. */
+void process_start(struct process *p, const char *const *argv, const char *const *env,
+                   const char *log_path);
+
+/* Whether it still runs; looks, and does not wait. */
+bool process_is_running(struct process *p);
+
+/* Sends a signal; nothing if it does not run. */
+void process_signal(struct process *p, int signal);
+
+/* Waits for the end: the status as in the struct, or PROCESS_STILL_RUNS at the deadline.
+ * May be called again. */
+int process_wait(struct process *p, long deadline_ms);
+
+/* SIGKILL, and waits. Fine if it does not run. */
+void process_kill(struct process *p);
+
+/* Prints the end of a log file, for whoever reads why a test failed. */
+void process_print_log(const char *log_path);
+
+#endif

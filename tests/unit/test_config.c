@@ -1,0 +1,473 @@
+/* test_config.c - settings from flags, the environment and files, and what is refused.
+ *
+ * `unit_config --print` writes what docs/configuration.md has to be.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/config.h"
+#include "common/log.h"
+
+enum { ARGS_MAX = 8, TEXT_BYTES = 65536 };
+
+static char source[1024]; /* the project's root */
+static char said[TEXT_BYTES];
+
+static int forget_environment(void **state)
+{
+    (void)state;
+    return clearenv();
+}
+
+/* Runs config_load over the `count` arguments with the stream `fd` going to `said`. */
+static enum config_outcome load_hearing(struct config *config, int fd, FILE *stream,
+                                        const char *const args[], int count)
+{
+    char *argv[ARGS_MAX + 1] = {"roomcast-gateway"};
+    FILE *file = tmpfile();
+    int saved = dup(fd);
+    enum config_outcome outcome;
+    size_t len;
+
+    assert_non_null(file);
+    assert_true(count < ARGS_MAX && saved >= 0);
+    for (int i = 0; i < count; i++)
+        argv[i + 1] = (char *)args[i];
+    fflush(stream);
+    assert_true(dup2(fileno(file), fd) >= 0);
+    outcome = config_load(config, CONFIG_GATEWAY, count + 1, argv);
+    fflush(stream);
+    dup2(saved, fd);
+    close(saved);
+    rewind(file);
+    len = fread(said, 1, sizeof(said) - 1, file);
+    said[len] = '\0';
+    fclose(file);
+    return outcome;
+}
+
+static enum config_outcome load(struct config *config, const char *const args[],
+                                int count)
+{
+    return load_hearing(config, STDERR_FILENO, stderr, args, count);
+}
+
+static void defaults_are_those_of_the_contract(void **state)
+{
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, NULL, 0), CONFIG_RUN);
+    assert_string_equal(said, "");
+    assert_string_equal(config.listen, "0.0.0.0:9001");
+    assert_string_equal(config.ops_listen, "0.0.0.0:9101");
+    assert_string_equal(config.advertise, "");
+    assert_string_equal(config.redis_url, "redis://127.0.0.1:6379");
+    assert_string_equal(config.redis.host, "127.0.0.1");
+    assert_string_equal(config.redis.port, "6379");
+    assert_null(config.redis.password);
+    assert_string_equal(config.key_prefix, "rc");
+    assert_int_equal(config.history_limit, 100);
+    assert_int_equal(config.lease_secs, 10);
+    assert_int_equal(config.queues_max_bytes, 268435456);
+    assert_int_equal(config.joins_burst, 200);
+    assert_string_equal(config.allowed_origins, "*");
+    assert_false(config.echo);
+    config_deinit(&config);
+    config_deinit(&config);
+}
+
+static void a_flag_beats_the_environment_and_that_the_default(void **state)
+{
+    static const char *const args[] = {"--history-limit", "7", "--lease-secs=8",
+                                       "--lease-secs=9"};
+    struct config config = {0};
+
+    (void)state;
+    setenv("ROOMCAST_HISTORY_LIMIT", "50", 1);
+    setenv("ROOMCAST_ROOM_TTL_SECS", "60", 1);
+    setenv("ROOMCAST_DRAIN_SECS", "", 1);
+    setenv("ROOMCAST_ECHO", "1", 1);
+    assert_int_equal(load(&config, args, 4), CONFIG_RUN);
+    assert_int_equal(config.history_limit, 7);
+    assert_int_equal(config.lease_secs, 9);
+    assert_int_equal(config.room_ttl_secs, 60);
+    assert_int_equal(config.drain_secs, 20);
+    assert_true(config.echo);
+    config_deinit(&config);
+}
+
+static void a_burst_of_0_is_the_rate(void **state)
+{
+    static const char *const args[] = {"--requests-per-sec=30", "--joins-burst=0"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, args, 2), CONFIG_RUN);
+    assert_int_equal(config.requests_burst, 30);
+    assert_int_equal(config.joins_burst, 20);
+    config_deinit(&config);
+}
+
+static void the_log_level_takes_effect(void **state)
+{
+    static const char *const args[] = {"--log-level=warn"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, args, 1), CONFIG_RUN);
+    assert_int_equal(log_max, LOG_WARN);
+    config_deinit(&config);
+}
+
+static const struct {
+    const char *name, *value;
+} bad[] = {
+    {"ROOMCAST_LISTEN", "9001"},
+    {"ROOMCAST_LISTEN", ":9001"},
+    {"ROOMCAST_LISTEN", "::1:9001"},
+    {"ROOMCAST_LISTEN", "[::1]"},
+    {"ROOMCAST_LISTEN", "[::1:9001"},
+    {"ROOMCAST_LISTEN", "[::1]x:9001"},
+    {"ROOMCAST_OPS_LISTEN", "localhost:0"},
+    {"ROOMCAST_OPS_LISTEN", "localhost:65536"},
+    {"ROOMCAST_OPS_LISTEN", "localhost:+80"},
+    {"ROOMCAST_OPS_LISTEN", "local host:80"},
+    {"ROOMCAST_ADVERTISE", "two words"},
+    {"ROOMCAST_KEY_PREFIX", "rc:"},
+    {"ROOMCAST_KEY_PREFIX", "r\xc3\xa9"},
+    {"ROOMCAST_KEY_PREFIX",
+     "0123456789012345678901234567890123456789012345678901234567890123x"},
+    {"ROOMCAST_HISTORY_LIMIT", "10001"},
+    {"ROOMCAST_HISTORY_LIMIT", "-1"},
+    {"ROOMCAST_HISTORY_LIMIT", "+1"},
+    {"ROOMCAST_HISTORY_LIMIT", " 1"},
+    {"ROOMCAST_HISTORY_LIMIT", "1 "},
+    {"ROOMCAST_HISTORY_LIMIT", "0x10"},
+    {"ROOMCAST_HISTORY_LIMIT", "100k"},
+    {"ROOMCAST_HISTORY_LIMIT", "99999999999999999999"},
+    {"ROOMCAST_DEDUPE_SECS", "0"},
+    {"ROOMCAST_DEDUPE_SECS", "86401"},
+    {"ROOMCAST_LEASE_SECS", "0"},
+    {"ROOMCAST_ROOM_TTL_SECS", "0"},
+    {"ROOMCAST_MAX_MESSAGE_BYTES", "255"},
+    {"ROOMCAST_ALLOWED_ORIGINS", "https://a\nb"},
+    {"ROOMCAST_AUTH", "jwt"},
+    {"ROOMCAST_AUTH", "None"},
+    {"ROOMCAST_FLUSH_MS", "5"},
+    {"ROOMCAST_LOG_LEVEL", "verbose"},
+    {"ROOMCAST_ECHO", "2"},
+    {"ROOMCAST_ECHO", "yes"},
+    {"ROOMCAST_REDIS_URL", "127.0.0.1:6379"},
+    {"ROOMCAST_REDIS_URL", "rediss://127.0.0.1"},
+    {"ROOMCAST_REDIS_URL", "redis://"},
+    {"ROOMCAST_REDIS_URL", "redis://:6379"},
+    {"ROOMCAST_REDIS_URL", "redis://h:0"},
+    {"ROOMCAST_REDIS_URL", "redis://h:6379x"},
+    {"ROOMCAST_REDIS_URL", "redis://h/x"},
+    {"ROOMCAST_REDIS_URL", "redis://h/-1"},
+    {"ROOMCAST_REDIS_URL", "redis://h?db=1"},
+    {"ROOMCAST_REDIS_URL", "redis://user@h"},
+    {"ROOMCAST_REDIS_URL", "redis://user:@h"},
+    {"ROOMCAST_REDIS_URL", "redis://:a%0@h"},
+    {"ROOMCAST_REDIS_URL", "redis://:a%zz@h"},
+    {"ROOMCAST_REDIS_URL", "redis://:a%00b@h"},
+    {"ROOMCAST_REDIS_URL", "redis://a:1,redis://b:2"},
+    {"ROOMCAST_REDIS_URL", "redis://:p@a:1,redis://:p@b:2"},
+    {"ROOMCAST_REDIS_URL", "redis://a:1,b:2"},
+};
+
+/* One line, beginning with the name of the setting. */
+static void assert_refusal(const char *name)
+{
+    size_t len = strlen(name);
+
+    assert_int_equal(strncmp(said, name, len), 0);
+    assert_int_equal(strncmp(said + len, ": ", 2), 0);
+    assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+}
+
+static void a_bad_setting_is_one_line_with_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct config config = {0};
+
+        print_message("  %s=%s\n", bad[i].name, bad[i].value);
+        setenv(bad[i].name, bad[i].value, 1);
+        assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+        assert_refusal(bad[i].name);
+        unsetenv(bad[i].name);
+        config_deinit(&config);
+    }
+}
+
+static const struct {
+    const char *args[2];
+    int count;
+    const char *name; /* what the line begins with */
+} bad_flags[] = {
+    {{"--no-such"}, 1, "--no-such"},
+    {{"--no-such=secret"}, 1, "--no-such"},
+    {{"--history_limit", "1"}, 2, "--history_limit"},
+    {{"--redis-url-file=/x"}, 1, "--redis-url-file"},
+    {{"9001"}, 1, "9001"},
+    {{"--"}, 1, "--"},
+    {{""}, 1, ""},
+    {{"-h"}, 1, "-h"},
+    {{"--history-limit=1", "stray"}, 2, "stray"},
+    {{"--history-limit"}, 1, "ROOMCAST_HISTORY_LIMIT"},
+    {{"--history-limit="}, 1, "ROOMCAST_HISTORY_LIMIT"},
+    {{"--history-limit", ""}, 2, "ROOMCAST_HISTORY_LIMIT"},
+    {{"--history-limit", "many"}, 2, "ROOMCAST_HISTORY_LIMIT"},
+    {{"--advertise="}, 1, "ROOMCAST_ADVERTISE"},
+};
+
+static void a_bad_flag_is_one_line_too(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad_flags) / sizeof(bad_flags[0]); i++) {
+        struct config config = {0};
+
+        print_message("  %s\n", bad_flags[i].args[0]);
+        assert_int_equal(load(&config, bad_flags[i].args, bad_flags[i].count),
+                         CONFIG_EXIT_BAD);
+        assert_refusal(bad_flags[i].name);
+        config_deinit(&config);
+    }
+}
+
+static const struct {
+    const char *url, *user, *password, *host, *port;
+    int db;
+} urls[] = {
+    {"redis://h", NULL, NULL, "h", "6379", 0},
+    {"redis://h/", NULL, NULL, "h", "6379", 0},
+    {"redis://h:1/15", NULL, NULL, "h", "1", 15},
+    {"redis://:p@h", NULL, "p", "h", "6379", 0},
+    {"redis://u:p@h:65535/3", "u", "p", "h", "65535", 3},
+    {"redis://u%40x:p%3A%2f%25%C3%A9@h", "u@x", "p:/%\xc3\xa9", "h", "6379", 0},
+    {"redis://:a/b@c:d,e@h:1", NULL, "a/b@c:d,e", "h", "1", 0},
+    {"redis://[::1]", NULL, NULL, "::1", "6379", 0},
+    {"redis://u:p@[fe80::1%eth0]:6380/1", "u", "p", "fe80::1%eth0", "6380", 1},
+};
+
+static void assert_same_text(const char *text, const char *wanted)
+{
+    if (wanted)
+        assert_string_equal(text, wanted);
+    else
+        assert_null(text);
+}
+
+static void the_url_of_redis_is_taken_apart(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        const char *args[] = {"--redis-url", urls[i].url};
+        struct config config = {0};
+
+        print_message("  %s\n", urls[i].url);
+        assert_int_equal(load(&config, args, 2), CONFIG_RUN);
+        assert_same_text(config.redis.user, urls[i].user);
+        assert_same_text(config.redis.password, urls[i].password);
+        assert_same_text(config.redis.host, urls[i].host);
+        assert_same_text(config.redis.port, urls[i].port);
+        assert_int_equal(config.redis.db, urls[i].db);
+        config_deinit(&config);
+    }
+}
+
+static void a_refusal_does_not_show_the_password(void **state)
+{
+    static const char *const args[] = {"--redis-url=redis://u:hunter2@h:port"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, args, 1), CONFIG_EXIT_BAD);
+    assert_null(strstr(said, "hunter2"));
+    config_deinit(&config);
+}
+
+/* Writes `text` into a new file, and names it in ROOMCAST_REDIS_URL_FILE. */
+static void put_into_file(char path[32], const char *text, size_t len)
+{
+    int fd;
+
+    strcpy(path, "/tmp/roomcast-config-XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, len), len);
+    close(fd);
+    setenv("ROOMCAST_REDIS_URL_FILE", path, 1);
+}
+
+static void a_secret_can_come_from_a_file(void **state)
+{
+    static const char text[] = "redis://:p@filehost\r\n\n";
+    struct config config = {0};
+    char path[32];
+
+    (void)state;
+    put_into_file(path, text, sizeof(text) - 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_RUN);
+    assert_string_equal(config.redis.host, "filehost");
+    assert_string_equal(config.redis_url, "redis://:p@filehost");
+    unlink(path);
+    config_deinit(&config);
+}
+
+static void a_flag_beats_the_file_too(void **state)
+{
+    static const char *const args[] = {"--redis-url=redis://flaghost"};
+    struct config config = {0};
+
+    (void)state;
+    setenv("ROOMCAST_REDIS_URL_FILE", "/does/not/exist", 1);
+    assert_int_equal(load(&config, args, 1), CONFIG_RUN);
+    assert_string_equal(config.redis.host, "flaghost");
+    config_deinit(&config);
+}
+
+static void a_file_that_cannot_be_is_refused(void **state)
+{
+    static char large[5000];
+    struct config config = {0};
+    char path[32];
+
+    (void)state;
+    setenv("ROOMCAST_REDIS_URL_FILE", "/does/not/exist", 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+    assert_refusal("ROOMCAST_REDIS_URL_FILE");
+
+    setenv("ROOMCAST_REDIS_URL_FILE", "/", 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+    assert_refusal("ROOMCAST_REDIS_URL_FILE");
+
+    memset(large, 'x', sizeof(large));
+    put_into_file(path, large, sizeof(large));
+    assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+    assert_refusal("ROOMCAST_REDIS_URL_FILE");
+    unlink(path);
+
+    put_into_file(path, "\n", 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+    assert_refusal("ROOMCAST_REDIS_URL_FILE");
+    setenv("ROOMCAST_REDIS_URL", "redis://h", 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_EXIT_BAD);
+    assert_refusal("ROOMCAST_REDIS_URL");
+    unlink(path);
+    config_deinit(&config);
+}
+
+static void help_lists_settings_and_hides_what_is_hidden(void **state)
+{
+    static const char *const args[] = {"--history-limit=1", "--help", "--no-such"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load_hearing(&config, STDOUT_FILENO, stdout, args, 3),
+                     CONFIG_EXIT_OK);
+    assert_non_null(strstr(said, "\n  --history-limit  (0 to 10000)\n"));
+    assert_non_null(
+        strstr(said, "default: 100; environment: ROOMCAST_HISTORY_LIMIT\n"));
+    assert_non_null(strstr(said, "ROOMCAST_REDIS_URL_FILE"));
+    assert_null(strstr(said, "ECHO"));
+    config_deinit(&config);
+}
+
+static void version_is_the_name_and_the_number(void **state)
+{
+    static const char *const args[] = {"--version"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load_hearing(&config, STDOUT_FILENO, stdout, args, 1),
+                     CONFIG_EXIT_OK);
+    assert_string_equal(said, "roomcast-gateway " ROOMCAST_VERSION "\n");
+    config_deinit(&config);
+}
+
+static void an_address_is_split_at_its_port(void **state)
+{
+    static const struct {
+        const char *address, *host, *port;
+    } good[] = {
+        {"0.0.0.0:9001", "0.0.0.0", "9001"},
+        {"[::]:9001", "::", "9001"},
+        {"name:1", "name", "1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char *host, *port;
+
+        assert_int_equal(config_split_address(good[i].address, &host, &port), 0);
+        assert_string_equal(host, good[i].host);
+        assert_string_equal(port, good[i].port);
+        free(host);
+        free(port);
+    }
+}
+
+static void the_documentation_is_what_the_table_says(void **state)
+{
+    char path[sizeof(source) + 32], *printed = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&printed, &len), *doc;
+
+    (void)state;
+    assert_non_null(out);
+    config_print_markdown(out);
+    fclose(out);
+    snprintf(path, sizeof(path), "%s/docs/configuration.md", source);
+    doc = fopen(path, "r");
+    assert_non_null(doc);
+    said[fread(said, 1, sizeof(said) - 1, doc)] = '\0';
+    fclose(doc);
+    if (strcmp(said, printed) != 0)
+        fail_msg("write it anew: build/tests/unit_config --print >%s", path);
+    free(printed);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test_setup(a_flag_beats_the_environment_and_that_the_default,
+                               forget_environment),
+        cmocka_unit_test_setup(a_burst_of_0_is_the_rate, forget_environment),
+        cmocka_unit_test_setup(the_log_level_takes_effect, forget_environment),
+        cmocka_unit_test_setup(a_bad_setting_is_one_line_with_its_name,
+                               forget_environment),
+        cmocka_unit_test_setup(a_bad_flag_is_one_line_too, forget_environment),
+        cmocka_unit_test_setup(the_url_of_redis_is_taken_apart, forget_environment),
+        cmocka_unit_test_setup(a_refusal_does_not_show_the_password,
+                               forget_environment),
+        cmocka_unit_test_setup(a_secret_can_come_from_a_file, forget_environment),
+        cmocka_unit_test_setup(a_flag_beats_the_file_too, forget_environment),
+        cmocka_unit_test_setup(a_file_that_cannot_be_is_refused, forget_environment),
+        cmocka_unit_test_setup(help_lists_settings_and_hides_what_is_hidden,
+                               forget_environment),
+        cmocka_unit_test_setup(version_is_the_name_and_the_number, forget_environment),
+        cmocka_unit_test(an_address_is_split_at_its_port),
+        cmocka_unit_test(the_documentation_is_what_the_table_says),
+    };
+    const char *root = getenv("ROOMCAST_SOURCE");
+
+    if (argc == 2 && strcmp(argv[1], "--print") == 0) {
+        config_print_markdown(stdout);
+        return 0;
+    }
+    snprintf(source, sizeof(source), "%s", root ? root : ".");
+    clearenv();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
