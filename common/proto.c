@@ -303,6 +303,13 @@ enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request
     return req->type == REQUEST_UNKNOWN ? PROTO_UNKNOWN_TYPE : read_fields(req);
 }
 
+void proto_deinit_thread(void)
+{
+    strbuf_deinit(&decoded);
+    json_members_deinit(&members);
+    json_members_deinit(&inner);
+}
+
 void proto_begin(struct strbuf *out, const char *type, struct json_text id)
 {
     strbuf_add(out, "{\"type\":\"", 9);

@@ -95,6 +95,9 @@ struct proto_request {
 /* PROTO_OK, or what to answer; `id` and `type` are set as far as they could be read. */
 enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req);
 
+/* Frees what proto_parse keeps for this thread. */
+void proto_deinit_thread(void);
+
 /* SPEC section 2: 1 to `max` bytes of UTF-8 without control characters, `{` and `}`. */
 bool proto_is_name(const char *name, size_t len, size_t max);
 

@@ -596,7 +596,7 @@ void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
 
 bool redis_link_is_ready(const struct redis_link *link)
 {
-    return link->state == LINK_READY && !link->closing;
+    return link && link->state == LINK_READY && !link->closing;
 }
 
 int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
@@ -612,6 +612,6 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
 
 void redis_link_restart(struct redis_link *link, const char *why)
 {
-    if (!link->closing && link->state != LINK_DOWN)
+    if (link && !link->closing && link->state != LINK_DOWN)
         retry_later(link, why);
 }

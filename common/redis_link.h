@@ -70,6 +70,7 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
  * more but `on_closed` (may be NULL), when libuv has let go. */
 void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner));
 
+/* NULL is allowed in the three below: a link that was closed and forgotten. */
 bool redis_link_is_ready(const struct redis_link *link);
 
 /* Sends `cmd` (copied). 0, or UV_ENOTCONN / UV_ENOBUFS: then there is no callback.

@@ -363,6 +363,7 @@ void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
 void bus_close(struct bus *bus)
 {
     redis_link_close(bus->link, NULL);
+    bus->link = NULL;
 }
 
 void bus_deinit(struct bus *bus)

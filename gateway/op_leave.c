@@ -10,11 +10,11 @@ enum proto_error op_leave(const struct op *op, uint64_t *wait_ms)
     struct strbuf *out = &session->env->reply;
 
     (void)wait_ms;
-    session_drop_membership(op->membership, true, "left");
     strbuf_reset(out, 64 * 1024);
     proto_begin(out, "leave_ack", op->req->id);
     proto_add_text(out, "room", op->req->room.base, op->req->room.len);
     strbuf_add_char(out, '}');
     session_send(session, out);
+    session_drop_membership(op->membership, true, "left"); /* what waited goes on */
     return PROTO_OK;
 }

@@ -212,9 +212,7 @@ void room_pump(struct room *room)
         room->needs_sync = false;
         call(room, hooks->sync);
     } else {
-        room->holds++;
         start_waiting_joins(room);
-        room_release(room);
     }
 }
 

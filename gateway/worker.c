@@ -244,6 +244,7 @@ static void close_all(struct worker *w)
     presence_close(&w->presence);
     bus_close(&w->bus);
     redis_link_close(w->link, NULL);
+    w->env.store.link = NULL;
     store_run_failed(&w->env.store);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
@@ -473,6 +474,7 @@ static void run(void *arg)
     assert(w->env.sessions == 0);
     if (uv_loop_close(&w->loop) != 0)
         abort();
+    proto_deinit_thread();
     pool_deinit();
     atomic_store(&w->has_ended, true);
 }

@@ -62,7 +62,8 @@ struct fleet_opts {
 int fleet_start(struct fleet *fleet, const struct fleet_opts *opts);
 
 /* SIGTERM to each gateway that the test has not ended yet; each must exit with 0, also one
- * that has gone by itself. Then Redis. 0, as a fixture wants it. */
+ * that has gone by itself, or the test program ends here. Then Redis. 0, as a fixture
+ * wants it. */
 int fleet_stop(struct fleet *fleet);
 
 /* Starts one more gateway and waits until it is ready; its index. */
