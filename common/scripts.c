@@ -56,6 +56,21 @@ const char *scripts_source(enum script script)
     return scripts[script].source;
 }
 
+void scripts_load(struct redis_link *link)
+{
+    struct redis_command cmd = {{0}, 0};
+
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        redis_command_begin(&cmd);
+        redis_command_add_text(&cmd, "SCRIPT");
+        redis_command_add_text(&cmd, "LOAD");
+        redis_command_add_text(&cmd, scripts[i].source);
+        if (redis_link_send(link, &cmd, NULL, NULL) < 0)
+            break; /* the first call that needs it sends it again */
+    }
+    redis_command_deinit(&cmd);
+}
+
 void scripts_begin(struct redis_command *cmd, enum script script, unsigned keys)
 {
     redis_command_begin(cmd);

@@ -35,6 +35,9 @@ enum script {
 /* Computes the digests; once, before any thread starts. */
 void scripts_init(void);
 
+/* Tells Redis all scripts, so that a call behind this is not sent twice and overtaken. */
+void scripts_load(struct redis_link *link);
+
 /* Begins `cmd` as a call of `script` with `keys` keys; the caller adds KEYS, then ARGV. */
 void scripts_begin(struct redis_command *cmd, enum script script, unsigned keys);
 

@@ -122,36 +122,6 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq)
     }
 }
 
-static void begin_event(const struct room *room, struct strbuf *out, const char *type)
-{
-    proto_begin(out, type, (struct json_text){NULL, 0});
-    proto_add_text(out, "room", room->name, room->name_len);
-}
-
-static struct frame *new_gap(struct room *room, uint64_t from, uint64_t to)
-{
-    struct strbuf event = {NULL, 0, 0};
-    struct frame *frame;
-
-    begin_event(room, &event, "gap");
-    proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
-    proto_add_number(&event, "from", from);
-    proto_add_number(&event, "to", to);
-    strbuf_add_char(&event, '}');
-    frame = frame_new_text(event.data, event.len);
-    strbuf_deinit(&event);
-    return frame;
-}
-
-void deliver_gap(struct member *member, uint64_t from, uint64_t to)
-{
-    struct frame *frame = new_gap(member->room, from, to);
-
-    metric_add(&member->room->rooms->metrics->gaps_total, 1);
-    member->calls->deliver(member, frame, ROOM_ALWAYS);
-    frame_unref(frame);
-}
-
 /* The room itself goes on at `next`; followers find out on their own. */
 static void skip_to(struct room *room, uint64_t next)
 {
@@ -159,7 +129,7 @@ static void skip_to(struct room *room, uint64_t next)
         return;
     list_each(link, &room->live)
     {
-        deliver_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
+        follow_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
     }
     follow_drop_ring(room);
     room->seq = next - 1;
@@ -310,7 +280,7 @@ static bool somebody_waits_for_ack(const struct room *room)
     return false;
 }
 
-void deliver_drop_recent(struct room *room)
+static void drop_recent(struct room *room)
 {
     if (list_is_empty(&room->recent) || somebody_waits_for_ack(room))
         return;
@@ -351,7 +321,7 @@ static void give_all(struct room *room, const struct kept *kept, uint64_t now_ms
         }
 }
 
-void deliver_recent(struct member *member)
+static void give_recent(struct member *member)
 {
     struct room *room = member->room;
     const struct kept *out = NULL;
@@ -369,7 +339,7 @@ void deliver_recent(struct member *member)
     if (out) /* the kept notices live until nobody waits */
         put_out(member, out, 0);
     else
-        deliver_drop_recent(room);
+        drop_recent(room);
 }
 
 void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now_ms)
@@ -394,7 +364,7 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
     give_all(room, kept, now_ms);
     if (n->kind == ROOM_NOTICE_CLOSED) /* the next join makes another one */
         room->epoch[0] = '\0';
-    deliver_drop_recent(room);
+    drop_recent(room);
     room_release(room);
 }
 
@@ -414,7 +384,7 @@ void deliver_event(struct room *room, const struct strbuf *event, enum room_clas
     frame_unref(frame);
 }
 
-void deliver_reset(struct room *room, const struct room_joined *state)
+static void reset(struct room *room, const struct room_joined *state)
 {
     struct strbuf event = {NULL, 0, 0};
     struct list *lists[] = {&room->live, &room->followers};
@@ -431,7 +401,7 @@ void deliver_reset(struct room *room, const struct room_joined *state)
         {
             list_entry(link, struct member, link)->rev = 0;
         }
-    begin_event(room, &event, "reset");
+    room_begin_event(room, &event, "reset");
     proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
     proto_add_number(&event, "seq", room->seq);
     proto_add_number(&event, "members", state->members);
@@ -451,7 +421,7 @@ static void deliver_found(struct room *room, enum room_notice_kind kind,
     struct room_notice notice = {.rev = UINT64_MAX, .kind = kind};
     struct kept *kept;
 
-    begin_event(room, &event, type);
+    room_begin_event(room, &event, type);
     proto_add_text(&event, "reason", reason.base, reason.len);
     strbuf_add_char(&event, '}');
     strbuf_add_percent(&token, user.base, user.len);
@@ -477,4 +447,40 @@ void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms
     deliver_found(room, ROOM_NOTICE_CLOSED, "room_closed", (struct json_text){"-", 1},
                   reason, now_ms);
     room->epoch[0] = '\0';
+}
+
+/* ---- what room.c tells ---- */
+
+static void on_adopted(struct room *room)
+{
+    if (strcmp(room->heard_epoch, room->epoch) == 0 && room->heard > room->seq)
+        start_backfill(room);
+}
+
+static void on_synced(struct room *room, const struct room_joined *state)
+{
+    if (room->epoch[0] &&
+        (strcmp(room->epoch, state->epoch) != 0 || state->seq < room->seq))
+        reset(room, state);
+    else
+        deliver_position(room, state->epoch, state->seq);
+    follow_all(room);
+}
+
+static void on_member_gone(struct room *room)
+{
+    if (list_is_empty(&room->followers))
+        follow_drop_ring(room);
+    drop_recent(room);
+}
+
+void deliver_init(struct rooms *rooms)
+{
+    rooms->watch = (struct room_watch){
+        .on_adopted = on_adopted,
+        .on_synced = on_synced,
+        .on_acked = give_recent,
+        .on_member_gone = on_member_gone,
+        .on_freed = on_member_gone,
+    };
 }

@@ -4,6 +4,7 @@
 #ifndef GATEWAY_DELIVER_H
 #define GATEWAY_DELIVER_H
 
+#include "gateway/follow.h"
 #include "gateway/room.h"
 
 /* What kind of notice a line from Redis is: X(id, word in the header) */
@@ -42,9 +43,6 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq);
 /* The end of a hooks.backfill; NULL: it failed. */
 void deliver_backfill(struct room *room, const struct follow_history *history);
 
-/* The room was made anew under another epoch, or lost its tail. */
-void deliver_reset(struct room *room, const struct room_joined *state);
-
 /* A kick or a closing that was not heard but found by a sync. */
 void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
                   uint64_t now_ms);
@@ -54,13 +52,7 @@ void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms
 void deliver_event(struct room *room, const struct strbuf *event,
                    enum room_class class);
 
-/* To one member: the messages from `from` to `to` will not come. */
-void deliver_gap(struct member *member, uint64_t from, uint64_t to);
-
-/* The client has its ack: what was kept for it goes out now. May take it out. */
-void deliver_recent(struct member *member);
-
-/* Forgets what was kept, if nobody waits for an ack. */
-void deliver_drop_recent(struct room *room);
+/* Joins the rooms to this module and follow.h; once, after rooms_init. */
+void deliver_init(struct rooms *rooms);
 
 #endif

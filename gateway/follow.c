@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "common/xalloc.h"
-#include "gateway/deliver.h"
 #include "gateway/room.h"
 
 enum {
@@ -128,12 +127,36 @@ void follow_start(struct member *member, uint64_t after)
     follow_again(member);
 }
 
+static struct frame *new_gap(struct room *room, uint64_t from, uint64_t to)
+{
+    struct strbuf event = {NULL, 0, 0};
+    struct frame *frame;
+
+    room_begin_event(room, &event, "gap");
+    proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
+    proto_add_number(&event, "from", from);
+    proto_add_number(&event, "to", to);
+    strbuf_add_char(&event, '}');
+    frame = frame_new_text(event.data, event.len);
+    strbuf_deinit(&event);
+    return frame;
+}
+
+void follow_gap(struct member *member, uint64_t from, uint64_t to)
+{
+    struct frame *frame = new_gap(member->room, from, to);
+
+    metric_add(&member->room->rooms->metrics->gaps_total, 1);
+    member->calls->deliver(member, frame, ROOM_ALWAYS);
+    frame_unref(frame);
+}
+
 /* Names what is missing between the cursor and `first`. */
 static void skip_to(struct member *member, uint64_t first)
 {
     if (first <= member->cursor + 1)
         return;
-    deliver_gap(member, member->cursor + 1, first - 1);
+    follow_gap(member, member->cursor + 1, first - 1);
     member->cursor = first - 1;
 }
 
@@ -153,7 +176,7 @@ static void give_first(struct member *member, const struct follow_history *h)
     member->has_ack = true;
     batch.more = member->cursor < h->seq;
     member->calls->batch(member, &batch);
-    deliver_recent(member);
+    member->room->rooms->watch.on_acked(member);
 }
 
 static void give_batch(struct member *member, const struct follow_history *h)

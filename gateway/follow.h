@@ -49,6 +49,9 @@ void follow_again(struct member *member);
 void follow_on_history(struct member *member, const struct follow_history *history);
 void follow_on_failed(struct member *member);
 
+/* To the client: the messages from `from` to `to` will not come. */
+void follow_gap(struct member *member, uint64_t from, uint64_t to);
+
 /* The room's next message: into the ring if somebody follows, and to who follows. The
  * caller has given it to the live members. */
 void follow_on_message(struct room *room, struct frame *frame);

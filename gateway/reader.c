@@ -1,13 +1,17 @@
 /* reader.c - see reader.h.
  *
- *     reader_feed -> wslay_event_recv -> on_recv (takes our bytes)
- *                                     -> on_frame_start, on_chunk, on_frame_end
- *                                     -> on_msg -> events->on_message
- *                 -> answer -> wslay_event_send -> on_send -> events->on_answer, on_close
+ *     reader_feed -> cut, a frame or a part of one
+ *                 -> pass -> wslay_event_recv -> on_recv (takes our bytes)
+ *                                             -> on_frame_start, on_chunk
+ *                                             -> on_msg -> events->on_message
+ *                         -> answer -> on_send -> events->on_answer, on_close
  *
- * wslay does not say whether it is between two messages. It follows from the bytes: what
- * was fed, less the frames that ended, is zero. Its own buffering is off, so that
- * UTF-8 is checked as bytes come and messages are put together in one buffer.
+ * wslay does not say whether it is between two messages, without buffering it does not
+ * add up the fragments of one, it answers pings only when it has read all there is, and
+ * of a close frame in pieces it checks the reason wrongly. So the bytes are cut at the
+ * frames here: wslay gets no more than one frame at a time, a header only as a whole,
+ * and a control frame too. Its own buffering is off, so that UTF-8 is checked as bytes
+ * come and messages are put together in one buffer.
  *
  * What wslay wants to send is collected and looked at: pongs go out as they are; of a
  * close frame only the code is taken, because how to close is the connection's matter.
@@ -28,6 +32,9 @@ enum {
     KEEP_BYTES = 64 * 1024, /* of the message buffer, while at rest */
     CODE_PROTOCOL = 1002,
     CODE_BINARY = 1003,
+    CODE_TOO_LARGE = 1009,
+    HEADER_MAX = 14,
+    CONTROL_MAX = 125, /* of a payload */
 };
 
 struct reader {
@@ -36,8 +43,10 @@ struct reader {
     void *owner; /* whose bytes these are; valid inside reader_feed */
     const char *bytes;
     size_t len;
-    int64_t open_bytes;  /* fed, but of a frame that has not ended */
-    int64_t frame_bytes; /* of the frame that has begun */
+    uint64_t frame_left; /* of the frame that has begun, to be fed */
+    unsigned char held[HEADER_MAX + CONTROL_MAX]; /* the begin of the next one */
+    size_t held_len;
+    size_t max_message_bytes;
     struct strbuf message, answers;
     bool is_text, in_control, in_message;
     bool allow_binary, done;
@@ -57,7 +66,6 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *buf, size_t len, int
     memcpy(buf, r->bytes, n);
     r->bytes += n;
     r->len -= n;
-    r->open_bytes += (int64_t)n;
     return (ssize_t)n;
 }
 
@@ -74,10 +82,8 @@ static void on_frame_start(wslay_event_context_ptr ws,
                            void *data)
 {
     struct reader *r = data;
-    uint64_t len = arg->payload_length;
 
     (void)ws;
-    r->frame_bytes = (int64_t)(len + 6 + (len < 126 ? 0u : len <= 0xffff ? 2u : 8u));
     r->in_control = wslay_is_ctrl_frame(arg->opcode);
     if (r->in_control)
         return;
@@ -98,14 +104,6 @@ static void on_chunk(wslay_event_context_ptr ws,
     (void)ws;
     if (!r->in_control && !r->done)
         strbuf_add(&r->message, arg->data, arg->data_length);
-}
-
-static void on_frame_end(wslay_event_context_ptr ws, void *data)
-{
-    struct reader *r = data;
-
-    (void)ws;
-    r->open_bytes -= r->frame_bytes;
 }
 
 static void on_msg(wslay_event_context_ptr ws,
@@ -156,12 +154,11 @@ static void answer(struct reader *r)
         finish(r, wslay_event_get_close_received(r->ws) ? 0 : CODE_PROTOCOL);
 }
 
-void reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
+/* Lets wslay have these bytes. */
+static void pass(struct reader *r, const void *bytes, size_t len)
 {
     int rc;
 
-    assert(!r->done);
-    r->owner = owner;
     r->bytes = bytes;
     r->len = len;
     rc = wslay_event_recv(r->ws);
@@ -169,6 +166,90 @@ void reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
         answer(r);
     if (!r->done && rc < 0)
         finish(r, CODE_PROTOCOL);
+}
+
+struct header {
+    size_t bytes; /* 0: there are not all of them yet */
+    uint64_t payload;
+    unsigned opcode;
+};
+
+/* Reads any header, also a wrong one: wslay says what is wrong with it. */
+static struct header header_from(const unsigned char *at, size_t len)
+{
+    size_t form = len < 2 ? 0 : at[1] & 0x7f;
+    size_t extra = form == 126 ? 2 : form == 127 ? 8 : 0;
+    size_t bytes = 2 + extra + (len >= 2 && at[1] & 0x80 ? 4 : 0);
+    struct header h = {.payload = extra ? 0 : form};
+
+    if (len < bytes)
+        return h;
+    h.bytes = bytes;
+    h.opcode = at[0] & 0x0f;
+    for (size_t i = 0; i < extra; i++)
+        h.payload = h.payload << 8 | at[2 + i];
+    h.payload &= INT64_MAX;
+    return h;
+}
+
+/* What wslay lets pass: the code to close with, or 0. */
+static int check_header(const struct reader *r, const struct header *h)
+{
+    size_t before = h->opcode == WSLAY_CONTINUATION_FRAME ? r->message.len : 0;
+
+    if (h->opcode == WSLAY_CONNECTION_CLOSE && h->payload == 1)
+        return CODE_PROTOCOL;
+    if (!wslay_is_ctrl_frame(h->opcode) && h->payload > r->max_message_bytes - before)
+        return CODE_TOO_LARGE;
+    return 0;
+}
+
+/* Begins the next frame if enough of it is there: its header, and all of a control frame.
+ * How many of the bytes it has taken. */
+static size_t begin_frame(struct reader *r, const char *bytes, size_t len)
+{
+    size_t room = sizeof(r->held) - r->held_len;
+    size_t n = len < room ? len : room;
+    struct header h;
+    uint64_t total;
+    int code;
+
+    memcpy(r->held + r->held_len, bytes, n);
+    h = header_from(r->held, r->held_len + n);
+    total = h.bytes + h.payload;
+    if (h.bytes == 0 || (wslay_is_ctrl_frame(h.opcode) && h.payload <= CONTROL_MAX &&
+                         r->held_len + n < total)) {
+        r->held_len += n;
+        return n;
+    }
+    code = check_header(r, &h);
+    if (code) {
+        finish(r, code);
+        return len;
+    }
+    n = r->held_len + n < total ? n : (size_t)(total - r->held_len);
+    r->frame_left = total - r->held_len - n;
+    pass(r, r->held, r->held_len + n);
+    r->held_len = 0;
+    return n;
+}
+
+void reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
+{
+    assert(!r->done);
+    r->owner = owner;
+    while (len > 0 && !r->done) {
+        size_t n = r->frame_left < len ? (size_t)r->frame_left : len;
+
+        if (n > 0) {
+            r->frame_left -= n;
+            pass(r, bytes, n);
+        } else {
+            n = begin_frame(r, bytes, len);
+        }
+        bytes += n;
+        len -= n;
+    }
     if (reader_is_at_rest(r))
         strbuf_reset(&r->message, KEEP_BYTES);
     r->owner = NULL;
@@ -176,7 +257,7 @@ void reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
 
 bool reader_is_at_rest(const struct reader *r)
 {
-    return !r->done && r->open_bytes == 0 && !r->in_message;
+    return !r->done && r->frame_left == 0 && r->held_len == 0 && !r->in_message;
 }
 
 bool reader_is_done(const struct reader *r)
@@ -192,13 +273,13 @@ struct reader *reader_new(const struct reader_events *events, size_t max_message
         .send_callback = on_send,
         .on_frame_recv_start_callback = on_frame_start,
         .on_frame_recv_chunk_callback = on_chunk,
-        .on_frame_recv_end_callback = on_frame_end,
         .on_msg_recv_callback = on_msg,
     };
     struct reader *r = xcalloc(1, sizeof(*r));
 
     r->events = events;
     r->allow_binary = allow_binary;
+    r->max_message_bytes = max_message_bytes;
     if (wslay_event_context_server_init(&r->ws, &callbacks, r) != 0)
         abort(); /* out of memory is its only error */
     wslay_event_config_set_no_buffering(r->ws, 1);

@@ -26,7 +26,6 @@
 #include <string.h>
 
 #include "common/xalloc.h"
-#include "gateway/deliver.h"
 
 static void start_leave(struct room_user *user);
 static void detach(struct member *member);
@@ -101,8 +100,7 @@ static void free_room(struct room *room)
     room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
     list_remove(&room->renew);
     list_remove(&room->outbox_dirty);
-    deliver_drop_recent(room);
-    follow_drop_ring(room);
+    room->rooms->watch.on_freed(room);
     map_deinit(&room->users);
     strbuf_deinit(&room->message_head);
     free(room);
@@ -141,6 +139,12 @@ void rooms_deinit(struct rooms *rooms)
         at = 0;
     }
     map_deinit(&rooms->map);
+}
+
+void room_begin_event(const struct room *room, struct strbuf *out, const char *type)
+{
+    proto_begin(out, type, (struct json_text){NULL, 0});
+    proto_add_text(out, "room", room->name, room->name_len);
 }
 
 /* ---- what goes out ---- */
@@ -376,9 +380,7 @@ void room_leave(struct member *member, bool at_once, const char *reason,
     user->reason = reason;
     if (user->members == 0 && user->joins_in_flight == 0)
         on_alone(user, now_ms);
-    if (list_is_empty(&room->followers))
-        follow_drop_ring(room);
-    deliver_drop_recent(room);
+    room->rooms->watch.on_member_gone(room);
     room_release(room);
 }
 
@@ -410,8 +412,7 @@ static void adopt(struct room *room, const struct room_joined *joined)
     memcpy(room->epoch, joined->epoch, sizeof(room->epoch));
     room->seq = joined->seq;
     room->rev = joined->rev;
-    if (strcmp(room->heard_epoch, room->epoch) == 0 && room->heard > room->seq)
-        deliver_position(room, room->epoch, room->heard);
+    room->rooms->watch.on_adopted(room);
 }
 
 /* What the answer means for the member that asked. True: it is settled. */
@@ -474,12 +475,7 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
         return;
     }
     metric_add(&room->rooms->metrics->syncs_total, 1);
-    if (room->epoch[0] &&
-        (strcmp(room->epoch, state->epoch) != 0 || state->seq < room->seq))
-        deliver_reset(room, state);
-    else
-        deliver_position(room, state->epoch, state->seq);
-    follow_all(room);
+    room->rooms->watch.on_synced(room, state);
     on_called(room, true);
 }
 

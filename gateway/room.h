@@ -18,10 +18,10 @@
 #include "common/map.h"
 #include "common/metrics.h"
 #include "common/proto.h"
-#include "gateway/follow.h"
 #include "gateway/frame.h"
 
 struct bus_op;
+struct follow_batch;
 struct join;
 struct member;
 struct room;
@@ -137,10 +137,20 @@ struct room_hooks {
     void (*backfill)(void *owner, struct room *room, uint64_t after);
 };
 
+/* What the layers above (follow.h, deliver.h) must be told; set by deliver_init. */
+struct room_watch {
+    void (*on_adopted)(struct room *room); /* epoch and numbers are known now */
+    void (*on_synced)(struct room *room, const struct room_joined *state);
+    void (*on_acked)(struct member *member); /* its client has the join_ack */
+    void (*on_member_gone)(struct room *room);
+    void (*on_freed)(struct room *room);
+};
+
 struct rooms {
     struct map map;
     struct list grace; /* users without members, soonest first */
     struct room_hooks hooks;
+    struct room_watch watch;
     struct metrics *metrics;
     uint64_t grace_ms;
     bool is_up; /* Redis can be asked; else nothing is pumped */
@@ -212,6 +222,9 @@ void room_on_closed(struct room *room, bool ok);
 /* Takes out every member of `user` whose join is older than `rev`, no grace. */
 void room_put_out(struct room *room, struct json_text user, uint64_t rev,
                   uint64_t now_ms);
+
+/* Begins an event that the gateway itself makes: its type and the room. */
+void room_begin_event(const struct room *room, struct strbuf *out, const char *type);
 
 /* Gives back one of `holds`: a call came back, or its caller is done with the room. Sends
  * what can be sent now; frees the room if that was the last of it. */

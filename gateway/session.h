@@ -17,6 +17,7 @@
 
 #include "common/proto.h"
 #include "gateway/conn.h"
+#include "gateway/follow.h"
 #include "gateway/limit.h"
 #include "gateway/outbox.h"
 #include "gateway/room.h"

@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
+#include "gateway/follow.h"
 #include "gateway/room.h"
 
 enum { STORE_NODE_MAX = 320 };

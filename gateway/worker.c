@@ -70,6 +70,7 @@ static void on_link_ready(void *owner)
     struct worker *w = owner;
 
     log_info("redis_ready", "worker=%u link=commands", w->index);
+    scripts_load(w->link);
     presence_on_link(&w->presence);
 }
 
@@ -418,6 +419,7 @@ static void open_parts(struct worker *w)
     w->env.store.on_touched = on_touched;
     rooms_init(&w->env.rooms, &room_hooks, &w->metrics,
                (uint64_t)w->config->presence_grace_ms);
+    deliver_init(&w->env.rooms);
     outbox_init(&w->env.outbox, &w->env.store);
     index_init(&w->index_of_rooms, &w->env.store, &w->metrics);
     bus_open(&w->bus, &w->loop, w->config, &w->env.rooms, &w->metrics, w->bus_name,

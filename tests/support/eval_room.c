@@ -1,0 +1,368 @@
+/* eval_room.c - see eval_room.h. */
+#include "tests/support/eval_room.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/redis_cmd.h"
+
+enum { TEST_MS = 60000 }; /* more than a test takes */
+
+/* ---- calls ---- */
+
+static void add_key(const struct eval_room *room, const char *suffix)
+{
+    eval_key(room->redis, "rc:{%s}:%s", room->name, suffix);
+}
+
+static void add_on(const struct eval_room *room, const char *node)
+{
+    eval_key(room->redis, "rc:{%s}:on:%s", room->name, node);
+}
+
+static void add_percent(const struct eval_room *room, const char *user)
+{
+    struct strbuf text = {0};
+
+    strbuf_add_percent(&text, user, strlen(user));
+    eval_arg_bytes(room->redis, text.data, text.len);
+    strbuf_deinit(&text);
+}
+
+/* The JSON of a presence event up to the user; with `user` up to the count. */
+static void add_event(const struct eval_room *room, const char *type,
+                      const char *reason, const char *user)
+{
+    struct strbuf json = {0};
+
+    strbuf_add_format(&json, "{\"type\":\"%s\",\"room\":", type);
+    strbuf_add_json(&json, room->name, strlen(room->name));
+    if (reason)
+        strbuf_add_format(&json, ",\"reason\":\"%s\"", reason);
+    strbuf_add_text(&json, ",\"user\":");
+    if (user) {
+        strbuf_add_json(&json, user, strlen(user));
+        strbuf_add_text(&json, ",\"members\":");
+    }
+    eval_arg_bytes(room->redis, json.data, json.len);
+    strbuf_deinit(&json);
+}
+
+const char *eval_room_join(const struct eval_room *room, const char *node,
+                           const char *user)
+{
+    eval_begin(room->redis, SCRIPT_JOIN);
+    add_key(room, "meta");
+    add_key(room, "members");
+    add_on(room, node);
+    add_key(room, "history");
+    add_key(room, "bans");
+    add_key(room, "events");
+    eval_arg(room->redis, "%s", user);
+    add_percent(room, user);
+    add_event(room, "member_joined", NULL, user);
+    eval_arg(room->redis, "%s", room->epoch);
+    eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "%u", room->events_max);
+    return eval_run(room->redis);
+}
+
+const char *eval_room_leave(const struct eval_room *room, const char *node,
+                            const char *user)
+{
+    eval_begin(room->redis, SCRIPT_LEAVE);
+    add_key(room, "meta");
+    add_key(room, "members");
+    add_on(room, node);
+    add_key(room, "history");
+    add_key(room, "events");
+    eval_arg(room->redis, "%s", user);
+    add_percent(room, user);
+    add_event(room, "member_left", "left", user);
+    eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
+    eval_arg(room->redis, "%u", room->events_max);
+    return eval_run(room->redis);
+}
+
+const char *eval_room_renew(const struct eval_room *room, const char *node)
+{
+    eval_begin(room->redis, SCRIPT_RENEW);
+    add_key(room, "meta");
+    add_key(room, "members");
+    add_on(room, node);
+    add_key(room, "history");
+    eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
+    return eval_run(room->redis);
+}
+
+const char *eval_room_undo(const struct eval_room *room, const char *dead,
+                           unsigned most)
+{
+    eval_begin(room->redis, SCRIPT_UNDO);
+    add_key(room, "meta");
+    add_key(room, "members");
+    add_on(room, dead);
+    add_key(room, "history");
+    add_key(room, "events");
+    eval_arg(room->redis, "%u", most);
+    eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
+    eval_arg(room->redis, "%u", room->events_max);
+    add_event(room, "member_left", "expired", NULL);
+    return eval_run(room->redis);
+}
+
+const char *eval_room_sync(const struct eval_room *room, const char *node,
+                           const char *known, const char *const *users)
+{
+    eval_begin(room->redis, SCRIPT_SYNC);
+    add_key(room, "meta");
+    add_key(room, "members");
+    add_on(room, node);
+    add_key(room, "history");
+    add_key(room, "events");
+    add_key(room, "kicks");
+    add_key(room, "closed");
+    eval_arg(room->redis, "%s", known);
+    eval_arg(room->redis, "%s", room->epoch);
+    eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "%u", room->events_max);
+    add_event(room, "member_joined", NULL, NULL);
+    for (; *users; users += 2) {
+        eval_arg(room->redis, "%s", users[0]);
+        add_percent(room, users[0]);
+        eval_arg(room->redis, "%s", users[1]);
+    }
+    return eval_run(room->redis);
+}
+
+static bool is_same_key(const struct eval_message *a, const struct eval_message *b)
+{
+    return a->key && b->key && strcmp(a->user, b->user) == 0 &&
+           strcmp(a->key, b->key) == 0;
+}
+
+static void add_message_keys(const struct eval_room *room,
+                             const struct eval_message *messages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (messages[i].key)
+            eval_key(room->redis, "rc:{%s}:key:%zu:%s:%s", room->name,
+                     strlen(messages[i].user), messages[i].user, messages[i].key);
+}
+
+/* Which of KEYS remembers message `i`: that of the first one with its user and key. */
+static unsigned find_key(const struct eval_message *messages, unsigned i)
+{
+    unsigned key = 5;
+
+    if (!messages[i].key)
+        return 0;
+    for (unsigned k = 0; k <= i; k++) {
+        key += messages[k].key != NULL;
+        if (is_same_key(&messages[k], &messages[i]))
+            return key;
+    }
+    return 0;
+}
+
+const char *eval_room_publish(const struct eval_room *room, const char *node,
+                              const struct eval_message *messages, unsigned count)
+{
+    struct strbuf head = {0};
+
+    eval_begin(room->redis, SCRIPT_PUBLISH);
+    add_key(room, "meta");
+    add_key(room, "history");
+    add_key(room, "events");
+    add_on(room, node);
+    add_key(room, "mutes");
+    add_message_keys(room, messages, count);
+    eval_arg(room->redis, "%u", room->history_limit);
+    eval_arg(room->redis, "%u", room->dedupe_secs);
+    strbuf_add_text(&head, "{\"type\":\"message\",\"room\":");
+    strbuf_add_json(&head, room->name, strlen(room->name));
+    strbuf_add_text(&head, ",\"seq\":");
+    eval_arg_bytes(room->redis, head.data, head.len);
+    strbuf_deinit(&head);
+    for (unsigned i = 0; i < count; i++) {
+        eval_arg(room->redis, "%s", messages[i].user);
+        eval_arg(room->redis, "%u", find_key(messages, i));
+        eval_arg(room->redis, "%s", messages[i].tail);
+    }
+    return eval_run(room->redis);
+}
+
+const char *eval_room_say(const struct eval_room *room, const char *node,
+                          const char *user, const char *text)
+{
+    struct strbuf tail = {0};
+    struct eval_message message = {user, NULL, NULL};
+    const char *reply;
+
+    strbuf_add_text(&tail, ",\"user\":");
+    strbuf_add_json(&tail, user, strlen(user));
+    strbuf_add_text(&tail, ",\"text\":");
+    strbuf_add_json(&tail, text, strlen(text));
+    strbuf_add_text(&tail, "}");
+    message.tail = tail.data;
+    reply = eval_room_publish(room, node, &message, 1);
+    strbuf_deinit(&tail);
+    return reply;
+}
+
+const char *eval_room_history(const struct eval_room *room, const char *after,
+                              const char *before, unsigned limit, unsigned max_bytes)
+{
+    eval_begin(room->redis, SCRIPT_HISTORY);
+    add_key(room, "meta");
+    add_key(room, "history");
+    eval_arg(room->redis, "%s", after);
+    eval_arg(room->redis, "%s", before);
+    eval_arg(room->redis, "%u", limit);
+    eval_arg(room->redis, "%u", max_bytes);
+    return eval_run(room->redis);
+}
+
+const char *eval_room_notices(const struct eval_room *room)
+{
+    char *channel = eval_room_key(room, "events");
+    const char *notices = eval_notices(room->redis, channel);
+
+    free(channel);
+    return notices;
+}
+
+/* ---- a look into Redis ---- */
+
+static int port_of(const struct eval_room *room)
+{
+    return eval_port(room->redis);
+}
+
+char *eval_room_key(const struct eval_room *room, const char *suffix)
+{
+    char *key = NULL;
+
+    assert_true(asprintf(&key, "rc:{%s}:%s", room->name, suffix) > 0);
+    return key;
+}
+
+char *eval_room_field(const struct eval_room *room, const char *suffix,
+                      const char *field)
+{
+    return redis_cmd_text(port_of(room), "HGET rc:{%s}:%s %s", room->name, suffix,
+                          field);
+}
+
+long long eval_room_number(const struct eval_room *room, const char *suffix,
+                           const char *field)
+{
+    return redis_cmd_number(port_of(room), "HGET rc:{%s}:%s %s", room->name, suffix,
+                            field);
+}
+
+bool eval_room_has_key(const struct eval_room *room, const char *suffix)
+{
+    return redis_cmd_number(port_of(room), "EXISTS rc:{%s}:%s", room->name, suffix) ==
+           1;
+}
+
+void eval_room_expect_ttl(const struct eval_room *room, const char *suffix, long ms)
+{
+    long long left =
+        redis_cmd_number(port_of(room), "PTTL rc:{%s}:%s", room->name, suffix);
+
+    if (left > ms || left < ms - TEST_MS)
+        fail_msg("%s expires in %lld ms, not in %ld", suffix, left, ms);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static void expect_expiry(const struct eval_room *room, const char *key)
+{
+    if (ends_with(key, "}:bans") || ends_with(key, "}:mutes"))
+        return;
+    if (redis_cmd_number(port_of(room), "PTTL %s", key) < 0)
+        fail_msg("%s never expires", key);
+}
+
+/* On how many nodes the user came in under `epoch`. */
+static long long count_nodes(const struct eval_room *room, const redisReply *keys,
+                             const char *epoch, const char *user)
+{
+    long long nodes = 0;
+
+    for (size_t i = 0; i < keys->elements; i++) {
+        char *came_in;
+
+        if (!strstr(keys->element[i]->str, "}:on:"))
+            continue;
+        came_in =
+            redis_cmd_text(port_of(room), "HGET %s %s", keys->element[i]->str, user);
+        nodes += came_in && strcmp(came_in, epoch) == 0;
+        free(came_in);
+    }
+    return nodes;
+}
+
+/* How many pairs of user and node there are under `epoch`. */
+static long long count_pairs(const struct eval_room *room, const redisReply *keys,
+                             const char *epoch)
+{
+    long long pairs = 0;
+
+    for (size_t i = 0; i < keys->elements; i++) {
+        redisReply *users;
+
+        if (!strstr(keys->element[i]->str, "}:on:"))
+            continue;
+        users = redis_cmd_reply(port_of(room), "HVALS %s", keys->element[i]->str);
+        for (size_t k = 0; k < users->elements; k++)
+            pairs += strcmp(users->element[k]->str, epoch) == 0;
+        freeReplyObject(users);
+    }
+    return pairs;
+}
+
+void eval_room_expect_books_balance(const struct eval_room *room)
+{
+    redisReply *keys =
+        redis_cmd_reply(port_of(room), "KEYS rc:{%s}:*", room->name);
+    redisReply *members =
+        redis_cmd_reply(port_of(room), "HGETALL rc:{%s}:members", room->name);
+    char *epoch = eval_room_field(room, "meta", "epoch");
+    long long pairs = 0;
+
+    assert_non_null(keys);
+    assert_non_null(members);
+    assert_true(epoch || members->elements == 0);
+    for (size_t i = 0; i < keys->elements; i++)
+        expect_expiry(room, keys->element[i]->str);
+    for (size_t i = 0; i < members->elements; i += 2) {
+        long long nodes = atoll(members->element[i + 1]->str);
+
+        assert_true(nodes > 0);
+        assert_int_equal(nodes,
+                         count_nodes(room, keys, epoch, members->element[i]->str));
+        pairs += nodes;
+    }
+    if (epoch)
+        assert_int_equal(pairs, count_pairs(room, keys, epoch));
+    freeReplyObject(keys);
+    freeReplyObject(members);
+    free(epoch);
+}

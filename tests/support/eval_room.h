@@ -1,0 +1,85 @@
+/* eval_room.h - the scripts about one room, called with the KEYS and ARGV that a gateway
+ * gives them (SPEC section 3 names the keys; nothing of the gateway's is used).
+ *
+ *     static struct eval_room room = {.redis = &redis, .name = "lobby", ...};
+ *
+ *     assert_string_equal(eval_room_join(&room, "node-1", "ann"), "('ok' … 0 1 1 0 1)");
+ *     assert_string_equal(eval_room_notices(&room), "1 … joined 0 0 ann\n{…}");
+ *
+ * Replies are eval.h's text.
+ */
+#ifndef TESTS_SUPPORT_EVAL_ROOM_H
+#define TESTS_SUPPORT_EVAL_ROOM_H
+
+#include <stdbool.h>
+
+#include "tests/support/eval.h"
+
+/* Epochs that tests use: they are always 16 digits long. */
+#define EPOCH_1 "00000000000000e1"
+#define EPOCH_2 "00000000000000e2"
+
+enum { EVAL_ROOM_KEEP_MS = 900000, EVAL_ROOM_TTL_MS = 300000 };
+
+struct eval_room {
+    struct eval *redis;
+    const char *name;
+    const char *epoch; /* for the room, if it is made by a call */
+    unsigned events_max, history_limit, dedupe_secs;
+};
+
+/* One message to publish; `key` NULL: none. */
+struct eval_message {
+    const char *user, *key, *tail;
+};
+
+const char *eval_room_join(const struct eval_room *room, const char *node,
+                           const char *user);
+const char *eval_room_leave(const struct eval_room *room, const char *node,
+                            const char *user);
+const char *eval_room_renew(const struct eval_room *room, const char *node);
+
+/* As far as `most` users. */
+const char *eval_room_undo(const struct eval_room *room, const char *dead,
+                           unsigned most);
+
+/* `users`: name and rev of the join in turn, up to a NULL. */
+const char *eval_room_sync(const struct eval_room *room, const char *node,
+                           const char *known, const char *const *users);
+
+/* Messages with the same user and key name one of KEYS, as a gateway does it. */
+const char *eval_room_publish(const struct eval_room *room, const char *node,
+                              const struct eval_message *messages, unsigned count);
+
+/* One message without a key: {"user":…,"text":…}. */
+const char *eval_room_say(const struct eval_room *room, const char *node,
+                          const char *user, const char *text);
+
+/* `after` or `before` is "". */
+const char *eval_room_history(const struct eval_room *room, const char *after,
+                              const char *before, unsigned limit, unsigned max_bytes);
+
+/* See eval_notices. */
+const char *eval_room_notices(const struct eval_room *room);
+
+/* ---- a look into Redis ---- */
+
+/* The name of a key: "meta", "on:node-1"; to be freed. */
+char *eval_room_key(const struct eval_room *room, const char *suffix);
+
+/* HGET; to be freed, NULL if there is none. */
+char *eval_room_field(const struct eval_room *room, const char *suffix,
+                      const char *field);
+long long eval_room_number(const struct eval_room *room, const char *suffix,
+                           const char *field);
+bool eval_room_has_key(const struct eval_room *room, const char *suffix);
+
+/* Fails unless the key expires in `ms`, less what the test may have taken. */
+void eval_room_expect_ttl(const struct eval_room *room, const char *suffix, long ms);
+
+/* What must be so whenever a script has run: `members` says for each user on how many
+ * nodes they came in under the room's epoch, nobody else is in it, and every key of a
+ * room but bans and mutes expires. */
+void eval_room_expect_books_balance(const struct eval_room *room);
+
+#endif
