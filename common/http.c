@@ -203,6 +203,10 @@ void http_close(struct http_server *server)
         return;
     server->is_closing = true;
     uv_close((uv_handle_t *)&server->listener, on_handle_closed);
+    if (list_is_empty(&server->sockets)) {
+        uv_timer_start(&server->shutdown, on_shut_down, 0, 0);
+        return;
+    }
     h2o_context_request_shutdown(&server->context);
     list_each(link, &server->sockets)
     {

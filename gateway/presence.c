@@ -147,6 +147,32 @@ static void go_down(struct presence *p)
     note_state(p);
 }
 
+static void on_memory_info(void *data, int status, const redisReply *reply)
+{
+    const char *policy;
+
+    (void)data;
+    if (status < 0 || reply->type != REDIS_REPLY_STRING)
+        return;
+    policy = strstr(reply->str, "maxmemory_policy:");
+    if (policy && strncmp(policy + 17, "noeviction", 10) != 0)
+        log_warn("redis_evicts",
+                 "maxmemory_policy=%.*s text=\"rooms would lose keys: set "
+                 "noeviction\"",
+                 (int)strcspn(policy + 17, "\r\n"), policy + 17);
+}
+
+/* A Redis that evicts would take members and history away one by one. */
+static void check_policy(struct presence *p)
+{
+    if (p->worker != 0)
+        return;
+    redis_command_begin(&p->store->cmd);
+    redis_command_add_text(&p->store->cmd, "INFO");
+    redis_command_add_text(&p->store->cmd, "memory");
+    store_send_command(p->store, on_memory_info, NULL);
+}
+
 void presence_on_link(struct presence *p)
 {
     if (!has_links(p) || p->is_closing)
@@ -155,6 +181,7 @@ void presence_on_link(struct presence *p)
     p->canary_sent_ms = 0;
     if (!p->store->node[0])
         choose_name(p);
+    check_policy(p);
     start_beat(p);
 }
 
