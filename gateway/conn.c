@@ -53,102 +53,39 @@ static void flush_conn(struct conn *conn);
 static void conn_set_state(struct conn *conn, enum conn_state state);
 static void close_with(struct conn *conn, enum conn_end end, int code);
 
-/* ---- the wheel ---- */
+/* ---- the queue ---- */
 
-static void wake_at(struct conn *conn, uint32_t at_s)
+static uint32_t now_s(const struct conn *conn)
 {
-    uint32_t soonest = conn->env->now_s + 1;
-    uint32_t latest = conn->env->now_s + CONN_WHEEL - 1;
-
-    conn->wake_at_s = at_s < soonest ? soonest : at_s;
-    list_remove(&conn->tick);
-    list_add(&conn->env->wheel[(at_s < soonest  ? soonest
-                                : at_s > latest ? latest
-                                                : at_s) %
-                               CONN_WHEEL],
-             &conn->tick);
+    return conn->env->wheel.now_s;
 }
 
 static void wake_next(struct conn *conn)
 {
     bool each_second = conn->watched || conn->slow_since_s || conn->state != CONN_OPEN;
 
-    wake_at(conn, each_second ? conn->env->now_s + 1 : conn->ping_at_s);
+    wheel_set(&conn->env->wheel, &conn->timer,
+              each_second ? now_s(conn) + 1 : conn->ping_at_s);
 }
 
-/* ---- the queue ---- */
-
-static struct frame **queue_at(struct conn_queue *q, uint32_t i)
-{
-    return &q->items[(q->head + i) & (q->cap - 1)];
-}
-
-static void queue_grow(struct conn_queue *q)
-{
-    uint32_t cap = q->cap * 4;
-    struct frame **bigger = pool_alloc(cap * sizeof(struct frame *));
-
-    for (uint32_t i = 0; i < q->count; i++)
-        bigger[i] = *queue_at(q, i);
-    if (q->items != q->first)
-        pool_recycle(q->items, q->cap * sizeof(struct frame *));
-    q->items = bigger;
-    q->cap = cap;
-    q->head = 0;
-}
-
-static void queue_init(struct conn_queue *q)
-{
-    *q = (struct conn_queue){.items = q->first, .cap = 2};
-}
-
-static void queue_push(struct conn_queue *q, struct frame *frame)
-{
-    if (q->count == q->cap)
-        queue_grow(q);
-    *queue_at(q, q->count++) = frame;
-}
-
-/* An empty queue holds no memory of its own. */
-static void queue_shrink(struct conn_queue *q)
-{
-    if (q->count > 0 || q->items == q->first)
-        return;
-    pool_recycle(q->items, q->cap * sizeof(struct frame *));
-    queue_init(q);
-}
-
-static void add_queued(struct conn *conn, size_t plus, size_t minus)
+/* The queue's length changed by `after - before` bytes. */
+static void note_queued(struct conn *conn, size_t before)
 {
     struct conn_env *env = conn->env;
 
-    conn->queued_bytes += (uint32_t)(plus - minus);
-    env->queued_bytes += plus - minus;
+    env->queued_bytes += conn->queue.bytes - before;
     metric_set(&env->metrics->send_queue_bytes, env->queued_bytes);
-}
-
-static void pop_frame(struct conn *conn)
-{
-    struct frame *frame = *queue_at(&conn->queue, 0);
-
-    add_queued(conn, 0, frame_len(frame));
-    frame_unref(frame);
-    conn->queue.head = (conn->queue.head + 1) & (conn->queue.cap - 1);
-    conn->queue.count--;
 }
 
 /* Drops what waits, but for frames that are partly on their way. */
 static void drop_unsent(struct conn *conn)
 {
-    uint32_t keep = conn->write ? conn->writing : conn->head_sent > 0 ? 1 : 0;
+    size_t before = conn->queue.bytes;
 
-    while (conn->queue.count > keep) {
-        struct frame *last = *queue_at(&conn->queue, conn->queue.count - 1);
-
-        add_queued(conn, 0, frame_len(last));
-        frame_unref(last);
-        conn->queue.count--;
-    }
+    queue_cut(&conn->queue, conn->write                 ? conn->writing
+                            : conn->queue.head_sent > 0 ? 1
+                                                        : 0);
+    note_queued(conn, before);
 }
 
 static void mark_dirty(struct conn *conn)
@@ -162,11 +99,13 @@ static void mark_dirty(struct conn *conn)
 
 static void push(struct conn *conn, struct frame *frame)
 {
-    queue_push(&conn->queue, frame_ref(frame));
-    add_queued(conn, frame_len(frame), 0);
-    if (conn->queued_bytes > conn->env->low_bytes)
+    size_t before = conn->queue.bytes;
+
+    queue_push(&conn->queue, frame);
+    note_queued(conn, before);
+    if (conn->queue.bytes > conn->env->low_bytes)
         conn->above_low = true;
-    if (conn->queued_bytes > conn->env->high_bytes && !conn->choked) {
+    if (conn->queue.bytes > conn->env->high_bytes && !conn->choked) {
         conn->choked = true;
         if (conn->state == CONN_OPEN)
             uv_read_stop((uv_stream_t *)&conn->tcp);
@@ -178,14 +117,14 @@ static void note_slow(struct conn *conn)
 {
     if (conn->slow_since_s)
         return;
-    conn->slow_since_s = conn->env->now_s + 1;
+    conn->slow_since_s = now_s(conn) + 1;
     metric_add(&conn->env->metrics->slow_consumers_total, 1);
     wake_next(conn);
 }
 
 bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class)
 {
-    size_t after = conn->queued_bytes + frame_len(frame);
+    size_t after = conn->queue.bytes + frame_len(frame);
     size_t max = conn->env->max_bytes;
 
     if (conn->state != CONN_OPEN)
@@ -222,7 +161,7 @@ bool conn_is_open(const struct conn *conn)
 
 bool conn_is_drained(const struct conn *conn)
 {
-    return conn->queued_bytes <= conn->env->low_bytes;
+    return conn->queue.bytes <= conn->env->low_bytes;
 }
 
 /* ---- reading what the client says ---- */
@@ -513,36 +452,19 @@ static void note_drained(struct conn *conn)
 
 static void consume(struct conn *conn, size_t sent)
 {
+    size_t before = conn->queue.bytes;
+
     metric_add(&conn->env->metrics->sent_bytes_total, sent);
-    sent += conn->head_sent;
-    while (conn->queue.count > 0 && sent >= frame_len(*queue_at(&conn->queue, 0))) {
-        sent -= frame_len(*queue_at(&conn->queue, 0));
-        pop_frame(conn);
-    }
-    conn->head_sent = (uint32_t)sent;
-}
-
-static unsigned gather(struct conn *conn, uv_buf_t *bufs, size_t *total)
-{
-    unsigned count =
-        conn->queue.count < WRITE_FRAMES ? conn->queue.count : WRITE_FRAMES;
-
-    *total = 0;
-    for (unsigned i = 0; i < count; i++) {
-        bufs[i] = frame_bytes(*queue_at(&conn->queue, i));
-        *total += bufs[i].len;
-    }
-    bufs[0].base += conn->head_sent;
-    bufs[0].len -= conn->head_sent;
-    *total -= conn->head_sent;
-    return count;
+    queue_consume(&conn->queue, sent);
+    note_queued(conn, before);
 }
 
 static void on_written(uv_write_t *req, int status)
 {
     struct conn_write *write = (struct conn_write *)(void *)req;
     struct conn *conn = write->conn;
-    size_t total = 0;
+    uv_buf_t bufs[WRITE_FRAMES];
+    size_t total;
 
     pool_recycle(write, sizeof(*write));
     conn->write = NULL;
@@ -552,9 +474,8 @@ static void on_written(uv_write_t *req, int status)
         conn_abort(conn, CONN_END_CLIENT);
         return;
     }
-    for (uint32_t i = 0; i < conn->writing; i++)
-        total += frame_len(*queue_at(&conn->queue, i));
-    consume(conn, total - conn->head_sent);
+    queue_gather(&conn->queue, bufs, conn->writing, &total);
+    consume(conn, total);
     flush_conn(conn);
 }
 
@@ -595,7 +516,7 @@ static void flush_conn(struct conn *conn)
 
     while (conn->queue.count > 0 && !conn->write) {
         size_t total;
-        unsigned count = gather(conn, bufs, &total);
+        unsigned count = queue_gather(&conn->queue, bufs, WRITE_FRAMES, &total);
         int n = uv_try_write((uv_stream_t *)&conn->tcp, bufs, count);
 
         if (n < 0 && n != UV_EAGAIN) {
@@ -605,11 +526,10 @@ static void flush_conn(struct conn *conn)
         if (n > 0)
             consume(conn, (size_t)n);
         if (n < 0 || (size_t)n < total) {
-            count = gather(conn, bufs, &total);
+            count = queue_gather(&conn->queue, bufs, WRITE_FRAMES, &total);
             start_write(conn, bufs, count);
         }
     }
-    queue_shrink(&conn->queue);
     note_drained(conn);
     if (conn->state == CONN_CLOSING && conn->queue.count == 0 && !conn->write)
         linger(conn);
@@ -624,7 +544,7 @@ static struct conn *find_largest(struct conn_env *env)
         struct conn *conn = list_entry(link, struct conn, all);
 
         if (conn->state == CONN_OPEN &&
-            (!largest || conn->queued_bytes > largest->queued_bytes))
+            (!largest || conn->queue.bytes > largest->queue.bytes))
             largest = conn;
     }
     return largest;
@@ -641,7 +561,7 @@ static void bound_queues(struct conn_env *env)
         return;
     for (unsigned i = 0; i < env->workers_count; i++)
         sum += metric_read(&env->workers[i]->send_queue_bytes);
-    while (sum > limit && (largest = find_largest(env)) && largest->queued_bytes > 0) {
+    while (sum > limit && (largest = find_largest(env)) && largest->queue.bytes > 0) {
         size_t before = env->queued_bytes;
 
         conn_close(largest, CONN_END_SLOW);
@@ -675,12 +595,11 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
     assert(state > (enum conn_state)conn->state);
     conn->state = (unsigned char)state;
     if (state == CONN_OPEN) {
-        conn->ping_at_s =
-            conn->env->now_s + (uint32_t)conn->env->config->ping_interval_secs;
+        conn->ping_at_s = now_s(conn) + (uint32_t)conn->env->config->ping_interval_secs;
         metric_add(&m->connections, 1);
         metric_add(&m->connects_total, 1);
     } else {
-        conn->opened_s = conn->env->now_s; /* the time of this state */
+        conn->opened_s = now_s(conn); /* the time of this state */
         reader_free(conn->reader);
         conn->reader = NULL;
     }
@@ -724,10 +643,10 @@ static void on_closed(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
 
-    conn->head_sent = 0;
-    while (conn->queue.count > 0)
-        pop_frame(conn);
-    queue_shrink(&conn->queue);
+    size_t before = conn->queue.bytes;
+
+    queue_cut(&conn->queue, 0);
+    note_queued(conn, before);
     drop_held(conn);
     list_remove(&conn->all);
     atomic_fetch_sub_explicit(conn->env->open_count, 1, memory_order_relaxed);
@@ -740,7 +659,7 @@ void conn_abort(struct conn *conn, enum conn_end end)
         return;
     conn->end = (unsigned char)end;
     conn_set_state(conn, CONN_GONE);
-    list_remove(&conn->tick);
+    wheel_remove(&conn->timer);
     list_remove(&conn->dirty);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
@@ -760,7 +679,7 @@ static void ping_if_due(struct conn *conn)
 {
     struct frame *ping;
 
-    if (conn->env->now_s < conn->ping_at_s)
+    if (now_s(conn) < conn->ping_at_s)
         return;
     conn->ping_at_s += (uint32_t)conn->env->config->ping_interval_secs;
     if (is_stopped(conn)) /* its pongs are not read either */
@@ -780,7 +699,7 @@ static void check_open(struct conn *conn)
     const struct config *config = conn->env->config;
 
     if (conn->slow_since_s &&
-        conn->env->now_s - conn->slow_since_s >= (uint32_t)config->slow_secs)
+        now_s(conn) - conn->slow_since_s >= (uint32_t)config->slow_secs)
         conn_close(conn, CONN_END_SLOW);
     else
         ping_if_due(conn);
@@ -788,9 +707,10 @@ static void check_open(struct conn *conn)
         conn->env->events->on_tick(conn);
 }
 
-static void check(struct conn *conn)
+static void on_timer(struct wheel_timer *timer)
 {
-    uint32_t since = conn->env->now_s - conn->opened_s;
+    struct conn *conn = list_entry(timer, struct conn, timer);
+    uint32_t since = now_s(conn) - conn->opened_s;
 
     if (conn->state == CONN_OPEN)
         check_open(conn);
@@ -803,28 +723,11 @@ static void check(struct conn *conn)
         wake_next(conn);
 }
 
-static void on_second(uv_timer_t *timer)
+static void on_second(uv_timer_t *second)
 {
-    struct conn_env *env = timer->data;
-    struct list *slot, due;
+    struct conn_env *env = second->data;
 
-    env->now_s++;
-    slot = &env->wheel[env->now_s % CONN_WHEEL];
-    list_init(&due);
-    list_each(link, slot)
-    {
-        list_remove(link);
-        list_add(&due, link);
-    }
-    for (struct list *link = list_first(&due); link; link = list_first(&due)) {
-        struct conn *conn = list_entry(link, struct conn, tick);
-
-        list_remove(link);
-        if (conn->wake_at_s > env->now_s)
-            wake_at(conn, conn->wake_at_s);
-        else
-            check(conn);
-    }
+    wheel_turn(&env->wheel, on_timer);
 }
 
 /* ---- beginning ---- */
@@ -836,10 +739,10 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
 
     conn->env = env;
     conn->state = CONN_HANDSHAKE;
-    conn->opened_s = env->now_s;
+    conn->opened_s = env->wheel.now_s;
     conn->over_limit = open >= env->max_connections;
     queue_init(&conn->queue);
-    list_init(&conn->tick);
+    list_init(&conn->timer.link);
     list_init(&conn->dirty);
     list_add(&env->all, &conn->all);
     uv_tcp_init(env->loop, &conn->tcp);
@@ -871,8 +774,7 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
                                                          : (size_t)CONN_LOW_BYTES;
     list_init(&env->dirty);
     list_init(&env->all);
-    for (unsigned i = 0; i < CONN_WHEEL; i++)
-        list_init(&env->wheel[i]);
+    wheel_init(&env->wheel);
     uv_prepare_init(loop, &env->flush);
     env->flush.data = env;
     uv_prepare_start(&env->flush, on_flush);

@@ -23,6 +23,8 @@
 #include "common/metrics.h"
 #include "common/strbuf.h"
 #include "gateway/frame.h"
+#include "gateway/queue.h"
+#include "gateway/wheel.h"
 
 struct conn;
 struct reader;
@@ -69,7 +71,6 @@ struct conn_events {
 enum {
     CONN_LOW_BYTES = 64 * 1024,
     CONN_READ_BYTES = 64 * 1024,
-    CONN_WHEEL = 64, /* seconds */
     CONN_SPARE_READERS = 8,
 };
 
@@ -88,10 +89,9 @@ struct conn_env {
 
     uv_prepare_t flush;
     uv_timer_t second;
-    uint32_t now_s;
+    struct wheel wheel;
     struct list dirty; /* conns with something to send this turn */
     struct list all;
-    struct list wheel[CONN_WHEEL];
     struct reader *spare[CONN_SPARE_READERS];
     unsigned spare_count;
     size_t queued_bytes;
@@ -99,22 +99,17 @@ struct conn_env {
     char read_buf[CONN_READ_BYTES];
 };
 
-struct conn_queue {
-    struct frame **items;   /* a ring; cap is a power of two */
-    struct frame *first[2]; /* the ring while it is small */
-    uint32_t head, count, cap;
-};
-
 struct conn {
     uv_tcp_t tcp;
     struct conn_env *env;
-    struct list all, dirty, tick;
-    struct conn_queue queue;
+    struct list all, dirty;
+    struct wheel_timer timer;
+    struct queue queue;
     struct conn_write *write; /* libuv is writing the first `writing` frames */
     struct reader *reader;    /* while a message is half read */
     struct strbuf *held;      /* the request's head; or messages, while paused */
-    uint32_t queued_bytes, head_sent, writing;
-    uint32_t wake_at_s, ping_at_s, opened_s, slow_since_s;
+    uint32_t writing;
+    uint32_t ping_at_s, opened_s, slow_since_s;
     unsigned char state, end, missed_pongs;
     bool paused, above_low, choked, watched, over_limit, in_held, has_eof;
 };

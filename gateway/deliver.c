@@ -257,8 +257,7 @@ static void give_kept(struct member *member, const struct kept *kept)
     bool is_kick = kept->kind == ROOM_NOTICE_KICKED;
 
     if (!member->has_ack ||
-        (kept->rev <= member->rev && kept->kind != ROOM_NOTICE_SIGNAL &&
-         kept->kind != ROOM_NOTICE_DELETED))
+        (kept->rev <= member->rev && kept->kind != ROOM_NOTICE_SIGNAL))
         return;
     for (size_t i = 0; i < kept->lines_count; i++) {
         bool is_for_them = is_kick ? is_about(kept, 0, member->user) == (i == 0)

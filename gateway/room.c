@@ -384,27 +384,6 @@ void room_leave(struct member *member, bool at_once, const char *reason,
     room_release(room);
 }
 
-void room_put_out(struct room *room, struct json_text name, uint64_t rev,
-                  uint64_t now_ms)
-{
-    struct list *lists[] = {&room->live, &room->followers};
-
-    room->holds++;
-    for (int i = 0; i < 2; i++)
-        list_each(link, lists[i])
-        {
-            struct member *member = list_entry(link, struct member, link);
-            struct room_user *user = member->user;
-
-            if (member->rev >= rev || user->name_len != name.len ||
-                memcmp(user->name, name.base, name.len) != 0)
-                continue;
-            room_leave(member, true, "kicked", now_ms);
-            member->calls->removed(member);
-        }
-    room_release(room);
-}
-
 /* ---- Redis answers ---- */
 
 static void adopt(struct room *room, const struct room_joined *joined)

@@ -219,10 +219,6 @@ void room_on_left(struct room *room, struct room_user *user, bool ok);
 void room_on_synced(struct room *room, bool ok, const struct room_joined *state);
 void room_on_closed(struct room *room, bool ok);
 
-/* Takes out every member of `user` whose join is older than `rev`, no grace. */
-void room_put_out(struct room *room, struct json_text user, uint64_t rev,
-                  uint64_t now_ms);
-
 /* Begins an event that the gateway itself makes: its type and the room. */
 void room_begin_event(const struct room *room, struct strbuf *out, const char *type);
 

@@ -28,6 +28,10 @@ struct eval_room {
     unsigned events_max, history_limit, dedupe_secs;
 };
 
+/* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1 is
+ * the epoch it would get, and the limits are the defaults of a gateway. 0. */
+int eval_room_begin(struct eval_room *room, struct eval *redis);
+
 /* One message to publish; `key` NULL: none. */
 struct eval_message {
     const char *user, *key, *tail;
@@ -77,9 +81,9 @@ bool eval_room_has_key(const struct eval_room *room, const char *suffix);
 /* Fails unless the key expires in `ms`, less what the test may have taken. */
 void eval_room_expect_ttl(const struct eval_room *room, const char *suffix, long ms);
 
-/* What must be so whenever a script has run: `members` says for each user on how many
- * nodes they came in under the room's epoch, nobody else is in it, and every key of a
- * room but bans and mutes expires. */
+/* What must be so whenever a script has run: every key of a room but bans and mutes
+ * expires, and while there is a room `members` says of each user on how many nodes they
+ * came in under its epoch, and of nobody else. */
 void eval_room_expect_books_balance(const struct eval_room *room);
 
 #endif

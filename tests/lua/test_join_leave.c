@@ -1,0 +1,499 @@
+/* test_join_leave.c - join.lua, leave.lua and renew.lua: who is in, how often, and how
+ * long the room lives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "tests/support/eval_room.h"
+#include "tests/support/redis_cmd.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define JOINED(user, members)                                                          \
+    "{\"type\":\"member_joined\",\"room\":\"lobby\",\"user\":\"" user                  \
+    "\",\"members\":" members "}"
+#define LEFT(user, members)                                                            \
+    "{\"type\":\"member_left\",\"room\":\"lobby\",\"reason\":\"left\",\"user\":"       \
+    "\"" user "\",\"members\":" members "}"
+
+static struct eval redis;
+static struct eval_room room;
+
+static int port(void)
+{
+    return eval_port(&redis);
+}
+
+/* The room was lost and is made again under another epoch, by `user` on node-2. */
+static void lose_and_remake(const char *user)
+{
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+    room.epoch = EPOCH_2;
+    eval_room_join(&room, "node-2", user);
+    eval_room_notices(&room);
+}
+
+/* ---- join ---- */
+
+static void the_first_join_makes_the_room(void **state)
+{
+    long long before = eval_now_ms(&redis), created_at;
+    char *epoch, *came_in;
+
+    (void)state;
+    assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 1 joined 0 0 ann\n" JOINED("ann", "1"));
+    epoch = eval_room_field(&room, "meta", "epoch");
+    came_in = eval_room_field(&room, "on:node-1", "ann");
+    assert_string_equal(epoch, EPOCH_1);
+    assert_string_equal(came_in, EPOCH_1);
+    assert_int_equal(eval_room_number(&room, "meta", "seq"), 0);
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 1);
+    assert_int_equal(eval_room_number(&room, "meta", "shard_id"), 0);
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+    assert_null(eval_room_field(&room, "meta", "empty_since"));
+    created_at = eval_room_number(&room, "meta", "created_at");
+    assert_true(created_at >= before && created_at <= eval_now_ms(&redis));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_KEEP_MS);
+    free(epoch);
+    free(came_in);
+}
+
+static void a_second_user_raises_the_count_and_the_rev(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_notices(&room);
+    room.epoch = EPOCH_2; /* not needed: the room is there */
+
+    assert_string_equal(eval_room_join(&room, "node-2", "bob"),
+                        "('ok' '" EPOCH_1 "' 0 2 2 0 0)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 2 joined 0 0 bob\n" JOINED("bob", "2"));
+}
+
+static void joining_again_through_the_same_node_only_prolongs(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_notices(&room);
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:meta 5000");
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:members 5000");
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-1 5000");
+
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 0)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_KEEP_MS);
+}
+
+static void a_user_on_two_nodes_is_one_member(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_join(&room, "node-2", "ann"),
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 0)");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 2);
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 1);
+    assert_null(eval_room_field(&room, "meta", "empty_since"));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
+    assert_string_equal(eval_room_leave(&room, "node-2", "ann"), "(0 0)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 2 left 0 0 ann\n" LEFT("ann", "0"));
+}
+
+static void a_join_tells_where_the_history_stands(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    for (int i = 0; i < 3; i++)
+        eval_room_say(&room, "node-1", "ann", "hi");
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:history 5000");
+
+    assert_string_equal(eval_room_join(&room, "node-1", "bob"),
+                        "('ok' '" EPOCH_1 "' 3 2 2 3 0)");
+    eval_room_expect_ttl(&room, "history", EVAL_ROOM_KEEP_MS);
+}
+
+static void a_room_that_was_lost_is_made_anew_without_leftovers(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-2", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_say(&room, "node-1", "ann", "gone with the room");
+    eval_room_notices(&room);
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+    room.epoch = EPOCH_2;
+
+    assert_string_equal(eval_room_join(&room, "node-1", "bob"),
+                        "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_2 " 1 joined 0 0 bob\n" JOINED("bob", "1"));
+    assert_false(eval_room_has_key(&room, "history"));
+    /* What stands of node-2 is of the old epoch, and counts as absent. */
+    assert_string_equal(eval_room_leave(&room, "node-2", "ann"), "(1 0)");
+    assert_string_equal(eval_room_join(&room, "node-2", "ann"),
+                        "('ok' '" EPOCH_2 "' 0 2 2 0 0)");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+}
+
+static const struct {
+    const char *name;
+    long long until; /* 0: for good, else from now */
+    bool refused;
+} bans[] = {
+    {"for good", 0, true},
+    {"for a minute", 60000, true},
+    {"for a year", 31536000000, true},
+    {"until now", -1, false},
+    {"until long ago", -1000000000000, false},
+};
+
+static void a_ban_keeps_out_while_it_lasts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(bans); i++) {
+        long long until = bans[i].until ? eval_now_ms(&redis) + bans[i].until : 0;
+        const char *reply;
+        char *before, *after;
+
+        print_message("  %s\n", bans[i].name);
+        eval_reset(&redis);
+        redis_cmd(port(), "HSET rc:{lobby}:bans ann %lld", until);
+        before = eval_state(&redis);
+        reply = eval_room_join(&room, "node-1", "ann");
+        if (!bans[i].refused) {
+            assert_string_equal(reply, "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+        } else {
+            long long left;
+
+            assert_int_equal(sscanf(reply, "('banned' %lld)", &left), 1);
+            assert_true(until == 0 ? left == 0 : left > 0 && left <= bans[i].until);
+            after = eval_state(&redis);
+            assert_string_equal(after, before);
+            assert_string_equal(eval_room_notices(&room), "");
+            free(after);
+        }
+        assert_non_null(strstr(eval_room_join(&room, "node-1", "bob"), "'ok'"));
+        free(before);
+    }
+}
+
+static void a_ban_does_not_put_out_and_keeps_its_own_life(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    redis_cmd(port(), "HSET rc:{lobby}:bans ann 0");
+    assert_string_equal(eval_room_join(&room, "node-2", "ann"), "('banned' 0)");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+    eval_room_join(&room, "node-2", "bob");
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    assert_string_equal(eval_room_leave(&room, "node-2", "bob"), "(0 0)");
+
+    assert_int_equal(redis_cmd_number(port(), "PTTL rc:{lobby}:bans"), -1);
+}
+
+/* ---- leave ---- */
+
+static void the_last_leave_starts_the_countdown_and_a_join_stops_it(void **state)
+{
+    long long before, empty_since;
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_say(&room, "node-1", "ann", "hi");
+    eval_room_notices(&room);
+    before = eval_now_ms(&redis);
+
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(0 0)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 2 left 0 0 ann\n" LEFT("ann", "0"));
+    empty_since = eval_room_number(&room, "meta", "empty_since");
+    assert_true(empty_since >= before && empty_since <= eval_now_ms(&redis));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_TTL_MS);
+    eval_room_expect_ttl(&room, "history", EVAL_ROOM_TTL_MS);
+    assert_false(eval_room_has_key(&room, "members"));
+    assert_false(eval_room_has_key(&room, "on:node-1"));
+
+    room.epoch = EPOCH_2; /* not needed: the room is still there */
+    assert_string_equal(eval_room_join(&room, "node-2", "bob"),
+                        "('ok' '" EPOCH_1 "' 1 3 1 1 0)");
+    assert_null(eval_room_field(&room, "meta", "empty_since"));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "history", EVAL_ROOM_KEEP_MS);
+}
+
+static void a_leave_that_is_not_the_last_starts_no_countdown(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 3 left 0 0 ann\n" LEFT("ann", "1"));
+    assert_null(eval_room_field(&room, "meta", "empty_since"));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
+}
+
+static void leaving_twice_counts_once(void **state)
+{
+    char *before, *after;
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-2", "ann");
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    eval_room_notices(&room);
+    before = eval_state(&redis);
+
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    assert_string_equal(eval_room_leave(&room, "node-3", "ann"), "(1 0)");
+    assert_string_equal(eval_room_leave(&room, "node-2", "bob"), "(1 1)");
+    after = eval_state(&redis);
+    assert_string_equal(after, before);
+    assert_string_equal(eval_room_notices(&room), "");
+    free(before);
+    free(after);
+}
+
+static void leaving_a_room_that_is_not_there_makes_none(void **state)
+{
+    (void)state;
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(0 0)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
+}
+
+static void a_leave_under_another_epoch_takes_nobody_out(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    lose_and_remake("ann");
+
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 1);
+}
+
+static void a_leave_after_the_room_was_lost_leaves_no_key_for_good(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+
+    assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
+    assert_false(eval_room_has_key(&room, "meta"));
+    assert_false(eval_room_has_key(&room, "on:node-1"));
+    eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
+}
+
+/* ---- presence events ---- */
+
+static void a_crowded_room_sends_no_presence_events(void **state)
+{
+    (void)state;
+    room.events_max = 2;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_join(&room, "node-1", "cem"),
+                        "('ok' '" EPOCH_1 "' 0 3 3 0 0)");
+    eval_room_join(&room, "node-1", "dia");
+    assert_string_equal(eval_room_leave(&room, "node-1", "dia"), "(3 3)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 5);
+    eval_room_leave(&room, "node-1", "cem");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 6 left 0 0 cem\n" LEFT("cem", "2"));
+}
+
+static void no_presence_events_at_all_if_the_limit_is_0(void **state)
+{
+    (void)state;
+    room.events_max = 0;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_leave(&room, "node-1", "bob");
+
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 3);
+}
+
+static const struct {
+    const char *room, *user, *token;
+} names[] = {
+    {"a/b", "c/d", "c%2Fd"},
+    {"a\\b", "c\\d\\/e", "c%5Cd%5C%2Fe"},
+    {"say \"hi\"", "\"", "%22"},
+    {"\xf0\x9f\x98\x80", "J\xc3\xb6rg \xf0\x9f\x91\x8d", "J%C3%B6rg%20%F0%9F%91%8D"},
+    {"a:b", "a:b:", "a%3Ab%3A"},
+    {"%41", "100%", "100%25"},
+    {"a,b", "-", "-"},
+    {"*", "a,b", "a%2Cb"},
+    {"1 2", "1", "1"},
+    {"[a-z]?", "\xe2\x80\xa6", "%E2%80%A6"},
+};
+
+static void names_of_any_kind_stay_what_they_are(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct strbuf header = {0};
+        const char *notice;
+        cJSON *event;
+
+        print_message("  %s in %s\n", names[i].user, names[i].room);
+        room.name = names[i].room;
+        assert_string_equal(eval_room_join(&room, "node-1", names[i].user),
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+        notice = eval_room_notices(&room);
+        strbuf_add_format(&header, "1 " EPOCH_1 " 1 joined 0 0 %s\n", names[i].token);
+        assert_memory_equal(notice, header.data, header.len);
+        event = cJSON_ParseWithOpts(notice + header.len, NULL, true);
+        assert_non_null(event);
+        assert_string_equal(cJSON_GetObjectItem(event, "room")->valuestring,
+                            names[i].room);
+        assert_string_equal(cJSON_GetObjectItem(event, "user")->valuestring,
+                            names[i].user);
+        cJSON_Delete(event);
+        strbuf_deinit(&header);
+        assert_int_equal(eval_room_number(&room, "members", names[i].user), 1);
+        eval_room_expect_books_balance(&room);
+        assert_string_equal(eval_room_leave(&room, "node-1", names[i].user), "(0 0)");
+        eval_room_notices(&room);
+    }
+}
+
+/* ---- renew ---- */
+
+static void a_renewal_keeps_a_room_in_use_alive(void **state)
+{
+    static const char *const keys[] = {"meta", "members", "on:node-1", "history"};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_join(&room, "node-2", "cem");
+    eval_room_say(&room, "node-1", "ann", "hi");
+    for (size_t i = 0; i < COUNT(keys); i++)
+        redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
+
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2)");
+    for (size_t i = 0; i < COUNT(keys); i++)
+        eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
+}
+
+static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-2", "ann");
+
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 0)");
+    assert_false(eval_room_has_key(&room, "on:node-1"));
+}
+
+static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
+{
+    char *before, *after;
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_say(&room, "node-1", "ann", "hi");
+    eval_room_leave(&room, "node-1", "ann");
+    before = eval_state(&redis);
+
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 0)");
+    after = eval_state(&redis);
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+}
+
+static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
+{
+    (void)state;
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0)");
+    assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
+}
+
+/* ---- */
+
+static int start(void **state)
+{
+    (void)state;
+    return eval_start(&redis);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return eval_stop(&redis);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    return eval_room_begin(&room, &redis);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    eval_room_expect_books_balance(&room);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_join_makes_the_room),
+        TEST(a_second_user_raises_the_count_and_the_rev),
+        TEST(joining_again_through_the_same_node_only_prolongs),
+        TEST(a_user_on_two_nodes_is_one_member),
+        TEST(a_join_tells_where_the_history_stands),
+        TEST(a_room_that_was_lost_is_made_anew_without_leftovers),
+        TEST(a_ban_keeps_out_while_it_lasts),
+        TEST(a_ban_does_not_put_out_and_keeps_its_own_life),
+        TEST(the_last_leave_starts_the_countdown_and_a_join_stops_it),
+        TEST(a_leave_that_is_not_the_last_starts_no_countdown),
+        TEST(leaving_twice_counts_once),
+        TEST(leaving_a_room_that_is_not_there_makes_none),
+        TEST(a_leave_under_another_epoch_takes_nobody_out),
+        TEST(a_leave_after_the_room_was_lost_leaves_no_key_for_good),
+        TEST(a_crowded_room_sends_no_presence_events),
+        TEST(no_presence_events_at_all_if_the_limit_is_0),
+        TEST(names_of_any_kind_stay_what_they_are),
+        TEST(a_renewal_keeps_a_room_in_use_alive),
+        TEST(a_renewal_from_a_node_that_redis_forgot_says_so),
+        TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
+        TEST(a_renewal_of_a_room_that_is_gone_makes_none),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
