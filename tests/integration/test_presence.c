@@ -1,0 +1,295 @@
+/* test_presence.c - nodes that die, sleep, or lose Redis: who is in a room stays true. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+enum { LEASE_MS = 2000 };
+
+static struct fleet fleet;
+
+static int start(void **state)
+{
+    static const char *const settings[] = {"ROOMCAST_LEASE_SECS=2",
+                                           "ROOMCAST_PRESENCE_GRACE_MS=300", NULL};
+
+    (void)state;
+    return fleet_start(&fleet,
+                       &(struct fleet_opts){.gateways = 3, .settings = settings});
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return fleet_stop(&fleet);
+}
+
+static struct chat *on_gateway(unsigned i)
+{
+    return chat_open(fleet.gateways[i].port);
+}
+
+struct expected {
+    const char *room;
+    long long members;
+};
+
+static bool has_members(void *data)
+{
+    const struct expected *e = data;
+
+    return redis_cmd_number(fleet.redis_port, "HLEN rc:{%s}:members", e->room) ==
+           e->members;
+}
+
+static void wait_for_members(const char *room, long long members, long deadline_ms)
+{
+    struct expected e = {room, members};
+
+    assert_true(wait_until(has_members, &e, deadline_ms));
+}
+
+static bool lists_three_nodes(void *data)
+{
+    (void)data;
+    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 3;
+}
+
+/* A whole lease of answered heartbeats, before which nobody is declared dead. */
+static void wait_for_settled_nodes(void)
+{
+    int64_t end = wait_now_ms() + LEASE_MS + LEASE_MS / 2;
+    struct chat *chat = on_gateway(0);
+
+    fleet_wait_all_ready(&fleet);
+    assert_true(wait_until(lists_three_nodes, NULL, 4 * LEASE_MS));
+    chat_expect_silence(chat, (long)(end - wait_now_ms()));
+    chat_close(chat);
+}
+
+static void a_killed_gateway_is_cleared_within_twice_the_lease(void **state)
+{
+    struct chat *ann = on_gateway(0), *gone[20];
+    int64_t killed;
+
+    (void)state;
+    chat_join(ann, "kill", "ann");
+    for (int i = 0; i < 20; i++) {
+        char name[24];
+
+        gone[i] = on_gateway(1);
+        snprintf(name, sizeof(name), "u%d", i);
+        chat_join(gone[i], "kill", name);
+        chat_expect(ann, "member_joined");
+    }
+    wait_for_settled_nodes();
+    killed = wait_now_ms();
+    fleet_kill_gateway(&fleet, 1);
+    for (int i = 0; i < 20; i++) {
+        chat_expect(ann, "member_left");
+        assert_string_equal(chat_get_text(ann, "reason"), "expired");
+        assert_int_equal(chat_get_number(ann, "members"), 20 - i);
+    }
+    assert_true(wait_now_ms() - killed < 2 * LEASE_MS + 1000);
+    wait_for_members("kill", 1, 1000);
+    chat_expect_silence(ann, 500);
+    for (int i = 0; i < 20; i++)
+        chat_abort(gone[i]);
+    chat_close(ann);
+    fleet_start_gateway(&fleet, 1);
+}
+
+static bool forgets_the_dead(void *data)
+{
+    redisReply *reply = redis_cmd_reply(fleet.redis_port, "KEYS rc:*%s*", (char *)data);
+    bool none = reply && reply->elements == 0;
+
+    freeReplyObject(reply);
+    return none;
+}
+
+static void nothing_is_left_of_a_dead_node(void **state)
+{
+    struct chat *ann = on_gateway(1);
+    char name[64];
+
+    (void)state;
+    chat_join(ann, "left", "ann");
+    wait_for_settled_nodes();
+    snprintf(name, sizeof(name), "-%d-", (int)fleet.gateways[1].process.pid);
+    assert_false(forgets_the_dead(name));
+    fleet_kill_gateway(&fleet, 1);
+    assert_true(wait_until(forgets_the_dead, name, 4 * LEASE_MS));
+    chat_abort(ann);
+    fleet_start_gateway(&fleet, 1);
+}
+
+static void
+a_gateway_that_slept_past_its_lease_comes_back_under_another_name(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+
+    (void)state;
+    chat_join(ann, "sleep", "ann");
+    chat_join(bob, "sleep", "bob");
+    chat_expect(ann, "member_joined");
+    wait_for_settled_nodes();
+    process_signal(&fleet.gateways[1].process, SIGSTOP);
+    chat_expect_skipping(ann, "member_left");
+    chat_say(ann, "sleep", "while you slept");
+    process_signal(&fleet.gateways[1].process, SIGCONT);
+    chat_expect_skipping(ann, "member_joined");
+    assert_string_equal(chat_get_text(ann, "user"), "bob");
+    chat_expect_skipping(bob, "message");
+    assert_string_equal(chat_get_text(bob, "text"), "while you slept");
+    wait_for_members("sleep", 2, 4 * LEASE_MS);
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "HGET rc:{sleep}:members bob"),
+                     1);
+    assert_true(fleet_has_logged(&fleet, 1, "node_renamed"));
+    chat_say(bob, "sleep", "good morning");
+    chat_expect_skipping(ann, "message");
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void cut_connections_to_redis_lose_no_message(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+    int64_t sent = 0;
+
+    (void)state;
+    chat_join(ann, "cut", "ann");
+    chat_join(bob, "cut", "bob");
+    for (int round = 0; round < 5; round++) {
+        redis_cmd(fleet.redis_port, "CLIENT KILL TYPE pubsub");
+        if (round % 2)
+            redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal");
+        for (int i = 0; i < 10;) {
+            chat_send(ann,
+                      "{\"type\":\"message\",\"id\":1,\"room\":\"cut\",\"text\":\"%d\","
+                      "\"key\":\"k%d-%d\"}",
+                      i, round, i);
+            do
+                assert_true(chat_recv(ann, 5000));
+            while (strcmp(chat_get_text(ann, "type"), "message_ack") != 0 &&
+                   strcmp(chat_get_text(ann, "type"), "error") != 0);
+            if (strcmp(chat_get_text(ann, "type"), "message_ack") == 0) {
+                i++;
+                sent++;
+            } else {
+                assert_string_equal(chat_get_text(ann, "code"), "unavailable");
+                assert_true(chat_get_number(ann, "retry_after_ms") > 0);
+            }
+        }
+    }
+    for (int64_t seq = 1; seq <= sent; seq++) {
+        chat_expect_skipping(bob, "message");
+        assert_int_equal(chat_get_number(bob, "seq"), seq);
+    }
+    wait_for_members("cut", 2, 5000);
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void a_redis_that_lost_everything_gets_its_members_back(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+    char epoch[32];
+
+    (void)state;
+    chat_join(ann, "lost", "ann");
+    snprintf(epoch, sizeof(epoch), "%s", chat_get_text(ann, "epoch"));
+    chat_join(bob, "lost", "bob");
+    chat_say(ann, "lost", "x");
+    chat_expect_skipping(bob, "message");
+    fleet_restart_redis(&fleet);
+    chat_expect_skipping(ann, "reset");
+    assert_int_equal(chat_get_number(ann, "seq"), 0);
+    assert_string_not_equal(chat_get_text(ann, "epoch"), epoch);
+    chat_expect_skipping(bob, "reset");
+    wait_for_members("lost", 2, 10000);
+    fleet_wait_all_ready(&fleet);
+    assert_int_equal(chat_say(ann, "lost", "y"), 1);
+    chat_expect_skipping(bob, "message");
+    assert_int_equal(chat_get_number(bob, "seq"), 1);
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void a_flushed_redis_is_noticed_with_the_links_up(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+
+    (void)state;
+    chat_join(ann, "flush", "ann");
+    chat_join(bob, "flush", "bob");
+    redis_cmd(fleet.redis_port, "FLUSHALL");
+    chat_expect_skipping(ann, "reset");
+    chat_expect_skipping(bob, "reset");
+    wait_for_members("flush", 2, 10000);
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static bool is_unready(void *data)
+{
+    struct http_answer answer = {0};
+    bool unready;
+
+    (void)data;
+    http_get(&answer, fleet.gateways[0].ops_port, "/readyz");
+    unready = answer.status == 503;
+    http_get_deinit(&answer);
+    return unready;
+}
+
+static void while_redis_is_away_sockets_stay_and_requests_are_answered(void **state)
+{
+    struct chat *ann = on_gateway(0);
+
+    (void)state;
+    chat_join(ann, "away", "ann");
+    fleet_kill_redis(&fleet);
+    chat_expect_skipping(ann, "status");
+    assert_string_equal(chat_get_text(ann, "redis"), "down");
+    chat_send(ann, "{\"type\":\"message\",\"id\":1,\"room\":\"away\",\"text\":\"x\"}");
+    chat_expect_error(ann, "unavailable");
+    assert_true(chat_get_number(ann, "retry_after_ms") > 0);
+    chat_send(ann, "{\"type\":\"join\",\"id\":2,\"room\":\"away2\",\"user\":\"ann\"}");
+    chat_expect_error(ann, "unavailable");
+    assert_true(wait_until(is_unready, NULL, 5000));
+    fleet_start_redis(&fleet);
+    chat_expect_skipping(ann, "status");
+    assert_string_equal(chat_get_text(ann, "redis"), "up");
+    chat_expect_skipping(ann, "reset");
+    fleet_wait_all_ready(&fleet);
+    chat_say(ann, "away", "x");
+    chat_close(ann);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_gateway_is_cleared_within_twice_the_lease),
+        cmocka_unit_test(nothing_is_left_of_a_dead_node),
+        cmocka_unit_test(
+            a_gateway_that_slept_past_its_lease_comes_back_under_another_name),
+        cmocka_unit_test(cut_connections_to_redis_lose_no_message),
+        cmocka_unit_test(a_redis_that_lost_everything_gets_its_members_back),
+        cmocka_unit_test(a_flushed_redis_is_noticed_with_the_links_up),
+        cmocka_unit_test(while_redis_is_away_sockets_stay_and_requests_are_answered),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
