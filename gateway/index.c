@@ -74,18 +74,8 @@ void index_touch(struct index *index, const char *room, size_t len)
 
 static void add_fleet_keys(struct store *store)
 {
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS));
-    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS_MEMBERS));
-}
-
-static void add_room_key(struct store *store, const char *room, size_t len,
-                         enum room_key which)
-{
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&store->cmd, key, keys_room(key, room, len, which));
+    store_add_fleet_key(store, KEY_ROOMS);
+    store_add_fleet_key(store, KEY_ROOMS_MEMBERS);
 }
 
 static void write_batch(struct index *index, uint64_t now_ms)
@@ -106,8 +96,8 @@ static void write_batch(struct index *index, uint64_t now_ms)
     {
         const struct entry *entry = list_entry(at, struct entry, link);
 
-        add_room_key(store, entry->room, entry->len, KEY_META);
-        add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
+        store_add_room_key(store, entry->room, entry->len, KEY_META);
+        store_add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
     }
     list_each(at, &batch)
     {
@@ -165,7 +155,7 @@ void index_on_expired(struct index *index, const char *room, size_t len)
 
     scripts_begin(&store->cmd, SCRIPT_UNINDEX, 3);
     add_fleet_keys(store);
-    add_room_key(store, room, len, KEY_META);
+    store_add_room_key(store, room, len, KEY_META);
     redis_command_add(&store->cmd, room, len);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
@@ -187,8 +177,8 @@ static void on_walked(void *data, int status, const redisReply *reply)
     scripts_begin(&store->cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
     add_fleet_keys(store);
     for (size_t i = 0; i < reply->elements; i++)
-        add_room_key(store, reply->element[i]->str, (size_t)reply->element[i]->len,
-                     KEY_META);
+        store_add_room_key(store, reply->element[i]->str,
+                           (size_t)reply->element[i]->len, KEY_META);
     for (size_t i = 0; i < reply->elements; i++)
         redis_command_add(&store->cmd, reply->element[i]->str,
                           (size_t)reply->element[i]->len);
@@ -198,7 +188,6 @@ static void on_walked(void *data, int status, const redisReply *reply)
 void index_walk(struct index *index, uint64_t now_ms)
 {
     struct store *store = index->store;
-    char key[KEYS_MAX_BYTES];
 
     if (index->is_walking || now_ms < index->walk_at_ms)
         return;
@@ -206,7 +195,7 @@ void index_walk(struct index *index, uint64_t now_ms)
     index->is_walking = true;
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "ZRANGEBYSCORE");
-    redis_command_add(&store->cmd, key, keys_fleet(key, KEY_ROOMS_MEMBERS));
+    store_add_fleet_key(store, KEY_ROOMS_MEMBERS);
     redis_command_add_text(&store->cmd, "0");
     redis_command_add_text(&store->cmd, "0");
     redis_command_add_text(&store->cmd, "LIMIT");

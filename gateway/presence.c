@@ -1,16 +1,10 @@
 /* presence.c - see presence.h.
  *
- *     links ready -> start_beat -> on_beaten -> 'ok'    -> up; silent nodes -> start_undo
+ *     links ready -> start_beat -> on_beaten -> 'ok'    -> up; silent nodes -> undo_start
  *                        ^                  -> 'dead'  -> rename, start_beat
  *                        +---- on_beat, three times a lease
  *
- *     start_undo -> on_claimed -> start_page -> on_page -> undo.lua a room, SREM
- *                                     ^                        |
- *                                     +------------------------+ -> bury.lua
- *
- * One dead node is undone at a time; the rooms of a page are undone side by side.
- *
- * The lease is also looked at locally: a process that was stopped longer than its
+ * * The lease is also looked at locally: a process that was stopped longer than its
  * lease wakes up with requests in its sockets, and what they lead to must not be written
  * under a name that others may be undoing. presence_check_lease drops the link, and
  * with it what is not yet written, and the next heartbeat tells who we are.
@@ -33,25 +27,9 @@ enum {
     CANARY_MS = 1000,
     DEAF_MS = 3000,
     RENEW_AT_ONCE = 100, /* rooms a tick */
-    UNDO_PAGE = 100,
-};
-
-struct undo {
-    struct presence *presence; /* NULL: closed meanwhile */
-    char node[STORE_NODE_MAX];
-    unsigned calls; /* in flight */
-    uint64_t members, rooms;
-    bool failed;
-};
-
-struct undo_room {
-    struct undo *undo;
-    size_t len;
-    char room[];
 };
 
 static void start_beat(struct presence *p);
-static void start_page(struct undo *undo);
 
 static uint64_t now(const struct presence *p)
 {
@@ -61,20 +39,6 @@ static uint64_t now(const struct presence *p)
 static uint64_t lease_ms(const struct presence *p)
 {
     return 1000u * (uint64_t)p->config->lease_secs;
-}
-
-static void add_node_key(struct store *store, const char *node, enum node_key which)
-{
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&store->cmd, key, keys_node(key, node, which));
-}
-
-static void add_fleet_key(struct store *store, enum fleet_key which)
-{
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&store->cmd, key, keys_fleet(key, which));
 }
 
 /* ---- who we are ---- */
@@ -197,167 +161,6 @@ void presence_check_lease(struct presence *p)
         redis_link_restart(p->store->link, "stopped or unanswered for a whole lease");
 }
 
-/* ---- undoing a dead node ---- */
-
-static void end_undo(struct undo *undo)
-{
-    struct presence *p = undo->presence;
-
-    if (p) {
-        if (undo->rooms > 0)
-            log_info("node_undone", "node=%s rooms=%llu members=%llu", undo->node,
-                     (unsigned long long)undo->rooms,
-                     (unsigned long long)undo->members);
-        p->undo = NULL;
-    }
-    free(undo);
-}
-
-static void on_buried(void *data, int status, const redisReply *reply)
-{
-    struct undo *undo = data;
-
-    if (undo->presence && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
-        reply->integer == 1)
-        metric_add(&undo->presence->metrics->nodes_undone_total, 1);
-    end_undo(undo);
-}
-
-static void begin_bury(struct store *store, const char *node)
-{
-    scripts_begin(&store->cmd, SCRIPT_BURY, 4);
-    add_fleet_key(store, KEY_NODES);
-    add_node_key(store, node, KEY_NODE);
-    add_node_key(store, node, KEY_NODE_ROOMS);
-    add_node_key(store, node, KEY_NODE_CLAIM);
-    redis_command_add_text(&store->cmd, node);
-}
-
-static void room_done(struct undo_room *room, bool ok)
-{
-    struct undo *undo = room->undo;
-
-    free(room);
-    undo->failed = undo->failed || !ok;
-    if (--undo->calls > 0)
-        return;
-    if (!undo->presence || undo->failed)
-        end_undo(undo); /* the next heartbeat reports it again */
-    else
-        start_page(undo);
-}
-
-static void on_removed(void *data, int status, const redisReply *reply)
-{
-    (void)reply;
-    room_done(data, status == 0);
-}
-
-static void on_undone(void *data, int status, const redisReply *reply);
-
-static void start_room(struct undo_room *room)
-{
-    struct store *store = room->undo->presence->store;
-
-    store_begin_undo(store, room->room, room->len, room->undo->node);
-    store_send_script(store, SCRIPT_UNDO, on_undone, room);
-}
-
-static void on_undone(void *data, int status, const redisReply *reply)
-{
-    struct undo_room *room = data;
-    struct undo *undo = room->undo;
-    struct presence *p = undo->presence;
-
-    if (!p || status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements < 3) {
-        room_done(room, false);
-        return;
-    }
-    undo->members += (uint64_t)reply->element[0]->integer;
-    metric_add(&p->metrics->members_expired_total,
-               (uint64_t)reply->element[0]->integer);
-    index_touch(p->index, room->room, room->len);
-    if (reply->element[2]->integer > 0) {
-        start_room(room);
-        return;
-    }
-    undo->rooms++;
-    redis_command_begin(&p->store->cmd);
-    redis_command_add_text(&p->store->cmd, "SREM");
-    add_node_key(p->store, undo->node, KEY_NODE_ROOMS);
-    redis_command_add(&p->store->cmd, room->room, room->len);
-    store_send_command(p->store, on_removed, room);
-}
-
-static void on_page(void *data, int status, const redisReply *reply)
-{
-    struct undo *undo = data;
-
-    if (!undo->presence || status < 0 || reply->type != REDIS_REPLY_ARRAY) {
-        end_undo(undo);
-        return;
-    }
-    if (reply->elements == 0) {
-        begin_bury(undo->presence->store, undo->node);
-        store_send_script(undo->presence->store, SCRIPT_BURY, on_buried, undo);
-        return;
-    }
-    undo->calls = (unsigned)reply->elements;
-    for (size_t i = 0; i < reply->elements; i++) {
-        const redisReply *name = reply->element[i];
-        struct undo_room *room = xcalloc(1, sizeof(*room) + (size_t)name->len + 1);
-
-        room->undo = undo;
-        room->len = (size_t)name->len;
-        memcpy(room->room, name->str, room->len);
-        start_room(room);
-    }
-}
-
-static void start_page(struct undo *undo)
-{
-    struct store *store = undo->presence->store;
-
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "SRANDMEMBER");
-    add_node_key(store, undo->node, KEY_NODE_ROOMS);
-    redis_command_add_u64(&store->cmd, UNDO_PAGE);
-    store_send_command(store, on_page, undo);
-}
-
-static void on_claimed(void *data, int status, const redisReply *reply)
-{
-    struct undo *undo = data;
-
-    if (undo->presence && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
-        reply->integer == 1)
-        start_page(undo);
-    else
-        end_undo(undo);
-}
-
-/* `silent_ms`: for how long it must have been silent; 0 for a name of our own. */
-static void start_undo(struct presence *p, const char *node, uint64_t silent_ms)
-{
-    struct store *store = p->store;
-    struct undo *undo;
-
-    if (p->undo || strlen(node) >= STORE_NODE_MAX || strcmp(node, store->node) == 0)
-        return;
-    undo = xcalloc(1, sizeof(*undo));
-    undo->presence = p;
-    strcpy(undo->node, node);
-    p->undo = undo;
-    scripts_begin(&store->cmd, SCRIPT_CLAIM, 2);
-    add_fleet_key(store, KEY_NODES);
-    add_node_key(store, node, KEY_NODE_CLAIM);
-    redis_command_add_text(&store->cmd, node);
-    redis_command_add_u64(&store->cmd, silent_ms);
-    redis_command_add_text(&store->cmd, store->node);
-    redis_command_add_u64(&store->cmd, lease_ms(p));
-    store_send_script(store, SCRIPT_CLAIM, on_claimed, undo);
-}
-
 /* ---- the heartbeat ---- */
 
 struct beat {
@@ -378,16 +181,16 @@ static void rename_node(struct presence *p)
     metric_add(&p->metrics->nodes_renamed_total, 1);
     rooms_on_renamed(p->rooms);
     start_beat(p);
-    start_undo(p, old, 0);
+    undo_start(&p->undo, old, 0);
 }
 
 static void take_silent(struct presence *p, const redisReply *reply)
 {
     if (!p->unbroken_ms || now(p) - p->unbroken_ms < lease_ms(p))
         return;
-    for (size_t i = 1; i < reply->elements && !p->undo; i++)
+    for (size_t i = 1; i < reply->elements && !undo_is_busy(&p->undo); i++)
         if (reply->element[i]->type == REDIS_REPLY_STRING)
-            start_undo(p, reply->element[i]->str, lease_ms(p));
+            undo_start(&p->undo, reply->element[i]->str, lease_ms(p));
 }
 
 static void on_beaten(void *data, int status, const redisReply *reply)
@@ -446,10 +249,10 @@ static void start_beat(struct presence *p)
     memcpy(beat->node, store->node, sizeof(beat->node));
     p->is_beating = true;
     scripts_begin(&store->cmd, SCRIPT_HEARTBEAT, 4);
-    add_fleet_key(store, KEY_NODES);
-    add_node_key(store, store->node, KEY_NODE);
-    add_node_key(store, store->node, KEY_NODE_CLAIM);
-    add_fleet_key(store, KEY_STATS);
+    store_add_fleet_key(store, KEY_NODES);
+    store_add_node_key(store, store->node, KEY_NODE);
+    store_add_node_key(store, store->node, KEY_NODE_CLAIM);
+    store_add_fleet_key(store, KEY_STATS);
     redis_command_add_text(&store->cmd, store->node);
     redis_command_add_u64(&store->cmd, lease_ms(p));
     redis_command_add_u64(&store->cmd, !p->is_known);
@@ -495,7 +298,7 @@ static void check_canary(struct presence *p)
     p->canary_sent_ms = now(p);
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "PUBLISH");
-    add_node_key(store, store->node, KEY_NODE_CANARY);
+    store_add_node_key(store, store->node, KEY_NODE_CANARY);
     redis_command_add_text(&store->cmd, "");
     store_send_command(store, NULL, NULL);
 }
@@ -560,6 +363,7 @@ void presence_init(struct presence *p, uv_loop_t *loop, const struct config *con
         .worker = worker,
         .started_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000,
     };
+    undo_init(&p->undo, store, index, metrics);
     list_init(&p->renew);
     uv_timer_init(loop, &p->beat);
     uv_timer_init(loop, &p->tick);
@@ -577,15 +381,13 @@ void presence_drain(struct presence *p)
 
 void presence_bury(struct presence *p, redis_reply_fn on_done, void *data)
 {
-    begin_bury(p->store, p->store->node);
-    store_send_script(p->store, SCRIPT_BURY, on_done, data);
+    undo_bury(p->store, p->store->node, on_done, data);
 }
 
 void presence_close(struct presence *p)
 {
     p->is_closing = true;
-    if (p->undo)
-        p->undo->presence = NULL;
+    undo_close(&p->undo);
     uv_close((uv_handle_t *)&p->beat, NULL);
     uv_close((uv_handle_t *)&p->tick, NULL);
 }

@@ -14,6 +14,7 @@
 #include "gateway/bus.h"
 #include "gateway/index.h"
 #include "gateway/store.h"
+#include "gateway/undo.h"
 
 /* Why /readyz says no; X(id, text) */
 #define PRESENCE_STATES(X)                                                             \
@@ -55,7 +56,7 @@ struct presence {
     uint64_t unbroken_ms; /* since when all were answered; 0: not */
     uint64_t canary_sent_ms, canary_heard_ms;
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
-    struct undo *undo;      /* in progress */
+    struct undo undo;       /* of dead nodes */
     bool is_known;          /* Redis has a heartbeat under this name */
     bool is_beating;        /* one is in flight */
     bool is_up, is_draining, is_closing;

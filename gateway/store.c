@@ -97,12 +97,31 @@ uint64_t store_keep_ms(const struct config *config)
 
 /* ---- arguments ---- */
 
-static void add_key(struct store *store, const struct room *room, enum room_key which)
+void store_add_room_key(struct store *store, const char *room, size_t len,
+                        enum room_key which)
 {
     char key[KEYS_MAX_BYTES];
 
-    redis_command_add(&store->cmd, key,
-                      keys_room(key, room->name, room->name_len, which));
+    redis_command_add(&store->cmd, key, keys_room(key, room, len, which));
+}
+
+void store_add_node_key(struct store *store, const char *node, enum node_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_node(key, node, which));
+}
+
+void store_add_fleet_key(struct store *store, enum fleet_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(&store->cmd, key, keys_fleet(key, which));
+}
+
+static void add_key(struct store *store, const struct room *room, enum room_key which)
+{
+    store_add_room_key(store, room->name, room->name_len, which);
 }
 
 static void add_on(struct store *store, const char *room, size_t len, const char *node)
@@ -115,13 +134,6 @@ static void add_on(struct store *store, const char *room, size_t len, const char
 static void add_own_on(struct store *store, const struct room *room)
 {
     add_on(store, room->name, room->name_len, store->node);
-}
-
-static void add_node_key(struct store *store, const char *node, enum node_key which)
-{
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&store->cmd, key, keys_node(key, node, which));
 }
 
 static void add_new_epoch(struct store *store)
@@ -277,7 +289,7 @@ void store_register(void *owner, struct room *room)
 
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "SADD");
-    add_node_key(store, store->node, KEY_NODE_ROOMS);
+    store_add_node_key(store, store->node, KEY_NODE_ROOMS);
     redis_command_add(&store->cmd, room->name, room->name_len);
     store_send_command(store, on_registered, room);
 }
@@ -371,7 +383,6 @@ void store_leave(void *owner, struct room *room, struct room_user *user)
 void store_begin_undo(struct store *store, const char *room, size_t room_len,
                       const char *node)
 {
-    char key[KEYS_MAX_BYTES];
     static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY,
                                          KEY_EVENTS};
 
@@ -379,7 +390,7 @@ void store_begin_undo(struct store *store, const char *room, size_t room_len,
     for (size_t i = 0; i < 4; i++) {
         if (i == 2)
             add_on(store, room, room_len, node);
-        redis_command_add(&store->cmd, key, keys_room(key, room, room_len, keys[i]));
+        store_add_room_key(store, room, room_len, keys[i]);
     }
     redis_command_add_u64(&store->cmd, UNDO_USERS);
     add_room_ttl(store);
@@ -415,7 +426,7 @@ static void on_closed(void *data, int status, const redisReply *reply)
     free(call);
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "SREM");
-    add_node_key(store, store->node, KEY_NODE_ROOMS);
+    store_add_node_key(store, store->node, KEY_NODE_ROOMS);
     redis_command_add(&store->cmd, room->name, room->name_len);
     store_send_command(store, on_unregistered, room);
 }

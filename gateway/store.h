@@ -8,6 +8,7 @@
 #define GATEWAY_STORE_H
 
 #include "common/config.h"
+#include "common/keys.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
 #include "gateway/follow.h"
@@ -97,6 +98,12 @@ void store_renew(struct store *store, struct room *room);
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
+
+/* Add a key to store->cmd. */
+void store_add_room_key(struct store *store, const char *room, size_t len,
+                        enum room_key which);
+void store_add_node_key(struct store *store, const char *node, enum node_key which);
+void store_add_fleet_key(struct store *store, enum fleet_key which);
 
 /* How long the keys of a room in use live. */
 uint64_t store_keep_ms(const struct config *config);
