@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "gateway/deliver.h"
+#include "gateway/reply.h"
 
 enum { SUBSCRIBE_BATCH = 200 };
 
@@ -253,14 +254,6 @@ static void on_notice(struct bus *bus, struct json_text channel,
     deliver_notice(room, &notice, uv_now(bus->loop));
 }
 
-static struct json_text text_at(const redisReply *reply, size_t i)
-{
-    const redisReply *e = reply->element[i];
-
-    return e->type == REDIS_REPLY_STRING ? (struct json_text){e->str, (size_t)e->len}
-                                         : (struct json_text){"", 0};
-}
-
 static bool is(struct json_text text, const char *word)
 {
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
@@ -268,11 +261,11 @@ static bool is(struct json_text text, const char *word)
 
 static void on_expiry(struct bus *bus, const redisReply *reply)
 {
-    struct json_text channel = text_at(reply, 2);
+    struct json_text channel = reply_text(reply, 2);
     size_t len;
     const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
 
-    if (room && is(text_at(reply, 3), "expired"))
+    if (room && is(reply_text(reply, 3), "expired"))
         bus->hooks.on_expired(bus->hooks.owner, room, len);
 }
 
@@ -283,12 +276,12 @@ static void on_push(void *owner, const redisReply *reply)
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
         return;
-    what = text_at(reply, 0);
+    what = reply_text(reply, 0);
     if (is(what, "message")) {
-        if (is(text_at(reply, 1), bus->canary))
+        if (is(reply_text(reply, 1), bus->canary))
             bus->hooks.on_canary(bus->hooks.owner);
         else
-            on_notice(bus, text_at(reply, 1), text_at(reply, 2));
+            on_notice(bus, reply_text(reply, 1), reply_text(reply, 2));
     } else if (is(what, "pmessage") && reply->elements == 4) {
         on_expiry(bus, reply);
     } else {

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/keys.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "gateway/args.h"
 
 enum {
     REST_MS = 5000,
@@ -74,8 +74,8 @@ void index_touch(struct index *index, const char *room, size_t len)
 
 static void add_fleet_keys(struct store *store)
 {
-    store_add_fleet_key(store, KEY_ROOMS);
-    store_add_fleet_key(store, KEY_ROOMS_MEMBERS);
+    args_add_fleet_key(store, KEY_ROOMS);
+    args_add_fleet_key(store, KEY_ROOMS_MEMBERS);
 }
 
 static void write_batch(struct index *index, uint64_t now_ms)
@@ -96,8 +96,8 @@ static void write_batch(struct index *index, uint64_t now_ms)
     {
         const struct entry *entry = list_entry(at, struct entry, link);
 
-        store_add_room_key(store, entry->room, entry->len, KEY_META);
-        store_add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
+        args_add_room_key(store, entry->room, entry->len, KEY_META);
+        args_add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
     }
     list_each(at, &batch)
     {
@@ -155,7 +155,7 @@ void index_on_expired(struct index *index, const char *room, size_t len)
 
     scripts_begin(&store->cmd, SCRIPT_UNINDEX, 3);
     add_fleet_keys(store);
-    store_add_room_key(store, room, len, KEY_META);
+    args_add_room_key(store, room, len, KEY_META);
     redis_command_add(&store->cmd, room, len);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
@@ -177,8 +177,8 @@ static void on_walked(void *data, int status, const redisReply *reply)
     scripts_begin(&store->cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
     add_fleet_keys(store);
     for (size_t i = 0; i < reply->elements; i++)
-        store_add_room_key(store, reply->element[i]->str,
-                           (size_t)reply->element[i]->len, KEY_META);
+        args_add_room_key(store, reply->element[i]->str, (size_t)reply->element[i]->len,
+                          KEY_META);
     for (size_t i = 0; i < reply->elements; i++)
         redis_command_add(&store->cmd, reply->element[i]->str,
                           (size_t)reply->element[i]->len);
@@ -195,7 +195,7 @@ void index_walk(struct index *index, uint64_t now_ms)
     index->is_walking = true;
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "ZRANGEBYSCORE");
-    store_add_fleet_key(store, KEY_ROOMS_MEMBERS);
+    args_add_fleet_key(store, KEY_ROOMS_MEMBERS);
     redis_command_add_text(&store->cmd, "0");
     redis_command_add_text(&store->cmd, "0");
     redis_command_add_text(&store->cmd, "LIMIT");

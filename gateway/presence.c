@@ -17,9 +17,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "common/keys.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "gateway/args.h"
 #include "gateway/deliver.h"
 
 enum {
@@ -249,10 +249,10 @@ static void start_beat(struct presence *p)
     memcpy(beat->node, store->node, sizeof(beat->node));
     p->is_beating = true;
     scripts_begin(&store->cmd, SCRIPT_HEARTBEAT, 4);
-    store_add_fleet_key(store, KEY_NODES);
-    store_add_node_key(store, store->node, KEY_NODE);
-    store_add_node_key(store, store->node, KEY_NODE_CLAIM);
-    store_add_fleet_key(store, KEY_STATS);
+    args_add_fleet_key(store, KEY_NODES);
+    args_add_node_key(store, store->node, KEY_NODE);
+    args_add_node_key(store, store->node, KEY_NODE_CLAIM);
+    args_add_fleet_key(store, KEY_STATS);
     redis_command_add_text(&store->cmd, store->node);
     redis_command_add_u64(&store->cmd, lease_ms(p));
     redis_command_add_u64(&store->cmd, !p->is_known);
@@ -298,7 +298,7 @@ static void check_canary(struct presence *p)
     p->canary_sent_ms = now(p);
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "PUBLISH");
-    store_add_node_key(store, store->node, KEY_NODE_CANARY);
+    args_add_node_key(store, store->node, KEY_NODE_CANARY);
     redis_command_add_text(&store->cmd, "");
     store_send_command(store, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 #define GATEWAY_STORE_H
 
 #include "common/config.h"
-#include "common/keys.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
 #include "gateway/follow.h"
@@ -52,9 +51,13 @@ void store_run_failed(struct store *store);
 void store_register(void *owner, struct room *room);
 void store_join(void *owner, struct room *room, struct join *join);
 void store_leave(void *owner, struct room *room, struct room_user *user);
-void store_sync(void *owner, struct room *room);
 void store_close(void *owner, struct room *room);
 void store_backfill(void *owner, struct room *room, uint64_t after);
+
+/* leave.lua for anybody; for sync.h. */
+void store_send_leave(struct store *store, const struct room *room,
+                      const struct room_user *user, const char *reason,
+                      redis_reply_fn on_reply, void *data);
 
 /* Publishes the `count` (at most 256) messages in `messages`, which must live until
  * `on_done`: then `epoch` is the room's and results[i] belongs to the i-th message; or
@@ -98,12 +101,6 @@ void store_renew(struct store *store, struct room *room);
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
-
-/* Add a key to store->cmd. */
-void store_add_room_key(struct store *store, const char *room, size_t len,
-                        enum room_key which);
-void store_add_node_key(struct store *store, const char *node, enum node_key which);
-void store_add_fleet_key(struct store *store, enum fleet_key which);
 
 /* How long the keys of a room in use live. */
 uint64_t store_keep_ms(const struct config *config);

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/keys.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "gateway/args.h"
 
 enum { UNDO_PAGE = 100 };
 
@@ -38,10 +38,10 @@ void undo_bury(struct store *store, const char *node, redis_reply_fn on_done,
                void *data)
 {
     scripts_begin(&store->cmd, SCRIPT_BURY, 4);
-    store_add_fleet_key(store, KEY_NODES);
-    store_add_node_key(store, node, KEY_NODE);
-    store_add_node_key(store, node, KEY_NODE_ROOMS);
-    store_add_node_key(store, node, KEY_NODE_CLAIM);
+    args_add_fleet_key(store, KEY_NODES);
+    args_add_node_key(store, node, KEY_NODE);
+    args_add_node_key(store, node, KEY_NODE_ROOMS);
+    args_add_node_key(store, node, KEY_NODE_CLAIM);
     redis_command_add_text(&store->cmd, node);
     store_send_script(store, SCRIPT_BURY, on_done, data);
 }
@@ -121,7 +121,7 @@ static void on_undone(void *data, int status, const redisReply *reply)
     job->rooms++;
     redis_command_begin(&undo->store->cmd);
     redis_command_add_text(&undo->store->cmd, "SREM");
-    store_add_node_key(undo->store, job->node, KEY_NODE_ROOMS);
+    args_add_node_key(undo->store, job->node, KEY_NODE_ROOMS);
     redis_command_add(&undo->store->cmd, room->room, room->len);
     store_send_command(undo->store, on_removed, room);
 }
@@ -156,7 +156,7 @@ static void start_page(struct undo_job *job)
 
     redis_command_begin(&store->cmd);
     redis_command_add_text(&store->cmd, "SRANDMEMBER");
-    store_add_node_key(store, job->node, KEY_NODE_ROOMS);
+    args_add_node_key(store, job->node, KEY_NODE_ROOMS);
     redis_command_add_u64(&store->cmd, UNDO_PAGE);
     store_send_command(store, on_page, job);
 }
@@ -184,8 +184,8 @@ void undo_start(struct undo *undo, const char *node, uint64_t silent_ms)
     strcpy(job->node, node);
     undo->job = job;
     scripts_begin(&store->cmd, SCRIPT_CLAIM, 2);
-    store_add_fleet_key(store, KEY_NODES);
-    store_add_node_key(store, node, KEY_NODE_CLAIM);
+    args_add_fleet_key(store, KEY_NODES);
+    args_add_node_key(store, node, KEY_NODE_CLAIM);
     redis_command_add_text(&store->cmd, node);
     redis_command_add_u64(&store->cmd, silent_ms);
     redis_command_add_text(&store->cmd, store->node);

@@ -26,6 +26,7 @@
 #include "gateway/pool.h"
 #include "gateway/presence.h"
 #include "gateway/session.h"
+#include "gateway/sync.h"
 
 enum {
     BACKLOG = 4096,
@@ -209,7 +210,7 @@ static void sync_room(void *owner, struct room *room)
 {
     struct worker *w = owner;
 
-    store_sync(&w->env.store, room);
+    sync_start(&w->env.store, room);
 }
 
 static void close_room(void *owner, struct room *room)

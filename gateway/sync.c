@@ -1,0 +1,173 @@
+/* sync.c - see sync.h.
+ *
+ *     sync_start -> start_page -> on_page -> start_page, while there are users
+ *                                         -> start_extras -> on_extras -> store_send_leave
+ *                                         -> room_on_synced
+ *
+ * The users may change between two pages; then the walk begins again, which does no harm.
+ */
+#include "gateway/sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "gateway/args.h"
+#include "gateway/deliver.h"
+#include "gateway/reply.h"
+
+enum { SYNC_USERS = 500 };
+
+struct sync {
+    struct store *store;
+    struct room *room;
+    char known[PROTO_EPOCH_LEN + 1];
+    uint32_t at;    /* in the walk over the users */
+    uint32_t seen;  /* how many there were: another number begins again */
+    unsigned users; /* sent so far */
+    struct room_joined state;
+    char cursor[24]; /* of the HSCAN over on:<node> */
+};
+
+static void start_page(struct sync *sync);
+static void start_extras(struct sync *sync);
+
+static void end_sync(struct sync *sync, bool ok)
+{
+    struct room *room = sync->room;
+    struct room_joined state = sync->state;
+
+    free(sync);
+    room_on_synced(room, ok, &state);
+}
+
+/* Somebody whom Redis has on this node, but who is not here. */
+static void send_extra(struct sync *sync, struct json_text name)
+{
+    struct room_user *ghost = xcalloc(1, sizeof(*ghost) + name.len + 1);
+
+    ghost->name_len = (unsigned char)name.len;
+    memcpy(ghost->name, name.base, name.len);
+    store_send_leave(sync->store, sync->room, ghost, "expired", NULL, NULL);
+    free(ghost);
+}
+
+static void on_extras(void *data, int status, const redisReply *reply)
+{
+    struct sync *sync = data;
+    const redisReply *page;
+
+    if (status < 0 || !reply_is_array(reply, 2) ||
+        !reply_is_array(reply->element[1], 0)) {
+        end_sync(sync, false);
+        return;
+    }
+    page = reply->element[1];
+    for (size_t i = 0; i + 1 < page->elements; i += 2) {
+        struct json_text name = reply_text(page, i);
+
+        if (name.len <= PROTO_USER_MAX &&
+            !map_find(&sync->room->users, name.base, name.len))
+            send_extra(sync, name);
+    }
+    snprintf(sync->cursor, sizeof(sync->cursor), "%.20s", reply_text(reply, 0).base);
+    if (strcmp(sync->cursor, "0") == 0)
+        end_sync(sync, true);
+    else
+        start_extras(sync);
+}
+
+static void start_extras(struct sync *sync)
+{
+    struct store *store = sync->store;
+
+    redis_command_begin(&store->cmd);
+    redis_command_add_text(&store->cmd, "HSCAN");
+    args_add_own_on(store, sync->room);
+    redis_command_add_text(&store->cmd, sync->cursor);
+    redis_command_add_text(&store->cmd, "COUNT");
+    redis_command_add_u64(&store->cmd, SYNC_USERS);
+    store_send_command(store, on_extras, sync);
+}
+
+static void take_kicks(struct sync *sync, const redisReply *reply)
+{
+    for (size_t i = 6; i + 1 < reply->elements; i += 2)
+        deliver_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1), 0);
+}
+
+static void on_page(void *data, int status, const redisReply *reply)
+{
+    struct sync *sync = data;
+    struct room *room = sync->room;
+
+    if (status == 0 && reply_is_array(reply, 2) && reply_is_text(reply, 0, "closed")) {
+        deliver_closing(room, reply_text(reply, 1), 0);
+        memcpy(sync->state.epoch, room->epoch, sizeof(room->epoch));
+        end_sync(sync, true);
+        return;
+    }
+    if (status < 0 || !reply_is_array(reply, 6) ||
+        !reply_take_epoch(sync->state.epoch, reply, 1)) {
+        end_sync(sync, false);
+        return;
+    }
+    sync->state.seq = reply_number(reply, 2);
+    sync->state.rev = reply_number(reply, 3);
+    sync->state.members = reply_number(reply, 4);
+    sync->store->on_touched(sync->store->owner, room->name, room->name_len);
+    take_kicks(sync, reply);
+    if (sync->seen != room->users.count)
+        sync->at = sync->users = 0;
+    if (sync->at < room->users.cap)
+        start_page(sync);
+    else if (reply_number(reply, 5) > sync->users)
+        start_extras(sync);
+    else
+        end_sync(sync, true);
+}
+
+static void start_page(struct sync *sync)
+{
+    struct store *store = sync->store;
+    struct room *room = sync->room;
+    struct room_user *user;
+    unsigned count = 0;
+
+    sync->seen = room->users.count;
+    scripts_begin(&store->cmd, SCRIPT_SYNC, 7);
+    args_add_key(store, room, KEY_META);
+    args_add_key(store, room, KEY_MEMBERS);
+    args_add_own_on(store, room);
+    args_add_key(store, room, KEY_HISTORY);
+    args_add_key(store, room, KEY_EVENTS);
+    args_add_key(store, room, KEY_KICKS);
+    args_add_key(store, room, KEY_CLOSED);
+    redis_command_add_text(&store->cmd, sync->known);
+    args_add_new_epoch(store);
+    redis_command_add_u64(&store->cmd, store_keep_ms(store->config));
+    args_add_shard(store, room);
+    args_add_events_max(store);
+    args_add_presence_head(store, "member_joined", room->name, room->name_len, NULL);
+    while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
+        if (!user->is_in || user->leaving)
+            continue;
+        redis_command_add(&store->cmd, user->name, user->name_len);
+        args_add_percent(store, user->name, user->name_len);
+        redis_command_add_u64(&store->cmd, user->rev);
+        count++;
+    }
+    sync->users += count;
+    store_send_script(store, SCRIPT_SYNC, on_page, sync);
+}
+
+void sync_start(void *owner, struct room *room)
+{
+    struct sync *sync = xcalloc(1, sizeof(*sync));
+
+    sync->store = owner;
+    sync->room = room;
+    memcpy(sync->known, room->epoch, sizeof(sync->known));
+    strcpy(sync->cursor, "0");
+    start_page(sync);
+}

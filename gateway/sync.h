@@ -1,0 +1,15 @@
+/* sync.h - making what Redis has of this node in a room what is really connected here.
+ *
+ * After an outage, an unknown outcome, or another name: pages of users are put back
+ * (lua/sync.lua), then whoever stands there too much is taken out.
+ */
+#ifndef GATEWAY_SYNC_H
+#define GATEWAY_SYNC_H
+
+#include "gateway/store.h"
+
+/* room_hooks.sync; `owner` is the store. Ends in room_on_synced; before that, kicks and
+ * closings that were not heard are delivered. */
+void sync_start(void *owner, struct room *room);
+
+#endif
