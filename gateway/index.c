@@ -74,8 +74,8 @@ void index_touch(struct index *index, const char *room, size_t len)
 
 static void add_fleet_keys(struct store *store)
 {
-    args_add_fleet_key(store, KEY_ROOMS);
-    args_add_fleet_key(store, KEY_ROOMS_MEMBERS);
+    args_add_fleet_key(&store->args, KEY_ROOMS);
+    args_add_fleet_key(&store->args, KEY_ROOMS_MEMBERS);
 }
 
 static void write_batch(struct index *index, uint64_t now_ms)
@@ -90,20 +90,20 @@ static void write_batch(struct index *index, uint64_t now_ms)
         list_add(&batch, link);
         count++;
     }
-    scripts_begin(&store->cmd, SCRIPT_INDEX, 2 + 2 * count);
+    scripts_begin(&store->args.cmd, SCRIPT_INDEX, 2 + 2 * count);
     add_fleet_keys(store);
     list_each(at, &batch)
     {
         const struct entry *entry = list_entry(at, struct entry, link);
 
-        args_add_room_key(store, entry->room, entry->len, KEY_META);
-        args_add_room_key(store, entry->room, entry->len, KEY_MEMBERS);
+        args_add_room_key(&store->args, entry->room, entry->len, KEY_META);
+        args_add_room_key(&store->args, entry->room, entry->len, KEY_MEMBERS);
     }
     list_each(at, &batch)
     {
         struct entry *entry = list_entry(at, struct entry, link);
 
-        redis_command_add(&store->cmd, entry->room, entry->len);
+        redis_command_add(&store->args.cmd, entry->room, entry->len);
         entry->written_ms = now_ms;
         entry->touched = false;
         list_remove(at);
@@ -153,10 +153,10 @@ void index_on_expired(struct index *index, const char *room, size_t len)
 {
     struct store *store = index->store;
 
-    scripts_begin(&store->cmd, SCRIPT_UNINDEX, 3);
+    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 3);
     add_fleet_keys(store);
-    args_add_room_key(store, room, len, KEY_META);
-    redis_command_add(&store->cmd, room, len);
+    args_add_room_key(&store->args, room, len, KEY_META);
+    redis_command_add(&store->args.cmd, room, len);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
 
@@ -174,13 +174,13 @@ static void on_walked(void *data, int status, const redisReply *reply)
     }
     index->walk_offset =
         reply->elements < WALK_ROOMS ? 0 : index->walk_offset + WALK_ROOMS / 2;
-    scripts_begin(&store->cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
+    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
     add_fleet_keys(store);
     for (size_t i = 0; i < reply->elements; i++)
-        args_add_room_key(store, reply->element[i]->str, (size_t)reply->element[i]->len,
-                          KEY_META);
+        args_add_room_key(&store->args, reply->element[i]->str,
+                          (size_t)reply->element[i]->len, KEY_META);
     for (size_t i = 0; i < reply->elements; i++)
-        redis_command_add(&store->cmd, reply->element[i]->str,
+        redis_command_add(&store->args.cmd, reply->element[i]->str,
                           (size_t)reply->element[i]->len);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
@@ -193,13 +193,13 @@ void index_walk(struct index *index, uint64_t now_ms)
         return;
     index->walk_at_ms = now_ms + WALK_MS;
     index->is_walking = true;
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "ZRANGEBYSCORE");
-    args_add_fleet_key(store, KEY_ROOMS_MEMBERS);
-    redis_command_add_text(&store->cmd, "0");
-    redis_command_add_text(&store->cmd, "0");
-    redis_command_add_text(&store->cmd, "LIMIT");
-    redis_command_add_u64(&store->cmd, index->walk_offset);
-    redis_command_add_u64(&store->cmd, WALK_ROOMS);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "ZRANGEBYSCORE");
+    args_add_fleet_key(&store->args, KEY_ROOMS_MEMBERS);
+    redis_command_add_text(&store->args.cmd, "0");
+    redis_command_add_text(&store->args.cmd, "0");
+    redis_command_add_text(&store->args.cmd, "LIMIT");
+    redis_command_add_u64(&store->args.cmd, index->walk_offset);
+    redis_command_add_u64(&store->args.cmd, WALK_ROOMS);
     store_send_command(store, on_walked, index);
 }

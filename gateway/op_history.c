@@ -20,12 +20,7 @@ static void on_history(void *data, const struct follow_history *history)
         session_add_batch(out, m->member.room, history->lines, history->count, more);
         session_send(session, out);
     }
-    session_end(request);
-    session_leave_slot(session);
-    if (!m)
-        return;
-    m->busy = NULL;
-    session_go_on(m);
+    session_end_large(request);
 }
 
 static void start_history(struct slot_wait *wait)
@@ -33,12 +28,8 @@ static void start_history(struct slot_wait *wait)
     struct request *request = list_entry(wait, struct request, slot);
     struct session *session = request->session;
 
-    if (!request->membership) {
-        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
-        session_end(request);
-        session_leave_slot(session);
+    if (!session_is_still_in(request))
         return;
-    }
     store_history(&session->env->store, request->membership->member.room, UINT64_MAX,
                   request->before, request->limit, on_history, request);
 }

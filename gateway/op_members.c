@@ -104,12 +104,7 @@ static void on_members(void *data, const struct store_members *members)
         }
         session_send(session, out);
     }
-    session_end(request);
-    session_leave_slot(session);
-    if (!m)
-        return;
-    m->busy = NULL;
-    session_go_on(m);
+    session_end_large(request);
 }
 
 static void start_members(struct slot_wait *wait)
@@ -118,12 +113,8 @@ static void start_members(struct slot_wait *wait)
     struct session *session = request->session;
     bool scans = request->cursor && request->cursor[0] == 's';
 
-    if (!request->membership) {
-        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
-        session_end(request);
-        session_leave_slot(session);
+    if (!session_is_still_in(request))
         return;
-    }
     store_members(&session->env->store, request->membership->member.room,
                   scans ? request->cursor + 1 : NULL, request->limit, EXACT_MAX,
                   on_members, request);

@@ -131,9 +131,9 @@ static void check_policy(struct presence *p)
 {
     if (p->worker != 0)
         return;
-    redis_command_begin(&p->store->cmd);
-    redis_command_add_text(&p->store->cmd, "INFO");
-    redis_command_add_text(&p->store->cmd, "memory");
+    redis_command_begin(&p->store->args.cmd);
+    redis_command_add_text(&p->store->args.cmd, "INFO");
+    redis_command_add_text(&p->store->args.cmd, "memory");
     store_send_command(p->store, on_memory_info, NULL);
 }
 
@@ -224,14 +224,14 @@ static void on_beaten(void *data, int status, const redisReply *reply)
 
 static void add_field(struct store *store, const char *name, uint64_t value)
 {
-    redis_command_add_text(&store->cmd, name);
-    redis_command_add_u64(&store->cmd, value);
+    redis_command_add_text(&store->args.cmd, name);
+    redis_command_add_u64(&store->args.cmd, value);
 }
 
 static void add_text_field(struct store *store, const char *name, const char *value)
 {
-    redis_command_add_text(&store->cmd, name);
-    redis_command_add_text(&store->cmd, value);
+    redis_command_add_text(&store->args.cmd, name);
+    redis_command_add_text(&store->args.cmd, value);
 }
 
 static void start_beat(struct presence *p)
@@ -248,15 +248,15 @@ static void start_beat(struct presence *p)
         metric_read(&p->metrics->messages_published_total) - p->messages_told;
     memcpy(beat->node, store->node, sizeof(beat->node));
     p->is_beating = true;
-    scripts_begin(&store->cmd, SCRIPT_HEARTBEAT, 4);
-    args_add_fleet_key(store, KEY_NODES);
-    args_add_node_key(store, store->node, KEY_NODE);
-    args_add_node_key(store, store->node, KEY_NODE_CLAIM);
-    args_add_fleet_key(store, KEY_STATS);
-    redis_command_add_text(&store->cmd, store->node);
-    redis_command_add_u64(&store->cmd, lease_ms(p));
-    redis_command_add_u64(&store->cmd, !p->is_known);
-    redis_command_add_u64(&store->cmd, beat->messages);
+    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4);
+    args_add_fleet_key(&store->args, KEY_NODES);
+    args_add_node_key(&store->args, store->node, KEY_NODE);
+    args_add_node_key(&store->args, store->node, KEY_NODE_CLAIM);
+    args_add_fleet_key(&store->args, KEY_STATS);
+    redis_command_add_text(&store->args.cmd, store->node);
+    redis_command_add_u64(&store->args.cmd, lease_ms(p));
+    redis_command_add_u64(&store->args.cmd, !p->is_known);
+    redis_command_add_u64(&store->args.cmd, beat->messages);
     add_text_field(store, "address", p->address);
     add_field(store, "pid", (uint64_t)getpid());
     add_text_field(store, "version", ROOMCAST_VERSION);
@@ -296,10 +296,10 @@ static void check_canary(struct presence *p)
     if (now(p) - p->canary_sent_ms < CANARY_MS)
         return;
     p->canary_sent_ms = now(p);
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "PUBLISH");
-    args_add_node_key(store, store->node, KEY_NODE_CANARY);
-    redis_command_add_text(&store->cmd, "");
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
+    redis_command_add_text(&store->args.cmd, "");
     store_send_command(store, NULL, NULL);
 }
 

@@ -227,6 +227,29 @@ void session_leave_slot(struct session *session)
     free_if_done(session);
 }
 
+void session_end_large(struct request *request)
+{
+    struct session *session = request->session;
+    struct membership *m = request->membership;
+
+    session_end(request);
+    session_leave_slot(session);
+    if (!m)
+        return;
+    m->busy = NULL;
+    session_go_on(m);
+}
+
+bool session_is_still_in(struct request *request)
+{
+    if (request->membership)
+        return true;
+    session_send_error(request->session, session_id(request), PROTO_NOT_JOINED, NULL,
+                       0);
+    session_end_large(request);
+    return false;
+}
+
 /* ---- memberships ---- */
 
 static const struct member_calls member_calls;

@@ -142,4 +142,10 @@ void session_add_batch(struct strbuf *out, const struct room *room,
 bool session_take_slot(struct session *session, struct slot_wait *wait);
 void session_leave_slot(struct session *session);
 
+/* Ends a request that had the slot and that others of its room wait for. */
+void session_end_large(struct request *request);
+
+/* Whether the room is still there when the slot is; if not, answers and ends. */
+bool session_is_still_in(struct request *request);
+
 #endif

@@ -59,13 +59,13 @@ void store_run_failed(struct store *store)
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data)
 {
-    if (scripts_send(store->link, script, &store->cmd, on_reply, data) < 0)
+    if (scripts_send(store->link, script, &store->args.cmd, on_reply, data) < 0)
         fail_later(store, on_reply, data);
 }
 
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data)
 {
-    if (redis_link_send(store->link, &store->cmd, on_reply, data) < 0)
+    if (redis_link_send(store->link, &store->args.cmd, on_reply, data) < 0)
         fail_later(store, on_reply, data);
 }
 
@@ -74,14 +74,15 @@ void store_init(struct store *store, struct redis_link *link,
 {
     store->link = link;
     store->config = config;
+    store->args.config = config;
+    store->args.node = store->node;
     list_init(&store->failed);
 }
 
 void store_deinit(struct store *store)
 {
     store_run_failed(store);
-    redis_command_deinit(&store->cmd);
-    strbuf_deinit(&store->scratch);
+    args_deinit(&store->args);
 }
 
 uint64_t store_keep_ms(const struct config *config)
@@ -137,10 +138,10 @@ void store_register(void *owner, struct room *room)
 {
     struct store *store = owner;
 
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "SADD");
-    args_add_node_key(store, store->node, KEY_NODE_ROOMS);
-    redis_command_add(&store->cmd, room->name, room->name_len);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "SADD");
+    args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
+    redis_command_add(&store->args.cmd, room->name, room->name_len);
     store_send_command(store, on_registered, room);
 }
 
@@ -173,20 +174,20 @@ void store_join(void *owner, struct room *room, struct join *join)
     struct call *call = new_call(store, room);
 
     call->join = join;
-    scripts_begin(&store->cmd, SCRIPT_JOIN, 6);
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_MEMBERS);
-    args_add_own_on(store, room);
-    args_add_key(store, room, KEY_HISTORY);
-    args_add_key(store, room, KEY_BANS);
-    args_add_key(store, room, KEY_EVENTS);
-    redis_command_add(&store->cmd, join->user->name, join->user->name_len);
-    args_add_percent(store, join->user->name, join->user->name_len);
-    args_add_presence(store, "member_joined", room, join->user, NULL);
-    args_add_new_epoch(store);
-    redis_command_add_u64(&store->cmd, store_keep_ms(store->config));
-    args_add_shard(store, room);
-    args_add_events_max(store);
+    scripts_begin(&store->args.cmd, SCRIPT_JOIN, 6);
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_MEMBERS);
+    args_add_own_on(&store->args, room);
+    args_add_key(&store->args, room, KEY_HISTORY);
+    args_add_key(&store->args, room, KEY_BANS);
+    args_add_key(&store->args, room, KEY_EVENTS);
+    redis_command_add(&store->args.cmd, join->user->name, join->user->name_len);
+    args_add_percent(&store->args, join->user->name, join->user->name_len);
+    args_add_presence(&store->args, "member_joined", room, join->user, NULL);
+    args_add_new_epoch(&store->args);
+    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
+    args_add_shard(&store->args, room);
+    args_add_events_max(&store->args);
     store_send_script(store, SCRIPT_JOIN, on_join, call);
 }
 
@@ -207,17 +208,17 @@ void store_send_leave(struct store *store, const struct room *room,
                       const struct room_user *user, const char *reason,
                       redis_reply_fn on_reply, void *data)
 {
-    scripts_begin(&store->cmd, SCRIPT_LEAVE, 5);
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_MEMBERS);
-    args_add_own_on(store, room);
-    args_add_key(store, room, KEY_HISTORY);
-    args_add_key(store, room, KEY_EVENTS);
-    redis_command_add(&store->cmd, user->name, user->name_len);
-    args_add_percent(store, user->name, user->name_len);
-    args_add_presence(store, "member_left", room, user, reason);
-    args_add_room_ttl(store);
-    args_add_events_max(store);
+    scripts_begin(&store->args.cmd, SCRIPT_LEAVE, 5);
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_MEMBERS);
+    args_add_own_on(&store->args, room);
+    args_add_key(&store->args, room, KEY_HISTORY);
+    args_add_key(&store->args, room, KEY_EVENTS);
+    redis_command_add(&store->args.cmd, user->name, user->name_len);
+    args_add_percent(&store->args, user->name, user->name_len);
+    args_add_presence(&store->args, "member_left", room, user, reason);
+    args_add_room_ttl(&store->args);
+    args_add_events_max(&store->args);
     store_send_script(store, SCRIPT_LEAVE, on_reply, data);
 }
 
@@ -237,16 +238,16 @@ void store_begin_undo(struct store *store, const char *room, size_t room_len,
     static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY,
                                          KEY_EVENTS};
 
-    scripts_begin(&store->cmd, SCRIPT_UNDO, 5);
+    scripts_begin(&store->args.cmd, SCRIPT_UNDO, 5);
     for (size_t i = 0; i < 4; i++) {
         if (i == 2)
-            args_add_on(store, room, room_len, node);
-        args_add_room_key(store, room, room_len, keys[i]);
+            args_add_on(&store->args, room, room_len, node);
+        args_add_room_key(&store->args, room, room_len, keys[i]);
     }
-    redis_command_add_u64(&store->cmd, UNDO_USERS);
-    args_add_room_ttl(store);
-    args_add_events_max(store);
-    args_add_presence_head(store, "member_left", room, room_len, "expired");
+    redis_command_add_u64(&store->args.cmd, UNDO_USERS);
+    args_add_room_ttl(&store->args);
+    args_add_events_max(&store->args);
+    args_add_presence_head(&store->args, "member_left", room, room_len, "expired");
 }
 
 static void on_unregistered(void *data, int status, const redisReply *reply)
@@ -274,10 +275,10 @@ static void on_closed(void *data, int status, const redisReply *reply)
         return;
     }
     free(call);
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "SREM");
-    args_add_node_key(store, store->node, KEY_NODE_ROOMS);
-    redis_command_add(&store->cmd, room->name, room->name_len);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "SREM");
+    args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
+    redis_command_add(&store->args.cmd, room->name, room->name_len);
     store_send_command(store, on_unregistered, room);
 }
 
@@ -311,12 +312,12 @@ static void on_renewed(void *data, int status, const redisReply *reply)
 void store_renew(struct store *store, struct room *room)
 {
     room->holds++;
-    scripts_begin(&store->cmd, SCRIPT_RENEW, 4);
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_MEMBERS);
-    args_add_own_on(store, room);
-    args_add_key(store, room, KEY_HISTORY);
-    redis_command_add_u64(&store->cmd, store_keep_ms(store->config));
+    scripts_begin(&store->args.cmd, SCRIPT_RENEW, 4);
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_MEMBERS);
+    args_add_own_on(&store->args, room);
+    args_add_key(&store->args, room, KEY_HISTORY);
+    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
     store_send_script(store, SCRIPT_RENEW, on_renewed, new_call(store, room));
 }
 
@@ -350,18 +351,18 @@ void store_history(struct store *store, const struct room *room, uint64_t after,
 
     call->on_done.history = on_done;
     call->data = data;
-    scripts_begin(&store->cmd, SCRIPT_HISTORY, 2);
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_HISTORY);
+    scripts_begin(&store->args.cmd, SCRIPT_HISTORY, 2);
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_HISTORY);
     if (after == UINT64_MAX) {
-        redis_command_add_text(&store->cmd, "");
-        redis_command_add_u64(&store->cmd, before);
+        redis_command_add_text(&store->args.cmd, "");
+        redis_command_add_u64(&store->args.cmd, before);
     } else {
-        redis_command_add_u64(&store->cmd, after);
-        redis_command_add_text(&store->cmd, "");
+        redis_command_add_u64(&store->args.cmd, after);
+        redis_command_add_text(&store->args.cmd, "");
     }
-    redis_command_add_u64(&store->cmd, limit);
-    redis_command_add_u64(&store->cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
+    redis_command_add_u64(&store->args.cmd, limit);
+    redis_command_add_u64(&store->args.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
     store_send_script(store, SCRIPT_HISTORY, on_history, call);
 }
 
@@ -406,11 +407,11 @@ void store_members(struct store *store, const struct room *room, const char *cur
 
     call->on_done.members = on_done;
     call->data = data;
-    scripts_begin(&store->cmd, SCRIPT_MEMBERS, 1);
-    args_add_key(store, room, KEY_MEMBERS);
-    redis_command_add_text(&store->cmd, cursor ? cursor : "");
-    redis_command_add_u64(&store->cmd, limit);
-    redis_command_add_u64(&store->cmd, exact_max);
+    scripts_begin(&store->args.cmd, SCRIPT_MEMBERS, 1);
+    args_add_key(&store->args, room, KEY_MEMBERS);
+    redis_command_add_text(&store->args.cmd, cursor ? cursor : "");
+    redis_command_add_u64(&store->args.cmd, limit);
+    redis_command_add_u64(&store->args.cmd, exact_max);
     store_send_script(store, SCRIPT_MEMBERS, on_members, call);
 }
 
@@ -493,7 +494,7 @@ static void add_dedupe_keys(struct store *store, struct room *room,
         const struct store_message *m = list_entry(link, struct store_message, link);
 
         if (m->key.len > 0)
-            redis_command_add(&store->cmd, key,
+            redis_command_add(&store->args.cmd, key,
                               keys_dedupe(key, room->name, room->name_len, m->user.base,
                                           m->user.len, m->key.base, m->key.len));
     }
@@ -511,23 +512,24 @@ void store_publish(struct store *store, struct room *room, struct list *messages
     call->count = count;
     call->on_done.published = on_done;
     call->data = data;
-    scripts_begin(&store->cmd, SCRIPT_PUBLISH, 5 + count_keys(messages));
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_HISTORY);
-    args_add_key(store, room, KEY_EVENTS);
-    args_add_own_on(store, room);
-    args_add_key(store, room, KEY_MUTES);
+    scripts_begin(&store->args.cmd, SCRIPT_PUBLISH, 5 + count_keys(messages));
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_HISTORY);
+    args_add_key(&store->args, room, KEY_EVENTS);
+    args_add_own_on(&store->args, room);
+    args_add_key(&store->args, room, KEY_MUTES);
     add_dedupe_keys(store, room, messages);
-    redis_command_add_u64(&store->cmd, (uint64_t)store->config->history_limit);
-    redis_command_add_u64(&store->cmd, (uint64_t)store->config->dedupe_secs);
-    redis_command_add(&store->cmd, room->message_head.data, room->message_head.len);
+    redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->history_limit);
+    redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->dedupe_secs);
+    redis_command_add(&store->args.cmd, room->message_head.data,
+                      room->message_head.len);
     list_each(link, messages)
     {
         const struct store_message *m = list_entry(link, struct store_message, link);
 
-        args_add_text(store, m->user);
-        redis_command_add_u64(&store->cmd, m->key.len ? find_key(messages, m) : 0);
-        args_add_text(store, m->tail);
+        args_add_text(&store->args, m->user);
+        redis_command_add_u64(&store->args.cmd, m->key.len ? find_key(messages, m) : 0);
+        args_add_text(&store->args, m->tail);
     }
     store_send_script(store, SCRIPT_PUBLISH, on_published, call);
 }
@@ -535,7 +537,7 @@ void store_publish(struct store *store, struct room *room, struct list *messages
 int store_signal(struct store *store, const struct room *room, const char *user,
                  size_t user_len, const struct strbuf *event)
 {
-    struct strbuf *notice = &store->scratch;
+    struct strbuf *notice = &store->args.scratch;
 
     strbuf_reset(notice, 4096);
     strbuf_add_format(notice, "1 %s %llu signal 0 0 ", room->epoch,
@@ -543,9 +545,10 @@ int store_signal(struct store *store, const struct room *room, const char *user,
     strbuf_add_percent(notice, user, user_len);
     strbuf_add_char(notice, '\n');
     strbuf_add(notice, event->data, event->len);
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "PUBLISH");
-    args_add_key(store, room, KEY_EVENTS);
-    redis_command_add(&store->cmd, store->scratch.data, store->scratch.len);
-    return redis_link_send(store->link, &store->cmd, NULL, NULL);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_add_key(&store->args, room, KEY_EVENTS);
+    redis_command_add(&store->args.cmd, store->args.scratch.data,
+                      store->args.scratch.len);
+    return redis_link_send(store->link, &store->args.cmd, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
+#include "gateway/args.h"
 #include "gateway/follow.h"
 #include "gateway/room.h"
 
@@ -19,9 +20,8 @@ struct store {
     struct redis_link *link;
     const struct config *config;
     char node[STORE_NODE_MAX]; /* this worker's name in Redis; presence.h chooses it */
-    struct redis_command cmd;
-    struct strbuf scratch;
-    struct list failed; /* calls that could not be sent; store_run_failed */
+    struct args args;          /* of the command that is being put together */
+    struct list failed;        /* calls that could not be sent; store_run_failed */
     void *owner;
     /* A room's members or history changed; for the indexes. */
     void (*on_touched)(void *owner, const char *room, size_t len);

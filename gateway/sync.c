@@ -81,12 +81,12 @@ static void start_extras(struct sync *sync)
 {
     struct store *store = sync->store;
 
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "HSCAN");
-    args_add_own_on(store, sync->room);
-    redis_command_add_text(&store->cmd, sync->cursor);
-    redis_command_add_text(&store->cmd, "COUNT");
-    redis_command_add_u64(&store->cmd, SYNC_USERS);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "HSCAN");
+    args_add_own_on(&store->args, sync->room);
+    redis_command_add_text(&store->args.cmd, sync->cursor);
+    redis_command_add_text(&store->args.cmd, "COUNT");
+    redis_command_add_u64(&store->args.cmd, SYNC_USERS);
     store_send_command(store, on_extras, sync);
 }
 
@@ -135,26 +135,27 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
-    scripts_begin(&store->cmd, SCRIPT_SYNC, 7);
-    args_add_key(store, room, KEY_META);
-    args_add_key(store, room, KEY_MEMBERS);
-    args_add_own_on(store, room);
-    args_add_key(store, room, KEY_HISTORY);
-    args_add_key(store, room, KEY_EVENTS);
-    args_add_key(store, room, KEY_KICKS);
-    args_add_key(store, room, KEY_CLOSED);
-    redis_command_add_text(&store->cmd, sync->known);
-    args_add_new_epoch(store);
-    redis_command_add_u64(&store->cmd, store_keep_ms(store->config));
-    args_add_shard(store, room);
-    args_add_events_max(store);
-    args_add_presence_head(store, "member_joined", room->name, room->name_len, NULL);
+    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 7);
+    args_add_key(&store->args, room, KEY_META);
+    args_add_key(&store->args, room, KEY_MEMBERS);
+    args_add_own_on(&store->args, room);
+    args_add_key(&store->args, room, KEY_HISTORY);
+    args_add_key(&store->args, room, KEY_EVENTS);
+    args_add_key(&store->args, room, KEY_KICKS);
+    args_add_key(&store->args, room, KEY_CLOSED);
+    redis_command_add_text(&store->args.cmd, sync->known);
+    args_add_new_epoch(&store->args);
+    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
+    args_add_shard(&store->args, room);
+    args_add_events_max(&store->args);
+    args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
+                           NULL);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
         if (!user->is_in || user->leaving)
             continue;
-        redis_command_add(&store->cmd, user->name, user->name_len);
-        args_add_percent(store, user->name, user->name_len);
-        redis_command_add_u64(&store->cmd, user->rev);
+        redis_command_add(&store->args.cmd, user->name, user->name_len);
+        args_add_percent(&store->args, user->name, user->name_len);
+        redis_command_add_u64(&store->args.cmd, user->rev);
         count++;
     }
     sync->users += count;

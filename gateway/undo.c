@@ -37,12 +37,12 @@ static void start_page(struct undo_job *job);
 void undo_bury(struct store *store, const char *node, redis_reply_fn on_done,
                void *data)
 {
-    scripts_begin(&store->cmd, SCRIPT_BURY, 4);
-    args_add_fleet_key(store, KEY_NODES);
-    args_add_node_key(store, node, KEY_NODE);
-    args_add_node_key(store, node, KEY_NODE_ROOMS);
-    args_add_node_key(store, node, KEY_NODE_CLAIM);
-    redis_command_add_text(&store->cmd, node);
+    scripts_begin(&store->args.cmd, SCRIPT_BURY, 4);
+    args_add_fleet_key(&store->args, KEY_NODES);
+    args_add_node_key(&store->args, node, KEY_NODE);
+    args_add_node_key(&store->args, node, KEY_NODE_ROOMS);
+    args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
+    redis_command_add_text(&store->args.cmd, node);
     store_send_script(store, SCRIPT_BURY, on_done, data);
 }
 
@@ -119,10 +119,10 @@ static void on_undone(void *data, int status, const redisReply *reply)
         return;
     }
     job->rooms++;
-    redis_command_begin(&undo->store->cmd);
-    redis_command_add_text(&undo->store->cmd, "SREM");
-    args_add_node_key(undo->store, job->node, KEY_NODE_ROOMS);
-    redis_command_add(&undo->store->cmd, room->room, room->len);
+    redis_command_begin(&undo->store->args.cmd);
+    redis_command_add_text(&undo->store->args.cmd, "SREM");
+    args_add_node_key(&undo->store->args, job->node, KEY_NODE_ROOMS);
+    redis_command_add(&undo->store->args.cmd, room->room, room->len);
     store_send_command(undo->store, on_removed, room);
 }
 
@@ -154,10 +154,10 @@ static void start_page(struct undo_job *job)
 {
     struct store *store = job->undo->store;
 
-    redis_command_begin(&store->cmd);
-    redis_command_add_text(&store->cmd, "SRANDMEMBER");
-    args_add_node_key(store, job->node, KEY_NODE_ROOMS);
-    redis_command_add_u64(&store->cmd, UNDO_PAGE);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "SRANDMEMBER");
+    args_add_node_key(&store->args, job->node, KEY_NODE_ROOMS);
+    redis_command_add_u64(&store->args.cmd, UNDO_PAGE);
     store_send_command(store, on_page, job);
 }
 
@@ -183,13 +183,14 @@ void undo_start(struct undo *undo, const char *node, uint64_t silent_ms)
     job->undo = undo;
     strcpy(job->node, node);
     undo->job = job;
-    scripts_begin(&store->cmd, SCRIPT_CLAIM, 2);
-    args_add_fleet_key(store, KEY_NODES);
-    args_add_node_key(store, node, KEY_NODE_CLAIM);
-    redis_command_add_text(&store->cmd, node);
-    redis_command_add_u64(&store->cmd, silent_ms);
-    redis_command_add_text(&store->cmd, store->node);
-    redis_command_add_u64(&store->cmd, 1000u * (uint64_t)store->config->lease_secs);
+    scripts_begin(&store->args.cmd, SCRIPT_CLAIM, 2);
+    args_add_fleet_key(&store->args, KEY_NODES);
+    args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
+    redis_command_add_text(&store->args.cmd, node);
+    redis_command_add_u64(&store->args.cmd, silent_ms);
+    redis_command_add_text(&store->args.cmd, store->node);
+    redis_command_add_u64(&store->args.cmd,
+                          1000u * (uint64_t)store->config->lease_secs);
     store_send_script(store, SCRIPT_CLAIM, on_claimed, job);
 }
 
