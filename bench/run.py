@@ -25,6 +25,7 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = ROOT / "build" / "bin"
 RESULTS = ROOT / "bench" / "results" / "latest.json"
 REPORT = ROOT / "docs" / "benchmarks.md"
 MARKS = ("<!-- results: written by script/bench -->", "<!-- end of results -->")
@@ -168,7 +169,7 @@ def median(runs):
         values = [run[name] for run in runs]
         if name in ("faults", "errors", "missing", "repeats"):
             out[name] = sum(values)
-        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        elif isinstance(value, (bool, str)) or None in values:
             out[name] = value
         else:
             out[name] = statistics.median(values)
@@ -184,7 +185,7 @@ def machine():
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
                             / 2**30),
-        "kernel": platform.release(),
+        "kernel": re.match(r"[\d.]+", platform.release()).group(),
         "redis": re.search(r"v=(\S+)", version).group(1),
     }
 
@@ -192,10 +193,9 @@ def machine():
 def show(value):
     if value is None:
         return ""
-    if value >= 1000:
+    if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 100 else \
-        f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
 def table(scenarios):
@@ -219,9 +219,9 @@ def write_report(report):
         MARKS[0],
         "",
         f"Medians of {report['rounds']} rounds of {report['seconds']} s,"
-        f" {report['date']}, on {where['cpu']}, {where['cores']} cores,"
-        f" {where['memory_gib']} GiB, Linux {where['kernel']}, Redis {where['redis']};"
-        f" the gateway with one worker. Made with `{report['command']}`.",
+        f" {report['date']}, made with `{report['command']}`",
+        f"on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB,"
+        f" Linux {where['kernel']}, Redis {where['redis']}; the gateway with one worker.",
         "",
         *table(report["scenarios"]),
         "",
@@ -250,8 +250,8 @@ def parse_arguments():
                         help="one round of 2 s; writes no report")
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="only rows whose name contains TEXT; writes no report")
-    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "bin",
-                        metavar="DIR", help="where the programs are")
+    parser.add_argument("--bin", type=pathlib.Path, default=BIN, metavar="DIR",
+                        help="other programs than build/bin; writes no report")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 2
@@ -279,7 +279,7 @@ def main():
     scenarios = {name: {target: median(runs[name][target]) for target in TARGETS}
                  for name in names}
     print("\n".join(table(scenarios)))
-    if not options.quick and not options.only:
+    if not options.quick and not options.only and options.bin == BIN:
         write_report({
             "date": datetime.date.today().isoformat(),
             "machine": machine(),

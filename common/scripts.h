@@ -20,6 +20,7 @@
     X(SCRIPT_LEAVE, leave)                                                             \
     X(SCRIPT_MEMBERS, members)                                                         \
     X(SCRIPT_PUBLISH, publish)                                                         \
+    X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
     X(SCRIPT_SYNC, sync)                                                               \
     X(SCRIPT_UNDO, undo)                                                               \

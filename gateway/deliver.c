@@ -75,7 +75,14 @@ static void take_line(struct room *room, const char *line, size_t len)
     room->seq++;
     give_live(room, frame);
     follow_on_message(room, frame);
-    frame_unref(frame);
+    frame_unref(room->last);
+    room->last = frame; /* takes the reference */
+}
+
+static void forget_last(struct room *room)
+{
+    frame_unref(room->last);
+    room->last = NULL;
 }
 
 static void start_backfill(struct room *room)
@@ -114,7 +121,7 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq)
 {
     if (!room->epoch[0])
         return;
-    if (strcmp(room->epoch, epoch) != 0 || seq < room->seq)
+    if (strcmp(room->epoch, epoch) != 0)
         room_needs_sync(room);
     else if (seq > room->seq) {
         note_heard(room, (struct json_text){epoch, strlen(epoch)}, seq);
@@ -132,6 +139,7 @@ static void skip_to(struct room *room, uint64_t next)
         follow_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
     }
     follow_drop_ring(room);
+    forget_last(room);
     room->seq = next - 1;
 }
 
@@ -361,8 +369,10 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
     kept = keep(n);
     list_add(&room->recent, &kept->link);
     give_all(room, kept, now_ms);
-    if (n->kind == ROOM_NOTICE_CLOSED) /* the next join makes another one */
+    if (n->kind == ROOM_NOTICE_CLOSED) { /* the next join makes another one */
         room->epoch[0] = '\0';
+        forget_last(room);
+    }
     drop_recent(room);
     room_release(room);
 }
@@ -393,6 +403,7 @@ static void reset(struct room *room, const struct room_joined *state)
              (unsigned long long)room->seq);
     metric_add(&room->rooms->metrics->resets_total, 1);
     memcpy(room->epoch, state->epoch, sizeof(room->epoch));
+    forget_last(room);
     room->seq = state->seq;
     room->rev = state->rev;
     for (int i = 0; i < 2; i++)
@@ -458,8 +469,7 @@ static void on_adopted(struct room *room)
 
 static void on_synced(struct room *room, const struct room_joined *state)
 {
-    if (room->epoch[0] &&
-        (strcmp(room->epoch, state->epoch) != 0 || state->seq < room->seq))
+    if (room->epoch[0] && strcmp(room->epoch, state->epoch) != 0)
         reset(room, state);
     else
         deliver_position(room, state->epoch, state->seq);
@@ -473,6 +483,12 @@ static void on_member_gone(struct room *room)
     drop_recent(room);
 }
 
+static void on_freed(struct room *room)
+{
+    on_member_gone(room);
+    forget_last(room);
+}
+
 void deliver_init(struct rooms *rooms)
 {
     rooms->watch = (struct room_watch){
@@ -480,6 +496,6 @@ void deliver_init(struct rooms *rooms)
         .on_synced = on_synced,
         .on_acked = give_recent,
         .on_member_gone = on_member_gone,
-        .on_freed = on_member_gone,
+        .on_freed = on_freed,
     };
 }

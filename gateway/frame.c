@@ -87,3 +87,10 @@ size_t frame_len(const struct frame *f)
 {
     return f->len;
 }
+
+bool frame_is_text(const struct frame *f, const char *text, size_t len)
+{
+    size_t header = len < 126 ? 2 : len <= 0xffff ? 4 : 10;
+
+    return f->len == header + len && memcmp(f->bytes + header, text, len) == 0;
+}

@@ -7,6 +7,7 @@
 #ifndef GATEWAY_FRAME_H
 #define GATEWAY_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,8 @@ void frame_unref(struct frame *f);
 /* The bytes for the wire. Borrowed: valid while the caller holds a reference. */
 uv_buf_t frame_bytes(const struct frame *f);
 size_t frame_len(const struct frame *f);
+
+/* Whether its payload is `text`. Not for frame_new_raw. */
+bool frame_is_text(const struct frame *f, const char *text, size_t len);
 
 #endif

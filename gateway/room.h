@@ -96,6 +96,7 @@ struct room {
 
     char epoch[PROTO_EPOCH_LEN + 1]; /* empty: not known yet */
     uint64_t seq, rev;               /* what live members have */
+    struct frame *last; /* message `seq`, to compare with Redis's; NULL: not known */
     char heard_epoch[PROTO_EPOCH_LEN + 1];
     uint64_t heard; /* the highest number seen in a notice */
 

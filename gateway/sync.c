@@ -2,7 +2,14 @@
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
  *                                         -> start_extras -> on_extras -> store_send_leave
- *                                         -> room_on_synced
+ *                -> compare -> on_last_line -> room_on_synced
+ *                        |          |
+ *                        +----------+-> start_remake, and all over again
+ *
+ * Compared are the epoch, the number and the last line that was seen with the list's line of
+ * that number: a Redis that is behind, or goes on from an older state of itself, has
+ * lost what was acked. Then the room gets a new epoch, once (lua/remake.lua), and members
+ * are told by `reset`.
  *
  * The users may change between two pages; then the walk begins again, which does no harm.
  */
@@ -26,17 +33,22 @@ struct sync {
     uint32_t seen;  /* how many there were: another number begins again */
     unsigned users; /* sent so far */
     struct room_joined state;
+    uint64_t seq; /* the room's when the page was sent: Redis had that many then */
+    struct frame *last; /* message last_seq, as it was seen here */
+    uint64_t last_seq;
     char cursor[24]; /* of the HSCAN over on:<node> */
 };
 
 static void start_page(struct sync *sync);
 static void start_extras(struct sync *sync);
+static void compare(struct sync *sync);
 
 static void end_sync(struct sync *sync, bool ok)
 {
     struct room *room = sync->room;
     struct room_joined state = sync->state;
 
+    frame_unref(sync->last);
     free(sync);
     room_on_synced(room, ok, &state);
 }
@@ -72,7 +84,7 @@ static void on_extras(void *data, int status, const redisReply *reply)
     }
     snprintf(sync->cursor, sizeof(sync->cursor), "%.20s", reply_text(reply, 0).base);
     if (strcmp(sync->cursor, "0") == 0)
-        end_sync(sync, true);
+        compare(sync);
     else
         start_extras(sync);
 }
@@ -89,6 +101,88 @@ static void start_extras(struct sync *sync)
     redis_command_add_u64(&store->args.cmd, SYNC_USERS);
     store_send_command(store, on_extras, sync);
 }
+
+/* ---- has Redis what was seen here? ---- */
+
+static void start_over(struct sync *sync)
+{
+    frame_unref(sync->last);
+    sync->last = NULL;
+    sync->at = sync->users = 0;
+    strcpy(sync->cursor, "0");
+    start_page(sync);
+}
+
+static void on_remade(void *data, int status, const redisReply *reply)
+{
+    struct sync *sync = data;
+
+    (void)reply;
+    if (status < 0)
+        end_sync(sync, false);
+    else
+        start_over(sync);
+}
+
+static void start_remake(struct sync *sync)
+{
+    struct store *store = sync->store;
+
+    scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 2);
+    args_add_key(&store->args, sync->room, KEY_META);
+    args_add_key(&store->args, sync->room, KEY_MEMBERS);
+    redis_command_add_text(&store->args.cmd, sync->known);
+    args_add_new_epoch(&store->args);
+    store_send_script(store, SCRIPT_REMAKE, on_remade, sync);
+}
+
+/* A moderator may have put the tombstone in its place meanwhile. */
+static bool is_tombstone(const struct room *room, uint64_t seq, struct json_text line)
+{
+    char rest[64];
+    size_t head = room->message_head.len;
+    int len =
+        snprintf(rest, sizeof(rest), "%llu,\"deleted\":true", (unsigned long long)seq);
+
+    return line.len > head + (size_t)len &&
+           memcmp(line.base + head, rest, (size_t)len) == 0;
+}
+
+static void on_last_line(void *data, const struct follow_history *history)
+{
+    struct sync *sync = data;
+    struct json_text line;
+
+    if (!history || history->count == 0 || history->first != sync->last_seq) {
+        end_sync(sync, history != NULL); /* no longer held: nothing to compare */
+        return;
+    }
+    line = history->lines[0];
+    if (frame_is_text(sync->last, line.base, line.len) ||
+        is_tombstone(sync->room, sync->last_seq, line))
+        end_sync(sync, true);
+    else
+        start_remake(sync);
+}
+
+static void compare(struct sync *sync)
+{
+    struct room *room = sync->room;
+
+    if (strcmp(sync->known, sync->state.epoch) != 0) {
+        end_sync(sync, true);
+    } else if (sync->state.seq < sync->seq) {
+        start_remake(sync);
+    } else if (room->last) {
+        sync->last = frame_ref(room->last);
+        sync->last_seq = room->seq;
+        store_history(sync->store, room, room->seq - 1, 0, 1, on_last_line, sync);
+    } else {
+        end_sync(sync, true);
+    }
+}
+
+/* ---- pages of users ---- */
 
 static void take_kicks(struct sync *sync, const redisReply *reply)
 {
@@ -124,7 +218,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     else if (reply_number(reply, 5) > sync->users)
         start_extras(sync);
     else
-        end_sync(sync, true);
+        compare(sync);
 }
 
 static void start_page(struct sync *sync)
@@ -135,6 +229,7 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
+    sync->seq = room->seq;
     scripts_begin(&store->args.cmd, SCRIPT_SYNC, 7);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);

@@ -15,5 +15,6 @@
 if redis.call('EXISTS', KEYS[3]) == 1 then
     return 0
 end
+local removed = redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[2], KEYS[4])
-return redis.call('ZREM', KEYS[1], ARGV[1])
+return removed

@@ -23,6 +23,8 @@ if ARGV[3] ~= '1' and (redis.call('EXISTS', KEYS[2]) == 0
     or redis.call('EXISTS', KEYS[3]) == 1 or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
     return {'dead'}
 end
+redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
+redis.call('HLEN', KEYS[4])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])

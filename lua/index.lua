@@ -8,16 +8,24 @@
 -- ARGV[…]  room                 in the order of the pairs
 -- Returns  how many rooms are new in the index
 --
--- Cost O(rooms in the call * log rooms). A room that is gone is not written.
+-- Cost O(rooms in the call * log rooms). A room that is gone is not put in; if it is in,
+-- it counts as empty, until it is taken off.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local new = 0
+local members = {}
 
+redis.call('ZCARD', KEYS[2]) -- of another type: fails before the first write
+for i = 1, #ARGV do
+    members[i] = redis.call('HLEN', KEYS[2 * i + 2])
+end
 for i = 1, #ARGV do
     if redis.call('EXISTS', KEYS[2 * i + 1]) == 1 then
         new = new + redis.call('ZADD', KEYS[1], now, ARGV[i])
-        redis.call('ZADD', KEYS[2], redis.call('HLEN', KEYS[2 * i + 2]), ARGV[i])
+        redis.call('ZADD', KEYS[2], members[i], ARGV[i])
+    else
+        redis.call('ZADD', KEYS[2], 'XX', 0, ARGV[i]) -- where the slow walk looks
     end
 end
 return new

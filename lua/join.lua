@@ -31,14 +31,17 @@ if banned == 0 or banned > now then
     return {'banned', banned == 0 and 0 or banned - now}
 end
 
+redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
+redis.call('LLEN', KEYS[4])
 local made = 0
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
     epoch = ARGV[4]
     made = 1
-    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
+    -- First what Redis refuses when memory is full: behind a DEL it would not.
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
         'created_at', now, 'shard_id', ARGV[6])
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
 end
 
 if redis.call('HGET', KEYS[3], user) ~= epoch then

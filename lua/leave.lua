@@ -20,6 +20,7 @@
 local user = ARGV[1]
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 local came_in = redis.call('HGET', KEYS[3], user)
+redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
 if came_in then
     redis.call('HDEL', KEYS[3], user)
 end

@@ -78,7 +78,6 @@ if #lines == 0 then
     return results
 end
 
-redis.call('HSET', KEYS[1], 'seq', seq)
 if tonumber(ARGV[1]) > 0 then
     local length = redis.call('RPUSH', KEYS[2], unpack(lines))
     if length == #lines then
@@ -87,6 +86,10 @@ if tonumber(ARGV[1]) > 0 then
     if length > tonumber(ARGV[1]) then
         redis.call('LTRIM', KEYS[2], -ARGV[1], -1)
     end
+end
+redis.call('HSET', KEYS[1], 'seq', seq) -- here, because RPUSH may fail
+if tonumber(ARGV[1]) == 0 then
+    redis.call('DEL', KEYS[2]) -- of a time with a history: its numbers would be wrong
 end
 for _, key in ipairs(remember) do
     redis.call('SET', KEYS[key], stored[key - 5], 'EX', ARGV[2])

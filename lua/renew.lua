@@ -12,10 +12,12 @@
 --
 -- Cost O(1).
 
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+local users = redis.call('HLEN', KEYS[3])
+
 if redis.call('EXISTS', KEYS[2]) == 1 then
     for i = 1, 4 do
         redis.call('PEXPIRE', KEYS[i], ARGV[1])
     end
 end
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
-return {meta[1] or '', tonumber(meta[2] or 0), redis.call('HLEN', KEYS[3])}
+return {meta[1] or '', tonumber(meta[2] or 0), users}

@@ -27,14 +27,18 @@ if closed and closed:sub(1, #ARGV[1] + 1) == ARGV[1] .. ' ' then
     return {'closed', closed:sub(#ARGV[1] + 2)}
 end
 
+redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
+redis.call('HLEN', KEYS[6])
 local kicks = {}
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
     local time = redis.call('TIME')
     epoch = ARGV[2]
-    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+    -- First what Redis refuses when memory is full: behind a DEL it would not.
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at',
         time[1] * 1000 + math.floor(time[2] / 1000), 'shard_id', ARGV[4])
+    redis.call('PEXPIRE', KEYS[1], ARGV[3]) -- also if nobody is put in
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[6]) -- their revs mean nothing now
 end
 
 local function is_kicked(user, joined_rev)

@@ -17,11 +17,11 @@
 -- Cost O(most).
 
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
-local page = redis.call('HSCAN', KEYS[3], 0, 'COUNT', ARGV[1])[2]
+local page = redis.call('HRANDFIELD', KEYS[3], ARGV[1], 'WITHVALUES')
 local before = redis.call('HLEN', KEYS[2])
 local lines = {}
 
-for i = 1, math.min(#page, 2 * tonumber(ARGV[1])), 2 do
+for i = 1, #page, 2 do
     local user = page[i]
     redis.call('HDEL', KEYS[3], user)
     if epoch and page[i + 1] == epoch and redis.call('HEXISTS', KEYS[2], user) == 1

@@ -11,6 +11,8 @@
 -- Cost O(rooms in the call * log rooms).
 
 local gone = {}
+
+redis.call('ZCARD', KEYS[1]) -- of another type: fails before the first write
 for i = 1, #ARGV do
     if redis.call('EXISTS', KEYS[i + 2]) == 0 then
         redis.call('ZREM', KEYS[2], ARGV[i])

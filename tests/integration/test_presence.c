@@ -243,6 +243,73 @@ static void a_flushed_redis_is_noticed_with_the_links_up(void **state)
     chat_close(bob);
 }
 
+static const struct {
+    const char *name;
+    const char *change; /* of Redis, as if it had come back from an older state */
+    int seq;            /* where that leaves the room */
+} lost_tails[] = {
+    {"behind",
+     "redis.call('HSET', KEYS[1], 'seq', 3) redis.call('LTRIM', KEYS[2], 0, 2)", 3},
+    {"gone on with other messages",
+     "redis.call('LSET', KEYS[2], -1, "
+     "'{\"type\":\"message\",\"room\":\"tail\",\"seq\":5,'"
+     " .. '\"user\":\"eve\",\"text\":\"other\",\"ts\":1}')",
+     5},
+};
+
+static void a_redis_that_lost_its_tail_begins_a_new_epoch(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(lost_tails) / sizeof(lost_tails[0]); i++) {
+        struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+        char epoch[32];
+
+        print_message("  %s\n", lost_tails[i].name);
+        redis_cmd(fleet.redis_port, "FLUSHALL");
+        fleet_wait_all_ready(&fleet);
+        chat_join(ann, "tail", "ann");
+        chat_join(bob, "tail", "bob");
+        snprintf(epoch, sizeof(epoch), "%s", chat_get_text(bob, "epoch"));
+        for (int k = 0; k < 5; k++)
+            chat_say(ann, "tail", "x");
+        for (int k = 0; k < 5; k++)
+            chat_expect_skipping(bob, "message");
+        redis_cmd(fleet.redis_port, "EVAL %s 2 rc:{tail}:meta rc:{tail}:history",
+                  lost_tails[i].change);
+        redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal");
+        chat_expect_skipping(ann, "reset");
+        assert_string_not_equal(chat_get_text(ann, "epoch"), epoch);
+        assert_int_equal(chat_get_number(ann, "seq"), lost_tails[i].seq);
+        chat_expect_skipping(bob, "reset");
+        wait_for_members("tail", 2, 10000);
+        fleet_wait_all_ready(&fleet);
+        assert_int_equal(chat_say(ann, "tail", "y"), lost_tails[i].seq + 1);
+        chat_expect_skipping(bob, "message");
+        assert_string_equal(chat_get_text(bob, "text"), "y");
+        chat_close(ann);
+        chat_close(bob);
+    }
+}
+
+static void a_message_deleted_meanwhile_is_no_lost_tail(void **state)
+{
+    struct chat *ann = on_gateway(0);
+
+    (void)state;
+    chat_join(ann, "tomb", "ann");
+    chat_say(ann, "tomb", "x");
+    redis_cmd(fleet.redis_port, "LSET rc:{tomb}:history -1 %s",
+              "{\"type\":\"message\",\"room\":\"tomb\",\"seq\":1,\"deleted\":true,"
+              "\"ts\":1}");
+    redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal");
+    do
+        chat_expect_skipping(ann, "status");
+    while (strcmp(chat_get_text(ann, "redis"), "up") != 0);
+    assert_int_equal(chat_say(ann, "tomb", "y"), 2);
+    assert_int_equal(fleet_metric(&fleet, 0, "roomcast_gaps_total"), 0);
+    chat_close(ann);
+}
+
 static bool is_unready(void *data)
 {
     struct http_answer answer = {0};
@@ -289,6 +356,8 @@ int main(void)
         cmocka_unit_test(cut_connections_to_redis_lose_no_message),
         cmocka_unit_test(a_redis_that_lost_everything_gets_its_members_back),
         cmocka_unit_test(a_flushed_redis_is_noticed_with_the_links_up),
+        cmocka_unit_test(a_redis_that_lost_its_tail_begins_a_new_epoch),
+        cmocka_unit_test(a_message_deleted_meanwhile_is_no_lost_tail),
         cmocka_unit_test(while_redis_is_away_sockets_stay_and_requests_are_answered),
     };
     return cmocka_run_group_tests(tests, start, stop);

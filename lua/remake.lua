@@ -1,0 +1,20 @@
+-- remake.lua - begin a new epoch in a room whose tail Redis lost.
+--
+-- Atomic because: several gateways find out at once, and only the first may do it.
+--
+-- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev
+-- KEYS[2]  rc:{ROOM}:members   hash     emptied: each node puts its users back (sync.lua)
+-- ARGV[1]  known               the epoch in which numbers were seen that Redis has not
+-- ARGV[2]  epoch               the new one
+-- Returns  the epoch of the room now, or false: no such room
+--
+-- Cost O(members). Fields of rc:{ROOM}:on:NODE under the old epoch count as absent.
+
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch ~= ARGV[1] then
+    return epoch
+end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'rev', 1)
+redis.call('DEL', KEYS[2])
+return ARGV[2]
