@@ -28,7 +28,7 @@
 #include "gateway/upgrade.h"
 
 enum {
-    WRITE_FRAMES = 64, /* in one writev */
+    WRITE_FRAMES = 128, /* in one writev */
     LINGER_SECS = 2,
     OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
@@ -137,7 +137,7 @@ bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class)
         metric_add(&conn->env->metrics->presence_dropped_total, 1);
         return false;
     }
-    if (after > max) {
+    if (after > max && conn->queue.bytes > 0) { /* an empty queue takes anything */
         note_slow(conn);
         if (class == CONN_MESSAGE)
             return false;

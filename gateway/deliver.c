@@ -46,7 +46,8 @@ static void note_heard(struct room *room, struct json_text epoch, uint64_t seq)
         room->heard = seq;
 }
 
-static void give_live(struct room *room, struct frame *frame)
+/* `frame` holds the last `count` messages of the room. */
+static void give_live(struct room *room, struct frame *frame, uint64_t count)
 {
     uint64_t given = 0;
 
@@ -55,28 +56,60 @@ static void give_live(struct room *room, struct frame *frame)
         struct member *member = list_entry(link, struct member, link);
 
         if (member->calls->deliver(member, frame, ROOM_MESSAGE)) {
-            given++;
+            given += count;
             continue;
         }
         /* Too slow: from here on it reads the history as its socket drains. */
         list_remove(link);
         list_add(&room->followers, link);
         member->state = MEMBER_FOLLOWING;
-        member->cursor = room->seq - 1;
+        member->cursor = room->seq - count;
         member->history_until = 0;
     }
     metric_add(&room->rooms->metrics->deliveries_total, given);
 }
 
-static void take_line(struct room *room, const char *line, size_t len)
+/* The next message; takes the reference. */
+static void keep_last(struct room *room, struct frame *frame)
 {
-    struct frame *frame = frame_new_text(line, len);
-
-    room->seq++;
-    give_live(room, frame);
     follow_on_message(room, frame);
     frame_unref(room->last);
-    room->last = frame; /* takes the reference */
+    room->last = frame;
+}
+
+/* Where the line at `at` ends. */
+static const char *line_end(const char *at, const char *end)
+{
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+    return stop ? stop : end;
+}
+
+/* Messages that are next, one a line: in one block for the live members, so that each
+ * costs them one reference; one by one for those who follow. */
+static void take_lines(struct room *room, const char *at, const char *end)
+{
+    size_t count;
+    struct frame *block = frame_new_texts(at, (size_t)(end - at), &count);
+
+    room->seq += count;
+    give_live(room, block, count);
+    if (count == 1) {
+        keep_last(room, block);
+        return;
+    }
+    frame_unref(block);
+    for (; at < end; at = line_end(at, end) + 1) {
+        const char *stop = line_end(at, end);
+
+        if (stop == end || !list_is_empty(&room->followers))
+            keep_last(room, frame_new_text(at, (size_t)(stop - at)));
+    }
+}
+
+static void take_line(struct room *room, struct json_text line)
+{
+    take_lines(room, line.base, line.base + line.len);
 }
 
 static void forget_last(struct room *room)
@@ -105,15 +138,10 @@ static void take_messages(struct room *room, const struct room_notice *n)
         start_backfill(room);
         return;
     }
-    for (uint64_t seq = n->first; seq <= n->last && at < end; seq++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-        if (!stop)
-            stop = end;
-        if (seq > room->seq)
-            take_line(room, at, (size_t)(stop - at));
-        at = stop + 1;
-    }
+    for (uint64_t seq = n->first; seq <= room->seq && at < end; seq++)
+        at = line_end(at, end) + 1; /* what is here already */
+    if (at < end)
+        take_lines(room, at, end);
     follow_all(room);
 }
 
@@ -152,7 +180,7 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
         skip_to(room, h->count ? h->first : h->seq + 1);
         for (size_t i = 0; i < h->count; i++)
             if (h->first + i == room->seq + 1)
-                take_line(room, h->lines[i].base, h->lines[i].len);
+                take_line(room, h->lines[i]);
         metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
         follow_all(room);
         if (room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0 &&

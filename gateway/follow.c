@@ -99,6 +99,12 @@ static void give_from_ring(struct member *member)
     }
 }
 
+static void start_read(struct member *member)
+{
+    member->reading_after = member->cursor;
+    member->is_reading = member->calls->read(member, member->cursor);
+}
+
 void follow_again(struct member *member)
 {
     struct room *room = member->room;
@@ -113,7 +119,7 @@ void follow_again(struct member *member)
         go_live(member);
     else if (in_batches ||
              (member->cursor < room->seq && !ring_has(room, member->cursor + 1)))
-        member->is_reading = member->calls->read(member, member->cursor);
+        start_read(member);
 }
 
 void follow_start(struct member *member, uint64_t after)
@@ -214,6 +220,10 @@ void follow_on_history(struct member *member, const struct follow_history *h)
     member->is_reading = false;
     if (member->state != MEMBER_FOLLOWING)
         return;
+    if (member->reading_after != member->cursor) { /* it has begun anew meanwhile */
+        follow_again(member);
+        return;
+    }
     if (strcmp(h->epoch, member->room->epoch) != 0) {
         room_needs_sync(member->room); /* ends in follow_on_reset */
         return;

@@ -58,6 +58,40 @@ struct frame *frame_new_text(const char *text, size_t len)
     return frame_new(FRAME_TEXT, text, len);
 }
 
+/* Where the line at `at` ends. */
+static const char *line_end(const char *at, const char *end)
+{
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+    return stop ? stop : end;
+}
+
+struct frame *frame_new_texts(const char *text, size_t len, size_t *count)
+{
+    const char *end = text + len;
+    unsigned char header[10], *out;
+    struct frame *f;
+    size_t size = 0;
+
+    *count = 0;
+    for (const char *at = text; at < end; at = line_end(at, end) + 1) {
+        size_t line_len = (size_t)(line_end(at, end) - at);
+
+        (*count)++;
+        size += put_header(header, FRAME_TEXT, line_len) + line_len;
+    }
+    f = new_sized(size);
+    out = f->bytes;
+    for (const char *at = text; at < end; at = line_end(at, end) + 1) {
+        size_t line_len = (size_t)(line_end(at, end) - at);
+
+        out += put_header(out, FRAME_TEXT, line_len);
+        memcpy(out, at, line_len);
+        out += line_len;
+    }
+    return f;
+}
+
 struct frame *frame_new_raw(const void *bytes, size_t len)
 {
     struct frame *f = new_sized(len);

@@ -41,13 +41,14 @@ static uint64_t over_rate(struct session *session)
                       (uint32_t)uv_now(session->env->conn.loop));
 }
 
-static enum proto_error run(struct op *op, const char *text, bool deferred,
-                            uint64_t *wait_ms)
+static enum proto_error run(struct op *op, const char *text,
+                            const struct membership *turn_of, uint64_t *wait_ms)
 {
     enum request_type type = op->req->type;
 
     op->membership = session_find(op->session, op->req->room);
-    if (op->membership && !deferred && session_must_wait(op->membership, type)) {
+    if (op->membership && op->membership != turn_of &&
+        session_must_wait(op->membership, type)) {
         session_defer(op->membership, op->req, text, op->len);
         return PROTO_OK;
     }
@@ -58,7 +59,8 @@ static enum proto_error run(struct op *op, const char *text, bool deferred,
     return ops[type].run(op, wait_ms);
 }
 
-void ops_dispatch(struct session *session, const char *text, size_t len, bool deferred)
+void ops_dispatch(struct session *session, const char *text, size_t len,
+                  const struct membership *turn_of)
 {
     struct metrics *m = session->env->conn.metrics;
     struct proto_request req;
@@ -66,16 +68,16 @@ void ops_dispatch(struct session *session, const char *text, size_t len, bool de
     enum proto_error error = proto_parse(text, len, &req);
     uint64_t wait_ms = 0;
 
-    if (!deferred)
+    if (!turn_of)
         metric_add(&m->requests_total[req.type], 1); /* the table has the same order */
     if (req.type == REQUEST_PING && error == PROTO_OK) {
         pong(session, &req);
         return;
     }
-    if (!deferred && (wait_ms = over_rate(session)) > 0)
+    if (!turn_of && (wait_ms = over_rate(session)) > 0)
         error = PROTO_RATE_LIMITED;
     if (error == PROTO_OK)
-        error = run(&op, text, deferred, &wait_ms);
+        error = run(&op, text, turn_of, &wait_ms);
     if (error != PROTO_OK)
         session_send_error(session, req.id, error, NULL, wait_ms);
 }

@@ -9,7 +9,8 @@
 #include "gateway/session.h"
 
 /* A request came in; session_env.dispatch. */
-void ops_dispatch(struct session *session, const char *text, size_t len, bool deferred);
+void ops_dispatch(struct session *session, const char *text, size_t len,
+                  const struct membership *turn_of);
 
 /* What a handler gets. `membership` is NULL only for join (not in the room yet). */
 struct op {

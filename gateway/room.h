@@ -66,6 +66,7 @@ struct member {
     room_joined_fn on_joined;
     struct join *join;      /* in flight */
     uint64_t cursor;        /* the last message the client was given, unless LIVE */
+    uint64_t reading_after; /* the cursor when the read began */
     uint64_t history_until; /* up to here in batches, behind it as events */
     uint64_t rev;           /* of the join: older notices are not for it */
     unsigned char state;

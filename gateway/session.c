@@ -170,12 +170,13 @@ void session_defer(struct membership *m, const struct proto_request *req,
     list_add(&m->deferred, &request->link);
 }
 
-static void run_deferred(struct session *session, struct request *request)
+static void run_deferred(struct session *session, struct membership *m,
+                         struct request *request)
 {
     list_remove(&request->link);
     list_add(&session->pending, &request->link);
     session->env->dispatch(session, request->data + request->id_len, request->text_len,
-                           true);
+                           m);
     session_end(request);
 }
 
@@ -188,7 +189,7 @@ void session_go_on(struct membership *m)
 
         if (!can_start(m, request->type))
             return;
-        run_deferred(m->session, request);
+        run_deferred(m->session, m, request);
     }
 }
 
@@ -296,6 +297,28 @@ struct membership *session_add_membership(struct session *session)
     return m;
 }
 
+/* Takes the join that is answered now. */
+static struct request *take_busy(struct membership *m)
+{
+    struct request *request = m->busy;
+
+    m->busy = NULL;
+    return request;
+}
+
+/* A join whose answer will find nobody is answered now. Other requests end by themselves. */
+static void end_join(struct session *session, struct membership *m)
+{
+    struct request *request;
+
+    if (!m->busy || m->busy->type != REQUEST_JOIN)
+        return;
+    request = take_busy(m);
+    if (conn_is_open(&session->conn))
+        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
+    session_end(request);
+}
+
 static void forget_membership(struct session *session, struct membership *m)
 {
     list_each(link, &session->pending)
@@ -323,12 +346,13 @@ void session_drop_membership(struct membership *m, bool at_once, const char *rea
         return;
     if (m->member.room)
         room_leave(&m->member, at_once, reason, now_ms(session));
+    end_join(session, m);
     forget_membership(session, m);
     while ((link = list_first(&m->deferred))) {
         struct request *request = list_entry(link, struct request, link);
 
         if (conn_is_open(&session->conn))
-            run_deferred(session, request);
+            run_deferred(session, m, request);
         else
             session_end(request);
     }
@@ -340,15 +364,6 @@ static void on_removed(struct member *member)
 }
 
 /* ---- joining ---- */
-
-/* Takes the join that is answered now; `busy` goes on afterwards. */
-static struct request *take_busy(struct membership *m)
-{
-    struct request *request = m->busy;
-
-    m->busy = NULL;
-    return request;
-}
 
 static void fail_join(struct membership *m, enum proto_error error, uint64_t wait_ms)
 {
@@ -503,7 +518,7 @@ static void on_message(struct conn *conn, const char *text, size_t len)
 {
     struct session *session = session_of(conn);
 
-    session->env->dispatch(session, text, len, false);
+    session->env->dispatch(session, text, len, NULL);
 }
 
 static void on_drained(struct conn *conn)

@@ -23,6 +23,7 @@
 #include "gateway/room.h"
 #include "gateway/store.h"
 
+struct membership;
 struct session;
 
 /* What all sessions of a worker share; owned by the worker. */
@@ -35,9 +36,10 @@ struct session_env {
     struct strbuf reply;                         /* scratch for one answer or event */
     unsigned sessions;                           /* not freed yet */
     bool is_up;                                  /* Redis takes requests */
-    /* A request as text; `deferred`: its turn has come, it does not wait again. */
+    /* A request as text. `turn_of` is NULL, or the membership it has waited for: it does
+     * not wait for that one again. */
     void (*dispatch)(struct session *session, const char *text, size_t len,
-                     bool deferred);
+                     const struct membership *turn_of);
 };
 
 /* Waits for its turn to have something large read for the connection. */

@@ -247,6 +247,7 @@ static void close_all(struct worker *w)
     bus_close(&w->bus);
     redis_link_close(w->link, NULL);
     w->env.store.link = NULL;
+    outbox_fail(&w->env.outbox); /* what waited behind the calls in flight */
     store_run_failed(&w->env.store);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
