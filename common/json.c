@@ -222,13 +222,13 @@ static const char *parse_object(const char *at, const char *end, int depth,
 
 static const char *parse_value(const char *at, const char *end, int depth)
 {
-    if (at == end || depth >= JSON_DEPTH_MAX)
+    if (at == end)
         return NULL;
     switch (*at) {
     case '{':
-        return parse_object(at, end, depth + 1, NULL);
+        return depth < JSON_DEPTH_MAX ? parse_object(at, end, depth + 1, NULL) : NULL;
     case '[':
-        return parse_array(at, end, depth + 1);
+        return depth < JSON_DEPTH_MAX ? parse_array(at, end, depth + 1) : NULL;
     case '"':
         return parse_string(at, end);
     case 't':

@@ -1,5 +1,19 @@
-/* op_signal.c - `signal`: to who is there now, never stored, no answer unless it fails. */
+/* op_signal.c - `signal`: to who is there now, never stored, no answer unless it fails.
+ *
+ * It counts as a request in flight all the same: a client must not send more of them than
+ * Redis takes. */
 #include "gateway/ops.h"
+
+static void on_sent(void *data, int status, const redisReply *reply)
+{
+    struct request *request = data;
+
+    (void)reply;
+    if (status < 0)
+        session_send_error(request->session, session_id(request), PROTO_UNAVAILABLE,
+                           NULL, 0);
+    session_end(request);
+}
 
 enum proto_error op_signal(const struct op *op, uint64_t *wait_ms)
 {
@@ -20,8 +34,7 @@ enum proto_error op_signal(const struct op *op, uint64_t *wait_ms)
     else
         strbuf_add_text(event, "null");
     strbuf_add_char(event, '}');
-    return store_signal(&session->env->store, room, user->name, user->name_len, event) <
-                   0
-               ? PROTO_UNAVAILABLE
-               : PROTO_OK;
+    store_signal(&session->env->store, room, user->name, user->name_len, event, on_sent,
+                 session_begin(session, op->membership, op->req, op->len));
+    return PROTO_OK;
 }

@@ -8,6 +8,12 @@ static struct frame **at(const struct queue *q, uint32_t i)
     return &q->items[(q->head + i) & (q->cap - 1)];
 }
 
+/* What a waiting frame costs, also an empty one: its place here and its header. */
+static size_t cost(const struct frame *frame)
+{
+    return frame_len(frame) + QUEUE_FRAME_BYTES;
+}
+
 static void shrink_if_empty(struct queue *q)
 {
     if (q->count > 0 || q->items == q->first)
@@ -41,7 +47,7 @@ void queue_push(struct queue *q, struct frame *frame)
     if (q->count == q->cap)
         grow(q);
     *at(q, q->count++) = frame_ref(frame);
-    q->bytes += frame_len(frame);
+    q->bytes += cost(frame);
 }
 
 unsigned queue_gather(const struct queue *q, uv_buf_t *bufs, unsigned max,
@@ -69,7 +75,7 @@ void queue_consume(struct queue *q, size_t sent)
         struct frame *gone = *at(q, 0);
 
         sent -= frame_len(gone);
-        q->bytes -= frame_len(gone);
+        q->bytes -= cost(gone);
         q->head = (q->head + 1) & (q->cap - 1);
         q->count--;
         frame_unref(gone);
@@ -83,7 +89,7 @@ void queue_cut(struct queue *q, uint32_t keep)
     while (q->count > keep) {
         struct frame *last = *at(q, --q->count);
 
-        q->bytes -= frame_len(last);
+        q->bytes -= cost(last);
         frame_unref(last);
     }
     if (keep == 0)

@@ -11,12 +11,14 @@
 
 #include "gateway/frame.h"
 
+enum { QUEUE_FRAME_BYTES = 48 }; /* counted for each frame beside its own bytes */
+
 struct queue {
     struct frame **items;      /* a ring */
     struct frame *first[2];    /* the ring while it is small */
     uint32_t head, count, cap; /* cap is a power of two */
     uint32_t head_sent;        /* bytes of the first frame that are gone */
-    size_t bytes;              /* of all frames, the first one whole */
+    size_t bytes;              /* that all frames cost, the first one whole */
 };
 
 /* The struct must not move afterwards. */

@@ -293,7 +293,6 @@ struct membership *session_add_membership(struct session *session)
     list_init(&m->deferred);
     list_add(&session->memberships, &m->link);
     session->rooms_count++;
-    conn_watch(&session->conn, false);
     return m;
 }
 
@@ -442,6 +441,8 @@ static void give_batch(struct member *member, const struct follow_batch *batch)
     proto_begin(out, "history_batch", (struct json_text){NULL, 0});
     session_add_batch(out, member->room, batch->lines, batch->count, batch->more);
     session_send(m->session, out);
+    if (batch->is_first)
+        conn_watch(&m->session->conn, false); /* the first join is in time */
     request = batch->is_first ? take_busy(m) : NULL;
     if (request)
         session_end(request);

@@ -534,8 +534,9 @@ void store_publish(struct store *store, struct room *room, struct list *messages
     store_send_script(store, SCRIPT_PUBLISH, on_published, call);
 }
 
-int store_signal(struct store *store, const struct room *room, const char *user,
-                 size_t user_len, const struct strbuf *event)
+void store_signal(struct store *store, const struct room *room, const char *user,
+                  size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,
+                  void *data)
 {
     struct strbuf *notice = &store->args.scratch;
 
@@ -550,5 +551,5 @@ int store_signal(struct store *store, const struct room *room, const char *user,
     args_add_key(&store->args, room, KEY_EVENTS);
     redis_command_add(&store->args.cmd, store->args.scratch.data,
                       store->args.scratch.len);
-    return redis_link_send(store->link, &store->args.cmd, NULL, NULL);
+    store_send_command(store, on_reply, data);
 }

@@ -89,10 +89,10 @@ void store_members(struct store *store, const struct room *room, const char *cur
                    unsigned limit, unsigned exact_max, store_members_fn on_done,
                    void *data);
 
-/* Tells every gateway a signal; not stored, not waited for. 0 or UV_ENOTCONN. */
-int store_signal(struct store *store, const struct room *room, const char *user,
-                 size_t user_len, const struct strbuf *event)
-    __attribute__((warn_unused_result));
+/* Tells every gateway a signal; not stored. */
+void store_signal(struct store *store, const struct room *room, const char *user,
+                  size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,
+                  void *data);
 
 /* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
 void store_renew(struct store *store, struct room *room);

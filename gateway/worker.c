@@ -30,10 +30,13 @@
 
 enum {
     BACKLOG = 4096,
-    DRAIN_TICK_MS = 50,
+    DRAIN_TICK_MS = 20,
     ALIVE_MS = 500,
     ALIVE_MAX_NS = 5,   /* seconds */
-    LAST_WORD_MS = 500, /* for Redis to answer, at the end */
+    END_GRACE_MS = 400, /* so long before the end of the drain, nobody is waited for */
+    LAST_CALL_MS =
+        200, /* and so long before it, this node is forgotten or left as it is */
+    LAST_WORD_MS = 40, /* for Redis to answer that */
 };
 
 struct worker {
@@ -272,9 +275,14 @@ static void on_buried(void *data, int status, const redisReply *reply)
         w->bury_at_ms = uv_now(&w->loop); /* on_drain_tick closes */
 }
 
-/* Nobody is left: Redis may forget this node, and then everything closes. */
+/* Nobody is left, or the time is over: whoever is still here goes, Redis may forget this
+ * node, and then everything closes. */
 static void start_end(struct worker *w)
 {
+    list_each(link, &w->env.conn.all)
+    {
+        conn_close(list_entry(link, struct conn, all), CONN_END_DRAINING);
+    }
     w->is_burying = true;
     w->bury_at_ms = uv_now(&w->loop) + LAST_WORD_MS;
     if (w->env.is_up)
@@ -283,12 +291,25 @@ static void start_end(struct worker *w)
         w->bury_at_ms = uv_now(&w->loop);
 }
 
+/* A returning client has all of its grace, but for the last ones: they have a bit less, so
+ * that this node leaves nothing behind. Where the drain is too short for the grace, who
+ * is still in it is left to the lease. */
+static void end_grace(struct worker *w)
+{
+    uint64_t drain_ms = 1000u * (uint64_t)w->config->drain_secs;
+
+    if (drain_ms >= 2 * (uint64_t)w->config->presence_grace_ms)
+        rooms_end_grace(&w->env.rooms, uv_now(&w->loop), true);
+}
+
 static void on_drain_tick(uv_timer_t *timer)
 {
     struct worker *w = timer->data;
     uint64_t now_ms = uv_now(&w->loop);
     uint64_t since = now_ms - w->drain.started_ms;
-    bool is_late = since + LAST_WORD_MS >= 1000u * (uint64_t)w->config->drain_secs;
+    uint64_t drain_ms = 1000u * (uint64_t)w->config->drain_secs;
+    bool is_empty = list_is_empty(&w->env.conn.all) &&
+                    (w->env.rooms.map.count == 0 || !w->env.is_up);
 
     if (w->is_burying) {
         if (now_ms >= w->bury_at_ms)
@@ -296,10 +317,9 @@ static void on_drain_tick(uv_timer_t *timer)
         return;
     }
     drain_step(&w->drain, now_ms);
-    if (list_is_empty(&w->env.conn.all) &&
-        (w->env.rooms.map.count == 0 || !w->env.is_up))
-        start_end(w);
-    else if (is_late)
+    if (since + END_GRACE_MS >= drain_ms)
+        end_grace(w);
+    if (is_empty || since + LAST_CALL_MS >= drain_ms)
         start_end(w);
 }
 
