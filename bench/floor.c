@@ -149,8 +149,7 @@ static void flush_room(struct floor *f, struct room *room)
         parts[i].iov_len = room->ends[i] - start;
         start = room->ends[i];
     }
-    list_each(link, &room->members)
-    {
+    list_each(link, &room->members) {
         struct client *c = list_entry(link, struct client, member);
 
         parts[count].iov_base = c->acks.data;
@@ -387,7 +386,8 @@ static void turn(struct floor *f)
         else
             on_client(f, events[i].data.ptr, events[i].events);
     }
-    list_each(link, &f->spoken) flush_room(f, list_entry(link, struct room, spoken));
+    list_each(link, &f->spoken)
+        flush_room(f, list_entry(link, struct room, spoken));
 }
 
 static int open_listener(int port)

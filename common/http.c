@@ -208,8 +208,7 @@ void http_close(struct http_server *server)
         return;
     }
     h2o_context_request_shutdown(&server->context);
-    list_each(link, &server->sockets)
-    {
+    list_each(link, &server->sockets) {
         uv_os_fd_t fd;
 
         if (uv_fileno((uv_handle_t *)&list_entry(link, struct socket, link)->tcp,

@@ -208,7 +208,10 @@ static enum proto_error read_key(struct json_text token, struct proto_request *r
 
 static enum proto_error read_kind(struct json_text token, struct proto_request *req)
 {
-    return read_short(token, &req->kind, PROTO_KIND_MAX);
+    enum proto_error error = read_short(token, &req->kind, PROTO_KIND_MAX);
+
+    compact(token, &req->kind);
+    return error;
 }
 
 static enum proto_error read_cursor(struct json_text token, struct proto_request *req)
@@ -289,7 +292,7 @@ enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request
     /* Each value is decoded or made compact once; an escape takes six bytes for one. */
     strbuf_reset(&decoded, 512 * 1024);
     strbuf_reserve(&decoded, 7 * len + 16);
-    if (json_scan(bytes, len, &members) < 0)
+    if (json_scan(bytes, len, &members) < 0 || members.count > PROTO_MEMBERS_MAX)
         return PROTO_BAD_REQUEST;
     req->id = find(&members, "id");
     if (req->id.base && !is_id(req->id)) {

@@ -20,6 +20,7 @@ enum {
     PROTO_LIMIT_MAX = 1000,
     PROTO_EPOCH_LEN = 16,
     PROTO_ID_MAX = 2 + 64 * 6, /* a string of 64 bytes, each escaped */
+    PROTO_MEMBERS_MAX = 256,   /* of a request's object, unknown ones too */
     PROTO_BATCH_BYTES = 256 * 1024,
     PROTO_BATCH_MESSAGES = 1000,
 };
@@ -83,10 +84,10 @@ enum proto_field {
  * buffer of the thread that the next proto_parse overwrites. */
 struct proto_request {
     enum request_type type;
-    unsigned fields;     /* which of the fields below are there */
-    struct json_text id; /* the JSON token, as sent */
-    struct json_text room, user, key, kind, cursor; /* decoded */
-    struct json_text text, data;                    /* JSON, fit for an event */
+    unsigned fields;                          /* which of the fields below are there */
+    struct json_text id;                      /* the JSON token, as sent */
+    struct json_text room, user, key, cursor; /* decoded */
+    struct json_text text, kind, data;        /* JSON, fit for an event */
     struct json_text since_epoch;
     uint64_t since_seq, before;
     unsigned limit;

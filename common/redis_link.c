@@ -231,7 +231,9 @@ static uint64_t next_pause_ms(struct redis_link *link)
 static void retry_later(struct redis_link *link, const char *why)
 {
     uint64_t pause_ms = next_pause_ms(link);
+    unsigned kind = metric_label("redis_errors_total", "connection");
 
+    metric_add(&link->opts.metrics->redis_errors_total[kind], 1);
     drop_tcp(link);
     link->state = LINK_DOWN;
     link->must_restart = false;
@@ -379,8 +381,7 @@ static void take_reply(struct redis_link *link, redisReply *reply)
     if (is_error)
         on_error_reply(link, reply->str);
     if (link->opts.for_notices && link->state == LINK_READY) {
-        if (!is_error)
-            link->opts.on_push(link->opts.owner, reply);
+        link->opts.on_push(link->opts.owner, reply);
         return;
     }
     if (link->pending_count == 0) {

@@ -45,7 +45,7 @@ struct redis_link_opts {
     void (*on_ready)(void *owner);
     /* The link is no longer ready; all commands have had their callbacks. */
     void (*on_lost)(void *owner, const char *why);
-    void (*on_push)(void *owner, const redisReply *reply); /* borrowed */
+    void (*on_push)(void *owner, const redisReply *reply); /* borrowed; also errors */
 };
 
 /* A command being put together, in RESP; zeroed is ready for redis_command_begin. */

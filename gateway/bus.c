@@ -180,6 +180,21 @@ static void on_confirmed(struct bus *bus)
         room_on_subscribed(room);
 }
 
+/* The link has logged it. Without the expiry of rooms one can live, without a room's notices
+ * not. */
+static void on_refused(struct bus *bus)
+{
+    struct list *first = list_first(&bus->ops);
+    bool was_room;
+
+    if (!first)
+        return;
+    was_room = list_entry(first, struct bus_op, link)->room != NULL;
+    drop_op(list_entry(first, struct bus_op, link));
+    if (was_room)
+        redis_link_restart(bus->link, "a subscription is refused");
+}
+
 static struct json_text next_word(const char **at, const char *end)
 {
     const char *first = *at;
@@ -274,6 +289,10 @@ static void on_push(void *owner, const redisReply *reply)
     struct bus *bus = owner;
     struct json_text what;
 
+    if (reply->type == REDIS_REPLY_ERROR) {
+        on_refused(bus);
+        return;
+    }
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
         return;
     what = reply_text(reply, 0);

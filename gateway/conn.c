@@ -139,8 +139,11 @@ bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class)
     }
     if (after > max && conn->queue.bytes > 0) { /* an empty queue takes anything */
         note_slow(conn);
-        if (class == CONN_MESSAGE)
+        if (class == CONN_MESSAGE) {
+            conn->above_low = true; /* so that on_drained comes */
+            mark_dirty(conn);
             return false;
+        }
     }
     push(conn, frame);
     return true;
@@ -539,8 +542,7 @@ static struct conn *find_largest(struct conn_env *env)
 {
     struct conn *largest = NULL;
 
-    list_each(link, &env->all)
-    {
+    list_each(link, &env->all) {
         struct conn *conn = list_entry(link, struct conn, all);
 
         if (conn->state == CONN_OPEN &&
@@ -562,10 +564,8 @@ static void bound_queues(struct conn_env *env)
     for (unsigned i = 0; i < env->workers_count; i++)
         sum += metric_read(&env->workers[i]->send_queue_bytes);
     while (sum > limit && (largest = find_largest(env)) && largest->queue.bytes > 0) {
-        size_t before = env->queued_bytes;
-
+        sum -= largest->queue.bytes < sum ? largest->queue.bytes : sum;
         conn_close(largest, CONN_END_SLOW);
-        sum -= before - env->queued_bytes;
     }
 }
 
@@ -591,6 +591,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
 {
     struct metrics *m = conn->env->metrics;
     bool was_open = conn->state == CONN_OPEN;
+    bool was_handshake = conn->state == CONN_HANDSHAKE;
 
     assert(state > (enum conn_state)conn->state);
     conn->state = (unsigned char)state;
@@ -603,6 +604,9 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
         reader_free(conn->reader);
         conn->reader = NULL;
     }
+    if (was_handshake && state != CONN_OPEN)
+        metric_add(
+            &m->disconnects_total[metric_label("disconnects_total", "handshake")], 1);
     if (was_open) {
         metric_sub(&m->connections, 1);
         metric_add(&m->disconnects_total[metric_label("disconnects_total",
@@ -682,8 +686,13 @@ static void ping_if_due(struct conn *conn)
     if (now_s(conn) < conn->ping_at_s)
         return;
     conn->ping_at_s += (uint32_t)conn->env->config->ping_interval_secs;
-    if (is_stopped(conn)) /* its pongs are not read either */
+    if (conn->paused) /* its pongs are not read either */
         return;
+    if (conn->choked) { /* nor these, but here the client is the reason */
+        if (++conn->missed_pongs > PONGS_MISSED_MAX)
+            conn_close(conn, CONN_END_SLOW);
+        return;
+    }
     if (conn->missed_pongs >= PONGS_MISSED_MAX) {
         conn_close(conn, CONN_END_NO_PONG);
         return;

@@ -21,6 +21,8 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 
+enum { RECENT_MAX = 1000 }; /* notices kept for who waits for its ack */
+
 /* A notice that is no message, taken apart once for all members. */
 struct kept {
     struct list link;
@@ -51,8 +53,7 @@ static void give_live(struct room *room, struct frame *frame, uint64_t count)
 {
     uint64_t given = 0;
 
-    list_each(link, &room->live)
-    {
+    list_each(link, &room->live) {
         struct member *member = list_entry(link, struct member, link);
 
         if (member->calls->deliver(member, frame, ROOM_MESSAGE)) {
@@ -162,8 +163,7 @@ static void skip_to(struct room *room, uint64_t next)
 {
     if (next <= room->seq + 1)
         return;
-    list_each(link, &room->live)
-    {
+    list_each(link, &room->live) {
         follow_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
     }
     follow_drop_ring(room);
@@ -177,6 +177,8 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
     if (!h || strcmp(h->epoch, room->epoch) != 0) {
         room->needs_sync = true;
     } else {
+        uint64_t before = room->seq;
+
         skip_to(room, h->count ? h->first : h->seq + 1);
         for (size_t i = 0; i < h->count; i++)
             if (h->first + i == room->seq + 1)
@@ -184,7 +186,7 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
         metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
         follow_all(room);
         if (room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0 &&
-            h->count > 0)
+            room->seq > before)
             start_backfill(room);
     }
     room_release(room);
@@ -315,14 +317,18 @@ static bool somebody_waits_for_ack(const struct room *room)
     return false;
 }
 
-static void drop_recent(struct room *room)
+static void clear_recent(struct room *room)
 {
-    if (list_is_empty(&room->recent) || somebody_waits_for_ack(room))
-        return;
-    list_each(link, &room->recent)
-    {
+    list_each(link, &room->recent) {
         kept_free(list_entry(link, struct kept, link));
     }
+    room->recent_count = 0;
+}
+
+static void drop_recent(struct room *room)
+{
+    if (!list_is_empty(&room->recent) && !somebody_waits_for_ack(room))
+        clear_recent(room);
 }
 
 /* Out of the room are those whom a kick or a closing is about. */
@@ -341,13 +347,30 @@ static void put_out(struct member *member, const struct kept *kept, uint64_t now
     member->calls->removed(member);
 }
 
+/* For those who have no ack yet. Kicks and closings are never forgotten before. */
+static void remember(struct room *room, struct kept *kept)
+{
+    list_add(&room->recent, &kept->link);
+    if (++room->recent_count <= RECENT_MAX)
+        return;
+    list_each(link, &room->recent) {
+        struct kept *old = list_entry(link, struct kept, link);
+
+        if (class_of(old->kind) == ROOM_PRESENCE) {
+            metric_add(&room->rooms->metrics->presence_dropped_total, 1);
+            room->recent_count--;
+            kept_free(old);
+            return;
+        }
+    }
+}
+
 static void give_all(struct room *room, const struct kept *kept, uint64_t now_ms)
 {
     struct list *lists[] = {&room->live, &room->followers};
 
     for (int i = 0; i < 2; i++)
-        list_each(link, lists[i])
-        {
+        list_each(link, lists[i]) {
             struct member *member = list_entry(link, struct member, link);
 
             give_kept(member, kept);
@@ -361,8 +384,7 @@ static void give_recent(struct member *member)
     struct room *room = member->room;
     const struct kept *out = NULL;
 
-    list_each(link, &room->recent)
-    {
+    list_each(link, &room->recent) {
         struct kept *kept = list_entry(link, struct kept, link);
 
         if (kept->kind == ROOM_NOTICE_SIGNAL || out)
@@ -375,6 +397,18 @@ static void give_recent(struct member *member)
         put_out(member, out, 0);
     else
         drop_recent(room);
+}
+
+/* The room was closed: the next join makes another one. Whose join was under way joins
+ * that. */
+static void forget_life(struct room *room)
+{
+    room->epoch[0] = '\0';
+    forget_last(room);
+    clear_recent(room);
+    list_each(link, &room->followers) {
+        room_join_again(list_entry(link, struct member, link));
+    }
 }
 
 void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now_ms)
@@ -395,12 +429,13 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
     if (n->rev > room->rev)
         room->rev = n->rev;
     kept = keep(n);
-    list_add(&room->recent, &kept->link);
     give_all(room, kept, now_ms);
-    if (n->kind == ROOM_NOTICE_CLOSED) { /* the next join makes another one */
-        room->epoch[0] = '\0';
-        forget_last(room);
-    }
+    if (n->kind == ROOM_NOTICE_SIGNAL)
+        kept_free(kept);
+    else
+        remember(room, kept);
+    if (n->kind == ROOM_NOTICE_CLOSED)
+        forget_life(room);
     drop_recent(room);
     room_release(room);
 }
@@ -411,8 +446,7 @@ void deliver_event(struct room *room, const struct strbuf *event, enum room_clas
     struct list *lists[] = {&room->live, &room->followers};
 
     for (int i = 0; i < 2; i++)
-        list_each(link, lists[i])
-        {
+        list_each(link, lists[i]) {
             struct member *member = list_entry(link, struct member, link);
 
             if (member->has_ack)
@@ -425,6 +459,8 @@ static void reset(struct room *room, const struct room_joined *state)
 {
     struct strbuf event = {NULL, 0, 0};
     struct list *lists[] = {&room->live, &room->followers};
+    struct room_user *user;
+    uint32_t at = 0;
 
     log_warn("room_reset", "room=%s seq=%llu was=%llu",
              log_name(room->name, room->name_len), (unsigned long long)state->seq,
@@ -434,11 +470,13 @@ static void reset(struct room *room, const struct room_joined *state)
     forget_last(room);
     room->seq = state->seq;
     room->rev = state->rev;
+    while ((user = map_next(&room->users, &at)))
+        user->rev = state->rev;
     for (int i = 0; i < 2; i++)
-        list_each(link, lists[i])
-        {
-            list_entry(link, struct member, link)->rev = 0;
+        list_each(link, lists[i]) {
+            list_entry(link, struct member, link)->rev = state->rev;
         }
+    clear_recent(room);
     room_begin_event(room, &event, "reset");
     proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
     proto_add_number(&event, "seq", room->seq);
@@ -484,7 +522,7 @@ void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms
 {
     deliver_found(room, ROOM_NOTICE_CLOSED, "room_closed", (struct json_text){"-", 1},
                   reason, now_ms);
-    room->epoch[0] = '\0';
+    forget_life(room);
 }
 
 /* ---- what room.c tells ---- */

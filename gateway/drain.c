@@ -22,12 +22,10 @@ void drain_start(struct drain *drain, struct session_env *env, uint64_t now_ms)
     drain->spread_ms = drain_spread_ms(1000u * (uint64_t)config->drain_secs,
                                        (uint64_t)config->presence_grace_ms);
     env->conn.draining = true;
-    list_each(link, &env->conn.all)
-    {
+    list_each(link, &env->conn.all) {
         drain->total += conn_is_open(list_entry(link, struct conn, all));
     }
-    list_each(link, &env->conn.all)
-    {
+    list_each(link, &env->conn.all) {
         struct session *session =
             (struct session *)(void *)list_entry(link, struct conn, all);
         struct strbuf *out = &env->reply;
@@ -48,13 +46,11 @@ void drain_step(struct drain *drain, uint64_t now_ms)
     uint64_t since = now_ms - drain->started_ms;
     unsigned gone = 0, open = 0;
 
-    list_each(link, &drain->env->conn.all)
-    {
+    list_each(link, &drain->env->conn.all) {
         open += conn_is_open(list_entry(link, struct conn, all));
     }
     gone = drain->total > open ? drain->total - open : 0;
-    list_each(link, &drain->env->conn.all)
-    {
+    list_each(link, &drain->env->conn.all) {
         struct conn *conn = list_entry(link, struct conn, all);
 
         if (gone >= drain->total || due_ms(drain, gone) > since)

@@ -95,6 +95,7 @@ static void give_from_ring(struct member *member)
 
         if (!member->calls->deliver(member, frame, ROOM_MESSAGE))
             return;
+        metric_add(&room->rooms->metrics->deliveries_total, 1);
         member->cursor++;
     }
 }
@@ -211,6 +212,7 @@ static void give_events(struct member *member, const struct follow_history *h)
         frame_unref(frame);
         if (!taken)
             return;
+        metric_add(&member->room->rooms->metrics->deliveries_total, 1);
         member->cursor = h->first + i;
     }
 }
@@ -265,8 +267,7 @@ void follow_all(struct room *room)
 void follow_on_reset(struct room *room)
 {
     follow_drop_ring(room);
-    list_each(link, &room->followers)
-    {
+    list_each(link, &room->followers) {
         struct member *member = list_entry(link, struct member, link);
 
         member->cursor = member->wants_first ? 0 : room->seq;

@@ -50,8 +50,7 @@ void index_deinit(struct index *index)
     struct list *lists[] = {&index->due, &index->rests};
 
     for (int i = 0; i < 2; i++)
-        list_each(link, lists[i])
-        {
+        list_each(link, lists[i]) {
             forget(index, list_entry(link, struct entry, link));
         }
     map_deinit(&index->entries);
@@ -92,15 +91,13 @@ static void write_batch(struct index *index, uint64_t now_ms)
     }
     scripts_begin(&store->args.cmd, SCRIPT_INDEX, 2 + 2 * count);
     add_fleet_keys(store);
-    list_each(at, &batch)
-    {
+    list_each(at, &batch) {
         const struct entry *entry = list_entry(at, struct entry, link);
 
         args_add_room_key(&store->args, entry->room, entry->len, KEY_META);
         args_add_room_key(&store->args, entry->room, entry->len, KEY_MEMBERS);
     }
-    list_each(at, &batch)
-    {
+    list_each(at, &batch) {
         struct entry *entry = list_entry(at, struct entry, link);
 
         redis_command_add(&store->args.cmd, entry->room, entry->len);
@@ -130,6 +127,17 @@ void index_flush(struct index *index, uint64_t now_ms)
     }
     while (!list_is_empty(&index->due) && redis_link_is_ready(index->store->link))
         write_batch(index, now_ms);
+}
+
+void index_flush_all(struct index *index, uint64_t now_ms)
+{
+    list_each(link, &index->rests) {
+        if (!list_entry(link, struct entry, link)->touched)
+            continue;
+        list_remove(link);
+        list_add(&index->due, link);
+    }
+    index_flush(index, now_ms);
 }
 
 static void on_unindexed(void *data, int status, const redisReply *reply)

@@ -31,6 +31,9 @@ void index_touch(struct index *index, const char *room, size_t len);
 /* Writes what is due; once a turn of the loop. */
 void index_flush(struct index *index, uint64_t now_ms);
 
+/* Writes whatever has changed, due or not: the last chance. */
+void index_flush_all(struct index *index, uint64_t now_ms);
+
 /* Redis says that the room expired: whoever takes it off the index logs and counts it. */
 void index_on_expired(struct index *index, const char *room, size_t len);
 

@@ -10,7 +10,7 @@ uint32_t limit_take(struct limit *limit, uint32_t per_sec, uint32_t burst,
 
     if (per_sec == 0)
         return 0;
-    limit->missing = filled >= limit->missing ? 0 : limit->missing - (uint32_t)filled;
+    limit->missing = filled >= limit->missing ? 0 : limit->missing - filled;
     limit->at_ms = now_ms;
     if (limit->missing + 1000 > full)
         return (uint32_t)((limit->missing + 1000 - full + per_sec - 1) / per_sec);

@@ -6,7 +6,7 @@
 
 /* Zeroed is a full bucket that was never used. */
 struct limit {
-    uint32_t missing; /* thousandths of a token */
+    uint64_t missing; /* thousandths of a token */
     uint32_t at_ms;
 };
 

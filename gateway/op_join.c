@@ -33,6 +33,8 @@ enum proto_error op_join(const struct op *op, uint64_t *wait_ms)
     if (!m && session->rooms_count >= config->max_rooms)
         return PROTO_TOO_MANY_ROOMS;
     if (m) {
+        if (!room_is_ready(m->member.room))
+            return PROTO_UNAVAILABLE; /* it is being compared with Redis */
         m->busy = session_begin(session, m, req, op->len);
         keep_since(m, req);
         room_rejoin(&m->member, session_on_joined);

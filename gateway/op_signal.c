@@ -27,7 +27,8 @@ enum proto_error op_signal(const struct op *op, uint64_t *wait_ms)
     proto_begin(event, "signal", (struct json_text){NULL, 0});
     proto_add_text(event, "room", room->name, room->name_len);
     proto_add_text(event, "user", user->name, user->name_len);
-    proto_add_text(event, "kind", op->req->kind.base, op->req->kind.len);
+    strbuf_add_text(event, ",\"kind\":");
+    strbuf_add(event, op->req->kind.base, op->req->kind.len);
     strbuf_add_text(event, ",\"data\":");
     if (op->req->fields & PROTO_F_DATA)
         strbuf_add(event, op->req->data.base, op->req->data.len);

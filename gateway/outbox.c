@@ -141,8 +141,7 @@ static void start_batch(struct outbox *outbox, struct room *room)
     batch->outbox = outbox;
     batch->room = room;
     list_init(&batch->messages);
-    list_each(link, &room->outbox)
-    {
+    list_each(link, &room->outbox) {
         size_t more = outgoing_from(link)->message.tail.len + room->message_head.len;
 
         if (count == BATCH_MESSAGES || (count > 0 && bytes + more > BATCH_BYTES))
@@ -166,8 +165,7 @@ static bool is_late(const struct outbox *outbox, struct room *room, uint64_t now
 
 void outbox_flush(struct outbox *outbox, uint64_t now_ms)
 {
-    list_each(link, &outbox->dirty)
-    {
+    list_each(link, &outbox->dirty) {
         struct room *room = list_entry(link, struct room, outbox_dirty);
 
         if (room->outbox_busy || list_is_empty(&room->outbox)) {

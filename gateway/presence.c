@@ -25,6 +25,7 @@
 enum {
     TICK_MS = 100,
     CANARY_MS = 1000,
+    UNSTICK_MS = 1000, /* what Redis refused is tried again after it */
     DEAF_MS = 3000,
     RENEW_AT_ONCE = 100, /* rooms a tick */
 };
@@ -84,9 +85,9 @@ static void note_state(struct presence *p)
     metric_set(&p->metrics->redis_up[0], p->is_up && heard < DEAF_MS);
     if (!has_links(p))
         set_state(p, PRESENCE_NO_REDIS);
-    else if (!p->is_known || now(p) - p->answered_ms > lease_ms(p))
+    else if (!p->is_up || now(p) - p->answered_ms > lease_ms(p))
         set_state(p, PRESENCE_NO_WRITE);
-    else if (heard >= DEAF_MS)
+    else if (!p->has_canary || heard >= DEAF_MS)
         set_state(p, PRESENCE_DEAF);
     else
         set_state(p, PRESENCE_READY);
@@ -142,6 +143,7 @@ void presence_on_link(struct presence *p)
     if (!has_links(p) || p->is_closing)
         return;
     p->canary_heard_ms = now(p); /* from here on it is expected */
+    p->has_canary = false;
     p->canary_sent_ms = 0;
     if (!p->store->node[0])
         choose_name(p);
@@ -151,8 +153,7 @@ void presence_on_link(struct presence *p)
 
 void presence_on_lost(struct presence *p)
 {
-    p->is_beating = false;
-    go_down(p);
+    go_down(p); /* a heartbeat in flight comes back by itself */
 }
 
 void presence_check_lease(struct presence *p)
@@ -170,18 +171,25 @@ struct beat {
     char node[STORE_NODE_MAX];
 };
 
+/* What is under way under the old name ends with the connection; once the next one is
+ * up, what the old name left is undone. */
 static void rename_node(struct presence *p)
 {
-    char old[STORE_NODE_MAX];
-
-    memcpy(old, p->store->node, sizeof(old));
+    memcpy(p->former, p->store->node, sizeof(p->former));
     go_down(p);
+    redis_link_restart(p->store->link, "declared dead: another name");
     choose_name(p);
-    log_warn("node_renamed", "was=%s now=%s", old, p->store->node);
+    log_warn("node_renamed", "was=%s now=%s", p->former, p->store->node);
     metric_add(&p->metrics->nodes_renamed_total, 1);
     rooms_on_renamed(p->rooms);
-    start_beat(p);
-    undo_start(&p->undo, old, 0);
+}
+
+static void undo_former(struct presence *p)
+{
+    if (!p->former[0] || undo_is_busy(&p->undo))
+        return;
+    undo_start(&p->undo, p->former, 0);
+    p->former[0] = '\0';
 }
 
 static void take_silent(struct presence *p, const redisReply *reply)
@@ -219,6 +227,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     if (has_links(p))
         go_up(p);
     rooms_pump(p->rooms);
+    undo_former(p);
     take_silent(p, reply);
 }
 
@@ -279,6 +288,7 @@ static void on_beat(uv_timer_t *timer)
 void presence_on_canary(struct presence *p)
 {
     p->canary_heard_ms = now(p);
+    p->has_canary = true;
     note_state(p);
 }
 
@@ -333,6 +343,10 @@ static void on_tick(uv_timer_t *timer)
     note_state(p);
     if (!p->is_up)
         return;
+    if (p->rooms->has_stuck && now(p) - p->unstuck_ms >= UNSTICK_MS) {
+        p->unstuck_ms = now(p);
+        rooms_pump(p->rooms);
+    }
     renew_due(p);
     if (p->worker == 0)
         index_walk(p->index, now(p));
@@ -381,6 +395,7 @@ void presence_drain(struct presence *p)
 
 void presence_bury(struct presence *p, redis_reply_fn on_done, void *data)
 {
+    uv_timer_stop(&p->beat); /* it would come to life again */
     undo_bury(p->store, p->store->node, on_done, data);
 }
 

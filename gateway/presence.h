@@ -57,8 +57,11 @@ struct presence {
     uint64_t canary_sent_ms, canary_heard_ms;
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
     struct undo undo;       /* of dead nodes */
-    bool is_known;          /* Redis has a heartbeat under this name */
-    bool is_beating;        /* one is in flight */
+    uint64_t unstuck_ms;
+    char former[STORE_NODE_MAX]; /* a name that is to be undone; empty: none */
+    bool has_canary;             /* one came back since the links are up */
+    bool is_known;               /* Redis has a heartbeat under this name */
+    bool is_beating;             /* one is in flight */
     bool is_up, is_draining, is_closing;
     _Atomic int state; /* enum presence_state, for the ops thread */
 };

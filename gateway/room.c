@@ -61,6 +61,7 @@ static struct room_user *get_user(struct room *room, struct json_text name)
         return user;
     user = xcalloc(1, sizeof(*user) + name.len + 1);
     user->room = room;
+    user->reason = "closed";
     user->name_len = (unsigned char)name.len;
     memcpy(user->name, name.base, name.len);
     list_init(&user->grace);
@@ -260,7 +261,7 @@ static void on_called(struct room *room, bool ok)
 {
     room->is_calling = false;
     if (!ok) {
-        room->is_stuck = true;
+        room->is_stuck = room->rooms->has_stuck = true;
         fail_waiting(room);
     }
     room_release(room);
@@ -359,7 +360,20 @@ void room_join(struct rooms *rooms, struct member *member, struct json_text name
     list_remove(&member->user->grace);
     list_init(&member->link);
     list_add(&room->waiting, &member->link);
-    room_pump(room);
+    if (room->is_stuck) { /* Redis refused a moment ago */
+        room->holds++;
+        fail_waiting(room);
+        room_release(room);
+    } else {
+        room_pump(room);
+    }
+}
+
+void room_join_again(struct member *member)
+{
+    list_remove(&member->link);
+    list_add(&member->room->waiting, &member->link);
+    member->state = MEMBER_JOINING;
 }
 
 void room_rejoin(struct member *member, room_joined_fn on_done)
@@ -402,8 +416,7 @@ static bool settle(struct room *room, struct member *member, enum proto_error er
         /* Redis made the room anew: first those who are in must learn it. */
         room->needs_sync = true;
         if (member && !member->has_ack) {
-            list_remove(&member->link);
-            list_add(&room->waiting, &member->link);
+            room_join_again(member);
             return false;
         }
     }
@@ -495,6 +508,7 @@ static void each_room(struct rooms *rooms, void (*what)(struct room *room))
 
 void rooms_pump(struct rooms *rooms)
 {
+    rooms->has_stuck = false;
     each_room(rooms, unstick);
 }
 

@@ -113,8 +113,9 @@ struct room {
 
     struct bus_op *subscribing; /* not confirmed yet, bus.h */
     uint64_t renew_at_ms;
-    struct list renew;   /* presence.h */
-    struct list recent;  /* notices kept for members without ack, deliver.h */
+    struct list renew;  /* presence.h */
+    struct list recent; /* notices kept for members without ack, deliver.h */
+    unsigned recent_count;
     struct frame **ring; /* the messages up to seq, follow.h */
     uint32_t ring_head, ring_count, ring_cap;
     size_t ring_bytes;
@@ -155,7 +156,8 @@ struct rooms {
     struct room_watch watch;
     struct metrics *metrics;
     uint64_t grace_ms;
-    bool is_up; /* Redis can be asked; else nothing is pumped */
+    bool is_up;     /* Redis can be asked; else nothing is pumped */
+    bool has_stuck; /* some room is stuck */
 };
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
@@ -179,6 +181,9 @@ struct room *room_find(struct rooms *rooms, const char *name, size_t len);
  * member still in the room on PROTO_OK and out of it otherwise. */
 void room_join(struct rooms *rooms, struct member *member, struct json_text name,
                struct json_text user, room_joined_fn on_done);
+
+/* A join that was not acked goes out again, because the room it was for is gone. */
+void room_join_again(struct member *member);
 
 /* The same once more for a member that is in: Redis is asked again, and the member
  * stays in whatever the answer. */

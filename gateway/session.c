@@ -11,7 +11,7 @@
  *                             -> give_batch: join_ack, history_batch
  *
  * Nothing is freed inside its own callbacks: memberships and sessions that died go in
- * session_free_dead, when the turn of the loop ends.
+ * session_end_turn, when the turn of the loop ends.
  */
 #include "gateway/session.h"
 
@@ -83,8 +83,8 @@ static void bound_requests(struct session *session)
     session->is_over = over;
     if (over)
         conn_pause(&session->conn);
-    else
-        conn_resume(&session->conn);
+    else if (list_is_empty(&session->resuming)) /* not from inside a request's end */
+        list_add(&session->env->resuming, &session->resuming);
 }
 
 static void free_if_done(struct session *session)
@@ -257,8 +257,7 @@ static const struct member_calls member_calls;
 
 struct membership *session_find(struct session *session, struct json_text room)
 {
-    list_each(link, &session->memberships)
-    {
+    list_each(link, &session->memberships) {
         struct membership *m = list_entry(link, struct membership, link);
         struct room *r = m->member.room;
 
@@ -320,8 +319,7 @@ static void end_join(struct session *session, struct membership *m)
 
 static void forget_membership(struct session *session, struct membership *m)
 {
-    list_each(link, &session->pending)
-    {
+    list_each(link, &session->pending) {
         struct request *request = list_entry(link, struct request, link);
 
         if (request->membership == m)
@@ -527,8 +525,7 @@ static void on_drained(struct conn *conn)
     struct session *session = session_of(conn);
 
     give_slot(session);
-    list_each(link, &session->memberships)
-    {
+    list_each(link, &session->memberships) {
         follow_again(&list_entry(link, struct membership, link)->member);
     }
 }
@@ -583,6 +580,7 @@ void session_accept(struct session_env *env, uv_stream_t *listener)
     list_init(&session->pending);
     list_init(&session->slot_waiting);
     list_init(&session->dead);
+    list_init(&session->resuming);
     env->sessions++;
     if (conn_accept(&session->conn, &env->conn, listener) < 0)
         return; /* on_gone frees it */
@@ -592,11 +590,24 @@ void session_env_init(struct session_env *env)
 {
     list_init(&env->dead_memberships);
     list_init(&env->dead_sessions);
+    list_init(&env->resuming);
 }
 
-void session_free_dead(struct session_env *env)
+void session_end_turn(struct session_env *env)
 {
-    struct list *link;
+    struct list now = env->resuming, *link;
+
+    if (!list_is_empty(&env->resuming)) {
+        now.next->prev = now.prev->next = &now; /* who is over again comes next turn */
+        list_init(&env->resuming);
+        while ((link = list_first(&now))) {
+            struct session *session = list_entry(link, struct session, resuming);
+
+            list_remove(link);
+            if (!session->is_over)
+                conn_resume(&session->conn);
+        }
+    }
 
     while ((link = list_first(&env->dead_memberships))) {
         list_remove(link);
@@ -605,6 +616,7 @@ void session_free_dead(struct session_env *env)
     }
     while ((link = list_first(&env->dead_sessions))) {
         list_remove(link);
+        list_remove(&list_entry(link, struct session, dead)->resuming);
         free(list_entry(link, struct session, dead));
         env->sessions--;
     }

@@ -33,6 +33,7 @@ struct session_env {
     struct store store;
     struct outbox outbox;
     struct list dead_memberships, dead_sessions; /* freed at the end of the turn */
+    struct list resuming;                        /* sessions that are read again then */
     struct strbuf reply;                         /* scratch for one answer or event */
     unsigned sessions;                           /* not freed yet */
     bool is_up;                                  /* Redis takes requests */
@@ -54,11 +55,11 @@ struct session {
     struct list memberships;
     struct list pending; /* requests that wait for an answer and are not deferred */
     struct list slot_waiting;
-    struct list dead;
+    struct list dead, resuming;
     struct limit joins, requests;
     uint32_t in_flight_bytes;
-    uint16_t rooms_count;
-    uint16_t in_flight;
+    uint32_t rooms_count;
+    uint32_t in_flight;
     bool slot_taken, is_gone, is_over; /* over its bound of requests in flight */
 };
 
@@ -101,8 +102,8 @@ void session_accept(struct session_env *env, uv_stream_t *listener);
 
 void session_env_init(struct session_env *env);
 
-/* Frees what died in this turn. */
-void session_free_dead(struct session_env *env);
+/* Reads on from those whose requests were answered, and frees what died in this turn. */
+void session_end_turn(struct session_env *env);
 
 /* Answers. */
 void session_send_error(struct session *session, struct json_text id,

@@ -219,6 +219,7 @@ void store_send_leave(struct store *store, const struct room *room,
     args_add_presence(&store->args, "member_left", room, user, reason);
     args_add_room_ttl(&store->args);
     args_add_events_max(&store->args);
+    redis_command_add_u64(&store->args.cmd, strcmp(reason, "kicked") != 0);
     store_send_script(store, SCRIPT_LEAVE, on_reply, data);
 }
 
@@ -454,8 +455,7 @@ static unsigned count_keys(struct list *messages)
 {
     unsigned count = 0;
 
-    list_each(link, messages)
-    {
+    list_each(link, messages) {
         count += list_entry(link, struct store_message, link)->key.len > 0;
     }
     return count;
@@ -467,8 +467,7 @@ static unsigned find_key(struct list *messages, const struct store_message *m)
 {
     unsigned at = 5;
 
-    list_each(link, messages)
-    {
+    list_each(link, messages) {
         const struct store_message *other =
             list_entry(link, struct store_message, link);
 
@@ -489,8 +488,7 @@ static void add_dedupe_keys(struct store *store, struct room *room,
 {
     char key[KEYS_MAX_BYTES];
 
-    list_each(link, messages)
-    {
+    list_each(link, messages) {
         const struct store_message *m = list_entry(link, struct store_message, link);
 
         if (m->key.len > 0)
@@ -523,8 +521,7 @@ void store_publish(struct store *store, struct room *room, struct list *messages
     redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->dedupe_secs);
     redis_command_add(&store->args.cmd, room->message_head.data,
                       room->message_head.len);
-    list_each(link, messages)
-    {
+    list_each(link, messages) {
         const struct store_message *m = list_entry(link, struct store_message, link);
 
         args_add_text(&store->args, m->user);

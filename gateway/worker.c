@@ -34,9 +34,8 @@ enum {
     ALIVE_MS = 500,
     ALIVE_MAX_NS = 5,   /* seconds */
     END_GRACE_MS = 400, /* so long before the end of the drain, nobody is waited for */
-    LAST_CALL_MS =
-        200, /* and so long before it, this node is forgotten or left as it is */
-    LAST_WORD_MS = 40, /* for Redis to answer that */
+    LAST_CALL_MS = 80,  /* nor this node kept in Redis */
+    LAST_WORD_MS = 40,  /* for Redis to answer that */
 };
 
 struct worker {
@@ -141,8 +140,7 @@ static void tell_status(struct worker *w, const char *redis)
     proto_add_text(&event, "redis", redis, strlen(redis));
     strbuf_add_char(&event, '}');
     frame = frame_new_text(event.data, event.len);
-    list_each(link, &w->env.conn.all)
-    {
+    list_each(link, &w->env.conn.all) {
         struct session *session =
             (struct session *)(void *)list_entry(link, struct conn, all);
 
@@ -258,8 +256,7 @@ static void close_all(struct worker *w)
     uv_close((uv_handle_t *)&w->drain_tick, NULL);
     if (!uv_is_closing((uv_handle_t *)&w->listener))
         uv_close((uv_handle_t *)&w->listener, NULL);
-    list_each(link, &w->env.conn.all)
-    {
+    list_each(link, &w->env.conn.all) {
         conn_abort(list_entry(link, struct conn, all), CONN_END_SHUTDOWN);
     }
     conn_env_close(&w->env.conn);
@@ -279,10 +276,10 @@ static void on_buried(void *data, int status, const redisReply *reply)
  * node, and then everything closes. */
 static void start_end(struct worker *w)
 {
-    list_each(link, &w->env.conn.all)
-    {
+    list_each(link, &w->env.conn.all) {
         conn_close(list_entry(link, struct conn, all), CONN_END_DRAINING);
     }
+    index_flush_all(&w->index_of_rooms, uv_now(&w->loop));
     w->is_burying = true;
     w->bury_at_ms = uv_now(&w->loop) + LAST_WORD_MS;
     if (w->env.is_up)
@@ -377,10 +374,10 @@ static void on_turn_end(uv_prepare_t *prepare)
     struct worker *w = prepare->data;
 
     presence_check_lease(&w->presence);
+    session_end_turn(&w->env);
     store_run_failed(&w->env.store);
     index_flush(&w->index_of_rooms, uv_now(&w->loop));
     outbox_flush(&w->env.outbox, uv_now(&w->loop));
-    session_free_dead(&w->env);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -487,9 +484,9 @@ static void run(void *arg)
     open_handles(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
-    session_free_dead(&w->env);
+    session_end_turn(&w->env);
     store_deinit(&w->env.store);
-    session_free_dead(&w->env);
+    session_end_turn(&w->env);
     rooms_deinit(&w->env.rooms);
     index_deinit(&w->index_of_rooms);
     bus_deinit(&w->bus);

@@ -13,6 +13,8 @@
 -- ARGV[3]  event                the JSON of member_left up to the count
 -- ARGV[4]  ttl_ms               how long an empty room lives
 -- ARGV[5]  events_max           no member_left in rooms with more members
+-- ARGV[6]  counts               0: they were put out, so members does not hold them for
+--          this node any more, but may for another one that they came back through
 -- Returns  {members left, users left on this node}
 --
 -- Cost O(1). Somebody who is not in, or came in under another epoch, changes nothing.
@@ -24,7 +26,7 @@ redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
 if came_in then
     redis.call('HDEL', KEYS[3], user)
 end
-if epoch and came_in == epoch and redis.call('HEXISTS', KEYS[2], user) == 1
+if ARGV[6] ~= '0' and epoch and came_in == epoch and redis.call('HEXISTS', KEYS[2], user) == 1
     and redis.call('HINCRBY', KEYS[2], user, -1) < 1 then
     redis.call('HDEL', KEYS[2], user)
     local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)

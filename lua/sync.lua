@@ -47,6 +47,7 @@ local function is_kicked(user, joined_rev)
     if rev and tonumber(rev) > tonumber(joined_rev) then
         kicks[#kicks + 1] = user
         kicks[#kicks + 1] = reason
+        redis.call('HDEL', KEYS[3], user) -- the kick took them off the members
         return true
     end
     return false

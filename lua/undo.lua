@@ -19,7 +19,11 @@
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 local page = redis.call('HRANDFIELD', KEYS[3], ARGV[1], 'WITHVALUES')
 local before = redis.call('HLEN', KEYS[2])
-local lines = {}
+local lines, tokens = {}, {}
+
+local function percent(byte)
+    return string.format('%%%02X', byte:byte())
+end
 
 for i = 1, #page, 2 do
     local user = page[i]
@@ -30,6 +34,7 @@ for i = 1, #page, 2 do
         local name = cjson.encode(user):gsub('\\/', '/')
         lines[#lines + 1] = ARGV[4] .. name .. ',"members":'
             .. redis.call('HLEN', KEYS[2]) .. '}'
+        tokens[#tokens + 1] = user:gsub('[^A-Za-z0-9._~-]', percent)
     end
 end
 
@@ -44,8 +49,8 @@ if #lines > 0 then
         redis.call('PEXPIRE', KEYS[4], ARGV[2])
     end
     if members <= tonumber(ARGV[3]) then
-        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' left 0 0 -\n'
-            .. table.concat(lines, '\n'))
+        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' left 0 0 '
+            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
 return {before - members, members, redis.call('HLEN', KEYS[3])}

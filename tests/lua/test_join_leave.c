@@ -311,6 +311,44 @@ static void a_leave_after_the_room_was_lost_leaves_no_key_for_good(void **state)
     eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
 }
 
+/* A kick takes the user off the members for all nodes, and each node cleans up. */
+static void kick(const char *user)
+{
+    redis_cmd(port(), "HDEL rc:{lobby}:members %s", user);
+    redis_cmd(port(), "HINCRBY rc:{lobby}:meta rev 1");
+}
+
+static void a_leave_after_a_kick_only_cleans_up(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-2", "ann");
+    eval_room_join(&room, "node-2", "bob");
+    kick("ann");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_leave_after_kick(&room, "node-1", "ann"), "(1 0)");
+    assert_string_equal(eval_room_leave_after_kick(&room, "node-2", "ann"), "(1 1)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 3);
+    assert_null(eval_room_field(&room, "meta", "empty_since"));
+}
+
+static void who_came_back_after_a_kick_stays(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-2", "bob");
+    kick("ann");
+    assert_string_equal(eval_room_join(&room, "node-2", "ann"),
+                        "('ok' '" EPOCH_1 "' 0 4 2 0 0)");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_leave_after_kick(&room, "node-1", "ann"), "(2 0)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+}
+
 /* ---- presence events ---- */
 
 static void a_crowded_room_sends_no_presence_events(void **state)
@@ -487,6 +525,8 @@ int main(void)
         TEST(leaving_a_room_that_is_not_there_makes_none),
         TEST(a_leave_under_another_epoch_takes_nobody_out),
         TEST(a_leave_after_the_room_was_lost_leaves_no_key_for_good),
+        TEST(a_leave_after_a_kick_only_cleans_up),
+        TEST(who_came_back_after_a_kick_stays),
         TEST(a_crowded_room_sends_no_presence_events),
         TEST(no_presence_events_at_all_if_the_limit_is_0),
         TEST(names_of_any_kind_stay_what_they_are),

@@ -260,7 +260,8 @@ char *eval_state(struct eval *e)
     char *digest = redis_cmd_text(eval_port(e), "DEBUG DIGEST");
 
     assert_non_null(keys);
-    qsort(keys->element, keys->elements, sizeof(keys->element[0]), compare_texts);
+    if (keys->elements > 0)
+        qsort(keys->element, keys->elements, sizeof(keys->element[0]), compare_texts);
     strbuf_reset(&e->state, 4096);
     strbuf_add_text(&e->state, digest);
     for (size_t i = 0; i < keys->elements; i++)

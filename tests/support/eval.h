@@ -10,8 +10,8 @@
  * Each call is made as a user who may touch the call's KEYS and nothing else, so that a
  * script which makes up a key fails here as it would fail in a cluster.
  *
- * A reply is compared as text: strings in single quotes, numbers as they are, `nil`, lists
- * in round brackets, an error reply with a `!` in front.
+ * A reply is compared as text: strings in single quotes, numbers as they are, `nil`,
+ * lists in round brackets, an error reply with a `!` in front.
  */
 #ifndef TESTS_SUPPORT_EVAL_H
 #define TESTS_SUPPORT_EVAL_H
@@ -60,7 +60,8 @@ void eval_arg_bytes(struct eval *e, const void *bytes, size_t len);
 const char *eval_run(struct eval *e);
 
 /* All notices since the last time, with an empty line between two; "" if there were
- * none. A notice on another channel than `channel` fails. Borrowed until the next call. */
+ * none. A notice on another channel than `channel` fails (NULL: on any is right).
+ * Borrowed until the next call. */
 const char *eval_notices(struct eval *e, const char *channel);
 
 /* A text that is the same if and only if all of Redis is the same, the times of expiry

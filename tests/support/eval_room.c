@@ -88,8 +88,8 @@ const char *eval_room_join(const struct eval_room *room, const char *node,
     return eval_run(room->redis);
 }
 
-const char *eval_room_leave(const struct eval_room *room, const char *node,
-                            const char *user)
+static const char *leave(const struct eval_room *room, const char *node,
+                         const char *user, const char *reason, int counts)
 {
     eval_begin(room->redis, SCRIPT_LEAVE);
     add_key(room, "meta");
@@ -99,10 +99,23 @@ const char *eval_room_leave(const struct eval_room *room, const char *node,
     add_key(room, "events");
     eval_arg(room->redis, "%s", user);
     add_percent(room, user);
-    add_event(room, "member_left", "left", user);
+    add_event(room, "member_left", reason, user);
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
+    eval_arg(room->redis, "%d", counts);
     return eval_run(room->redis);
+}
+
+const char *eval_room_leave(const struct eval_room *room, const char *node,
+                            const char *user)
+{
+    return leave(room, node, user, "left", 1);
+}
+
+const char *eval_room_leave_after_kick(const struct eval_room *room, const char *node,
+                                       const char *user)
+{
+    return leave(room, node, user, "kicked", 0);
 }
 
 const char *eval_room_renew(const struct eval_room *room, const char *node)
@@ -154,6 +167,17 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
         add_percent(room, users[0]);
         eval_arg(room->redis, "%s", users[1]);
     }
+    return eval_run(room->redis);
+}
+
+const char *eval_room_remake(const struct eval_room *room, const char *known,
+                             const char *epoch)
+{
+    eval_begin(room->redis, SCRIPT_REMAKE);
+    add_key(room, "meta");
+    add_key(room, "members");
+    eval_arg(room->redis, "%s", known);
+    eval_arg(room->redis, "%s", epoch);
     return eval_run(room->redis);
 }
 

@@ -1,10 +1,11 @@
-/* eval_room.h - the scripts about one room, called with the KEYS and ARGV that a gateway
- * gives them (SPEC section 3 names the keys; nothing of the gateway's is used).
+/* eval_room.h - the scripts about one room, called with KEYS and ARGV as a gateway
+ * gives them (docs/redis.md names the keys; nothing of the gateway's is used).
  *
- *     static struct eval_room room = {.redis = &redis, .name = "lobby", ...};
+ *     static struct eval_room room;
  *
- *     assert_string_equal(eval_room_join(&room, "node-1", "ann"), "('ok' … 0 1 1 0 1)");
- *     assert_string_equal(eval_room_notices(&room), "1 … joined 0 0 ann\n{…}");
+ *     eval_room_begin(&room, &redis);
+ *     assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+ *                         "('ok' '00000000000000e1' 0 1 1 0 1)");
  *
  * Replies are eval.h's text.
  */
@@ -28,8 +29,8 @@ struct eval_room {
     unsigned events_max, history_limit, dedupe_secs;
 };
 
-/* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1 is
- * the epoch it would get, and the limits are the defaults of a gateway. 0. */
+/* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1
+ * is the epoch it would get, and the limits are a gateway's defaults. 0. */
 int eval_room_begin(struct eval_room *room, struct eval *redis);
 
 /* One message to publish; `key` NULL: none. */
@@ -41,6 +42,9 @@ const char *eval_room_join(const struct eval_room *room, const char *node,
                            const char *user);
 const char *eval_room_leave(const struct eval_room *room, const char *node,
                             const char *user);
+/* Of somebody who was put out: `members` does not hold them for this node any more. */
+const char *eval_room_leave_after_kick(const struct eval_room *room, const char *node,
+                                       const char *user);
 const char *eval_room_renew(const struct eval_room *room, const char *node);
 
 /* As far as `most` users. */
@@ -50,6 +54,10 @@ const char *eval_room_undo(const struct eval_room *room, const char *dead,
 /* `users`: name and rev of the join in turn, up to a NULL. */
 const char *eval_room_sync(const struct eval_room *room, const char *node,
                            const char *known, const char *const *users);
+
+/* A new epoch, in place of `known`. */
+const char *eval_room_remake(const struct eval_room *room, const char *known,
+                             const char *epoch);
 
 /* Messages with the same user and key name one of KEYS, as a gateway does it. */
 const char *eval_room_publish(const struct eval_room *room, const char *node,

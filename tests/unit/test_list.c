@@ -17,7 +17,8 @@ static int sum_of(struct list *head)
 {
     int sum = 0;
 
-    list_each(link, head) sum = sum * 10 + list_entry(link, struct item, link)->number;
+    list_each(link, head)
+        sum = sum * 10 + list_entry(link, struct item, link)->number;
     return sum;
 }
 
@@ -59,7 +60,8 @@ static void the_walk_may_remove_where_it_stands(void **state)
     list_init(&head);
     for (int i = 0; i < 3; i++)
         list_add(&head, &items[i].link);
-    list_each(link, &head) list_remove(link);
+    list_each(link, &head)
+        list_remove(link);
 
     assert_true(list_is_empty(&head));
     assert_null(list_first(&head));

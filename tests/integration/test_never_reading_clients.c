@@ -1,0 +1,350 @@
+/* test_never_reading_clients.c - ten clients that send requests and never read a byte, ten
+ * of each kind, may cost a gateway 32 MiB together, and it serves the others meanwhile.
+ *
+ * They are bare sockets with a small receive buffer that write as long as the gateway
+ * takes anything: the handshake and then many more requests than it will. What they cost
+ * is the growth of its resident memory when nothing moves any more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "common/strbuf.h"
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_upgrade.h"
+#include "tests/support/loop.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#ifdef __SANITIZE_ADDRESS__
+enum { COUNTS_MEMORY = 0 }; /* a sanitizer holds on to what is freed */
+#else
+enum { COUNTS_MEMORY = 1 };
+#endif
+
+enum {
+    FLOODERS = 10,
+    COST_MAX_KIB = 32 * 1024,
+    OFFERED_BYTES = 16 * 1024 * 1024, /* by each */
+    LARGE_TEXT = 60000,
+    LARGE_HISTORY = 50, /* messages of LARGE_TEXT */
+    MANY_ROOMS = 100,
+    MANY_MEMBERS = 1000,
+    QUIET_ASKS = 25, /* so many times in a row nothing has moved */
+    PATIENCE_MS = 60000
+};
+
+static struct fleet fleet;
+
+/* ---- what the flooders send ---- */
+
+__attribute__((format(printf, 2, 3))) static void add_request(struct strbuf *frames,
+                                                              const char *format, ...)
+{
+    static uint32_t mask = 1;
+    va_list args;
+    char *text;
+    int len;
+
+    va_start(args, format);
+    len = vasprintf(&text, format, args);
+    va_end(args);
+    mask = mask * 1664525U + 1013904223U;
+    wire_print_frame(frames,
+                     &(struct wire_frame){.head = WIRE_FIN | WIRE_TEXT,
+                                          .bytes = text,
+                                          .len = (size_t)len},
+                     mask);
+    free(text);
+}
+
+static void add_join(struct strbuf *frames, const char *room, unsigned nth)
+{
+    add_request(frames, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"u%u\"}", room,
+                nth);
+}
+
+static void add_histories(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "large-0", nth);
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"type\":\"get_history\",\"room\":\"large-0\"}");
+}
+
+static void add_messages(struct strbuf *frames, unsigned nth)
+{
+    char text[LARGE_TEXT + 1], room[32];
+
+    memset(text, 'x', LARGE_TEXT);
+    text[LARGE_TEXT] = '\0';
+    snprintf(room, sizeof(room), "own-%u", nth);
+    add_join(frames, room, nth);
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"%s\"}",
+                    room, text);
+}
+
+static void add_pings(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "quiet", nth);
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"type\":\"ping\"}");
+}
+
+static void add_joins(struct strbuf *frames, unsigned nth)
+{
+    for (unsigned i = 0; frames->len < OFFERED_BYTES; i++) {
+        char room[32];
+
+        snprintf(room, sizeof(room), "large-%u", i % MANY_ROOMS);
+        add_join(frames, room, nth);
+    }
+}
+
+static void add_member_lists(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "full", nth);
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"type\":\"get_members\",\"room\":\"full\","
+                            "\"limit\":1000}");
+}
+
+static void add_control_pings(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "quiet", nth);
+    while (frames->len < OFFERED_BYTES)
+        wire_print_frame(
+            frames, &(struct wire_frame){.head = WIRE_FIN | WIRE_PING, .len = 125}, 0);
+}
+
+static void add_empty_control_pings(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "quiet", nth);
+    while (frames->len < OFFERED_BYTES)
+        wire_print_frame(frames, &(struct wire_frame){.head = WIRE_FIN | WIRE_PING}, 0);
+}
+
+static void add_signals(struct strbuf *frames, unsigned nth)
+{
+    add_join(frames, "quiet", nth);
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"type\":\"signal\",\"room\":\"quiet\",\"kind\":\"x\"}");
+}
+
+static void add_nonsense(struct strbuf *frames, unsigned nth)
+{
+    (void)nth;
+    while (frames->len < OFFERED_BYTES)
+        add_request(frames, "{\"id\":\"0123456789abcdef0123456789abcdef\"}");
+}
+
+static const struct {
+    const char *name;
+    void (*add)(struct strbuf *frames, unsigned nth);
+} kinds[] = {
+    {"get_history of a large history", add_histories},
+    {"messages of 60 KB", add_messages},
+    {"pings", add_pings},
+    {"joins of many rooms with a large history", add_joins},
+    {"get_members", add_member_lists},
+    {"WebSocket pings", add_control_pings},
+    {"WebSocket pings without a payload", add_empty_control_pings},
+    {"signals", add_signals},
+    {"requests that are refused", add_nonsense},
+};
+
+/* ---- a flooder: a socket that writes, and nothing else ---- */
+
+struct flooder {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct strbuf frames;
+};
+
+static void on_written(uv_write_t *req, int status)
+{
+    (void)req;
+    (void)status; /* cancelled in the end, or all was taken */
+}
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct flooder *flooder = req->data;
+    uv_buf_t bytes = uv_buf_init(flooder->frames.data, (unsigned)flooder->frames.len);
+
+    assert_int_equal(status, 0);
+    uv_write(&flooder->write, (uv_stream_t *)&flooder->tcp, &bytes, 1, on_written);
+}
+
+static void open_flooder(struct flooder *flooder, uv_loop_t *loop, unsigned nth,
+                         unsigned kind, int port)
+{
+    struct sockaddr_in address;
+    int receive_bytes = 4096;
+
+    strbuf_add_text(&flooder->frames, USUAL END);
+    kinds[kind].add(&flooder->frames, nth);
+    uv_tcp_init_ex(loop, &flooder->tcp, AF_INET);
+    uv_recv_buffer_size((uv_handle_t *)&flooder->tcp, &receive_bytes);
+    uv_ip4_addr("127.0.0.1", port, &address);
+    flooder->connect.data = flooder;
+    uv_tcp_connect(&flooder->connect, &flooder->tcp, (struct sockaddr *)&address,
+                   on_connected);
+}
+
+/* ---- what it costs ---- */
+
+static long resident_kib(pid_t pid)
+{
+    char path[64], line[128];
+    long kib = -1;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Rss: %ld", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    assert_true(kib > 0);
+    return kib;
+}
+
+struct quiet {
+    unsigned gateway, asked;
+    double moved;
+};
+
+/* Neither a byte nor an answer in either direction for a while. */
+static bool is_quiet(void *data)
+{
+    struct quiet *quiet = data;
+    double moved =
+        fleet_metric(&fleet, quiet->gateway, "roomcast_received_bytes_total") +
+        fleet_metric(&fleet, quiet->gateway, "roomcast_sent_bytes_total") +
+        fleet_metric(&fleet, quiet->gateway, "roomcast_send_queue_bytes");
+
+    quiet->asked = moved > 0 && moved == quiet->moved ? quiet->asked + 1 : 0;
+    quiet->moved = moved;
+    return quiet->asked >= QUIET_ASKS;
+}
+
+static bool nobody_is_connected(void *data)
+{
+    const struct quiet *quiet = data;
+
+    return fleet_metric(&fleet, quiet->gateway, "roomcast_connections") == 0;
+}
+
+static void expect_served(unsigned gateway)
+{
+    struct chat *ann = chat_open(fleet.gateways[gateway].port);
+
+    chat_join(ann, "others", "ann");
+    chat_say(ann, "others", "still served");
+    chat_close(ann);
+}
+
+/* Ten of one kind against a gateway of their own: what they cost, in KiB. */
+static long flood(unsigned kind)
+{
+    static const char *const settings[] = {
+        "ROOMCAST_SLOW_SECS=3600", "ROOMCAST_PING_INTERVAL_SECS=3600",
+        "ROOMCAST_JOINS_PER_SEC=0", "ROOMCAST_PRESENCE_GRACE_MS=0", NULL};
+    struct quiet quiet = {.gateway = fleet_add(&fleet, settings)};
+    struct fleet_gateway *g = &fleet.gateways[quiet.gateway];
+    struct flooder *flooders = calloc(FLOODERS, sizeof(*flooders));
+    long before, after;
+    uv_loop_t loop;
+
+    uv_loop_init(&loop);
+    expect_served(quiet.gateway);
+    before = resident_kib(g->process.pid);
+    for (unsigned i = 0; i < FLOODERS; i++)
+        open_flooder(&flooders[i], &loop, i, kind, g->port);
+    assert_true(loop_run_until(&loop, is_quiet, &quiet, PATIENCE_MS));
+    after = resident_kib(g->process.pid);
+    expect_served(quiet.gateway);
+    for (unsigned i = 0; i < FLOODERS; i++)
+        uv_close((uv_handle_t *)&flooders[i].tcp, NULL);
+    loop_close(&loop);
+    for (unsigned i = 0; i < FLOODERS; i++)
+        strbuf_deinit(&flooders[i].frames);
+    free(flooders);
+    assert_true(wait_until(nobody_is_connected, &quiet, PATIENCE_MS));
+    fleet_stop_gateway(&fleet, quiet.gateway);
+    return after - before;
+}
+
+static void fill_rooms(void)
+{
+    struct chat *ann = chat_open(fleet.gateways[0].port);
+    char text[LARGE_TEXT + 1];
+
+    memset(text, 'x', LARGE_TEXT);
+    text[LARGE_TEXT] = '\0';
+    for (int i = 0; i < MANY_ROOMS; i++) {
+        char room[32];
+
+        snprintf(room, sizeof(room), "large-%d", i);
+        chat_join(ann, room, "ann");
+        for (int n = 0; n < (i == 0 ? LARGE_HISTORY : 5); n++)
+            chat_say(ann, room, text);
+    }
+    chat_join(ann, "full", "ann");
+    for (int i = 0; i < MANY_MEMBERS - 20; i++)
+        redis_cmd(fleet.redis_port, "HSET rc:{full}:members %s%d 1",
+                  "a-name-of-some-length-as-people-have-them-these-days-", i);
+    chat_close(ann);
+}
+
+static void ten_that_never_read_cost_little(void **state)
+{
+    long worst = 0;
+
+    (void)state;
+    fill_rooms();
+    for (unsigned kind = 0; kind < COUNT(kinds); kind++) {
+        long cost = flood(kind);
+
+        print_message("  %s: %ld KiB\n", kinds[kind].name, cost);
+        worst = cost > worst ? cost : worst;
+    }
+    if (COUNTS_MEMORY)
+        assert_in_range(worst, 0, COST_MAX_KIB);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return fleet_start(&fleet,
+                       &(struct fleet_opts){.gateways = 1,
+                                            .settings = (const char *[]){
+                                                "ROOMCAST_PRESENCE_GRACE_MS=0", NULL}});
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return fleet_stop(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ten_that_never_read_cost_little),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

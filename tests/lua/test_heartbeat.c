@@ -1,0 +1,246 @@
+/* test_heartbeat.c - heartbeat.lua: who is alive, who is silent, and who must take
+ * another name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/eval.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { LEASE_MS = 10000 };
+
+static struct eval redis;
+
+static int port(void)
+{
+    return eval_port(&redis);
+}
+
+static const char *beat_with_lease(const char *node, bool first, int messages,
+                                   int lease_ms)
+{
+    eval_begin(&redis, SCRIPT_HEARTBEAT);
+    eval_key(&redis, "rc:nodes");
+    eval_key(&redis, "rc:node:%s", node);
+    eval_key(&redis, "rc:node:%s:claim", node);
+    eval_key(&redis, "rc:stats");
+    eval_arg(&redis, "%s", node);
+    eval_arg(&redis, "%d", lease_ms);
+    eval_arg(&redis, "%d", first);
+    eval_arg(&redis, "%d", messages);
+    eval_arg(&redis, "address");
+    eval_arg(&redis, "host:9001");
+    eval_arg(&redis, "connections");
+    eval_arg(&redis, "3");
+    return eval_run(&redis);
+}
+
+static const char *beat(const char *node, bool first)
+{
+    return beat_with_lease(node, first, 0, LEASE_MS);
+}
+
+/* The node was last heard of `ago_ms` ago, and nothing else is there of it. */
+static void hear_of(const char *node, long long ago_ms)
+{
+    redis_cmd(port(), "ZADD rc:nodes %lld %s", eval_now_ms(&redis) - ago_ms, node);
+}
+
+static void the_first_heartbeat_makes_the_node_known(void **state)
+{
+    long long before = eval_now_ms(&redis), score;
+    char *address;
+
+    (void)state;
+    assert_string_equal(beat("me", true), "('ok')");
+    score = redis_cmd_number(port(), "ZSCORE rc:nodes me");
+    assert_true(score >= before && score <= eval_now_ms(&redis));
+    address = redis_cmd_text(port(), "HGET rc:node:me address");
+    assert_string_equal(address, "host:9001");
+    assert_int_equal(redis_cmd_number(port(), "HGET rc:node:me connections"), 3);
+    assert_true(redis_cmd_number(port(), "PTTL rc:node:me") > LEASE_MS - 5000);
+    assert_true(redis_cmd_number(port(), "PTTL rc:node:me") <= LEASE_MS);
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:stats"), 0);
+    free(address);
+}
+
+static void the_next_ones_prolong_it(void **state)
+{
+    long long score;
+
+    (void)state;
+    beat("me", true);
+    hear_of("me", 3000);
+    redis_cmd(port(), "PEXPIRE rc:node:me 1000");
+    score = redis_cmd_number(port(), "ZSCORE rc:nodes me");
+
+    assert_string_equal(beat("me", false), "('ok')");
+    assert_true(redis_cmd_number(port(), "ZSCORE rc:nodes me") >= score + 3000);
+    assert_true(redis_cmd_number(port(), "PTTL rc:node:me") > 1000);
+}
+
+static void silent_nodes_are_told_but_not_the_others(void **state)
+{
+    const char *reply;
+
+    (void)state;
+    hear_of("silent", LEASE_MS + 1000);
+    hear_of("longest", LEASE_MS + 9000);
+    hear_of("late", LEASE_MS - 5000);
+    hear_of("fresh", 0);
+
+    reply = beat("me", true);
+    assert_string_equal(reply, "('ok' 'longest' 'silent')");
+    assert_int_equal(redis_cmd_number(port(), "ZCARD rc:nodes"), 5);
+}
+
+static void at_most_sixteen_are_told(void **state)
+{
+    int quotes = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        redis_cmd(port(), "ZADD rc:nodes %d node-%d", i, i);
+    for (const char *at = beat("me", true); (at = strchr(at, '\'')); at++)
+        quotes++;
+    assert_int_equal(quotes, 2 * (1 + 16));
+}
+
+static void the_node_itself_is_never_silent(void **state)
+{
+    (void)state;
+    beat("me", true);
+    hear_of("me", LEASE_MS - 1);
+    assert_string_equal(beat("me", false), "('ok')");
+}
+
+static void messages_are_added_up(void **state)
+{
+    (void)state;
+    beat_with_lease("me", true, 7, LEASE_MS);
+    beat_with_lease("you", true, 0, LEASE_MS);
+    beat_with_lease("you", false, 5, LEASE_MS);
+    assert_int_equal(redis_cmd_number(port(), "HGET rc:stats messages_total"), 12);
+}
+
+/* ---- dead ---- */
+
+/* What happened to the node between two heartbeats. */
+static void lose_hash(void)
+{
+    redis_cmd(port(), "DEL rc:node:me");
+}
+
+static void claim_it(void)
+{
+    redis_cmd(port(), "SET rc:node:me:claim you PX 60000");
+}
+
+static void bury_it(void)
+{
+    redis_cmd(port(), "ZREM rc:nodes me");
+    redis_cmd(port(), "DEL rc:node:me rc:node:me:claim");
+}
+
+static void lose_place(void)
+{
+    redis_cmd(port(), "ZREM rc:nodes me");
+}
+
+static void lose_everything(void)
+{
+    redis_cmd(port(), "FLUSHALL");
+}
+
+static const struct {
+    const char *name;
+    void (*happens)(void);
+} deaths[] = {
+    {"its hash has expired", lose_hash}, {"somebody undoes it", claim_it},
+    {"it is buried", bury_it},           {"it is not among the nodes", lose_place},
+    {"Redis lost all", lose_everything},
+};
+
+static void who_was_declared_dead_learns_it_and_changes_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(deaths); i++) {
+        char *before, *after;
+
+        print_message("  %s\n", deaths[i].name);
+        eval_reset(&redis);
+        beat("me", true);
+        deaths[i].happens();
+        before = eval_state(&redis);
+        assert_string_equal(beat_with_lease("me", false, 9, LEASE_MS), "('dead')");
+        assert_string_equal(beat("me", false), "('dead')");
+        after = eval_state(&redis);
+        assert_string_equal(after, before);
+        assert_string_equal(beat("my-new-name", true), "('ok')");
+        free(before);
+        free(after);
+    }
+}
+
+static bool is_expired(void *data)
+{
+    (void)data;
+    return redis_cmd_number(port(), "EXISTS rc:node:me") == 0;
+}
+
+static void who_was_silent_for_a_lease_is_dead_and_told_to_others(void **state)
+{
+    (void)state;
+    beat_with_lease("me", true, 0, 50);
+    assert_true(wait_until(is_expired, NULL, 5000));
+    assert_string_equal(beat_with_lease("you", true, 0, 50), "('ok' 'me')");
+    assert_string_equal(beat_with_lease("me", false, 0, 50), "('dead')");
+    assert_string_equal(beat_with_lease("you", false, 0, 50), "('ok' 'me')");
+}
+
+/* ---- */
+
+static int start(void **state)
+{
+    (void)state;
+    return eval_start(&redis);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return eval_stop(&redis);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    return eval_reset(&redis);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_heartbeat_makes_the_node_known),
+        TEST(the_next_ones_prolong_it),
+        TEST(silent_nodes_are_told_but_not_the_others),
+        TEST(at_most_sixteen_are_told),
+        TEST(the_node_itself_is_never_silent),
+        TEST(messages_are_added_up),
+        TEST(who_was_declared_dead_learns_it_and_changes_nothing),
+        TEST(who_was_silent_for_a_lease_is_dead_and_told_to_others),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,479 @@
+/* test_publish.c - publish.lua: who may speak, what is stored, which number it gets,
+ * and what everybody is told of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/eval_room.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What a message of the lobby looks like, stored and told. */
+#define SAID(seq, user, text)                                                          \
+    "{\"type\":\"message\",\"room\":\"lobby\",\"seq\":" seq ",\"user\":\"" user        \
+    "\",\"text\":\"" text "\"}"
+
+#define TAIL(text) ",\"text\":\"" text "\"}"
+
+static struct eval redis;
+static struct eval_room room;
+
+static int port(void)
+{
+    return eval_port(&redis);
+}
+
+static long long history_length(void)
+{
+    return redis_cmd_number(port(), "LLEN rc:{lobby}:history");
+}
+
+/* Fails unless the history's element at `index` (of LINDEX) is `line`. */
+static void expect_history(int index, const char *line)
+{
+    char *stored = redis_cmd_text(port(), "LINDEX rc:{lobby}:history %d", index);
+
+    assert_non_null(stored);
+    assert_string_equal(stored, line);
+    free(stored);
+}
+
+/* Publishes one message, `key` or NULL; the reply. */
+static const char *publish(const char *user, const char *key)
+{
+    struct eval_message message = {user, key, TAIL("hi")};
+
+    return eval_room_publish(&room, "node-1", &message, 1);
+}
+
+/* ---- stored and told ---- */
+
+static void a_message_is_numbered_stored_and_told_as_the_same_bytes(void **state)
+{
+    (void)state;
+    assert_string_equal(eval_room_say(&room, "node-1", "ann", "hi"),
+                        "('" EPOCH_1 "' 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 2 message 1 1 -\n" SAID("1", "ann", "hi"));
+    assert_int_equal(history_length(), 1);
+    expect_history(0, SAID("1", "ann", "hi"));
+    assert_int_equal(eval_room_number(&room, "meta", "seq"), 1);
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 2);
+}
+
+static void messages_of_one_call_travel_as_one_notice(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"ann", NULL, ",\"user\":\"ann\",\"text\":\"1\"}"},
+        {"bob", NULL, ",\"user\":\"bob\",\"text\":\"2\"}"},
+        {"ann", NULL, ",\"user\":\"ann\",\"text\":\"3\"}"},
+    };
+
+    (void)state;
+    eval_room_say(&room, "node-1", "ann", "0");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 3),
+                        "('" EPOCH_1 "' 2 3 4)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1
+                        " 2 message 2 4 -\n" SAID("2", "ann", "1") "\n" SAID(
+                            "3", "bob", "2") "\n" SAID("4", "ann", "3"));
+    assert_int_equal(history_length(), 4);
+    expect_history(3, SAID("4", "ann", "3"));
+}
+
+static void what_stands_behind_the_number_is_passed_on_as_it_is(void **state)
+{
+    static const char tail[] = ",\"text\":\"%s %1 \\u0000 \xf0\x9f\x98\x80\",\"data\":"
+                               "{\"n\":12345678901234567890,\"s\":\"a\\/b\"}}";
+    static const struct eval_message message = {"ann", NULL, tail};
+
+    (void)state;
+    eval_room_publish(&room, "node-1", &message, 1);
+    assert_non_null(strstr(eval_room_notices(&room), tail));
+}
+
+static void a_call_takes_256_messages_with_256_keys(void **state)
+{
+    static struct eval_message messages[256];
+    static char keys[256][16], large[4096];
+    struct strbuf seqs = {0};
+    static const char header[] = "1 " EPOCH_1 " 2 message 1 256 -\n";
+
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    strbuf_add_text(&seqs, "('" EPOCH_1 "'");
+    for (int i = 0; i < 256; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "k%d", i);
+        messages[i] = (struct eval_message){i % 2 ? "ann" : "bob", keys[i], large};
+        strbuf_add_format(&seqs, " %d", i + 1);
+    }
+    strbuf_add_char(&seqs, ')');
+
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 256), seqs.data);
+    assert_memory_equal(eval_room_notices(&room), header, sizeof(header) - 1);
+    assert_int_equal(history_length(), 100);
+    /* Once more: all are remembered, nothing is told. */
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 256), seqs.data);
+    assert_string_equal(eval_room_notices(&room), "");
+    strbuf_deinit(&seqs);
+}
+
+/* ---- who may speak ---- */
+
+static void a_room_that_is_not_there_takes_nothing(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "FLUSHALL");
+    assert_string_equal(publish("ann", "k"), "nil");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
+}
+
+static void who_is_not_in_through_this_node_may_not_speak(void **state)
+{
+    char *before, *after;
+
+    (void)state;
+    eval_room_join(&room, "node-2", "cem");
+    eval_room_notices(&room);
+    before = eval_state(&redis);
+
+    assert_string_equal(publish("cem", "k"), "('" EPOCH_1 "' -1)");
+    assert_string_equal(publish("nobody", NULL), "('" EPOCH_1 "' -1)");
+    after = eval_state(&redis);
+    assert_string_equal(after, before);
+    assert_string_equal(eval_room_notices(&room), "");
+    free(before);
+    free(after);
+}
+
+static void who_came_in_under_another_epoch_may_not_speak(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+    room.epoch = EPOCH_2;
+    eval_room_join(&room, "node-2", "cem");
+    eval_room_notices(&room);
+
+    assert_string_equal(publish("ann", NULL), "('" EPOCH_2 "' -1)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_false(eval_room_has_key(&room, "history"));
+}
+
+static const struct {
+    const char *name;
+    long long until; /* 0: for good, else from now */
+    bool refused;
+} mutes[] = {
+    {"for good", 0, true},
+    {"for a minute", 60000, true},
+    {"for a year", 31536000000, true},
+    {"until now", -1, false},
+    {"until long ago", -1000000000000, false},
+};
+
+static void a_mute_silences_while_it_lasts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(mutes); i++) {
+        long long until = mutes[i].until ? eval_now_ms(&redis) + mutes[i].until : 0;
+        long long result;
+
+        print_message("  %s\n", mutes[i].name);
+        redis_cmd(port(), "HSET rc:{lobby}:mutes ann %lld", until);
+        assert_int_equal(sscanf(publish("ann", NULL), "('" EPOCH_1 "' %lld)", &result),
+                         1);
+        if (!mutes[i].refused)
+            assert_true(result > 0);
+        else if (until == 0)
+            assert_int_equal(result, -2);
+        else
+            assert_true(result < -2 && result >= -2 - mutes[i].until);
+    }
+    assert_int_equal(redis_cmd_number(port(), "PTTL rc:{lobby}:mutes"), -1);
+}
+
+static void the_refused_take_no_numbers_from_the_others(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"nobody", "a", TAIL("0")}, {"ann", "b", TAIL("1")},    {"mia", "c", TAIL("2")},
+        {"bob", NULL, TAIL("3")},   {"nobody", "d", TAIL("4")},
+    };
+
+    (void)state;
+    eval_room_join(&room, "node-1", "mia");
+    redis_cmd(port(), "HSET rc:{lobby}:mutes mia 0");
+    eval_room_notices(&room);
+
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 5),
+                        "('" EPOCH_1 "' -1 1 -2 2 -1)");
+    assert_non_null(strstr(eval_room_notices(&room), " message 1 2 -\n"));
+    assert_int_equal(history_length(), 2);
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:{lobby}:key:6:nobody:a"), 0);
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:{lobby}:key:3:mia:c"), 0);
+    redis_cmd(port(), "DEL rc:{lobby}:mutes");
+    assert_string_equal(publish("mia", "c"), "('" EPOCH_1 "' 3)");
+}
+
+/* ---- keys ---- */
+
+static void the_same_key_is_stored_once(void **state)
+{
+    char *stored;
+
+    (void)state;
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
+    assert_string_equal(publish("bob", NULL), "('" EPOCH_1 "' 2)");
+    eval_room_notices(&room);
+    stored = redis_cmd_text(port(), "GET rc:{lobby}:key:3:ann:k");
+    assert_string_equal(stored, EPOCH_1 " 1");
+
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
+    assert_string_equal(eval_room_notices(&room), "");
+    assert_int_equal(history_length(), 2);
+    free(stored);
+}
+
+static void two_equal_keys_in_one_call_are_stored_once(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"ann", "k", TAIL("first")}, {"bob", "k", TAIL("another's")},
+        {"ann", "k", TAIL("again")}, {"ann", NULL, TAIL("none")},
+        {"ann", "l", TAIL("other")}, {"ann", "k", TAIL("and again")},
+    };
+
+    (void)state;
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 6),
+                        "('" EPOCH_1 "' 1 2 1 3 4 1)");
+    assert_non_null(strstr(eval_room_notices(&room), " message 1 4 -\n"));
+    assert_int_equal(history_length(), 4);
+}
+
+static void a_known_and_a_new_key_go_together(void **state)
+{
+    static const struct eval_message messages[] = {{"ann", "new", TAIL("1")},
+                                                   {"ann", "old", TAIL("2")},
+                                                   {"ann", "new", TAIL("3")}};
+
+    (void)state;
+    publish("ann", "old");
+    eval_room_notices(&room);
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 3),
+                        "('" EPOCH_1 "' 2 1 2)");
+    assert_non_null(strstr(eval_room_notices(&room), " message 2 2 -\n"));
+}
+
+static const struct {
+    const char *user, *key;
+} colliding[] = {
+    {"a:b", "c"},  {"a", "b:c"},   {"a", "b"},    {"a:", "b"},    {"3:a", "b"},
+    {"3", ":a:b"}, {"a:b:c", ":"}, {"a", "b:c:"}, {"A", "b"},     {"a", "B"},
+    {"a b", "c"},  {"a", "b c"},   {"*", "*"},    {"1", "1:1:1"}, {"\"", "\\\"}"},
+};
+
+static void keys_of_different_users_never_meet(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(colliding); i++)
+        eval_room_join(&room, "node-1", colliding[i].user);
+    for (int again = 0; again < 2; again++)
+        for (size_t i = 0; i < COUNT(colliding); i++) {
+            char expected[64];
+
+            print_message("  (%s) (%s)\n", colliding[i].user, colliding[i].key);
+            snprintf(expected, sizeof(expected), "('" EPOCH_1 "' %zu)", i + 1);
+            assert_string_equal(publish(colliding[i].user, colliding[i].key), expected);
+        }
+    assert_int_equal(history_length(), COUNT(colliding));
+}
+
+static void a_key_does_not_outlive_the_epoch(void **state)
+{
+    char *stored;
+
+    (void)state;
+    publish("ann", "k");
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+    room.epoch = EPOCH_2;
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_join(&room, "node-1", "ann");
+    publish("bob", NULL);
+    eval_room_notices(&room);
+
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_2 "' 2)");
+    assert_non_null(strstr(eval_room_notices(&room), " message 2 2 -\n"));
+    stored = redis_cmd_text(port(), "GET rc:{lobby}:key:3:ann:k");
+    assert_string_equal(stored, EPOCH_2 " 2");
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_2 "' 2)");
+    free(stored);
+}
+
+static bool is_forgotten(void *data)
+{
+    (void)data;
+    return redis_cmd_number(port(), "EXISTS rc:{lobby}:key:3:ann:k") == 0;
+}
+
+static void a_key_is_forgotten_after_its_time(void **state)
+{
+    (void)state;
+    room.dedupe_secs = 1;
+    publish("ann", "k");
+    assert_true(redis_cmd_number(port(), "PTTL rc:{lobby}:key:3:ann:k") <= 1000);
+    publish("ann", "k"); /* does not prolong it */
+    assert_true(wait_until(is_forgotten, NULL, 5000));
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
+    room.dedupe_secs = 86400;
+    publish("ann", "long");
+    eval_room_expect_ttl(&room, "key:3:ann:long", 86400000);
+}
+
+/* ---- the history ---- */
+
+static void without_history_numbers_and_notices_go_on(void **state)
+{
+    (void)state;
+    room.history_limit = 0;
+    assert_string_equal(publish("ann", NULL), "('" EPOCH_1 "' 1)");
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
+
+    assert_non_null(strstr(eval_room_notices(&room), " message 2 2 -\n"));
+    assert_false(eval_room_has_key(&room, "history"));
+    assert_string_equal(eval_room_history(&room, "0", "", 100, 1000),
+                        "('" EPOCH_1 "' 2 3 3)");
+}
+
+static void a_history_that_is_switched_off_is_not_numbered_wrongly(void **state)
+{
+    (void)state;
+    publish("ann", NULL);
+    publish("ann", NULL);
+    room.history_limit = 0; /* a gateway with another setting */
+    publish("ann", NULL);
+    assert_string_equal(eval_room_history(&room, "0", "", 100, 1000),
+                        "('" EPOCH_1 "' 3 4 4)");
+}
+
+static void the_history_keeps_the_last_messages(void **state)
+{
+    (void)state;
+    room.history_limit = 3;
+    for (int i = 0; i < 10; i++)
+        eval_room_say(&room, "node-1", "ann", "hi");
+    assert_int_equal(history_length(), 3);
+    expect_history(0, SAID("8", "ann", "hi"));
+    expect_history(-1, SAID("10", "ann", "hi"));
+    room.history_limit = 1;
+    eval_room_say(&room, "node-1", "ann", "hi");
+    assert_int_equal(history_length(), 1);
+    expect_history(0, SAID("11", "ann", "hi"));
+    room.history_limit = 10000;
+    eval_room_say(&room, "node-1", "ann", "hi");
+    assert_int_equal(history_length(), 2);
+}
+
+static void a_call_with_more_than_the_history_holds_keeps_the_last(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"ann", NULL, ",\"user\":\"ann\",\"text\":\"1\"}"},
+        {"ann", NULL, ",\"user\":\"ann\",\"text\":\"2\"}"},
+        {"ann", NULL, ",\"user\":\"ann\",\"text\":\"3\"}"},
+    };
+
+    (void)state;
+    room.history_limit = 2;
+    eval_room_publish(&room, "node-1", messages, 3);
+    assert_non_null(strstr(eval_room_notices(&room), " message 1 3 -\n"));
+    assert_int_equal(history_length(), 2);
+    expect_history(0, SAID("2", "ann", "2"));
+    expect_history(1, SAID("3", "ann", "3"));
+}
+
+static void the_first_message_gives_the_history_what_meta_has_left(void **state)
+{
+    long long meta, history;
+
+    (void)state;
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:meta 123456");
+    publish("ann", NULL);
+    meta = redis_cmd_number(port(), "PEXPIRETIME rc:{lobby}:meta");
+    history = redis_cmd_number(port(), "PEXPIRETIME rc:{lobby}:history");
+    assert_true(history >= meta && history <= meta + 1000);
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:meta 999999");
+    publish("ann", NULL);
+    assert_int_equal(redis_cmd_number(port(), "PEXPIRETIME rc:{lobby}:history"),
+                     history);
+}
+
+/* ---- */
+
+static int start(void **state)
+{
+    (void)state;
+    return eval_start(&redis);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return eval_stop(&redis);
+}
+
+/* Ann and Bob are in through node-1. */
+static int begin(void **state)
+{
+    (void)state;
+    eval_room_begin(&room, &redis);
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    eval_room_notices(&room);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    eval_room_expect_books_balance(&room);
+    return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_message_is_numbered_stored_and_told_as_the_same_bytes),
+        TEST(messages_of_one_call_travel_as_one_notice),
+        TEST(what_stands_behind_the_number_is_passed_on_as_it_is),
+        TEST(a_call_takes_256_messages_with_256_keys),
+        TEST(a_room_that_is_not_there_takes_nothing),
+        TEST(who_is_not_in_through_this_node_may_not_speak),
+        TEST(who_came_in_under_another_epoch_may_not_speak),
+        TEST(a_mute_silences_while_it_lasts),
+        TEST(the_refused_take_no_numbers_from_the_others),
+        TEST(the_same_key_is_stored_once),
+        TEST(two_equal_keys_in_one_call_are_stored_once),
+        TEST(a_known_and_a_new_key_go_together),
+        TEST(keys_of_different_users_never_meet),
+        TEST(a_key_does_not_outlive_the_epoch),
+        TEST(a_key_is_forgotten_after_its_time),
+        TEST(without_history_numbers_and_notices_go_on),
+        TEST(a_history_that_is_switched_off_is_not_numbered_wrongly),
+        TEST(the_history_keeps_the_last_messages),
+        TEST(a_call_with_more_than_the_history_holds_keeps_the_last),
+        TEST(the_first_message_gives_the_history_what_meta_has_left),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,187 @@
+/* test_sources.c - the rules that all scripts of lua/ keep, read off their text: every
+ * key comes in by KEYS, and the head says what a caller has to know. */
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/scripts.h"
+#include "common/xalloc.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const names[] = {
+#define X(id, name) [id] = #name,
+    SCRIPTS(X)
+#undef X
+};
+
+/* The source without comments; to be freed. No script has `--` in a string. */
+static char *copy_code(enum script script)
+{
+    char *code = xstrdup(scripts_source(script)), *out = code;
+
+    for (const char *at = code; *at;) {
+        if (strncmp(at, "--", 2) == 0)
+            at += strcspn(at, "\n");
+        else
+            *out++ = *at++;
+    }
+    *out = '\0';
+    return code;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Behind the command of a redis.call, at the comma or the bracket. */
+static bool has_key_from_keys(const char *at)
+{
+    if (*at == ')')
+        return true; /* TIME */
+    at++;
+    while (isspace((unsigned char)*at))
+        at++;
+    if (begins(at, "unpack(KEYS"))
+        return true;
+    if (!begins(at, "KEYS["))
+        return false;
+    at += strcspn(at, "]") + 1;
+    return *at == ',' || *at == ')'; /* not KEYS[1] .. 'x' */
+}
+
+static void expect_keys_by_keys(const char *code, const char *name)
+{
+    for (const char *at = code; (at = strstr(at, "redis.")); at++) {
+        const char *call = at + strlen("redis.");
+        const char *command = call + strlen("call('");
+
+        if (!begins(call, "call('"))
+            fail_msg("%s: what is this? %.40s", name, at);
+        if (!has_key_from_keys(command + strcspn(command, "'") + 1))
+            fail_msg("%s: a key that is not of KEYS: %.60s", name, at);
+    }
+}
+
+/* `DEL a, b` takes more than one key. */
+static void expect_dels_by_keys(const char *code, const char *name)
+{
+    for (const char *at = code; (at = strstr(at, "'DEL',")); at++) {
+        char keys[128];
+
+        snprintf(keys, sizeof(keys), "%.*s", (int)strcspn(at, ")"), at);
+        for (char *key = keys; (key = strchr(key, ',')); key++)
+            if (!begins(key, ", KEYS["))
+                fail_msg("%s: a key that is not of KEYS: %s", name, key);
+    }
+}
+
+static void every_key_comes_in_by_keys(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        char *code = copy_code((enum script)i);
+
+        print_message("  %s\n", names[i]);
+        expect_keys_by_keys(code, names[i]);
+        expect_dels_by_keys(code, names[i]);
+        assert_null(strstr(code, "rc:"));
+        free(code);
+    }
+}
+
+/* Commands that name keys by themselves, or block, or answer by chance where the same
+ * must come out each time; and ways round this test. */
+static const char *const refused[] = {
+    "'KEYS'",  "'SCAN'",    "'EVAL",   "'FLUSH",       "'RANDOMKEY'", "'SORT",
+    "'OBJECT", "'CONFIG'",  "'SELECT", "pcall",        "loadstring",  "math.random",
+    "_G",      "redis.log", "print(",  "setmetatable",
+};
+
+static void no_script_goes_round_the_rules(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        char *code = copy_code((enum script)i);
+
+        for (size_t k = 0; k < COUNT(refused); k++)
+            if (strstr(code, refused[k]))
+                fail_msg("%s has %s", names[i], refused[k]);
+        free(code);
+    }
+}
+
+/* Whether a line of the head begins with `-- <word>`. */
+static bool has_line(const char *source, const char *word)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "\n-- %s", word);
+    return strstr(source, line) != NULL;
+}
+
+/* Each KEYS[n] that the script spells is told of at its head. */
+static void expect_keys_told(const char *source, const char *name)
+{
+    for (int n = 1; n <= 9; n++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "KEYS[%d]", n);
+        if (strstr(source, key) && !has_line(source, key))
+            fail_msg("%s.lua does not say what %s is", name, key);
+    }
+}
+
+static const char *const head[] = {"Atomic because: ", "KEYS[1]", "ARGV[", "Returns ",
+                                   "Cost O("};
+
+static void the_head_says_what_a_caller_has_to_know(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        const char *source = scripts_source((enum script)i);
+        char first[64];
+
+        print_message("  %s\n", names[i]);
+        snprintf(first, sizeof(first), "-- %s.lua - ", names[i]);
+        assert_true(begins(source, first));
+        for (size_t k = 0; k < COUNT(head); k++)
+            if (!has_line(source, head[k]))
+                fail_msg("%s.lua has no line `-- %s`", names[i], head[k]);
+        expect_keys_told(source, names[i]);
+    }
+}
+
+/* A longer one is two changes of state. */
+static void scripts_stay_small(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        int lines = 0;
+
+        for (const char *at = scripts_source((enum script)i); (at = strchr(at, '\n'));
+             at++)
+            lines++;
+        assert_in_range(lines, 10, 110);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_comes_in_by_keys),
+        cmocka_unit_test(no_script_goes_round_the_rules),
+        cmocka_unit_test(the_head_says_what_a_caller_has_to_know),
+        cmocka_unit_test(scripts_stay_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

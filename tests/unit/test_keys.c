@@ -1,0 +1,241 @@
+/* test_keys.c - the names of keys and channels, as docs/redis.md promises them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/keys.h"
+#include "common/xalloc.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int set_prefix(void **state)
+{
+    (void)state;
+    keys_set_prefix("rc");
+    return 0;
+}
+
+static void expect_name(const char *name, size_t len, const char *expected)
+{
+    assert_string_equal(name, expected);
+    assert_int_equal(len, strlen(expected));
+}
+
+static const struct {
+    enum room_key which;
+    const char *name;
+} room_keys[] = {
+    {KEY_META, "rc:{a b}:meta"},       {KEY_MEMBERS, "rc:{a b}:members"},
+    {KEY_HISTORY, "rc:{a b}:history"}, {KEY_BANS, "rc:{a b}:bans"},
+    {KEY_MUTES, "rc:{a b}:mutes"},     {KEY_KICKS, "rc:{a b}:kicks"},
+    {KEY_CLOSED, "rc:{a b}:closed"},   {KEY_EVENTS, "rc:{a b}:events"},
+};
+
+static void keys_of_a_room_carry_its_tag(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(room_keys); i++)
+        expect_name(key, keys_room(key, "a bX", 3, room_keys[i].which),
+                    room_keys[i].name);
+    expect_name(key, keys_on_node(key, "a bX", 3, "host-1-abc.0"),
+                "rc:{a b}:on:host-1-abc.0");
+    expect_name(key, keys_dedupe(key, "a bX", 3, "ann", 3, "k:1", 3),
+                "rc:{a b}:key:3:ann:k:1");
+}
+
+static void keys_of_nodes_and_the_fleet(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    expect_name(key, keys_node(key, "h-1.0", KEY_NODE), "rc:node:h-1.0");
+    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_ROOMS), "rc:node:h-1.0:rooms");
+    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_CLAIM), "rc:node:h-1.0:claim");
+    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_CANARY), "rc:canary:h-1.0");
+    expect_name(key, keys_fleet(key, KEY_ROOMS), "rc:rooms");
+    expect_name(key, keys_fleet(key, KEY_ROOMS_MEMBERS), "rc:rooms:members");
+    expect_name(key, keys_fleet(key, KEY_NODES), "rc:nodes");
+    expect_name(key, keys_fleet(key, KEY_STATS), "rc:stats");
+}
+
+static const struct {
+    const char *user, *key, *name;
+} dedupes[] = {
+    {"a:b", "c", "rc:{r}:key:3:a:b:c"},           {"a", "b:c", "rc:{r}:key:1:a:b:c"},
+    {"3:a", "b", "rc:{r}:key:3:3:a:b"},           {"", "", "rc:{r}:key:0::"},
+    {"\xc3\xa4", "k", "rc:{r}:key:2:\xc3\xa4:k"},
+};
+
+static void users_and_keys_never_meet(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(dedupes); i++)
+        expect_name(key,
+                    keys_dedupe(key, "r", 1, dedupes[i].user, strlen(dedupes[i].user),
+                                dedupes[i].key, strlen(dedupes[i].key)),
+                    dedupes[i].name);
+}
+
+static void a_key_may_hold_a_nul(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+    size_t len = keys_dedupe(key, "r", 1, "u", 1, "a\0b", 3);
+
+    (void)state;
+    assert_int_equal(len, 18);
+    assert_memory_equal(key, "rc:{r}:key:1:u:a\0b", 19);
+}
+
+static void the_longest_names_fit(void **state)
+{
+    char key[KEYS_MAX_BYTES], room[128], user[64], node[320], prefix[65];
+
+    (void)state;
+    memset(room, 'r', sizeof(room));
+    memset(user, 'u', sizeof(user));
+    memset(node, 'n', sizeof(node));
+    memset(prefix, 'p', sizeof(prefix));
+    node[sizeof(node) - 1] = prefix[sizeof(prefix) - 1] = '\0';
+    keys_set_prefix(prefix);
+    assert_int_equal(keys_on_node(key, room, sizeof(room), node), 64 + 132 + 3 + 319);
+    assert_int_equal(keys_dedupe(key, room, sizeof(room), user, 64, user, 64),
+                     64 + 132 + 7 + 64 + 1 + 64);
+    assert_int_equal(keys_node(key, node, KEY_NODE_ROOMS), 64 + 6 + 319 + 6);
+    assert_int_equal(keys_expiry_pattern(key, 2147483647), 11 + 10 + 3 + 64 + 9);
+}
+
+static void a_prefix_is_in_every_name(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+    size_t len;
+
+    (void)state;
+    keys_set_prefix("my.fleet-1_x");
+    expect_name(key, keys_room(key, "r", 1, KEY_META), "my.fleet-1_x:{r}:meta");
+    expect_name(key, keys_fleet(key, KEY_NODES), "my.fleet-1_x:nodes");
+    expect_name(key, keys_node(key, "n", KEY_NODE_CANARY), "my.fleet-1_x:canary:n");
+    expect_name(key, keys_expiry_pattern(key, 3),
+                "__keyspace@3__:my.fleet-1_x:{*}:meta");
+    assert_null(keys_room_of_events("rc:{r}:events", 13, &len));
+    assert_non_null(keys_room_of_events("my.fleet-1_x:{r}:events", 23, &len));
+}
+
+/* ---- back ---- */
+
+static const struct {
+    const char *channel, *room; /* NULL: it is none */
+} channels[] = {
+    {"rc:{lobby}:events", "lobby"},
+    {"rc:{a:b}:events", "a:b"},
+    {"rc:{a b/c\"\\}:events", "a b/c\"\\"},
+    {"rc:{:events}:events", ":events"},
+    {"rc:{}:events", ""},
+    {"rc:{lobby}:event", NULL},
+    {"rc:{lobby}:eventss", NULL},
+    {"rc:{lobby}:meta", NULL},
+    {"rc:{lobby:events", NULL},
+    {"rc:lobby}:events", NULL},
+    {"rc:}:events", NULL},
+    {"rc:{:events", NULL},
+    {"xc:{lobby}:events", NULL},
+    {"rcc:{lobby}:events", NULL},
+    {"r", NULL},
+    {"", NULL},
+    {"rc:canary:host", NULL},
+};
+
+static void a_room_is_found_in_the_name_of_its_channel(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(channels); i++) {
+        size_t channel_len = strlen(channels[i].channel), len = 0;
+        char *copy = xmalloc(channel_len);
+        const char *room;
+
+        print_message("  %s\n", channels[i].channel);
+        memcpy(copy, channels[i].channel, channel_len);
+        room = keys_room_of_events(copy, channel_len, &len);
+        assert_int_equal(room != NULL, channels[i].room != NULL);
+        if (room) {
+            assert_int_equal(len, strlen(channels[i].room));
+            assert_memory_equal(room, channels[i].room, len);
+        }
+        free(copy);
+    }
+}
+
+static const struct {
+    const char *channel, *room;
+} expiries[] = {
+    {"__keyspace@0__:rc:{lobby}:meta", "lobby"},
+    {"__keyspace@15__:rc:{a:b}:meta", "a:b"},
+    {"__keyspace@0__:rc:{lobby}:members", NULL},
+    {"__keyspace@0__:xc:{lobby}:meta", NULL},
+    {"__keyevent@0__:expired", NULL},
+    {"__keyspace@0__", NULL},
+    {"__keyspace", NULL},
+    {"rc:{lobby}:meta", NULL},
+    {"", NULL},
+};
+
+static void a_room_is_found_in_the_notice_of_its_expiry(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(expiries); i++) {
+        size_t channel_len = strlen(expiries[i].channel), len = 0;
+        char *copy = xmalloc(channel_len);
+        const char *room;
+
+        print_message("  %s\n", expiries[i].channel);
+        memcpy(copy, expiries[i].channel, channel_len);
+        room = keys_room_of_expiry(copy, channel_len, &len);
+        assert_int_equal(room != NULL, expiries[i].room != NULL);
+        if (room) {
+            assert_int_equal(len, strlen(expiries[i].room));
+            assert_memory_equal(room, expiries[i].room, len);
+        }
+        free(copy);
+    }
+}
+
+static void each_key_and_channel_is_a_name_of_its_own(void **state)
+{
+    char keys[16][KEYS_MAX_BYTES];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(room_keys); i++)
+        keys_room(keys[count++], "r", 1, room_keys[i].which);
+    keys_on_node(keys[count++], "r", 1, "n");
+    keys_dedupe(keys[count++], "r", 1, "n", 1, "", 0);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(keys[i], keys[k]);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, set_prefix)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(keys_of_a_room_carry_its_tag),
+        TEST(keys_of_nodes_and_the_fleet),
+        TEST(users_and_keys_never_meet),
+        TEST(a_key_may_hold_a_nul),
+        TEST(the_longest_names_fit),
+        TEST(a_prefix_is_in_every_name),
+        TEST(a_room_is_found_in_the_name_of_its_channel),
+        TEST(a_room_is_found_in_the_notice_of_its_expiry),
+        TEST(each_key_and_channel_is_a_name_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

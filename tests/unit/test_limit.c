@@ -1,0 +1,140 @@
+/* test_limit.c - the token bucket, with the time passed in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/limit.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Takes as long as there are tokens, at most `most`; how many there were. */
+static uint32_t take_all(struct limit *limit, uint32_t per_sec, uint32_t burst,
+                         uint32_t now_ms, uint32_t most)
+{
+    uint32_t taken = 0;
+
+    while (taken < most && limit_take(limit, per_sec, burst, now_ms) == 0)
+        taken++;
+    return taken;
+}
+
+static void without_a_rate_there_is_no_limit(void **state)
+{
+    struct limit limit = {0};
+
+    (void)state;
+    assert_int_equal(take_all(&limit, 0, 0, 5, 100000), 100000);
+    assert_int_equal(take_all(&limit, 0, 3, 5, 100000), 100000);
+}
+
+static const struct {
+    uint32_t per_sec, burst, tokens;
+} bursts[] = {
+    {1, 1, 1},    {20, 200, 200},  {20, 0, 20}, /* 0: as many as in a second */
+    {1000, 1, 1}, {1, 1000, 1000}, {1000000, 10, 10}, {5, 5000000, 5000000},
+};
+
+static void a_bucket_starts_full_and_holds_the_burst(void **state)
+{
+    static const uint32_t starts[] = {0, 1, 1000000, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bursts); i++)
+        for (size_t k = 0; k < COUNT(starts); k++) {
+            struct limit limit = {0};
+
+            print_message("  %u a second, burst %u, at %u\n", bursts[i].per_sec,
+                          bursts[i].burst, starts[k]);
+            assert_int_equal(take_all(&limit, bursts[i].per_sec, bursts[i].burst,
+                                      starts[k], bursts[i].tokens + 1),
+                             bursts[i].tokens);
+        }
+}
+
+static void a_refusal_tells_when_to_come_back_and_no_earlier(void **state)
+{
+    static const struct {
+        uint32_t per_sec, burst, wait_ms;
+    } rates[] = {{1, 1, 1000}, {2, 1, 500},  {3, 1, 334},    {20, 200, 50},
+                 {7, 1, 143},  {1000, 1, 1}, {1000000, 1, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rates); i++) {
+        struct limit limit = {0};
+        uint32_t now = 77, wait;
+
+        take_all(&limit, rates[i].per_sec, rates[i].burst, now, UINT32_MAX);
+        wait = limit_take(&limit, rates[i].per_sec, rates[i].burst, now);
+        assert_int_equal(wait, rates[i].wait_ms);
+        if (wait > 1)
+            assert_int_equal(
+                limit_take(&limit, rates[i].per_sec, rates[i].burst, now + wait - 1),
+                1);
+        assert_int_equal(
+            limit_take(&limit, rates[i].per_sec, rates[i].burst, now + wait), 0);
+    }
+}
+
+static void a_refusal_costs_nothing(void **state)
+{
+    struct limit limit = {0};
+
+    (void)state;
+    take_all(&limit, 10, 5, 0, 5);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(limit_take(&limit, 10, 5, 0), 100);
+    assert_int_equal(limit_take(&limit, 10, 5, 100), 0);
+}
+
+static void tokens_come_back_with_time_up_to_the_burst(void **state)
+{
+    struct limit limit = {0};
+
+    (void)state;
+    take_all(&limit, 10, 5, 0, 5);
+    assert_int_equal(take_all(&limit, 10, 5, 300, 100), 3);
+    assert_int_equal(take_all(&limit, 10, 5, 350, 100), 0);
+    assert_int_equal(take_all(&limit, 10, 5, 400, 100), 1);
+    assert_int_equal(take_all(&limit, 10, 5, 1000000, 100), 5);
+}
+
+static void over_a_long_time_the_rate_is_kept(void **state)
+{
+    struct limit limit = {0};
+    uint32_t taken = 0;
+
+    (void)state;
+    for (uint32_t now = 0; now < 600000; now += 3) /* somebody who never waits */
+        taken += take_all(&limit, 7, 3, now, 1000);
+    assert_in_range(taken, 7 * 600 - 1, 7 * 600 + 3);
+}
+
+/* The clock is 32 bits of milliseconds, and starts again after 49 days. */
+static void the_clock_may_start_again(void **state)
+{
+    struct limit limit = {0};
+    uint32_t now = UINT32_MAX - 100;
+
+    (void)state;
+    take_all(&limit, 10, 5, now, 5);
+    assert_int_equal(limit_take(&limit, 10, 5, now), 100);
+    assert_int_equal(take_all(&limit, 10, 5, now + 300, 100), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_rate_there_is_no_limit),
+        cmocka_unit_test(a_bucket_starts_full_and_holds_the_burst),
+        cmocka_unit_test(a_refusal_tells_when_to_come_back_and_no_earlier),
+        cmocka_unit_test(a_refusal_costs_nothing),
+        cmocka_unit_test(tokens_come_back_with_time_up_to_the_burst),
+        cmocka_unit_test(over_a_long_time_the_rate_is_kept),
+        cmocka_unit_test(the_clock_may_start_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
