@@ -168,20 +168,20 @@ void index_on_expired(struct index *index, const char *room, size_t len)
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
 
-/* The rooms of the page that are gone are taken off; the next walk looks behind the
- * others. */
+/* The rooms of the page that are gone are taken off; the next walk looks behind it. */
 static void on_walked(void *data, int status, const redisReply *reply)
 {
     struct index *index = data;
     struct store *store = index->store;
+    unsigned *offset = &index->walk_offsets[index->walks_all];
 
     index->is_walking = false;
+    index->walks_all = !index->walks_all;
     if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
-        index->walk_offset = 0;
+        *offset = 0;
         return;
     }
-    index->walk_offset =
-        reply->elements < WALK_ROOMS ? 0 : index->walk_offset + WALK_ROOMS / 2;
+    *offset = reply->elements < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
     scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
     add_fleet_keys(store);
     for (size_t i = 0; i < reply->elements; i++)
@@ -193,6 +193,8 @@ static void on_walked(void *data, int status, const redisReply *reply)
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
 
+/* By turns a page of the rooms that count as empty, and a page of all: one whose gateways
+ * died before they wrote that it is empty still stands there as it was. */
 void index_walk(struct index *index, uint64_t now_ms)
 {
     struct store *store = index->store;
@@ -205,9 +207,9 @@ void index_walk(struct index *index, uint64_t now_ms)
     redis_command_add_text(&store->args.cmd, "ZRANGEBYSCORE");
     args_add_fleet_key(&store->args, KEY_ROOMS_MEMBERS);
     redis_command_add_text(&store->args.cmd, "0");
-    redis_command_add_text(&store->args.cmd, "0");
+    redis_command_add_text(&store->args.cmd, index->walks_all ? "+inf" : "0");
     redis_command_add_text(&store->args.cmd, "LIMIT");
-    redis_command_add_u64(&store->args.cmd, index->walk_offset);
+    redis_command_add_u64(&store->args.cmd, index->walk_offsets[index->walks_all]);
     redis_command_add_u64(&store->args.cmd, WALK_ROOMS);
     store_send_command(store, on_walked, index);
 }

@@ -18,8 +18,8 @@ struct index {
     struct list due;   /* to write now */
     struct list rests; /* written; soonest first */
     uint64_t walk_at_ms;
-    bool is_walking;
-    unsigned walk_offset;
+    bool is_walking, walks_all; /* all rooms in turn, or those that count as empty */
+    unsigned walk_offsets[2];
 };
 
 void index_init(struct index *index, struct store *store, struct metrics *metrics);
@@ -37,7 +37,7 @@ void index_flush_all(struct index *index, uint64_t now_ms);
 /* Redis says that the room expired: whoever takes it off the index logs and counts it. */
 void index_on_expired(struct index *index, const char *room, size_t len);
 
-/* Looks at some empty rooms, for a Redis that announces nothing; call now and then. */
+/* Looks at some rooms, for a Redis that announces nothing; call now and then. */
 void index_walk(struct index *index, uint64_t now_ms);
 
 #endif
