@@ -219,8 +219,9 @@ static int compare_after(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The times that were told are spread evenly from about 0 to `spread_ms`, and each was
- * closed at its time: not before, and in that order. */
+/* The times that were told are spread evenly from about 0 to `spread_ms` (the gateway may
+ * keep a little of it for the end), and each was closed at its time: not before (both
+ * clocks count whole milliseconds), and in that order. */
 static void check_leave(struct party *party, double spread_ms, int64_t stopped_ms)
 {
     double step_ms = spread_ms / GUESTS;
@@ -228,13 +229,15 @@ static void check_leave(struct party *party, double spread_ms, int64_t stopped_m
     qsort(party->guests, GUESTS, sizeof(party->guests[0]), compare_after);
     for (int i = 0; i < GUESTS; i++) {
         const struct guest *guest = &party->guests[i];
+        double closed_ms = (double)(guest->closed_ms - stopped_ms);
 
-        assert_int_equal(guest->code, 4000);
-        assert_true(guest->after_ms >= step_ms * i - 1);
-        assert_true(guest->after_ms <= step_ms * (i + 1) + 1);
-        assert_true((double)(guest->closed_ms - stopped_ms) >= guest->after_ms - 1);
-        if (i > 0)
-            assert_true(guest->closed_ms >= guest[-1].closed_ms);
+        if (guest->code != 4000 || guest->after_ms < 0.85 * step_ms * i - 1 ||
+            guest->after_ms > step_ms * (i + 1) + 1 ||
+            closed_ms < guest->after_ms - 2 ||
+            (i > 0 && guest->closed_ms < guest[-1].closed_ms))
+            fail_msg("%s, the %dth of %d in %.0f ms: told %.0f, closed with %d at %.0f",
+                     guest->user, i, GUESTS, spread_ms, guest->after_ms, guest->code,
+                     closed_ms);
     }
 }
 
