@@ -67,7 +67,7 @@ static void set_state(struct presence *p, enum presence_state state)
 {
     if (p->is_draining)
         state = PRESENCE_DRAINING;
-    atomic_store_explicit(&p->state, (int)state, memory_order_relaxed);
+    atomic_store_explicit(p->state, (int)state, memory_order_relaxed);
 }
 
 /* ---- up and down ---- */
@@ -358,7 +358,8 @@ static void on_tick(uv_timer_t *timer)
 void presence_init(struct presence *p, uv_loop_t *loop, const struct config *config,
                    struct metrics *metrics, struct store *store, struct bus *bus,
                    struct rooms *rooms, struct index *index, const char *address,
-                   unsigned worker, const struct presence_hooks *hooks)
+                   unsigned worker, _Atomic int *state,
+                   const struct presence_hooks *hooks)
 {
     uint64_t beat_ms = 1000u * (uint64_t)config->lease_secs / 3;
     struct timeval wall;
@@ -375,6 +376,7 @@ void presence_init(struct presence *p, uv_loop_t *loop, const struct config *con
         .hooks = *hooks,
         .address = address,
         .worker = worker,
+        .state = state,
         .started_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000,
     };
     undo_init(&p->undo, store, index, metrics);

@@ -63,13 +63,14 @@ struct presence {
     bool is_known;               /* Redis has a heartbeat under this name */
     bool is_beating;             /* one is in flight */
     bool is_up, is_draining, is_closing;
-    _Atomic int state; /* enum presence_state, for the ops thread */
+    _Atomic int *state; /* enum presence_state, for the ops thread; borrowed */
 };
 
 void presence_init(struct presence *p, uv_loop_t *loop, const struct config *config,
                    struct metrics *metrics, struct store *store, struct bus *bus,
                    struct rooms *rooms, struct index *index, const char *address,
-                   unsigned worker, const struct presence_hooks *hooks);
+                   unsigned worker, _Atomic int *state,
+                   const struct presence_hooks *hooks);
 
 /* A link became ready, or was lost; the canary came back. */
 void presence_on_link(struct presence *p);

@@ -63,6 +63,7 @@ struct worker {
     bool is_draining, is_burying, is_closing;
 
     _Atomic uint64_t turned_ns;
+    _Atomic int state; /* enum presence_state */
     _Atomic bool wants_drain, wants_dump, has_ended;
 };
 
@@ -452,7 +453,7 @@ static void open_parts(struct worker *w)
     w->env.conn.workers_count = w->shared->count;
     presence_init(&w->presence, &w->loop, w->config, &w->metrics, &w->env.store,
                   &w->bus, &w->env.rooms, &w->index_of_rooms, w->shared->address,
-                  w->index, &presence_hooks);
+                  w->index, &w->state, &presence_hooks);
 }
 
 static void open_handles(struct worker *w)
@@ -552,8 +553,8 @@ const char *worker_not_ready(const struct worker *w)
         PRESENCE_STATES(X)
 #undef X
     };
-    int state = atomic_load_explicit(&((struct worker *)w)->presence.state,
-                                     memory_order_relaxed);
+    int state =
+        atomic_load_explicit(&((struct worker *)w)->state, memory_order_relaxed);
 
     return state == PRESENCE_READY ? NULL : texts[state];
 }

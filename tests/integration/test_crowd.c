@@ -20,7 +20,7 @@
 #include "tests/support/follower.h"
 #include "tests/support/loop.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { CLIENTS = 300, MESSAGES = 200 };
 #else
 enum { CLIENTS = 2000, MESSAGES = 1000 };

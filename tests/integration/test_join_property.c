@@ -26,7 +26,7 @@
 #include "tests/support/follower.h"
 #include "tests/support/loop.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SLOWER = 4 };
 #else
 enum { SLOWER = 1 };

@@ -26,7 +26,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* A sanitizer holds on to what is freed, and takes its time. */
 enum { COUNTS_MEMORY = 0, OFFERED_BYTES = 2 * 1024 * 1024 };
 #else
