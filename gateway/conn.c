@@ -719,14 +719,14 @@ static void check_open(struct conn *conn)
 static void on_timer(struct wheel_timer *timer)
 {
     struct conn *conn = list_entry(timer, struct conn, timer);
-    uint32_t since = now_s(conn) - conn->opened_s;
+    uint32_t since = now_s(conn) - conn->opened_s; /* up to a second less has passed */
 
     if (conn->state == CONN_OPEN)
         check_open(conn);
-    else if (conn->state != CONN_HANDSHAKE && since >= LINGER_SECS)
+    else if (conn->state != CONN_HANDSHAKE && since > LINGER_SECS)
         conn_abort(conn, conn->end);
     else if (conn->state == CONN_HANDSHAKE &&
-             since >= (uint32_t)conn->env->config->handshake_secs)
+             since > (uint32_t)conn->env->config->handshake_secs)
         refuse(conn, 408);
     if (conn->state != CONN_GONE)
         wake_next(conn);
