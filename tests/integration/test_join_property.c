@@ -9,6 +9,8 @@
  * The rows differ in how much the history holds: everything, so that nothing at all may
  * be missing; less than what is published between a client's visits; nothing; and more
  * than one batch.
+ *
+ * Over 400 lines because a client, what it may do, and a round of them are one machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>

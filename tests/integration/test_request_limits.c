@@ -1,6 +1,8 @@
 /* test_request_limits.c - the limits of a request, from both sides: what is just within
  * them is taken; what is over them is refused, or closes the connection, and hurts nobody
  * else. Lengths, depth, sizes, rooms a connection, rates.
+ *
+ * Over 400 lines because each limit has two sides, and most of them are rows of tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
