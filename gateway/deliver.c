@@ -440,7 +440,9 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
     room_release(room);
 }
 
-void deliver_event(struct room *room, const struct strbuf *event, enum room_class class)
+/* To every member that has its ack. */
+static void give_event(struct room *room, const struct strbuf *event,
+                       enum room_class class)
 {
     struct frame *frame = frame_new_text(event->data, event->len);
     struct list *lists[] = {&room->live, &room->followers};
@@ -482,7 +484,7 @@ static void reset(struct room *room, const struct room_joined *state)
     proto_add_number(&event, "seq", room->seq);
     proto_add_number(&event, "members", state->members);
     strbuf_add_char(&event, '}');
-    deliver_event(room, &event, ROOM_ALWAYS);
+    give_event(room, &event, ROOM_ALWAYS);
     strbuf_deinit(&event);
     follow_on_reset(room);
 }

@@ -48,10 +48,6 @@ void deliver_kick(struct room *room, struct json_text user, struct json_text rea
                   uint64_t now_ms);
 void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms);
 
-/* To every member that has its ack. */
-void deliver_event(struct room *room, const struct strbuf *event,
-                   enum room_class class);
-
 /* Joins the rooms to this module and follow.h; once, after rooms_init. */
 void deliver_init(struct rooms *rooms);
 

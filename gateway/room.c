@@ -107,7 +107,7 @@ static void free_room(struct room *room)
     free(room);
 }
 
-void room_free_if_done(struct room *room)
+static void free_if_done(struct room *room)
 {
     if (room->users.count == 0 && room->holds == 0 && !room->may_be_known &&
         list_is_empty(&room->outbox))
@@ -118,7 +118,7 @@ void room_release(struct room *room)
 {
     room->holds--;
     room_pump(room);
-    room_free_if_done(room);
+    free_if_done(room);
 }
 
 void rooms_deinit(struct rooms *rooms)

@@ -233,7 +233,4 @@ void room_begin_event(const struct room *room, struct strbuf *out, const char *t
  * what can be sent now; frees the room if that was the last of it. */
 void room_release(struct room *room);
 
-/* Frees the room once it has neither users nor calls in flight. */
-void room_free_if_done(struct room *room);
-
 #endif
