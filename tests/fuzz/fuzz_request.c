@@ -63,6 +63,14 @@ static void check_reply(const struct proto_request *req, enum proto_error error)
     strbuf_deinit(&out);
 }
 
+/* Adds `,"name":` and a value that is passed on as it is. */
+static void add_value(struct strbuf *out, const char *name, struct json_text value)
+{
+    require_compact(value);
+    strbuf_add_format(out, ",\"%s\":", name);
+    strbuf_add(out, value.base, value.len);
+}
+
 static void check_event(const struct proto_request *req)
 {
     struct json_text none = {NULL, 0};
@@ -75,15 +83,15 @@ static void check_event(const struct proto_request *req)
         count++;
     }
     if (req->fields & PROTO_F_TEXT) {
-        require_compact(req->text);
-        strbuf_add_text(&out, ",\"text\":");
-        strbuf_add(&out, req->text.base, req->text.len);
+        add_value(&out, "text", req->text);
+        count++;
+    }
+    if (req->fields & PROTO_F_KIND) {
+        add_value(&out, "kind", req->kind);
         count++;
     }
     if (req->fields & PROTO_F_DATA) {
-        require_compact(req->data);
-        strbuf_add_text(&out, ",\"data\":");
-        strbuf_add(&out, req->data.base, req->data.len);
+        add_value(&out, "data", req->data);
         count++;
     }
     strbuf_add_char(&out, '}');
@@ -100,8 +108,9 @@ static void check_accepted(const struct proto_request *req)
         require(proto_is_name(req->user.base, req->user.len, PROTO_USER_MAX));
     if (req->fields & PROTO_F_KEY)
         require(req->key.len >= 1 && req->key.len <= PROTO_KEY_MAX);
+    /* A token between its quotes; what is no plain ASCII may be an escape of six bytes. */
     if (req->fields & PROTO_F_KIND)
-        require(req->kind.len >= 1 && req->kind.len <= PROTO_KIND_MAX);
+        require(req->kind.len >= 2 + 1 && req->kind.len <= 2 + 6 * PROTO_KIND_MAX);
     require(req->limit >= 1 && req->limit <= PROTO_LIMIT_MAX);
     require(req->type < REQUEST_UNKNOWN);
     check_event(req);
