@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include "common/percent.h"
 #include "common/xalloc.h"
 
 /* Digits and nothing else, from `min` to `max`. */
@@ -64,35 +65,17 @@ int config_split_address(const char *address, char **host, char **port)
     return split(address, NULL, host, port);
 }
 
-static int value_of_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes `len` bytes into a new string; NULL where the encoding is wrong. */
-static char *decode_percent(const char *text, size_t len)
+static char *decode(const char *text, size_t len)
 {
-    char *out = xmemdup(text, len), *to = out;
+    char *out = xmemdup(text, len);
+    size_t out_len;
 
-    for (size_t i = 0; i < len; i++, to++) {
-        int high, low;
-
-        *to = text[i];
-        if (text[i] != '%')
-            continue;
-        high = i + 2 < len ? value_of_hex(text[i + 1]) : -1;
-        low = high >= 0 ? value_of_hex(text[i + 2]) : -1;
-        if (low < 0 || (high == 0 && low == 0)) {
-            free(out);
-            return NULL;
-        }
-        *to = (char)(high * 16 + low);
-        i += 2;
+    if (percent_decode(out, len, &out_len) < 0 || memchr(out, '\0', out_len)) {
+        free(out);
+        return NULL;
     }
-    *to = '\0';
+    out[out_len] = '\0';
     return out;
 }
 
@@ -105,11 +88,11 @@ static const char *parse_login(struct config_redis *redis, const char *login,
         return "has a user without a password (redis://:password@host for none but "
                "that)";
     if (colon > login) {
-        redis->user = decode_percent(login, (size_t)(colon - login));
+        redis->user = decode(login, (size_t)(colon - login));
         if (!redis->user)
             return "has a user that is not percent-encoded as it should be";
     }
-    redis->password = decode_percent(colon + 1, len - (size_t)(colon + 1 - login));
+    redis->password = decode(colon + 1, len - (size_t)(colon + 1 - login));
     if (!redis->password)
         return "has a password that is not percent-encoded as it should be";
     return redis->password[0] ? NULL : "has an empty password";

@@ -20,6 +20,10 @@ static const char *const fleet_names[] = {
     [KEY_ROOMS_MEMBERS] = "rooms:members",
     [KEY_NODES] = "nodes",
     [KEY_STATS] = "stats",
+    [KEY_STATS_ONLINE] = "stats:online",
+    [KEY_STATS_SAMPLER] = "stats:sampler",
+    [KEY_AUDIT] = "audit",
+    [KEY_FLEET_EVENTS] = "events",
 };
 
 void keys_set_prefix(const char *text)

@@ -31,7 +31,16 @@ enum node_key {
     KEY_NODE_CANARY /* a channel */
 };
 
-enum fleet_key { KEY_ROOMS, KEY_ROOMS_MEMBERS, KEY_NODES, KEY_STATS };
+enum fleet_key {
+    KEY_ROOMS,
+    KEY_ROOMS_MEMBERS,
+    KEY_NODES,
+    KEY_STATS,
+    KEY_STATS_ONLINE,
+    KEY_STATS_SAMPLER,
+    KEY_AUDIT,
+    KEY_FLEET_EVENTS, /* a channel */
+};
 
 /* Sets the prefix (SPEC: ROOMCAST_KEY_PREFIX); once, before any thread starts. */
 void keys_set_prefix(const char *prefix);

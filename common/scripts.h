@@ -11,17 +11,25 @@
 
 /* One row a script: X(id, name) is lua/<name>.lua. */
 #define SCRIPTS(X)                                                                     \
+    X(SCRIPT_AUDIT, audit)                                                             \
     X(SCRIPT_BURY, bury)                                                               \
     X(SCRIPT_CLAIM, claim)                                                             \
+    X(SCRIPT_CLOSE, close)                                                             \
+    X(SCRIPT_DELETE, delete)                                                           \
     X(SCRIPT_HEARTBEAT, heartbeat)                                                     \
     X(SCRIPT_HISTORY, history)                                                         \
     X(SCRIPT_INDEX, index)                                                             \
     X(SCRIPT_JOIN, join)                                                               \
+    X(SCRIPT_KICK, kick)                                                               \
     X(SCRIPT_LEAVE, leave)                                                             \
     X(SCRIPT_MEMBERS, members)                                                         \
+    X(SCRIPT_MODERATE, moderate)                                                       \
     X(SCRIPT_PUBLISH, publish)                                                         \
     X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
+    X(SCRIPT_ROOM, room)                                                               \
+    X(SCRIPT_ROOMS, rooms)                                                             \
+    X(SCRIPT_SAMPLE, sample)                                                           \
     X(SCRIPT_SYNC, sync)                                                               \
     X(SCRIPT_UNDO, undo)                                                               \
     X(SCRIPT_UNINDEX, unindex)

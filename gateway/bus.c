@@ -297,10 +297,12 @@ static void on_push(void *owner, const redisReply *reply)
         return;
     what = reply_text(reply, 0);
     if (is(what, "message")) {
-        if (is(reply_text(reply, 1), bus->canary))
-            bus->hooks.on_canary(bus->hooks.owner);
-        else
+        if (!is(reply_text(reply, 1), bus->canary))
             on_notice(bus, reply_text(reply, 1), reply_text(reply, 2));
+        else if (reply_text(reply, 2).len > 0)
+            bus->hooks.on_order(bus->hooks.owner, reply_text(reply, 2));
+        else
+            bus->hooks.on_canary(bus->hooks.owner);
     } else if (is(what, "pmessage") && reply->elements == 4) {
         on_expiry(bus, reply);
     } else {

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/percent.h"
 #include "common/xalloc.h"
 
 enum { RECENT_MAX = 1000 }; /* notices kept for who waits for its ack */
@@ -194,26 +195,6 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
 
 /* ---- everything else ---- */
 
-static int hex(char c)
-{
-    return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
-/* Undoes percent-encoding in place; our own encoding, so it is well-formed. */
-static size_t decode_percent(char *text, size_t len)
-{
-    size_t out = 0;
-
-    for (size_t i = 0; i < len; i++)
-        if (text[i] == '%' && i + 2 < len) {
-            text[out++] = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
-            i += 2;
-        } else {
-            text[out++] = text[i];
-        }
-    return out;
-}
-
 static size_t count_parts(struct json_text text, char separator)
 {
     size_t count = text.len > 0 ? 1 : 0;
@@ -234,9 +215,10 @@ static void keep_names(struct kept *kept, struct json_text users)
     for (at = kept->text; at; at = at ? at + 1 : NULL) {
         char *comma = memchr(at, ',', (size_t)(kept->text + users.len - at));
         char *end = comma ? comma : kept->text + users.len;
+        size_t len;
 
-        kept->names[kept->names_count++] =
-            (struct json_text){at, decode_percent(at, (size_t)(end - at))};
+        if (percent_decode(at, (size_t)(end - at), &len) == 0)
+            kept->names[kept->names_count++] = (struct json_text){at, len};
         at = comma;
         if (!at)
             break;
@@ -339,6 +321,18 @@ static bool puts_out(const struct kept *kept, const struct member *member)
             (kept->kind == ROOM_NOTICE_KICKED && is_about(kept, 0, member->user)));
 }
 
+/* Users without a connection, too, who might still come back. */
+static void put_out_absent(struct room *room, const struct kept *kept)
+{
+    struct room_user *user;
+
+    if (kept->kind == ROOM_NOTICE_KICKED && kept->names_count > 0) {
+        user = map_find(&room->users, kept->names[0].base, kept->names[0].len);
+        if (user && kept->rev > user->rev)
+            room_end_grace(user, "kicked");
+    }
+}
+
 static void put_out(struct member *member, const struct kept *kept, uint64_t now_ms)
 {
     const char *reason = kept->kind == ROOM_NOTICE_KICKED ? "kicked" : "closed";
@@ -368,6 +362,10 @@ static void remember(struct room *room, struct kept *kept)
 static void give_all(struct room *room, const struct kept *kept, uint64_t now_ms)
 {
     struct list *lists[] = {&room->live, &room->followers};
+
+    if (kept->kind == ROOM_NOTICE_CLOSED)
+        room_forget_users(room); /* nobody has to be taken out one by one */
+    put_out_absent(room, kept);
 
     for (int i = 0; i < 2; i++)
         list_each(link, lists[i]) {
@@ -428,6 +426,8 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
     room->holds++;
     if (n->rev > room->rev)
         room->rev = n->rev;
+    if (n->kind == ROOM_NOTICE_DELETED)
+        follow_on_deleted(room, n->first);
     kept = keep(n);
     give_all(room, kept, now_ms);
     if (n->kind == ROOM_NOTICE_SIGNAL)

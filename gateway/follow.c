@@ -264,6 +264,20 @@ void follow_all(struct room *room)
         follow_again(list_entry(link, struct member, link));
 }
 
+/* Followers read the history again, and so do those whose read is under way: what it
+ * brings may be from before the deletion. */
+void follow_on_deleted(struct room *room, uint64_t seq)
+{
+    if (ring_has(room, seq))
+        follow_drop_ring(room);
+    list_each(link, &room->followers) {
+        struct member *member = list_entry(link, struct member, link);
+
+        if (member->is_reading && seq > member->cursor)
+            member->reading_after = UINT64_MAX;
+    }
+}
+
 void follow_on_reset(struct room *room)
 {
     follow_drop_ring(room);

@@ -57,6 +57,9 @@ void follow_gap(struct member *member, uint64_t from, uint64_t to);
 void follow_on_message(struct room *room, struct frame *frame);
 void follow_all(struct room *room);
 
+/* Message `seq` is deleted: whoever has not been given it yet must get the tombstone. */
+void follow_on_deleted(struct room *room, uint64_t seq);
+
 /* The room was made anew: everybody is where it is now. */
 void follow_on_reset(struct room *room);
 

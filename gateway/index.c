@@ -75,6 +75,7 @@ static void add_fleet_keys(struct store *store)
 {
     args_add_fleet_key(&store->args, KEY_ROOMS);
     args_add_fleet_key(&store->args, KEY_ROOMS_MEMBERS);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
 }
 
 static void write_batch(struct index *index, uint64_t now_ms)
@@ -89,7 +90,7 @@ static void write_batch(struct index *index, uint64_t now_ms)
         list_add(&batch, link);
         count++;
     }
-    scripts_begin(&store->args.cmd, SCRIPT_INDEX, 2 + 2 * count);
+    scripts_begin(&store->args.cmd, SCRIPT_INDEX, 3 + 2 * count);
     add_fleet_keys(store);
     list_each(at, &batch) {
         const struct entry *entry = list_entry(at, struct entry, link);
@@ -161,9 +162,10 @@ void index_on_expired(struct index *index, const char *room, size_t len)
 {
     struct store *store = index->store;
 
-    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 3);
+    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 4);
     add_fleet_keys(store);
     args_add_room_key(&store->args, room, len, KEY_META);
+    redis_command_add_text(&store->args.cmd, "room_expired");
     redis_command_add(&store->args.cmd, room, len);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
@@ -182,11 +184,12 @@ static void on_walked(void *data, int status, const redisReply *reply)
         return;
     }
     *offset = reply->elements < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
-    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 2 + (unsigned)reply->elements);
+    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 3 + (unsigned)reply->elements);
     add_fleet_keys(store);
     for (size_t i = 0; i < reply->elements; i++)
         args_add_room_key(&store->args, reply->element[i]->str,
                           (size_t)reply->element[i]->len, KEY_META);
+    redis_command_add_text(&store->args.cmd, "room_expired");
     for (size_t i = 0; i < reply->elements; i++)
         redis_command_add(&store->args.cmd, reply->element[i]->str,
                           (size_t)reply->element[i]->len);

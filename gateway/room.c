@@ -346,6 +346,28 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     return 0;
 }
 
+void room_end_grace(struct room_user *user, const char *reason)
+{
+    if (list_is_empty(&user->grace))
+        return;
+    user->reason = reason;
+    start_leave(user);
+}
+
+void room_forget_users(struct room *room)
+{
+    struct room_user *user;
+    uint32_t at = 0;
+
+    while ((user = map_next(&room->users, &at)))
+        user->is_in = false;
+    list_each(link, &room->rooms->grace) {
+        user = list_entry(link, struct room_user, grace);
+        if (user->room == room && !user->leaving)
+            free_user(user);
+    }
+}
+
 void room_join(struct rooms *rooms, struct member *member, struct json_text name,
                struct json_text user, room_joined_fn on_done)
 {

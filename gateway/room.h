@@ -198,6 +198,13 @@ void room_leave(struct member *member, bool at_once, const char *reason,
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
 
+/* Takes out a user who is in grace, at once; nothing for others. */
+void room_end_grace(struct room_user *user, const char *reason);
+
+/* The room was closed: Redis has none of its users any more, and needs not be told that they
+ * leave. Those in grace are gone. */
+void room_forget_users(struct room *room);
+
 /* Sends what must go out and can. */
 void room_pump(struct room *room);
 

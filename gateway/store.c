@@ -413,6 +413,7 @@ void store_members(struct store *store, const struct room *room, const char *cur
     redis_command_add_text(&store->args.cmd, cursor ? cursor : "");
     redis_command_add_u64(&store->args.cmd, limit);
     redis_command_add_u64(&store->args.cmd, exact_max);
+    redis_command_add_u64(&store->args.cmd, 0); /* only names */
     store_send_script(store, SCRIPT_MEMBERS, on_members, call);
 }
 

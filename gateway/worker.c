@@ -22,6 +22,7 @@
 #include "gateway/deliver.h"
 #include "gateway/drain.h"
 #include "gateway/index.h"
+#include "gateway/operator.h"
 #include "gateway/ops.h"
 #include "gateway/pool.h"
 #include "gateway/presence.h"
@@ -107,6 +108,13 @@ static void on_canary(void *owner)
     struct worker *w = owner;
 
     presence_on_canary(&w->presence);
+}
+
+static void on_order(void *owner, struct json_text order)
+{
+    struct worker *w = owner;
+
+    operator_on_order(&w->env, order);
 }
 
 static void on_expired(void *owner, const char *room, size_t len)
@@ -429,8 +437,15 @@ static void open_parts(struct worker *w)
         .close = close_room,
         .backfill = backfill_room,
     };
-    struct bus_hooks bus_hooks = {w,         on_bus_ready, on_bus_lost,
-                                  on_canary, on_expired,   on_notice};
+    struct bus_hooks bus_hooks = {
+        .owner = w,
+        .on_ready = on_bus_ready,
+        .on_lost = on_bus_lost,
+        .on_canary = on_canary,
+        .on_order = on_order,
+        .on_expired = on_expired,
+        .on_notice = on_notice,
+    };
     struct presence_hooks presence_hooks = {w, on_up, on_down};
 
     open_link(w);

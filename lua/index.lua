@@ -4,6 +4,7 @@
 --
 -- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
 -- KEYS[2]  rc:rooms:members     zset     room -> members
+-- KEYS[3]  rc:events            channel  of the fleet: is told of rooms that are new
 -- KEYS[…]  rc:{ROOM}:meta, rc:{ROOM}:members: a pair a room, at most 100 rooms
 -- ARGV[…]  room                 in the order of the pairs
 -- Returns  how many rooms are new in the index
@@ -18,11 +19,15 @@ local members = {}
 
 redis.call('ZCARD', KEYS[2]) -- of another type: fails before the first write
 for i = 1, #ARGV do
-    members[i] = redis.call('HLEN', KEYS[2 * i + 2])
+    members[i] = redis.call('HLEN', KEYS[2 * i + 3])
 end
 for i = 1, #ARGV do
-    if redis.call('EXISTS', KEYS[2 * i + 1]) == 1 then
-        new = new + redis.call('ZADD', KEYS[1], now, ARGV[i])
+    if redis.call('EXISTS', KEYS[2 * i + 2]) == 1 then
+        if redis.call('ZADD', KEYS[1], now, ARGV[i]) == 1 then
+            new = new + 1
+            redis.call('PUBLISH', KEYS[3], '{"type":"room_opened","room":'
+                .. cjson.encode(ARGV[i]):gsub('\\/', '/') .. '}')
+        end
         redis.call('ZADD', KEYS[2], members[i], ARGV[i])
     else
         redis.call('ZADD', KEYS[2], 'XX', 0, ARGV[i]) -- where the slow walk looks

@@ -12,8 +12,9 @@
 -- ARGV[1]   keep                how many messages the history holds, 0: none
 -- ARGV[2]   dedupe_secs         how long a key is remembered
 -- ARGV[3]   head                JSON up to the sequence number
--- ARGV[4…]  three a message, at most 256 messages: user; which of KEYS remembers it,
---           0: none; JSON behind the sequence number, not looked into here
+-- ARGV[4…]  three a message, at most 256 messages: user, '' for the server itself, which
+--           needs not be a member; which of KEYS remembers it, 0: none; JSON behind the
+--           sequence number, not looked into here
 -- Returns   {epoch, a number for each message}: its seq; -1 not a member; -2 muted for
 --           good; -2 - n muted for n ms more. Or false: no such room
 --
@@ -41,10 +42,13 @@ end
 
 local now
 local function refusal(user)
-    if came_in[user] ~= epoch then
+    if user == '' then
+        return nil
+    end
+    if came_in[index[user]] ~= epoch then
         return -1
     end
-    local till = tonumber(muted[user] or -1)
+    local till = tonumber(muted[index[user]] or -1)
     if till == 0 then
         return -2
     end
@@ -59,7 +63,7 @@ local results, lines, remember = {epoch}, {}, {}
 for i = 4, #ARGV, 3 do
     local key = tonumber(ARGV[i + 1])
     local before = key > 0 and stored[key - 5]
-    local result = refusal(index[ARGV[i]])
+    local result = refusal(ARGV[i])
     if not result and before and before:sub(1, #epoch) == epoch then
         result = tonumber(before:sub(#epoch + 2))
     end

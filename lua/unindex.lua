@@ -4,7 +4,10 @@
 --
 -- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
 -- KEYS[2]  rc:rooms:members     zset     room -> members
+-- KEYS[3]  rc:events            channel  of the fleet
 -- KEYS[…]  rc:{ROOM}:meta       hash     one a room
+-- ARGV[1]  what                 the fleet is told of a room that this call took off:
+--          room_expired or room_closed
 -- ARGV[…]  room                 in the same order
 -- Returns  the rooms that this call took off: whoever gets them logs and counts them
 --
@@ -13,11 +16,13 @@
 local gone = {}
 
 redis.call('ZCARD', KEYS[1]) -- of another type: fails before the first write
-for i = 1, #ARGV do
+for i = 2, #ARGV do
     if redis.call('EXISTS', KEYS[i + 2]) == 0 then
         redis.call('ZREM', KEYS[2], ARGV[i])
         if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
             gone[#gone + 1] = ARGV[i]
+            redis.call('PUBLISH', KEYS[3], '{"type":"' .. ARGV[1] .. '","room":'
+                .. cjson.encode(ARGV[i]):gsub('\\/', '/') .. '}')
         end
     end
 end

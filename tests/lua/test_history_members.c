@@ -195,6 +195,7 @@ static const char *read_members(const char *cursor, unsigned limit)
     eval_arg(&redis, "%s", cursor);
     eval_arg(&redis, "%u", limit);
     eval_arg(&redis, "%d", EXACT_MAX);
+    eval_arg(&redis, "0");
     return eval_run(&redis);
 }
 

@@ -28,6 +28,7 @@ static const char *write_index(const char *const *rooms)
     eval_begin(&redis, SCRIPT_INDEX);
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
+    eval_key(&redis, "rc:events");
     for (size_t i = 0; rooms[i]; i++) {
         eval_key(&redis, "rc:{%s}:meta", rooms[i]);
         eval_key(&redis, "rc:{%s}:members", rooms[i]);
@@ -42,8 +43,10 @@ static const char *take_off(const char *const *rooms)
     eval_begin(&redis, SCRIPT_UNINDEX);
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
+    eval_key(&redis, "rc:events");
     for (size_t i = 0; rooms[i]; i++)
         eval_key(&redis, "rc:{%s}:meta", rooms[i]);
+    eval_arg(&redis, "room_expired");
     for (size_t i = 0; rooms[i]; i++)
         eval_arg(&redis, "%s", rooms[i]);
     return eval_run(&redis);

@@ -73,6 +73,12 @@ static void prepare_kick(void)
     redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
 }
 
+static void prepare_ban(void)
+{
+    redis_cmd(port(), "HSET rc:{lobby}:bans ann 0");
+    eval_room_join(&room, "node-1", "bob");
+}
+
 static void prepare_nodes(void)
 {
     redis_cmd(port(), "ZADD rc:nodes 1 dead %lld me", eval_now_ms(&redis));
@@ -157,6 +163,116 @@ static const char *members(void)
     eval_arg(&redis, "0");
     eval_arg(&redis, "100");
     eval_arg(&redis, "1000");
+    eval_arg(&redis, "0");
+    return eval_run(&redis);
+}
+
+static const char *kick(void)
+{
+    eval_begin(&redis, SCRIPT_KICK);
+    eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:members");
+    eval_key(&redis, "rc:{lobby}:history");
+    eval_key(&redis, "rc:{lobby}:kicks");
+    eval_key(&redis, "rc:{lobby}:events");
+    eval_key(&redis, "rc:{lobby}:on:node-1");
+    for (int i = 0; i < 5; i++)
+        eval_arg(&redis, "ann"); /* user, token, reason, events */
+    eval_arg(&redis, "500");
+    eval_arg(&redis, "300000");
+    eval_arg(&redis, "0");
+    return eval_run(&redis);
+}
+
+static const char *close_room(void)
+{
+    eval_begin(&redis, SCRIPT_CLOSE);
+    eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:members");
+    eval_key(&redis, "rc:{lobby}:history");
+    eval_key(&redis, "rc:{lobby}:kicks");
+    eval_key(&redis, "rc:{lobby}:closed");
+    eval_key(&redis, "rc:{lobby}:events");
+    eval_key(&redis, "rc:{lobby}:on:node-1");
+    eval_arg(&redis, "late");
+    eval_arg(&redis, "{}");
+    return eval_run(&redis);
+}
+
+static const char *delete_message(void)
+{
+    eval_begin(&redis, SCRIPT_DELETE);
+    eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:history");
+    eval_key(&redis, "rc:{lobby}:events");
+    eval_arg(&redis, "1");
+    eval_arg(&redis, "head");
+    eval_arg(&redis, "{}");
+    return eval_run(&redis);
+}
+
+static const char *moderate(const char *secs)
+{
+    eval_begin(&redis, SCRIPT_MODERATE);
+    eval_key(&redis, "rc:{lobby}:bans");
+    eval_key(&redis, "rc:{lobby}:meta");
+    eval_arg(&redis, "ann");
+    eval_arg(&redis, "%s", secs);
+    eval_arg(&redis, "1000");
+    return eval_run(&redis);
+}
+
+static const char *ban(void)
+{
+    return moderate("60");
+}
+
+static const char *lift_ban(void)
+{
+    return moderate("");
+}
+
+static const char *read_room(void)
+{
+    eval_begin(&redis, SCRIPT_ROOM);
+    eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:members");
+    eval_key(&redis, "rc:{lobby}:history");
+    eval_arg(&redis, "lobby");
+    return eval_run(&redis);
+}
+
+static const char *read_rooms(void)
+{
+    eval_begin(&redis, SCRIPT_ROOMS);
+    eval_key(&redis, "rc:rooms");
+    eval_arg(&redis, "5");
+    eval_arg(&redis, "gone");
+    eval_arg(&redis, "10");
+    return eval_run(&redis);
+}
+
+static const char *sample(void)
+{
+    eval_begin(&redis, SCRIPT_SAMPLE);
+    eval_key(&redis, "rc:stats:sampler");
+    eval_key(&redis, "rc:stats:online");
+    eval_arg(&redis, "replica");
+    eval_arg(&redis, "6000");
+    eval_arg(&redis, "10");
+    eval_arg(&redis, "}");
+    return eval_run(&redis);
+}
+
+static const char *audit(void)
+{
+    eval_begin(&redis, SCRIPT_AUDIT);
+    eval_key(&redis, "rc:audit");
+    eval_key(&redis, "rc:events");
+    eval_arg(&redis, "1000");
+    eval_arg(&redis, "}");
+    eval_arg(&redis, "who");
+    eval_arg(&redis, "me");
     return eval_run(&redis);
 }
 
@@ -214,6 +330,7 @@ static const char *write_index(void)
     eval_begin(&redis, SCRIPT_INDEX);
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
+    eval_key(&redis, "rc:events");
     eval_key(&redis, "rc:{lobby}:meta");
     eval_key(&redis, "rc:{lobby}:members");
     eval_arg(&redis, "lobby");
@@ -225,7 +342,9 @@ static const char *take_off_index(void)
     eval_begin(&redis, SCRIPT_UNINDEX);
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
+    eval_key(&redis, "rc:events");
     eval_key(&redis, "rc:{gone}:meta");
+    eval_arg(&redis, "room_expired");
     eval_arg(&redis, "gone");
     return eval_run(&redis);
 }
@@ -265,6 +384,16 @@ static const struct {
     {"bury", prepare_nodes, bury, false},
     {"index", prepare_index, write_index, true},
     {"unindex", prepare_index, take_off_index, false},
+    {"kick", prepare_room, kick, false},
+    {"kick of the last", prepare_new_room, kick, false},
+    {"close", prepare_room, close_room, false},
+    {"delete", prepare_room, delete_message, true},
+    {"ban", prepare_room, ban, true},
+    {"lifting a ban", prepare_ban, lift_ban, false},
+    {"room", prepare_room, read_room, false},
+    {"rooms", prepare_index, read_rooms, false},
+    {"sample", prepare_nothing, sample, true},
+    {"audit", prepare_nothing, audit, true},
 };
 
 static void prepare(size_t i)

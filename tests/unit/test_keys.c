@@ -63,6 +63,10 @@ static void keys_of_nodes_and_the_fleet(void **state)
     expect_name(key, keys_fleet(key, KEY_ROOMS_MEMBERS), "rc:rooms:members");
     expect_name(key, keys_fleet(key, KEY_NODES), "rc:nodes");
     expect_name(key, keys_fleet(key, KEY_STATS), "rc:stats");
+    expect_name(key, keys_fleet(key, KEY_STATS_ONLINE), "rc:stats:online");
+    expect_name(key, keys_fleet(key, KEY_STATS_SAMPLER), "rc:stats:sampler");
+    expect_name(key, keys_fleet(key, KEY_AUDIT), "rc:audit");
+    expect_name(key, keys_fleet(key, KEY_FLEET_EVENTS), "rc:events");
 }
 
 static const struct {

@@ -1,0 +1,37 @@
+-- delete.lua - put a tombstone in the place of a message.
+--
+-- Atomic because: the list has no numbers of its own; which element the message is
+-- follows from the room's sequence number and the list's length at this moment.
+--
+-- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev
+-- KEYS[2]  rc:{ROOM}:history   list     the last messages, oldest first
+-- KEYS[3]  rc:{ROOM}:events    channel
+-- ARGV[1]  seq                 of the message
+-- ARGV[2]  head                the JSON of a message up to the sequence number
+-- ARGV[3]  event               the JSON of message_deleted
+-- Returns  'ok', also if it was deleted before; 'no_room'; 'no_message'
+--
+-- Cost O(history) in list nodes.
+
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+if not meta[1] then
+    return 'no_room'
+end
+local seq = tonumber(ARGV[1])
+local at = seq - (tonumber(meta[2]) - redis.call('LLEN', KEYS[2]) + 1)
+local line = at >= 0 and redis.call('LINDEX', KEYS[2], at)
+if not line then
+    return 'no_message'
+end
+
+local begin = ARGV[2] .. ARGV[1] .. ',"deleted":true'
+if line:sub(1, #begin) == begin then
+    return 'ok'
+end
+-- Within a JSON string each quote has a backslash before it, so this is not in one.
+local ts = line:match(',"ts":(%d+)') or 0
+local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
+redis.call('LSET', KEYS[2], at, begin .. ',"ts":' .. ts .. '}')
+redis.call('PUBLISH', KEYS[3], '1 ' .. meta[1] .. ' ' .. rev .. ' deleted ' .. seq .. ' '
+    .. seq .. ' -\n' .. ARGV[3])
+return 'ok'

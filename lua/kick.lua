@@ -1,0 +1,65 @@
+-- kick.lua - put a user out of a room, on all nodes.
+--
+-- Atomic because: the count, the revision, the notice, and what a node that is deaf now
+-- will find (kicks) must agree; and a join behind this call must count again, so nothing
+-- of the user may be left on any node.
+--
+-- KEYS[1]  rc:{ROOM}:meta      hash
+-- KEYS[2]  rc:{ROOM}:members   hash     user -> on how many nodes
+-- KEYS[3]  rc:{ROOM}:history   list
+-- KEYS[4]  rc:{ROOM}:kicks     hash     user -> rev and reason, for ten minutes
+-- KEYS[5]  rc:{ROOM}:events    channel
+-- KEYS[6…] rc:{ROOM}:on:NODE   hash     user -> epoch: one for each node of the fleet
+-- ARGV[1]  user
+-- ARGV[2]  token               the user, percent-encoded, for the notice's header
+-- ARGV[3]  reason
+-- ARGV[4]  kicked              JSON for those who are put out
+-- ARGV[5]  left                JSON of member_left up to the count, for the others
+-- ARGV[6]  events_max          no member_left in rooms with more members
+-- ARGV[7]  ttl_ms              how long an empty room lives
+-- ARGV[8]  force               1: even if the user is on a node that is not among KEYS
+-- Returns  {'ok', mark, number of each node that has the user…}, or {'absent'}, or
+--          {'again'}: there is a node that the caller did not know of
+--
+-- Cost O(nodes). In place of the user's epoch stands the mark, which counts as absent,
+-- until the node has put its clients out.
+
+local user = ARGV[1]
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local nodes = tonumber(redis.call('HGET', KEYS[2], user) or 0)
+if not epoch or nodes < 1 then
+    return {'absent'}
+end
+
+local found = {}
+for i = 6, #KEYS do
+    if redis.call('HGET', KEYS[i], user) == epoch then
+        found[#found + 1] = i - 5
+    end
+end
+if #found < nodes and ARGV[8] ~= '1' then
+    return {'again'}
+end
+redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
+
+redis.call('HDEL', KEYS[2], user) -- first, so that full memory does not refuse the rest
+local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
+local mark = 'kicked ' .. rev
+redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
+redis.call('EXPIRE', KEYS[4], 600)
+for _, i in ipairs(found) do
+    redis.call('HSET', KEYS[i + 5], user, mark)
+end
+local members = redis.call('HLEN', KEYS[2])
+if members == 0 then
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], 'empty_since', time[1] * 1000 + math.floor(time[2] / 1000))
+    redis.call('PEXPIRE', KEYS[1], ARGV[7])
+    redis.call('PEXPIRE', KEYS[3], ARGV[7])
+end
+local notice = '1 ' .. epoch .. ' ' .. rev .. ' kicked 0 0 ' .. ARGV[2] .. '\n' .. ARGV[4]
+if members <= tonumber(ARGV[6]) then
+    notice = notice .. '\n' .. ARGV[5] .. members .. '}'
+end
+redis.call('PUBLISH', KEYS[5], notice)
+return {'ok', mark, unpack(found)}

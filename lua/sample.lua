@@ -1,0 +1,31 @@
+-- sample.lua - add a point to the series of who is online.
+--
+-- Atomic because: of several replicas only one samples, and a series has one point in
+-- each ten seconds, whoever takes it.
+--
+-- KEYS[1]  rc:stats:sampler    string   the replica that samples; expires
+-- KEYS[2]  rc:stats:online     list     samples as JSON, oldest first
+-- ARGV[1]  replica
+-- ARGV[2]  lease_ms            another replica goes on when this one is silent for so long
+-- ARGV[3]  keep                how many samples the list holds
+-- ARGV[4]  sample              JSON behind the time
+-- Returns  1: added; 0: it is not time yet, or another replica samples
+--
+-- Cost O(1).
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local sampler = redis.call('GET', KEYS[1])
+local last = redis.call('LINDEX', KEYS[2], -1)
+
+if sampler and sampler ~= ARGV[1] then
+    return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+last = tonumber(last and last:match('^{"ts":(%d+)') or 0)
+if math.floor(last / 10000) >= math.floor(now / 10000) then
+    return 0
+end
+redis.call('RPUSH', KEYS[2], '{"ts":' .. now .. ARGV[4])
+redis.call('LTRIM', KEYS[2], -ARGV[3], -1)
+return 1
