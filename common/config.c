@@ -27,7 +27,8 @@
 
 enum { FILE_BYTES_MAX = 4096, NAME_BYTES_MAX = 64 };
 
-enum kind { TEXT, SECRET, NUMBER, SWITCH }; /* SECRET: text, also from a file */
+/* URL and SECRET: text, also from a file; a SECRET is never a flag, which others see. */
+enum kind { TEXT, URL, SECRET, NUMBER, SWITCH };
 
 /* Looks at the text of a setting, and may keep what it finds in `config`. NULL, or the
  * reason why it is refused. */
@@ -100,6 +101,28 @@ static const char *check_flush(struct config *config, const char *text)
     return config->flush_ms == 0 ? NULL : "other than 0 is not in this build yet";
 }
 
+static const char *check_ws_urls(struct config *config, const char *text)
+{
+    (void)config;
+    for (const char *at = text; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, "ws://", 5) != 0 && strncmp(at, "wss://", 6) != 0)
+            return "must be a comma separated list of ws:// or wss:// addresses";
+    }
+    return is_printable(text, " \"'\\;<>") ? NULL
+                                           : "has a character that no address has";
+}
+
+static const char *check_token(struct config *config, const char *text)
+{
+    size_t len = strlen(text);
+
+    (void)config;
+    return is_printable(text, " ") && len <= 1024
+               ? NULL
+               : "must be 1 to 1024 printable ASCII characters without a space";
+}
+
 static const char *check_log_level(struct config *config, const char *text)
 {
     static const char *const log_levels[] = {"error", "warn", "info", "debug"};
@@ -126,6 +149,7 @@ static const struct setting {
 } settings[] = {
 #define FIELD(f) offsetof(struct config, f)
 #define GATEWAY CONFIG_GATEWAY
+#define ADMIN CONFIG_ADMIN
 #define BOTH (CONFIG_GATEWAY | CONFIG_ADMIN)
     {"ROOMCAST_LISTEN", TEXT, GATEWAY, FIELD(listen), "0.0.0.0:9001", 0, 0,
      check_address, "HOST:PORT", "where clients connect; IPv6 as [::]:9001"},
@@ -133,8 +157,27 @@ static const struct setting {
      check_address, "HOST:PORT", "where /metrics, /healthz and /readyz are served"},
     {"ROOMCAST_ADVERTISE", TEXT, GATEWAY, FIELD(advertise), "", 0, 0, check_word,
      "NAME", "how the gateway is named to operators; without it host name and port"},
-    {"ROOMCAST_REDIS_URL", SECRET, BOTH, FIELD(redis_url), "redis://127.0.0.1:6379", 0,
-     0, check_redis_url, "redis://[USER:PASSWORD@]HOST[:PORT][/DB]",
+    {"ROOMCAST_ADMIN_LISTEN", TEXT, ADMIN, FIELD(admin_listen), "0.0.0.0:8080", 0, 0,
+     check_address, "HOST:PORT", "where the admin service is served"},
+    {"ROOMCAST_PUBLIC_WS_URLS", TEXT, ADMIN, FIELD(public_ws_urls), "", 0, 0,
+     check_ws_urls, "WS_URL[,WS_URL...]",
+     "where the console's chat connects, as wss://chat.example/ws; without it the "
+     "page's host, port 9001"},
+    {"AUTH_TOKEN", SECRET, ADMIN, FIELD(auth_token), "", 0, 0, check_token,
+     "1 to 1024 printable ASCII characters without a space",
+     "what operators have to send; the admin service does not start without it"},
+    {"ROOMCAST_CONSOLE_DIR", TEXT, ADMIN, FIELD(console_dir), "frontend/dist", 0, 0,
+     NULL, "DIRECTORY", "the built console; read once, at the start"},
+    {"ROOMCAST_ADMIN_LISTENERS", NUMBER, ADMIN, FIELD(admin_listeners), "100", 1, 10000,
+     NULL, NULL, "clients that may follow the events at once; beyond it 503"},
+    {"ROOMCAST_ADMIN_FAILURES", NUMBER, ADMIN, FIELD(admin_failures), "10", 1, 1000,
+     NULL, NULL,
+     "wrong tokens that an address may send at once; beyond it 429, and one more "
+     "each 6 s"},
+    {"ROOMCAST_AUDIT_ENTRIES", NUMBER, ADMIN, FIELD(audit_entries), "10000", 1, 1000000,
+     NULL, NULL, "about how many entries the audit trail keeps"},
+    {"ROOMCAST_REDIS_URL", URL, BOTH, FIELD(redis_url), "redis://127.0.0.1:6379", 0, 0,
+     check_redis_url, "redis://[USER:PASSWORD@]HOST[:PORT][/DB]",
      "the Redis that holds all state; user and password percent-encoded"},
     {"ROOMCAST_KEY_PREFIX", TEXT, BOTH, FIELD(key_prefix), "rc", 0, 0, check_prefix,
      "1 to 64 of A-Z a-z 0-9 _ . -",
@@ -143,25 +186,24 @@ static const struct setting {
      60000, NULL, NULL, "a command to Redis without an answer is given up after it"},
     {"ROOMCAST_WORKERS", NUMBER, GATEWAY, FIELD(workers), "0", 0, 256, NULL, NULL,
      "event loops, each a thread; 0: one a core"},
-    {"ROOMCAST_HISTORY_LIMIT", NUMBER, GATEWAY, FIELD(history_limit), "100", 0, 10000,
+    {"ROOMCAST_HISTORY_LIMIT", NUMBER, BOTH, FIELD(history_limit), "100", 0, 10000,
      NULL, NULL, "messages kept a room; 0: none"},
-    {"ROOMCAST_ROOM_TTL_SECS", NUMBER, GATEWAY, FIELD(room_ttl_secs), "300", 1,
-     31536000, NULL, NULL, "how long an empty room lives on"},
+    {"ROOMCAST_ROOM_TTL_SECS", NUMBER, BOTH, FIELD(room_ttl_secs), "300", 1, 31536000,
+     NULL, NULL, "how long an empty room lives on"},
     {"ROOMCAST_LEASE_SECS", NUMBER, GATEWAY, FIELD(lease_secs), "10", 1, 3600, NULL,
      NULL, "a gateway that is silent for so long is dead; its members go"},
-    {"ROOMCAST_DEDUPE_SECS", NUMBER, GATEWAY, FIELD(dedupe_secs), "300", 1, 86400, NULL,
+    {"ROOMCAST_DEDUPE_SECS", NUMBER, BOTH, FIELD(dedupe_secs), "300", 1, 86400, NULL,
      NULL, "how long the key of a message is remembered"},
     {"ROOMCAST_PRESENCE_GRACE_MS", NUMBER, GATEWAY, FIELD(presence_grace_ms), "3000", 0,
      600000, NULL, NULL,
      "how long a member whose connection ended may take to come back unnoticed"},
-    {"ROOMCAST_PRESENCE_EVENTS_MAX", NUMBER, GATEWAY, FIELD(presence_events_max), "500",
-     0, 1000000, NULL, NULL,
+    {"ROOMCAST_PRESENCE_EVENTS_MAX", NUMBER, BOTH, FIELD(presence_events_max), "500", 0,
+     1000000, NULL, NULL,
      "rooms with more members send no member_joined and member_left"},
     /* A control character of one byte becomes six; a notice has to stay below the 32
      * MB at which Redis disconnects a subscriber. */
-    {"ROOMCAST_MAX_MESSAGE_BYTES", NUMBER, GATEWAY, FIELD(max_message_bytes), "65536",
-     256, 4194304, NULL, NULL,
-     "one message of a client; a longer one closes with 1009"},
+    {"ROOMCAST_MAX_MESSAGE_BYTES", NUMBER, BOTH, FIELD(max_message_bytes), "65536", 256,
+     4194304, NULL, NULL, "one message of a client; a longer one closes with 1009"},
     {"ROOMCAST_MAX_CONNECTIONS", NUMBER, GATEWAY, FIELD(max_connections), "0", 0,
      10000000, NULL, NULL,
      "clients of this process; beyond it 503; 0: as file descriptors allow"},
@@ -205,11 +247,22 @@ static const struct setting {
      "error, warn, info or debug", "the least important lines that are logged"},
     {"ROOMCAST_ECHO", SWITCH, GATEWAY, FIELD(echo), "0", 0, 1, NULL, NULL, NULL},
 #undef BOTH
+#undef ADMIN
 #undef GATEWAY
 #undef FIELD
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+
+static bool is_text(const struct setting *s)
+{
+    return s->kind == TEXT || s->kind == URL || s->kind == SECRET;
+}
+
+static bool may_be_in_file(const struct setting *s)
+{
+    return s->kind == URL || s->kind == SECRET;
+}
 
 static const char *program_name(enum config_program program)
 {
@@ -270,7 +323,7 @@ static bool set(struct config *config, const struct setting *s, const char *name
 
     if (!text[0])
         return refuse(name, "must not be empty");
-    if (s->kind == TEXT || s->kind == SECRET)
+    if (is_text(s))
         set_text(config, s, text);
     else if (!set_number(config, s, name, text))
         return false;
@@ -319,7 +372,7 @@ static bool load_one(struct config *config, const struct setting *s, const char 
     if (given)
         return set(config, s, s->name, given);
     snprintf(name_of_file, sizeof(name_of_file), "%s_FILE", s->name);
-    if (s->kind == SECRET)
+    if (may_be_in_file(s))
         path = find_variable(name_of_file);
     if (path && variable)
         return refuse(s->name, "is set, and %s too: one of them is enough",
@@ -334,12 +387,15 @@ static bool load_one(struct config *config, const struct setting *s, const char 
     return true;
 }
 
-static void finish(struct config *config)
+static bool finish(struct config *config, enum config_program program)
 {
+    if (program == CONFIG_ADMIN && !config->auth_token[0])
+        return refuse("AUTH_TOKEN", "must be set: it is what operators have to send");
     if (config->requests_burst == 0)
         config->requests_burst = config->requests_per_sec;
     if (config->joins_burst == 0)
         config->joins_burst = config->joins_per_sec;
+    return true;
 }
 
 /* What is printed. */
@@ -377,26 +433,38 @@ static void print_help(enum config_program program)
         if (!s->help || !(s->programs & program))
             continue;
         flag_of(s, flag);
-        printf("\n  --%s  (", flag);
+        if (s->kind == SECRET)
+            printf("\n  no flag  (");
+        else
+            printf("\n  --%s  (", flag);
         print_limits(stdout, s);
         printf(")\n      %s\n      default: %s; environment: %s%s%s%s\n", s->help,
                s->fallback[0] ? s->fallback : "none", s->name,
-               s->kind == SECRET ? ", or a file by " : "",
-               s->kind == SECRET ? s->name : "", s->kind == SECRET ? "_FILE" : "");
+               may_be_in_file(s) ? ", or a file by " : "",
+               may_be_in_file(s) ? s->name : "", may_be_in_file(s) ? "_FILE" : "");
     }
 }
 
 void config_print_markdown(FILE *out)
 {
+    static const char *const programs[] = {
+        [CONFIG_GATEWAY] = "gateway",
+        [CONFIG_ADMIN] = "admin",
+        [CONFIG_GATEWAY | CONFIG_ADMIN] = "both",
+    };
+
     fputs(
         "# Settings\n\n"
         "Each is an environment variable, or a flag of the same name without\n"
         "`ROOMCAST_`, in lower case and with dashes: `ROOMCAST_HISTORY_LIMIT=50` or\n"
         "`--history-limit 50` or `--history-limit=50`. A flag beats the variable; an\n"
         "empty variable counts as none. What may hold a password can also come from\n"
-        "the file that the variable with `_FILE` behind its name tells. A bad setting\n"
-        "ends the program at once with one line on stderr and exit code 2.\n\n"
-        "| variable | default | limits | |\n|---|---|---|---|\n",
+        "the file that the variable with `_FILE` behind its name tells; `AUTH_TOKEN` "
+        "is\n"
+        "no flag, because other users of a machine can see those. A bad setting ends "
+        "the\n"
+        "program at once with one line on stderr and exit code 2.\n\n"
+        "| variable | of | default | limits | |\n|---|---|---|---|---|\n",
         out);
     for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
         const char *tick = s->fallback[0] ? "`" : "";
@@ -404,9 +472,10 @@ void config_print_markdown(FILE *out)
         if (!s->help)
             continue;
         fprintf(out, "| `%s`", s->name);
-        if (s->kind == SECRET)
+        if (may_be_in_file(s))
             fprintf(out, ", `%s_FILE`", s->name);
-        fprintf(out, " | %s%s%s | ", tick, s->fallback[0] ? s->fallback : "none", tick);
+        fprintf(out, " | %s | %s%s%s | ", programs[s->programs], tick,
+                s->fallback[0] ? s->fallback : "none", tick);
         print_limits(out, s);
         fprintf(out, " | %s |\n", s->help);
     }
@@ -421,7 +490,7 @@ static const struct setting *find_flag(enum config_program program, const char *
         char flag[NAME_BYTES_MAX];
 
         flag_of(s, flag);
-        if ((s->programs & program) && strlen(flag) == len &&
+        if ((s->programs & program) && s->kind != SECRET && strlen(flag) == len &&
             memcmp(flag, name, len) == 0)
             return s;
     }
@@ -473,14 +542,13 @@ enum config_outcome config_load(struct config *config, enum config_program progr
         if ((settings[i].programs & program) &&
             !load_one(config, &settings[i], given[i]))
             return CONFIG_EXIT_BAD;
-    finish(config);
-    return CONFIG_RUN;
+    return finish(config, program) ? CONFIG_RUN : CONFIG_EXIT_BAD;
 }
 
 void config_deinit(struct config *config)
 {
     for (const struct setting *s = settings; s < settings + SETTINGS; s++)
-        if (s->kind == TEXT || s->kind == SECRET)
+        if (is_text(s))
             free(*(char **)field(config, s));
     config_deinit_redis(&config->redis);
     *config = (struct config){0};

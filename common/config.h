@@ -24,6 +24,10 @@ struct config {
     char *redis_url;
     struct config_redis redis;
     char *key_prefix;
+    char *admin_listen, *public_ws_urls; /* urls empty: from the page's host */
+    char *auth_token;                    /* never empty for the admin service */
+    char *console_dir;
+    long admin_listeners, admin_failures, audit_entries;
     long redis_deadline_ms;
     long workers; /* 0: one a core */
     long history_limit;

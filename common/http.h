@@ -1,35 +1,55 @@
-/* http.h - h2o on a libuv loop: listen, a table of routes, replies. HTTP/1.1 only; the only
- * module that includes h2o.
+/* http.h - h2o on a libuv loop: listen, a table of routes, answers now or later, and
+ * answers without an end (server-sent events). HTTP/1.1 only; the only module that
+ * includes h2o.
+ *
+ * Whatever goes wrong before a handler is reached is answered with an error object,
+ * {"error":{"code","message"}}.
  */
 #ifndef COMMON_HTTP_H
 #define COMMON_HTTP_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <uv.h>
 
-#include "common/strbuf.h"
+#include "common/http_route.h"
+#include "common/json.h"
 
 struct http_server;
+struct http_request;
+struct http_stream;
 
-struct http_reply {
-    int status;
-    const char *type; /* Content-Type; a literal */
-    struct strbuf body;
-};
+enum { HTTP_PEER_MAX = 64 };
 
-/* An exact path, for GET and HEAD. `get` fills the reply (200 and text/plain unless set). */
 struct http_route {
-    const char *path;
-    void (*get)(void *owner, struct http_reply *reply);
+    const char *method; /* a GET also serves HEAD */
+    const char *path;   /* a segment `{…}` takes any one, as a parameter */
+    /* Answers `req` exactly once, in the call or later: by http_reply, http_reply_error or
+     * http_stream_open, which end it. */
+    void (*handle)(void *owner, struct http_request *req);
 };
 
-/* Serves `routes` (borrowed, ended by a NULL path) on the bound socket `fd` (taken). Other
- * paths get 404, other methods 405 with Allow. 0 or a libuv code. */
+struct http_opts {
+    const struct http_route *routes; /* borrowed, ended by a NULL path */
+    void *owner;
+    size_t max_body_bytes; /* more is answered 413 */
+    /* Before the routes are looked at; false: it has answered. NULL: all may. */
+    bool (*admit)(void *owner, struct http_request *req);
+    /* A path that fits no route; NULL: 404. */
+    void (*otherwise)(void *owner, struct http_request *req);
+    /* After each answer, for metrics; may be NULL. */
+    void (*on_answered)(void *owner, int status, uint64_t ns);
+};
+
+/* Serves on the bound socket `fd` (taken). A path that fits a route but not its method gets
+ * 405 with Allow. 0 or a libuv code. */
 int http_open(struct http_server **out, uv_loop_t *loop, int fd,
-              const struct http_route *routes, void *owner)
-    __attribute__((warn_unused_result));
+              const struct http_opts *opts) __attribute__((warn_unused_result));
 
 /* Stops listening, ends what is open and frees itself; the loop must go on for a second
- * or so, and ends by itself then. */
+ * or so, and ends by itself then. Requests that were not answered yet must still be. */
 void http_close(struct http_server *server);
 
 /* Binds a TCP socket on `host`:`port` (names are resolved, blocking: for start-up). With
@@ -37,5 +57,52 @@ void http_close(struct http_server *server);
  * descriptor, or a libuv code. */
 int http_bind(const char *host, const char *port, int shared)
     __attribute__((warn_unused_result));
+
+/* ---- what was asked; all borrowed, and but for parameters only until the handler
+ * returns: the client may go ---- */
+
+struct json_text http_method(const struct http_request *req);
+struct json_text http_path(const struct http_request *req); /* as sent, no query */
+struct json_text http_body(const struct http_request *req);
+
+/* The value of a header, its name in lower case; base NULL if there is none. */
+struct json_text http_header(const struct http_request *req, const char *name);
+
+/* Parameter `i` of the path, decoded; it may hold any byte. Until the answer. */
+struct json_text http_param(const struct http_request *req, unsigned i);
+
+/* `name` of the query, decoded (`+` is a space); base NULL if there is none. 0, or
+ * UV_EINVAL if it is encoded wrongly. */
+int http_query(struct http_request *req, const char *name, struct json_text *out)
+    __attribute__((warn_unused_result));
+
+/* The client's address, without its port: HTTP_PEER_MAX bytes with the NUL. */
+void http_peer(const struct http_request *req, char *out);
+
+/* ---- answers: each ends the request; where the client has gone, nothing is sent ---- */
+
+/* Copied; before the answer. */
+void http_add_header(struct http_request *req, const char *name, const char *value);
+
+/* `type`: Content-Type, a literal. The body is copied. */
+void http_reply(struct http_request *req, int status, const char *type,
+                const char *body, size_t len);
+
+/* An error object; `code` and `message` are literals of plain ASCII. */
+void http_reply_error(struct http_request *req, int status, const char *code,
+                      const char *message);
+
+/* Begins an answer that goes on, status 200. `on_gone` is called once, when it has ended
+ * by whatever cause; the stream is freed then. NULL if the client has gone: then on_gone is
+ * not called. */
+struct http_stream *http_stream_open(struct http_request *req, const char *type,
+                                     void (*on_gone)(void *data), void *data);
+
+/* Sends as fast as the client reads. A client for which over a megabyte waits is
+ * disconnected: on_gone follows. */
+void http_stream_send(struct http_stream *stream, const char *bytes, size_t len);
+
+/* Ends it, once what was sent has been read. */
+void http_stream_close(struct http_stream *stream);
 
 #endif

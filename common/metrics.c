@@ -14,6 +14,7 @@
 enum kind { KIND_counter, KIND_gauge, KIND_gauge_min, KIND_gauge_max_ms };
 
 struct row {
+    enum metrics_program program;
     enum kind kind;
     size_t offset;
     const char *name, *help;
@@ -22,20 +23,32 @@ struct row {
 };
 
 static const struct row plain[] = {
-#define X(kind, name, help)                                                            \
-    {KIND_##kind, offsetof(struct metrics, name), #name, help, NULL, {NULL}},
+#define X(program, kind, name, help)                                                   \
+    {METRICS_##program,                                                                \
+     KIND_##kind,                                                                      \
+     offsetof(struct metrics, name),                                                   \
+     #name,                                                                            \
+     help,                                                                             \
+     NULL,                                                                             \
+     {NULL}},
     METRICS_PLAIN(X)
 #undef X
 };
 
 static const struct row labelled[] = {
-#define X(kind, name, label, help, ...)                                                \
-    {KIND_##kind, offsetof(struct metrics, name), #name, help, #label, {__VA_ARGS__}},
+#define X(program, kind, name, label, help, ...)                                       \
+    {METRICS_##program,                                                                \
+     KIND_##kind,                                                                      \
+     offsetof(struct metrics, name),                                                   \
+     #name,                                                                            \
+     help,                                                                             \
+     #label,                                                                           \
+     {__VA_ARGS__}},
     METRICS_LABELLED(X)
 #undef X
 };
 
-#define X(kind, name, label, help, ...)                                                \
+#define X(program, kind, name, label, help, ...)                                       \
     _Static_assert(sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *) <=     \
                        METRIC_LABELS_MAX,                                              \
                    "too many label values: " #name);
@@ -43,10 +56,12 @@ METRICS_LABELLED(X)
 #undef X
 
 static const struct {
+    enum metrics_program program;
     size_t offset;
     const char *name, *help;
 } histograms[] = {
-#define X(name, help) {offsetof(struct metrics, name), #name, help},
+#define X(program, name, help)                                                         \
+    {METRICS_##program, offsetof(struct metrics, name), #name, help},
     METRICS_HISTOGRAMS(X)
 #undef X
 };
@@ -165,12 +180,16 @@ static void print_histogram(struct strbuf *out, size_t which,
     strbuf_add_format(out, "roomcast_%s_count %" PRIu64 "\n", name, seen);
 }
 
-void metrics_print(struct strbuf *out, struct metrics *const *workers, unsigned count)
+void metrics_print(struct strbuf *out, enum metrics_program program,
+                   struct metrics *const *workers, unsigned count)
 {
     for (size_t i = 0; i < COUNT_OF(plain); i++)
-        print_row(out, &plain[i], workers, count);
+        if (plain[i].program & program)
+            print_row(out, &plain[i], workers, count);
     for (size_t i = 0; i < COUNT_OF(labelled); i++)
-        print_row(out, &labelled[i], workers, count);
+        if (labelled[i].program & program)
+            print_row(out, &labelled[i], workers, count);
     for (size_t i = 0; i < COUNT_OF(histograms); i++)
-        print_histogram(out, i, workers, count);
+        if (histograms[i].program & program)
+            print_histogram(out, i, workers, count);
 }

@@ -1,7 +1,7 @@
 /* metrics.h - counters, gauges and histograms in Prometheus' text format.
  *
  * Each worker writes a struct metrics of its own and nobody else does; the ops thread
- * adds them up. So a metric is a relaxed atomic that is never incremented with a
+ * adds them up. The admin service is one such worker. So a metric is a relaxed atomic that is never incremented with a
  * locked instruction: one writer needs none.
  */
 #ifndef COMMON_METRICS_H
@@ -14,61 +14,80 @@
 
 typedef _Atomic uint64_t metric;
 
-/* X(kind, name, help): without a label */
-#define METRICS_PLAIN(X)                                                               \
-    X(gauge, connections, "WebSocket connections that are open")                       \
-    X(gauge, rooms, "Rooms with members on this gateway")                              \
-    X(gauge, members, "Users in rooms, as far as they came in here")                   \
-    X(counter, connects_total, "WebSocket handshakes completed")                       \
-    X(counter, messages_published_total, "Messages stored in Redis and acked")         \
-    X(counter, deliveries_total, "Messages handed to a member's connection")           \
-    X(counter, sent_bytes_total, "Bytes written to clients")                           \
-    X(counter, received_bytes_total, "Bytes read from clients")                        \
-    X(counter, slow_consumers_total, "Connections that fell behind")                   \
-    X(counter, signals_dropped_total, "Signals not sent to clients that fell behind")  \
-    X(counter, presence_dropped_total,                                                 \
-      "Presence events not sent to clients that fell behind")                          \
-    X(counter, gaps_total, "Gaps told to members")                                     \
-    X(counter, resets_total, "Rooms made anew because Redis lost them")                \
-    X(counter, backfilled_messages_total,                                              \
-      "Messages read from the history because their notice did not come")              \
-    X(counter, rooms_expired_total, "Empty rooms whose time was over")                 \
-    X(counter, members_expired_total, "Members of dead nodes that were undone")        \
-    X(counter, nodes_undone_total, "Dead nodes whose members were undone")             \
-    X(counter, nodes_renamed_total, "Times this gateway found itself declared dead")   \
-    X(counter, syncs_total, "Rooms compared with Redis after an outage")               \
-    X(counter, pool_alloc_total, "Blocks taken from the pool")                         \
-    X(counter, pool_recycle_total, "Blocks given back to the pool")                    \
-    X(gauge, pool_bytes, "Memory held by the pool, in use or free")                    \
-    X(gauge, send_queue_bytes, "Bytes waiting for clients that do not read")
+/* Whose metric it is; each program prints its own. */
+enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 };
 
-/* X(kind, name, label, help, values...): one label, its values fixed. gauge_min: of all
+/* X(program, kind, name, help): without a label */
+#define METRICS_PLAIN(X)                                                               \
+    X(GATEWAY, gauge, connections, "WebSocket connections that are open")              \
+    X(GATEWAY, gauge, rooms, "Rooms with members on this gateway")                     \
+    X(GATEWAY, gauge, members, "Users in rooms, as far as they came in here")          \
+    X(GATEWAY, counter, connects_total, "WebSocket handshakes completed")              \
+    X(GATEWAY, counter, messages_published_total,                                      \
+      "Messages stored in Redis and acked")                                            \
+    X(GATEWAY, counter, deliveries_total, "Messages handed to a member's connection")  \
+    X(GATEWAY, counter, sent_bytes_total, "Bytes written to clients")                  \
+    X(GATEWAY, counter, received_bytes_total, "Bytes read from clients")               \
+    X(GATEWAY, counter, slow_consumers_total, "Connections that fell behind")          \
+    X(GATEWAY, counter, signals_dropped_total,                                         \
+      "Signals not sent to clients that fell behind")                                  \
+    X(GATEWAY, counter, presence_dropped_total,                                        \
+      "Presence events not sent to clients that fell behind")                          \
+    X(GATEWAY, counter, gaps_total, "Gaps told to members")                            \
+    X(GATEWAY, counter, resets_total, "Rooms made anew because Redis lost them")       \
+    X(GATEWAY, counter, backfilled_messages_total,                                     \
+      "Messages read from the history because their notice did not come")              \
+    X(GATEWAY, counter, rooms_expired_total, "Empty rooms whose time was over")        \
+    X(GATEWAY, counter, members_expired_total,                                         \
+      "Members of dead nodes that were undone")                                        \
+    X(GATEWAY, counter, nodes_undone_total, "Dead nodes whose members were undone")    \
+    X(GATEWAY, counter, nodes_renamed_total,                                           \
+      "Times this gateway found itself declared dead")                                 \
+    X(GATEWAY, counter, syncs_total, "Rooms compared with Redis after an outage")      \
+    X(GATEWAY, counter, pool_alloc_total, "Blocks taken from the pool")                \
+    X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \
+    X(GATEWAY, gauge, pool_bytes, "Memory held by the pool, in use or free")           \
+    X(GATEWAY, gauge, send_queue_bytes, "Bytes waiting for clients that do not read")  \
+    X(ADMIN, gauge, admin_listeners, "Clients that follow the events")                 \
+    X(ADMIN, counter, admin_auth_failures_total, "Requests with a wrong token")        \
+    X(ADMIN, counter, admin_throttled_total,                                           \
+      "Requests refused because their address sent too many wrong tokens")             \
+    X(ADMIN, counter, admin_samples_total, "Points added to the online series")
+
+/* X(program, kind, name, label, help, values...): one label, its values fixed. gauge_min: of all
  * workers the smallest counts; gauge_max_ms: the largest, kept in milliseconds. */
 #define METRICS_LABELLED(X)                                                            \
-    X(counter, disconnects_total, reason, "Connections ended, by reason", "client",    \
-      "handshake", "protocol", "too_large", "slow", "no_pong", "idle", "draining",     \
-      "operator", "shutdown", "error")                                                 \
-    X(counter, requests_total, type, "Requests, by type", "join", "leave", "message",  \
-      "get_members", "get_history", "signal", "ping", "unknown")                       \
-    X(counter, errors_total, code, "Error replies, by code", "bad_request",            \
+    X(GATEWAY, counter, disconnects_total, reason, "Connections ended, by reason",     \
+      "client", "handshake", "protocol", "too_large", "slow", "no_pong", "idle",       \
+      "draining", "operator", "shutdown", "error")                                     \
+    X(GATEWAY, counter, requests_total, type, "Requests, by type", "join", "leave",    \
+      "message", "get_members", "get_history", "signal", "ping", "unknown")            \
+    X(GATEWAY, counter, errors_total, code, "Error replies, by code", "bad_request",   \
       "unknown_type", "too_large", "unauthorized", "forbidden", "banned", "muted",     \
       "not_joined", "room_not_found", "too_many_rooms", "rate_limited", "unavailable", \
       "internal")                                                                      \
-    X(counter, refused_upgrades_total, status, "HTTP requests refused, by status",     \
-      "400", "403", "404", "405", "408", "426", "431", "503")                          \
-    X(gauge_min, redis_up, shard, "1 while Redis takes reads, writes and notices",     \
+    X(GATEWAY, counter, refused_upgrades_total, status,                                \
+      "HTTP requests refused, by status", "400", "403", "404", "405", "408", "426",    \
+      "431", "503")                                                                    \
+    X(BOTH, gauge_min, redis_up, shard,                                                \
+      "1 while Redis takes reads, writes and notices", "0")                            \
+    X(BOTH, counter, redis_reconnects_total, shard, "Redis connections made again",    \
       "0")                                                                             \
-    X(counter, redis_reconnects_total, shard, "Redis connections made again", "0")     \
-    X(counter, redis_errors_total, kind, "Refusals and failures of Redis, by kind",    \
-      "oom", "readonly", "loading", "busy", "misconf", "noperm", "noscript",           \
-      "timeout", "connection", "protocol", "other")                                    \
-    X(gauge_max_ms, canary_age_seconds, shard,                                         \
-      "Seconds since a notice to itself came back, the worst of the workers", "0")
+    X(BOTH, counter, redis_errors_total, kind,                                         \
+      "Refusals and failures of Redis, by kind", "oom", "readonly", "loading", "busy", \
+      "misconf", "noperm", "noscript", "timeout", "connection", "protocol", "other")   \
+    X(GATEWAY, gauge_max_ms, canary_age_seconds, shard,                                \
+      "Seconds since a notice to itself came back, the worst of the workers", "0")     \
+    X(ADMIN, counter, admin_requests_total, status,                                    \
+      "HTTP answers, by class of status", "2xx", "3xx", "4xx", "5xx")                  \
+    X(ADMIN, counter, admin_actions_total, action, "What operators did", "publish",    \
+      "delete", "kick", "close", "ban", "unban", "mute", "unmute", "disconnect")
 
-/* X(name, help) */
+/* X(program, name, help) */
 #define METRICS_HISTOGRAMS(X)                                                          \
-    X(publish_seconds, "From a message request to its ack")                            \
-    X(fanout_seconds, "From reading a notice to the last write of it")
+    X(GATEWAY, publish_seconds, "From a message request to its ack")                   \
+    X(GATEWAY, fanout_seconds, "From reading a notice to the last write of it")        \
+    X(ADMIN, admin_request_seconds, "From an HTTP request to its answer")
 
 enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 16 };
 
@@ -78,13 +97,13 @@ struct metric_histogram {
 };
 
 struct metrics {
-#define X(kind, name, ...) metric name;
+#define X(program, kind, name, ...) metric name;
     METRICS_PLAIN(X)
 #undef X
-#define X(kind, name, ...) metric name[METRIC_LABELS_MAX];
+#define X(program, kind, name, ...) metric name[METRIC_LABELS_MAX];
     METRICS_LABELLED(X)
 #undef X
-#define X(name, help) struct metric_histogram name;
+#define X(program, name, help) struct metric_histogram name;
     METRICS_HISTOGRAMS(X)
 #undef X
 };
@@ -120,8 +139,9 @@ unsigned metric_label(const char *name, const char *value);
 /* For the one writer: one observation of `ns` nanoseconds. */
 void metric_observe_ns(struct metric_histogram *h, uint64_t ns);
 
-/* Adds the text of all metrics to `out`, prefix roomcast_, over `count` workers: counters,
- * gauges and histograms summed, but for the kinds that say otherwise. */
-void metrics_print(struct strbuf *out, struct metrics *const *workers, unsigned count);
+/* Adds the text of all metrics of `program` to `out`, prefix roomcast_, over `count` workers:
+ * counters, gauges and histograms summed, but for the kinds that say otherwise. */
+void metrics_print(struct strbuf *out, enum metrics_program program,
+                   struct metrics *const *workers, unsigned count);
 
 #endif

@@ -48,22 +48,28 @@ const char *proto_request_word(enum request_type type)
     return requests[type].word;
 }
 
-bool proto_is_name(const char *name, size_t len, size_t max)
+bool proto_is_plain(const char *text, size_t len, size_t max)
 {
-    if (len < 1 || len > max || !json_is_utf8(name, len))
+    if (len < 1 || len > max || !json_is_utf8(text, len))
         return false;
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)name[i];
+        unsigned char c = (unsigned char)text[i];
 
-        if (c < 0x20 || c == 0x7f || c == '{' || c == '}')
+        if (c < 0x20 || c == 0x7f)
             return false;
-        if (c == 0xc2 && (unsigned char)name[i + 1] <= 0x9f) /* U+0080 to U+009F */
+        if (c == 0xc2 && (unsigned char)text[i + 1] <= 0x9f) /* U+0080 to U+009F */
             return false;
-        if (c == 0xe2 && (unsigned char)name[i + 1] == 0x80 &&
-            ((unsigned char)name[i + 2] == 0xa8 || (unsigned char)name[i + 2] == 0xa9))
+        if (c == 0xe2 && (unsigned char)text[i + 1] == 0x80 &&
+            ((unsigned char)text[i + 2] == 0xa8 || (unsigned char)text[i + 2] == 0xa9))
             return false;
     }
     return true;
+}
+
+bool proto_is_name(const char *name, size_t len, size_t max)
+{
+    return proto_is_plain(name, len, max) && !memchr(name, '{', len) &&
+           !memchr(name, '}', len);
 }
 
 /* The text of a string token, in `out`; false if the token is no string. */
@@ -235,16 +241,48 @@ static enum proto_error read_before(struct json_text token, struct proto_request
                                                                  : PROTO_BAD_REQUEST;
 }
 
+static enum proto_error read_reason(struct json_text token, struct proto_request *req)
+{
+    if (!decode(token, &req->reason))
+        return PROTO_BAD_REQUEST;
+    if (req->reason.len > PROTO_REASON_MAX)
+        return PROTO_TOO_LARGE;
+    return req->reason.len == 0 ||
+                   proto_is_plain(req->reason.base, req->reason.len, PROTO_REASON_MAX)
+               ? PROTO_OK
+               : PROTO_BAD_REQUEST;
+}
+
+static enum proto_error read_secs(struct json_text token, struct proto_request *req)
+{
+    return decode_number(token, PROTO_SECS_MAX, &req->secs) ? PROTO_OK
+                                                            : PROTO_BAD_REQUEST;
+}
+
+static enum proto_error read_ban_secs(struct json_text token, struct proto_request *req)
+{
+    return decode_number(token, PROTO_SECS_MAX, &req->ban_secs) ? PROTO_OK
+                                                                : PROTO_BAD_REQUEST;
+}
+
 static const struct {
     unsigned field;
     const char *name;
     enum proto_error (*read)(struct json_text token, struct proto_request *req);
 } fields[] = {
-    {PROTO_F_ROOM, "room", read_room},       {PROTO_F_USER, "user", read_user},
-    {PROTO_F_SINCE, "since", read_since},    {PROTO_F_TEXT, "text", read_text},
-    {PROTO_F_DATA, "data", read_data},       {PROTO_F_KEY, "key", read_key},
-    {PROTO_F_CURSOR, "cursor", read_cursor}, {PROTO_F_LIMIT, "limit", read_limit},
-    {PROTO_F_BEFORE, "before", read_before}, {PROTO_F_KIND, "kind", read_kind},
+    {PROTO_F_ROOM, "room", read_room},
+    {PROTO_F_USER, "user", read_user},
+    {PROTO_F_SINCE, "since", read_since},
+    {PROTO_F_TEXT, "text", read_text},
+    {PROTO_F_DATA, "data", read_data},
+    {PROTO_F_KEY, "key", read_key},
+    {PROTO_F_CURSOR, "cursor", read_cursor},
+    {PROTO_F_LIMIT, "limit", read_limit},
+    {PROTO_F_BEFORE, "before", read_before},
+    {PROTO_F_KIND, "kind", read_kind},
+    {PROTO_F_REASON, "reason", read_reason},
+    {PROTO_F_SECS, "secs", read_secs},
+    {PROTO_F_BAN_SECS, "ban_secs", read_ban_secs},
 };
 
 static bool is_null(struct json_text token)
@@ -252,17 +290,18 @@ static bool is_null(struct json_text token)
     return token.len == 4 && token.base[0] == 'n';
 }
 
-static enum proto_error read_fields(struct proto_request *req)
+static enum proto_error read_fields(unsigned required, unsigned read,
+                                    struct proto_request *req)
 {
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         struct json_text token;
         enum proto_error error;
 
-        if (!(requests[req->type].read & fields[i].field))
+        if (!(read & fields[i].field))
             continue;
         token = find(&members, fields[i].name);
         if (!token.base || (is_null(token) && fields[i].field != PROTO_F_DATA)) {
-            if (requests[req->type].required & fields[i].field)
+            if (required & fields[i].field)
                 return PROTO_BAD_REQUEST;
             continue;
         }
@@ -283,16 +322,32 @@ static enum request_type find_type(struct json_text word)
     return REQUEST_UNKNOWN;
 }
 
-enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req)
+/* The members of the object, and room for what is decoded of them. */
+static enum proto_error scan(const char *bytes, size_t len, struct proto_request *req)
 {
-    struct json_text type, word;
-
     *req =
         (struct proto_request){.type = REQUEST_UNKNOWN, .limit = PROTO_LIMIT_DEFAULT};
     /* Each value is decoded or made compact once; an escape takes six bytes for one. */
     strbuf_reset(&decoded, 512 * 1024);
     strbuf_reserve(&decoded, 7 * len + 16);
     if (json_scan(bytes, len, &members) < 0 || members.count > PROTO_MEMBERS_MAX)
+        return PROTO_BAD_REQUEST;
+    return PROTO_OK;
+}
+
+enum proto_error proto_parse_body(const char *bytes, size_t len, unsigned required,
+                                  unsigned optional, struct proto_request *req)
+{
+    enum proto_error error = scan(bytes, len, req);
+
+    return error ? error : read_fields(required, required | optional, req);
+}
+
+enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req)
+{
+    struct json_text type, word;
+
+    if (scan(bytes, len, req) != PROTO_OK)
         return PROTO_BAD_REQUEST;
     req->id = find(&members, "id");
     if (req->id.base && !is_id(req->id)) {
@@ -303,7 +358,9 @@ enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request
     if (!type.base || !decode(type, &word))
         return PROTO_BAD_REQUEST;
     req->type = find_type(word);
-    return req->type == REQUEST_UNKNOWN ? PROTO_UNKNOWN_TYPE : read_fields(req);
+    if (req->type == REQUEST_UNKNOWN)
+        return PROTO_UNKNOWN_TYPE;
+    return read_fields(requests[req->type].required, requests[req->type].read, req);
 }
 
 void proto_deinit_thread(void)
@@ -347,6 +404,20 @@ void proto_add_raw(struct strbuf *out, const char *name, const char *json)
 {
     add_name(out, name);
     strbuf_add_text(out, json);
+}
+
+void proto_add_message_tail(struct strbuf *out, struct json_text user,
+                            struct json_text text, uint64_t ts, struct json_text data)
+{
+    proto_add_text(out, "user", user.base, user.len);
+    strbuf_add_text(out, ",\"text\":");
+    strbuf_add(out, text.base, text.len);
+    proto_add_number(out, "ts", ts);
+    if (data.base) {
+        strbuf_add_text(out, ",\"data\":");
+        strbuf_add(out, data.base, data.len);
+    }
+    strbuf_add_char(out, '}');
 }
 
 void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,

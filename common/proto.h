@@ -16,6 +16,8 @@ enum {
     PROTO_KEY_MAX = 64,
     PROTO_KIND_MAX = 32,
     PROTO_SIGNAL_DATA_MAX = 4096,
+    PROTO_REASON_MAX = 256,
+    PROTO_SECS_MAX = 315360000, /* ten years */
     PROTO_LIMIT_DEFAULT = 100,
     PROTO_LIMIT_MAX = 1000,
     PROTO_EPOCH_LEN = 16,
@@ -78,6 +80,9 @@ enum proto_field {
     PROTO_F_LIMIT = 128,
     PROTO_F_BEFORE = 256,
     PROTO_F_KIND = 512,
+    PROTO_F_REASON = 1024, /* these three only in bodies of the admin API */
+    PROTO_F_SECS = 2048,
+    PROTO_F_BAN_SECS = 4096,
 };
 
 /* A request; all text is borrowed: from the bytes given to proto_parse, or from a
@@ -88,7 +93,8 @@ struct proto_request {
     struct json_text id;                      /* the JSON token, as sent */
     struct json_text room, user, key, cursor; /* decoded */
     struct json_text text, kind, data;        /* JSON, fit for an event */
-    struct json_text since_epoch;
+    struct json_text since_epoch, reason;
+    uint64_t secs, ban_secs;
     uint64_t since_seq, before;
     unsigned limit;
 };
@@ -96,10 +102,18 @@ struct proto_request {
 /* PROTO_OK, or what to answer; `id` and `type` are set as far as they could be read. */
 enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req);
 
+/* The body of a request to the admin API: one object with the fields `required` and any of
+ * `optional`. */
+enum proto_error proto_parse_body(const char *bytes, size_t len, unsigned required,
+                                  unsigned optional, struct proto_request *req);
+
 /* Frees what proto_parse keeps for this thread. */
 void proto_deinit_thread(void);
 
-/* SPEC section 2: 1 to `max` bytes of UTF-8 without control characters, `{` and `}`. */
+/* 1 to `max` bytes of UTF-8 without control characters. */
+bool proto_is_plain(const char *text, size_t len, size_t max);
+
+/* SPEC section 2: the same, also without `{` and `}`. */
 bool proto_is_name(const char *name, size_t len, size_t max);
 
 const char *proto_error_word(enum proto_error error);
@@ -113,6 +127,11 @@ void proto_begin(struct strbuf *out, const char *type, struct json_text id);
 void proto_add_text(struct strbuf *out, const char *name, const char *text, size_t len);
 void proto_add_number(struct strbuf *out, const char *name, uint64_t value);
 void proto_add_raw(struct strbuf *out, const char *name, const char *json);
+
+/* The JSON of a message behind its sequence number, with the closing brace. `text` and
+ * `data` (base NULL: none) are JSON, as proto_parse gives them. */
+void proto_add_message_tail(struct strbuf *out, struct json_text user,
+                            struct json_text text, uint64_t ts, struct json_text data);
 
 /* A whole error reply; retry_after_ms 0: left out; `text` NULL: the usual words. */
 void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,

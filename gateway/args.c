@@ -5,45 +5,43 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/command.h"
 #include "common/router.h"
+
+static struct json_text name_of(const struct room *room)
+{
+    return (struct json_text){room->name, room->name_len};
+}
 
 void args_add_room_key(struct args *args, const char *room, size_t len,
                        enum room_key which)
 {
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&args->cmd, key, keys_room(key, room, len, which));
+    command_add_room_key(&args->cmd, (struct json_text){room, len}, which);
 }
 
 void args_add_node_key(struct args *args, const char *node, enum node_key which)
 {
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&args->cmd, key, keys_node(key, node, which));
+    command_add_node_key(&args->cmd, node, which);
 }
 
 void args_add_fleet_key(struct args *args, enum fleet_key which)
 {
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&args->cmd, key, keys_fleet(key, which));
+    command_add_fleet_key(&args->cmd, which);
 }
 
 void args_add_key(struct args *args, const struct room *room, enum room_key which)
 {
-    args_add_room_key(args, room->name, room->name_len, which);
+    command_add_room_key(&args->cmd, name_of(room), which);
 }
 
 void args_add_on(struct args *args, const char *room, size_t len, const char *node)
 {
-    char key[KEYS_MAX_BYTES];
-
-    redis_command_add(&args->cmd, key, keys_on_node(key, room, len, node));
+    command_add_on_key(&args->cmd, (struct json_text){room, len}, node);
 }
 
 void args_add_own_on(struct args *args, const struct room *room)
 {
-    args_add_on(args, room->name, room->name_len, args->node);
+    command_add_on_key(&args->cmd, name_of(room), args->node);
 }
 
 void args_add_new_epoch(struct args *args)

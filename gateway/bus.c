@@ -17,9 +17,9 @@
 
 #include "common/keys.h"
 #include "common/log.h"
+#include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/deliver.h"
-#include "gateway/reply.h"
 
 enum { SUBSCRIBE_BATCH = 200 };
 

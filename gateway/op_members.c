@@ -1,25 +1,10 @@
-/* op_members.c - `get_members`: a page of who is in the room, on all gateways.
- *
- * Up to EXACT_MAX members Redis gives all and the page is cut here, sorted by name; the
- * cursor is the last name. Above, a page is one step of an HSCAN, and so is the cursor.
- * On the wire a cursor is a letter for its kind and the rest: `n` name, `s` scan.
- */
+/* op_members.c - `get_members`: a page of who is in the room, on all gateways (page.h). */
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/page.h"
 #include "common/xalloc.h"
 #include "gateway/ops.h"
-
-enum { EXACT_MAX = 1000 };
-
-/* Byte for byte, shorter first. */
-static int compare_names(const void *left, const void *right)
-{
-    const struct json_text *a = left, *b = right;
-    int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
-
-    return order ? order : (a->len > b->len) - (a->len < b->len);
-}
 
 static void begin_list(struct strbuf *out, const struct request *request,
                        const struct room *room)
@@ -57,22 +42,19 @@ static void add_names(struct strbuf *out, const struct json_text *names, size_t 
     }
 }
 
-/* All members are here: sort, and cut the page behind the cursor's name. */
+/* All members are here: the page is cut out of them. */
 static void add_exact(struct strbuf *out, const struct request *request,
                       const struct store_members *members)
 {
-    size_t total = members->names_count, from = 0, count;
+    size_t total = members->names_count, from, count;
     struct json_text *sorted = xcalloc(total + 1, sizeof(*sorted));
-    struct json_text after = {"", 0}, last = {NULL, 0};
+    struct json_text last = {NULL, 0};
+    struct json_text cursor = {request->cursor,
+                               request->cursor ? strlen(request->cursor) : 0};
 
     if (total > 0)
         memcpy(sorted, members->names, total * sizeof(*sorted));
-    qsort(sorted, total, sizeof(*sorted), compare_names);
-    if (request->cursor && request->cursor[0] == 'n')
-        after = (struct json_text){request->cursor + 1, strlen(request->cursor + 1)};
-    while (from < total && compare_names(&sorted[from], &after) <= 0)
-        from++;
-    count = total - from < request->limit ? total - from : request->limit;
+    count = page_cut(sorted, 1, total, cursor, request->limit, &from);
     add_names(out, sorted + from, count);
     if (from + count < total)
         last = sorted[from + count - 1];
@@ -116,20 +98,8 @@ static void start_members(struct slot_wait *wait)
     if (!session_is_still_in(request))
         return;
     store_members(&session->env->store, request->membership->member.room,
-                  scans ? request->cursor + 1 : NULL, request->limit, EXACT_MAX,
+                  scans ? request->cursor + 1 : NULL, request->limit, PAGE_EXACT_MAX,
                   on_members, request);
-}
-
-static bool is_cursor(struct json_text cursor)
-{
-    if (cursor.len < 2 || (cursor.base[0] != 'n' && cursor.base[0] != 's'))
-        return false;
-    if (cursor.base[0] == 'n')
-        return proto_is_name(cursor.base + 1, cursor.len - 1, PROTO_USER_MAX);
-    for (size_t i = 1; i < cursor.len; i++)
-        if (cursor.base[i] < '0' || cursor.base[i] > '9')
-            return false;
-    return cursor.len <= 20;
 }
 
 enum proto_error op_members(const struct op *op, uint64_t *wait_ms)
@@ -138,7 +108,7 @@ enum proto_error op_members(const struct op *op, uint64_t *wait_ms)
     struct request *request;
 
     (void)wait_ms;
-    if ((req->fields & PROTO_F_CURSOR) && !is_cursor(req->cursor))
+    if ((req->fields & PROTO_F_CURSOR) && !page_is_cursor(req->cursor))
         return PROTO_BAD_REQUEST;
     request = session_begin(op->session, op->membership, req, op->len);
     if (req->fields & PROTO_F_CURSOR)

@@ -2,17 +2,8 @@
  *
  * The JSON behind the sequence number is made here, once: what Redis stores, what the
  * notice carries and what clients get are these bytes. */
-#include <sys/time.h>
-
+#include "common/wall.h"
 #include "gateway/ops.h"
-
-static uint64_t wall_ms(void)
-{
-    struct timeval now;
-
-    gettimeofday(&now, NULL);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
-}
 
 static void send_ack(struct request *request, const struct room *room, uint64_t seq,
                      const char *epoch)
@@ -62,15 +53,8 @@ enum proto_error op_message(const struct op *op, uint64_t *wait_ms)
 
     (void)wait_ms;
     strbuf_reset(tail, 64 * 1024);
-    proto_add_text(tail, "user", user->name, user->name_len);
-    strbuf_add_text(tail, ",\"text\":");
-    strbuf_add(tail, op->req->text.base, op->req->text.len);
-    proto_add_number(tail, "ts", wall_ms());
-    if (op->req->fields & PROTO_F_DATA) {
-        strbuf_add_text(tail, ",\"data\":");
-        strbuf_add(tail, op->req->data.base, op->req->data.len);
-    }
-    strbuf_add_char(tail, '}');
+    proto_add_message_tail(tail, (struct json_text){user->name, user->name_len},
+                           op->req->text, wall_ms(), op->req->data);
     m->messages++;
     outbox_add(&session->env->outbox, m->member.room,
                (struct json_text){user->name, user->name_len}, op->req->key, tail,

@@ -8,6 +8,8 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 
+enum { MAX_BODY_BYTES = 4096 }; /* nobody needs one */
+
 struct ops_server {
     struct http_server *http;
     struct worker **workers;
@@ -15,65 +17,87 @@ struct ops_server {
     bool is_draining;
 };
 
-static void get_metrics(void *owner, struct http_reply *reply)
+static void reply(struct http_request *req, int status, const char *type,
+                  struct strbuf *body)
 {
-    struct ops_server *ops = owner;
-
-    reply->type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_print(&reply->body, ops->shared->metrics, ops->shared->count);
+    http_add_header(req, "cache-control", "no-store");
+    http_reply(req, status, type, body->data, body->len);
+    strbuf_deinit(body);
 }
 
-static void get_healthz(void *owner, struct http_reply *reply)
+static void reply_text(struct http_request *req, int status, struct strbuf *body)
+{
+    reply(req, status, "text/plain; charset=utf-8", body);
+}
+
+static void get_metrics(void *owner, struct http_request *req)
 {
     struct ops_server *ops = owner;
+    struct strbuf body = {NULL, 0, 0};
+
+    metrics_print(&body, METRICS_GATEWAY, ops->shared->metrics, ops->shared->count);
+    reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+}
+
+static void get_healthz(void *owner, struct http_request *req)
+{
+    struct ops_server *ops = owner;
+    struct strbuf body = {NULL, 0, 0};
 
     for (unsigned i = 0; i < ops->shared->count; i++)
         if (!worker_has_ended(ops->workers[i]) &&
-            !worker_is_alive(ops->workers[i], uv_hrtime())) {
-            reply->status = 503;
-            strbuf_add_format(&reply->body, "worker %u: its loop does not turn\n", i);
-        }
-    if (reply->status == 200)
-        strbuf_add_text(&reply->body, "ok\n");
-}
-
-static void get_readyz(void *owner, struct http_reply *reply)
-{
-    struct ops_server *ops = owner;
-
-    if (ops->is_draining) {
-        reply->status = 503;
-        strbuf_add_text(&reply->body, "draining\n");
+            !worker_is_alive(ops->workers[i], uv_hrtime()))
+            strbuf_add_format(&body, "worker %u: its loop does not turn\n", i);
+    if (body.len > 0) {
+        reply_text(req, 503, &body);
         return;
     }
-    for (unsigned i = 0; i < ops->shared->count; i++) {
+    strbuf_add_text(&body, "ok\n");
+    reply_text(req, 200, &body);
+}
+
+static void get_readyz(void *owner, struct http_request *req)
+{
+    struct ops_server *ops = owner;
+    struct strbuf body = {NULL, 0, 0};
+
+    if (ops->is_draining)
+        strbuf_add_text(&body, "draining\n");
+    for (unsigned i = 0; i < ops->shared->count && !ops->is_draining; i++) {
         const char *why = worker_not_ready(ops->workers[i]);
 
-        if (!why)
-            continue;
-        reply->status = 503;
-        strbuf_add_format(&reply->body, "worker %u, shard 0: %s\n", i, why);
+        if (why)
+            strbuf_add_format(&body, "worker %u, shard 0: %s\n", i, why);
     }
-    if (reply->status == 200)
-        strbuf_add_text(&reply->body, "ready\n");
+    if (body.len > 0) {
+        reply_text(req, 503, &body);
+        return;
+    }
+    strbuf_add_text(&body, "ready\n");
+    reply_text(req, 200, &body);
 }
 
 static const struct http_route routes[] = {
-    {"/metrics", get_metrics},
-    {"/healthz", get_healthz},
-    {"/readyz", get_readyz},
-    {NULL, NULL},
+    {"GET", "/metrics", get_metrics},
+    {"GET", "/healthz", get_healthz},
+    {"GET", "/readyz", get_readyz},
+    {NULL, NULL, NULL},
 };
 
 struct ops_server *ops_server_open(uv_loop_t *loop, int fd, struct worker **workers,
                                    struct worker_shared *shared)
 {
     struct ops_server *ops = xcalloc(1, sizeof(*ops));
+    struct http_opts opts = {
+        .routes = routes,
+        .owner = ops,
+        .max_body_bytes = MAX_BODY_BYTES,
+    };
     int rc;
 
     ops->workers = workers;
     ops->shared = shared;
-    rc = http_open(&ops->http, loop, fd, routes, ops);
+    rc = http_open(&ops->http, loop, fd, &opts);
     if (rc < 0) {
         log_error("ops_listen_failed", "why=\"%s\"", uv_strerror(rc));
         exit(2);

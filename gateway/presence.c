@@ -14,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/wall.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
@@ -362,9 +362,7 @@ void presence_init(struct presence *p, uv_loop_t *loop, const struct config *con
                    const struct presence_hooks *hooks)
 {
     uint64_t beat_ms = 1000u * (uint64_t)config->lease_secs / 3;
-    struct timeval wall;
 
-    gettimeofday(&wall, NULL);
     *p = (struct presence){
         .loop = loop,
         .config = config,
@@ -377,7 +375,7 @@ void presence_init(struct presence *p, uv_loop_t *loop, const struct config *con
         .address = address,
         .worker = worker,
         .state = state,
-        .started_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000,
+        .started_ms = wall_ms(),
     };
     undo_init(&p->undo, store, index, metrics);
     list_init(&p->renew);

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
-#include "gateway/reply.h"
 
 enum {
     UNDO_USERS = 500,

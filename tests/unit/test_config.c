@@ -28,8 +28,10 @@ static int forget_environment(void **state)
 }
 
 /* Runs config_load over the `count` arguments with the stream `fd` going to `said`. */
-static enum config_outcome load_hearing(struct config *config, int fd, FILE *stream,
-                                        const char *const args[], int count)
+static enum config_outcome load_hearing(struct config *config,
+                                        enum config_program program, int fd,
+                                        FILE *stream, const char *const args[],
+                                        int count)
 {
     char *argv[ARGS_MAX + 1] = {"roomcast-gateway"};
     FILE *file = tmpfile();
@@ -43,7 +45,7 @@ static enum config_outcome load_hearing(struct config *config, int fd, FILE *str
         argv[i + 1] = (char *)args[i];
     fflush(stream);
     assert_true(dup2(fileno(file), fd) >= 0);
-    outcome = config_load(config, CONFIG_GATEWAY, count + 1, argv);
+    outcome = config_load(config, program, count + 1, argv);
     fflush(stream);
     dup2(saved, fd);
     close(saved);
@@ -57,7 +59,12 @@ static enum config_outcome load_hearing(struct config *config, int fd, FILE *str
 static enum config_outcome load(struct config *config, const char *const args[],
                                 int count)
 {
-    return load_hearing(config, STDERR_FILENO, stderr, args, count);
+    return load_hearing(config, CONFIG_GATEWAY, STDERR_FILENO, stderr, args, count);
+}
+
+static enum config_outcome load_admin(struct config *config)
+{
+    return load_hearing(config, CONFIG_ADMIN, STDERR_FILENO, stderr, NULL, 0);
 }
 
 static void defaults_are_those_of_the_contract(void **state)
@@ -229,6 +236,8 @@ static const struct {
     {{"--history-limit", ""}, 2, "ROOMCAST_HISTORY_LIMIT"},
     {{"--history-limit", "many"}, 2, "ROOMCAST_HISTORY_LIMIT"},
     {{"--advertise="}, 1, "ROOMCAST_ADVERTISE"},
+    {{"--auth-token=hunter2"}, 1, "--auth-token"},
+    {{"--admin-listen=:8080"}, 1, "--admin-listen"}, /* not of the gateway */
 };
 
 static void a_bad_flag_is_one_line_too(void **state)
@@ -243,6 +252,20 @@ static void a_bad_flag_is_one_line_too(void **state)
         assert_refusal(bad_flags[i].name);
         config_deinit(&config);
     }
+}
+
+static void the_admin_service_wants_a_token(void **state)
+{
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load_admin(&config), CONFIG_EXIT_BAD);
+    assert_refusal("AUTH_TOKEN");
+    config_deinit(&config);
+    setenv("AUTH_TOKEN", "t", 1);
+    assert_int_equal(load_admin(&config), CONFIG_RUN);
+    assert_string_equal(config.auth_token, "t");
+    config_deinit(&config);
 }
 
 static const struct {
@@ -374,8 +397,9 @@ static void help_lists_settings_and_hides_what_is_hidden(void **state)
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(load_hearing(&config, STDOUT_FILENO, stdout, args, 3),
-                     CONFIG_EXIT_OK);
+    assert_int_equal(
+        load_hearing(&config, CONFIG_GATEWAY, STDOUT_FILENO, stdout, args, 3),
+        CONFIG_EXIT_OK);
     assert_non_null(strstr(said, "\n  --history-limit  (0 to 10000)\n"));
     assert_non_null(
         strstr(said, "default: 100; environment: ROOMCAST_HISTORY_LIMIT\n"));
@@ -390,8 +414,9 @@ static void version_is_the_name_and_the_number(void **state)
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(load_hearing(&config, STDOUT_FILENO, stdout, args, 1),
-                     CONFIG_EXIT_OK);
+    assert_int_equal(
+        load_hearing(&config, CONFIG_GATEWAY, STDOUT_FILENO, stdout, args, 1),
+        CONFIG_EXIT_OK);
     assert_string_equal(said, "roomcast-gateway " ROOMCAST_VERSION "\n");
     config_deinit(&config);
 }
@@ -449,6 +474,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_bad_setting_is_one_line_with_its_name,
                                forget_environment),
         cmocka_unit_test_setup(a_bad_flag_is_one_line_too, forget_environment),
+        cmocka_unit_test_setup(the_admin_service_wants_a_token, forget_environment),
         cmocka_unit_test_setup(the_url_of_redis_is_taken_apart, forget_environment),
         cmocka_unit_test_setup(a_refusal_does_not_show_the_password,
                                forget_environment),

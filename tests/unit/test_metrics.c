@@ -26,7 +26,7 @@ static void assert_printed(const char *line)
 {
     struct strbuf out = {0}, wanted = {0};
 
-    metrics_print(&out, both, 2);
+    metrics_print(&out, METRICS_GATEWAY, both, 2);
     strbuf_add_format(&wanted, "\n%s\n", line);
     if (!strstr(out.data, wanted.data))
         fail_msg("no line \"%s\" in:\n%s", line, out.data);
@@ -106,7 +106,7 @@ static void every_sample_stands_under_its_type(void **state)
     char name[128] = "";
 
     (void)state;
-    metrics_print(&out, both, 2);
+    metrics_print(&out, METRICS_GATEWAY, both, 2);
     for (char *rest = out.data, *line; (line = strsep(&rest, "\n")) && rest;) {
         if (strncmp(line, "# TYPE ", 7) == 0)
             assert_int_equal(sscanf(line + 7, "%127s", name), 1);
@@ -114,6 +114,23 @@ static void every_sample_stands_under_its_type(void **state)
             assert_memory_equal(line, name, strlen(name));
     }
     strbuf_deinit(&out);
+}
+
+static void each_program_prints_its_own_and_what_both_have(void **state)
+{
+    struct strbuf gateway = {0}, admin = {0};
+
+    (void)state;
+    metrics_print(&gateway, METRICS_GATEWAY, both, 2);
+    metrics_print(&admin, METRICS_ADMIN, both, 2);
+    assert_non_null(strstr(gateway.data, "roomcast_deliveries_total 0"));
+    assert_null(strstr(gateway.data, "roomcast_admin_"));
+    assert_non_null(strstr(admin.data, "roomcast_admin_listeners 0"));
+    assert_null(strstr(admin.data, "deliveries_total"));
+    assert_non_null(strstr(gateway.data, "roomcast_redis_up{shard=\"0\"} 0"));
+    assert_non_null(strstr(admin.data, "roomcast_redis_up{shard=\"0\"} 0"));
+    strbuf_deinit(&gateway);
+    strbuf_deinit(&admin);
 }
 
 int main(void)
@@ -128,6 +145,8 @@ int main(void)
         cmocka_unit_test_setup(
             a_histogram_is_cumulative_and_its_bounds_belong_to_their_bucket,
             zero_workers),
+        cmocka_unit_test_setup(each_program_prints_its_own_and_what_both_have,
+                               zero_workers),
         cmocka_unit_test_setup(every_sample_stands_under_its_type, zero_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

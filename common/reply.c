@@ -1,5 +1,5 @@
 /* reply.c - see reply.h. */
-#include "gateway/reply.h"
+#include "common/reply.h"
 
 #include <string.h>
 

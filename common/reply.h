@@ -1,6 +1,6 @@
 /* reply.h - looking into Redis's replies without trusting their shape. */
-#ifndef GATEWAY_REPLY_H
-#define GATEWAY_REPLY_H
+#ifndef COMMON_REPLY_H
+#define COMMON_REPLY_H
 
 #include "common/proto.h"
 #include "common/redis_link.h"

@@ -1,0 +1,47 @@
+/* command.c - see command.h. */
+#include "common/command.h"
+
+void command_add(struct redis_command *cmd, struct json_text text)
+{
+    redis_command_add(cmd, text.base, text.len);
+}
+
+void command_add_percent(struct redis_command *cmd, struct json_text text)
+{
+    struct strbuf encoded = {NULL, 0, 0};
+
+    strbuf_add_percent(&encoded, text.base, text.len);
+    redis_command_add(cmd, encoded.data ? encoded.data : "", encoded.len);
+    strbuf_deinit(&encoded);
+}
+
+void command_add_room_key(struct redis_command *cmd, struct json_text room,
+                          enum room_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(cmd, key, keys_room(key, room.base, room.len, which));
+}
+
+void command_add_on_key(struct redis_command *cmd, struct json_text room,
+                        const char *node)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(cmd, key, keys_on_node(key, room.base, room.len, node));
+}
+
+void command_add_node_key(struct redis_command *cmd, const char *node,
+                          enum node_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(cmd, key, keys_node(key, node, which));
+}
+
+void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(cmd, key, keys_fleet(key, which));
+}

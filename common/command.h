@@ -1,0 +1,21 @@
+/* command.h - arguments that commands of both programs take: each function adds one to the
+ * command that is being put together. */
+#ifndef COMMON_COMMAND_H
+#define COMMON_COMMAND_H
+
+#include "common/json.h"
+#include "common/keys.h"
+#include "common/redis_link.h"
+
+void command_add(struct redis_command *cmd, struct json_text text);
+void command_add_percent(struct redis_command *cmd, struct json_text text);
+
+void command_add_room_key(struct redis_command *cmd, struct json_text room,
+                          enum room_key which);
+void command_add_on_key(struct redis_command *cmd, struct json_text room,
+                        const char *node);
+void command_add_node_key(struct redis_command *cmd, const char *node,
+                          enum node_key which);
+void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which);
+
+#endif

@@ -1,0 +1,13 @@
+/* wall.c - see wall.h. */
+#include "common/wall.h"
+
+#include <stddef.h>
+#include <sys/time.h>
+
+uint64_t wall_ms(void)
+{
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_usec / 1000;
+}
