@@ -108,6 +108,11 @@ static struct json_text path_of(const h2o_req_t *req)
     return (struct json_text){req->path.base, len};
 }
 
+void *http_owner(const struct http_request *req)
+{
+    return req->server->opts.owner;
+}
+
 struct json_text http_method(const struct http_request *req)
 {
     return text_of(req->h2o->method);
@@ -116,6 +121,12 @@ struct json_text http_method(const struct http_request *req)
 struct json_text http_path(const struct http_request *req)
 {
     return path_of(req->h2o);
+}
+
+/* h2o takes the header out of the list. */
+struct json_text http_host(const struct http_request *req)
+{
+    return text_of(req->h2o->authority);
 }
 
 struct json_text http_body(const struct http_request *req)
@@ -246,6 +257,7 @@ void http_reply(struct http_request *req, int status, const char *type,
     h2o_req_t *h2o;
 
     http_add_header(req, "content-type", type);
+    http_add_header(req, "x-content-type-options", "nosniff");
     h2o = end_request(req, status);
     if (!h2o)
         return;

@@ -63,7 +63,11 @@ int http_bind(const char *host, const char *port, int shared)
 
 struct json_text http_method(const struct http_request *req);
 struct json_text http_path(const struct http_request *req); /* as sent, no query */
+struct json_text http_host(const struct http_request *req); /* of Host, with its port */
 struct json_text http_body(const struct http_request *req);
+
+/* http_opts.owner; always. */
+void *http_owner(const struct http_request *req);
 
 /* The value of a header, its name in lower case; base NULL if there is none. */
 struct json_text http_header(const struct http_request *req, const char *name);

@@ -1,0 +1,207 @@
+/* api.c - see api.h. */
+#include "admin/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+
+enum { KEEP_BYTES = 256 * 1024, CURSOR_MAX = 512 };
+
+struct api *api_of(const struct http_request *req)
+{
+    return http_owner(req);
+}
+
+/* ---- commands ---- */
+
+void api_begin(struct api *api, const char *verb)
+{
+    redis_command_begin(&api->cmd);
+    redis_command_add_text(&api->cmd, verb);
+}
+
+void api_send(struct api *api, redis_reply_fn on_reply, void *data)
+{
+    int rc = redis_link_send(api->link, &api->cmd, on_reply, data);
+
+    if (rc < 0 && on_reply)
+        on_reply(data, rc, NULL);
+}
+
+void api_send_script(struct api *api, enum script script, redis_reply_fn on_reply,
+                     void *data)
+{
+    int rc = scripts_send(api->link, script, &api->cmd, on_reply, data);
+
+    if (rc < 0 && on_reply)
+        on_reply(data, rc, NULL);
+}
+
+/* ---- what was asked ---- */
+
+bool api_is_up(struct http_request *req)
+{
+    struct api *api = api_of(req);
+
+    if (redis_link_is_ready(api->link) && fleet_is_up(&api->fleet))
+        return true;
+    api_unavailable(req);
+    return false;
+}
+
+static bool take_name(struct http_request *req, unsigned i, size_t max,
+                      struct json_text *out, const char *message)
+{
+    *out = http_param(req, i);
+    if (proto_is_name(out->base, out->len, max))
+        return true;
+    api_bad_request(req, message);
+    return false;
+}
+
+bool api_take_room(struct http_request *req, unsigned i, struct json_text *room)
+{
+    return take_name(req, i, PROTO_ROOM_MAX, room,
+                     "a room is 1 to 128 bytes of UTF-8 without control characters, "
+                     "{ and }");
+}
+
+bool api_take_user(struct http_request *req, unsigned i, struct json_text *user)
+{
+    return take_name(req, i, PROTO_USER_MAX, user,
+                     "a user is 1 to 64 bytes of UTF-8 without control characters, "
+                     "{ and }");
+}
+
+static bool parse_number(struct json_text text, uint64_t max, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.base[i] < '0' || text.base[i] > '9')
+            return false;
+        *out = *out * 10 + (uint64_t)(text.base[i] - '0');
+    }
+    return text.len > 0 && text.len <= 16 && *out <= max;
+}
+
+bool api_take_number(struct http_request *req, const char *name, uint64_t min,
+                     uint64_t max, uint64_t fallback, uint64_t *out)
+{
+    struct json_text text;
+
+    *out = fallback;
+    if (http_query(req, name, &text) == 0 &&
+        (!text.base || (parse_number(text, max, out) && *out >= min)))
+        return true;
+    api_bad_request(req, "a number of the query is not one, or not within its limits");
+    return false;
+}
+
+bool api_take_limit(struct http_request *req, unsigned *out)
+{
+    uint64_t limit;
+
+    if (!api_take_number(req, "limit", 1, API_LIMIT_MAX, API_LIMIT_DEFAULT, &limit))
+        return false;
+    *out = (unsigned)limit;
+    return true;
+}
+
+static int value_of_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Cursors travel as hex, so that they need no encoding in a URL. */
+static char *parse_cursor(struct json_text text)
+{
+    char *out;
+
+    if (text.len == 0 || text.len % 2 || text.len > 2 * CURSOR_MAX)
+        return NULL;
+    out = xcalloc(text.len / 2 + 1, 1);
+    for (size_t i = 0; i < text.len; i += 2) {
+        int high = value_of_hex(text.base[i]), low = value_of_hex(text.base[i + 1]);
+
+        if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+            free(out);
+            return NULL;
+        }
+        out[i / 2] = (char)(high * 16 + low);
+    }
+    return out;
+}
+
+bool api_take_cursor(struct http_request *req, char **out)
+{
+    struct json_text text;
+
+    *out = NULL;
+    if (http_query(req, "cursor", &text) == 0) {
+        if (!text.base)
+            return true;
+        *out = parse_cursor(text);
+        if (*out)
+            return true;
+    }
+    api_bad_request(req, "not a cursor that was given here");
+    return false;
+}
+
+void api_add_next(struct strbuf *out, const char *text, size_t len)
+{
+    if (!text) {
+        strbuf_add_text(out, "\"next\":null");
+        return;
+    }
+    strbuf_add_text(out, "\"next\":\"");
+    for (size_t i = 0; i < len; i++)
+        strbuf_add_format(out, "%02x", (unsigned char)text[i]);
+    strbuf_add_char(out, '"');
+}
+
+bool api_take_body(struct http_request *req, unsigned required, unsigned optional,
+                   struct proto_request *out)
+{
+    struct json_text body = http_body(req);
+    enum proto_error error;
+
+    if (body.len == 0 && !required)
+        body = (struct json_text){"{}", 2};
+    error = proto_parse_body(body.base, body.len, required, optional, out);
+    if (error == PROTO_OK)
+        return true;
+    if (error == PROTO_TOO_LARGE)
+        http_reply_error(req, 400, "too_large", "a field is over its limit");
+    else
+        api_bad_request(req, "the body is not one JSON object with the fields that "
+                             "this takes");
+    return false;
+}
+
+/* ---- answers ---- */
+
+void api_reply(struct http_request *req, int status, const struct strbuf *out)
+{
+    http_add_header(req, "cache-control", "no-store");
+    http_reply(req, status, "application/json", out->data, out->len);
+}
+
+void api_bad_request(struct http_request *req, const char *message)
+{
+    http_reply_error(req, 400, "bad_request", message);
+}
+
+void api_room_not_found(struct http_request *req)
+{
+    http_reply_error(req, 404, "room_not_found", "there is no such room");
+}
+
+void api_unavailable(struct http_request *req)
+{
+    http_add_header(req, "retry-after", "1");
+    http_reply_error(req, 503, "unavailable", "Redis cannot be reached or refuses");
+}

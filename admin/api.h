@@ -1,0 +1,126 @@
+/* api.h - what all endpoints of the admin API (SPEC section 4) share: the service's state,
+ * commands to Redis, what stands in a request, answers.
+ *
+ * An endpoint is a function `api_…(owner, req)`, owner being the struct api. It looks at the
+ * request, sends commands, and answers in the callback of the last; the request itself is
+ * the callbacks' data where that is all they need. http.h drops the answer if the client has
+ * gone.
+ */
+#ifndef ADMIN_API_H
+#define ADMIN_API_H
+
+#include "admin/auth.h"
+#include "admin/console.h"
+#include "admin/fleet.h"
+#include "common/command.h"
+#include "common/config.h"
+#include "common/http.h"
+#include "common/metrics.h"
+#include "common/proto.h"
+#include "common/redis_link.h"
+#include "common/reply.h"
+#include "common/scripts.h"
+
+struct events;
+
+enum {
+    API_LIMIT_DEFAULT = 100,
+    API_LIMIT_MAX = 1000,
+    API_LOOK_MAX = 10000, /* names that one request looks at */
+};
+
+struct api {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct metrics *metrics;
+    struct redis_link *link;
+    struct redis_command cmd; /* the one that is being put together */
+    struct strbuf out;        /* scratch for one answer */
+    struct auth auth;
+    struct console console;
+    struct fleet fleet;
+    struct events *events;
+    bool is_closing;
+};
+
+struct api *api_of(const struct http_request *req);
+
+/* ---- commands: begin one in api->cmd, add to it, send it. Sending is the last thing that a
+ * function does: if it cannot be sent, `on_reply` is called at once with a negative
+ * status. ---- */
+
+void api_begin(struct api *api, const char *verb);
+void api_send(struct api *api, redis_reply_fn on_reply, void *data);
+void api_send_script(struct api *api, enum script script, redis_reply_fn on_reply,
+                     void *data);
+
+/* ---- what was asked; each answers the request itself when it returns false ---- */
+
+/* Whether Redis can be asked: else 503. Call first. */
+bool api_is_up(struct http_request *req);
+
+/* Parameter `i` of the path as a room's or a user's name. */
+bool api_take_room(struct http_request *req, unsigned i, struct json_text *room);
+bool api_take_user(struct http_request *req, unsigned i, struct json_text *user);
+
+/* A whole number of the query, from `min` to `max`; `fallback` where it is not given. */
+bool api_take_number(struct http_request *req, const char *name, uint64_t min,
+                     uint64_t max, uint64_t fallback, uint64_t *out);
+bool api_take_limit(struct http_request *req, unsigned *out);
+
+/* The cursor of the query as api_add_cursor was given it, a new string that the caller
+ * frees; NULL if there is none. */
+bool api_take_cursor(struct http_request *req, char **out);
+
+/* The fields of the body. Where nothing is required, it may be empty. */
+bool api_take_body(struct http_request *req, unsigned required, unsigned optional,
+                   struct proto_request *out);
+
+/* ---- answers ---- */
+
+/* A JSON text in `out`, which is kept for the next. */
+void api_reply(struct http_request *req, int status, const struct strbuf *out);
+void api_bad_request(struct http_request *req, const char *message);
+void api_room_not_found(struct http_request *req);
+void api_unavailable(struct http_request *req);
+
+/* Adds `"next":` and the cursor `text`, or null if it is NULL. Any bytes; opaque to clients. */
+void api_add_next(struct strbuf *out, const char *text, size_t len);
+
+/* `http_route.handle`s, by the file they are in. */
+void api_rooms(void *owner, struct http_request *req);
+void api_rooms_one(void *owner, struct http_request *req);
+
+void api_members(void *owner, struct http_request *req);
+void api_members_bans(void *owner, struct http_request *req);
+void api_members_mutes(void *owner, struct http_request *req);
+
+void api_messages(void *owner, struct http_request *req);
+void api_messages_publish(void *owner, struct http_request *req);
+void api_messages_delete(void *owner, struct http_request *req);
+
+void api_moderate_ban(void *owner, struct http_request *req);
+void api_moderate_unban(void *owner, struct http_request *req);
+void api_moderate_mute(void *owner, struct http_request *req);
+void api_moderate_unmute(void *owner, struct http_request *req);
+
+void api_kick(void *owner, struct http_request *req);
+void api_close(void *owner, struct http_request *req);
+
+void api_users(void *owner, struct http_request *req);
+void api_users_disconnect(void *owner, struct http_request *req);
+
+void api_fleet_gateways(void *owner, struct http_request *req);
+void api_fleet_stats(void *owner, struct http_request *req);
+void api_fleet_online(void *owner, struct http_request *req);
+
+void api_audit(void *owner, struct http_request *req);
+void api_events(void *owner, struct http_request *req);
+void api_openapi(void *owner, struct http_request *req);
+
+void api_config(void *owner, struct http_request *req);
+void api_metrics(void *owner, struct http_request *req);
+void api_healthz(void *owner, struct http_request *req);
+void api_readyz(void *owner, struct http_request *req);
+
+#endif

@@ -1,0 +1,101 @@
+/* api_fleet.c - the gateways, the totals, and the series of who was online. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api.h"
+#include "common/xalloc.h"
+
+enum { MINUTES_MAX = 1440, SAMPLES_A_MINUTE = 6 };
+
+struct call {
+    struct fleet_wait wait; /* first */
+    struct http_request *req;
+    void (*print)(const struct fleet *fleet, struct strbuf *out);
+};
+
+static void on_view(struct fleet_wait *wait, bool ok)
+{
+    struct call *call = (struct call *)(void *)wait;
+    struct api *api = api_of(call->req);
+
+    if (ok) {
+        strbuf_reset(&api->out, 64 * 1024);
+        call->print(&api->fleet, &api->out);
+        api_reply(call->req, 200, &api->out);
+    } else {
+        api_unavailable(call->req);
+    }
+    free(call);
+}
+
+static void start(struct api *api, struct http_request *req,
+                  void (*print)(const struct fleet *fleet, struct strbuf *out))
+{
+    struct call *call;
+
+    if (!api_is_up(req))
+        return;
+    call = xcalloc(1, sizeof(*call));
+    call->wait.on_view = on_view;
+    call->req = req;
+    call->print = print;
+    fleet_get(&api->fleet, &call->wait);
+}
+
+static void print_gateways(const struct fleet *fleet, struct strbuf *out)
+{
+    strbuf_add_text(out, "{\"gateways\":");
+    fleet_add_nodes(fleet, out);
+    strbuf_add_char(out, '}');
+}
+
+void api_fleet_gateways(void *owner, struct http_request *req)
+{
+    start(owner, req, print_gateways);
+}
+
+void api_fleet_stats(void *owner, struct http_request *req)
+{
+    start(owner, req, fleet_add_stats);
+}
+
+/* ---- the series ---- */
+
+static void on_samples(void *data, int status, const redisReply *reply)
+{
+    struct http_request *req = data;
+    struct strbuf *out = &api_of(req)->out;
+
+    if (status < 0 || !reply_is_array(reply, 0)) {
+        api_unavailable(req);
+        return;
+    }
+    strbuf_reset(out, 256 * 1024);
+    strbuf_add_text(out, "{\"samples\":[");
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct json_text sample = reply_text(reply, i);
+
+        if (i > 0)
+            strbuf_add_char(out, ',');
+        strbuf_add(out, sample.base, sample.len);
+    }
+    strbuf_add_text(out, "]}");
+    api_reply(req, 200, out);
+}
+
+void api_fleet_online(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+    uint64_t minutes;
+
+    if (!api_take_number(req, "minutes", 1, MINUTES_MAX, 60, &minutes) ||
+        !api_is_up(req))
+        return;
+    api_begin(api, "LRANGE");
+    command_add_fleet_key(&api->cmd, KEY_STATS_ONLINE);
+    strbuf_reset(&api->out, 4096);
+    strbuf_add_format(&api->out, "-%u", (unsigned)minutes * SAMPLES_A_MINUTE);
+    redis_command_add(&api->cmd, api->out.data, api->out.len);
+    redis_command_add_text(&api->cmd, "-1");
+    api_send(api, on_samples, req);
+}

@@ -1,0 +1,191 @@
+/* api_members.c - who is in a room, banned or muted: three hashes of one shape (user ->
+ * number), read a page at a time (page.h).
+ *
+ *     start -> on_page -> add_exact or add_step -> finish
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api.h"
+#include "common/page.h"
+#include "common/wall.h"
+#include "common/xalloc.h"
+
+struct call {
+    struct http_request *req;
+    struct api *api;
+    enum room_key which;
+    char *cursor;
+    unsigned limit;
+    struct strbuf out;
+    size_t count;
+};
+
+static void free_call(struct call *call)
+{
+    free(call->cursor);
+    strbuf_deinit(&call->out);
+    free(call);
+}
+
+/* A ban or mute whose time is over is none. */
+static void add_entry(struct call *call, struct json_text user, struct json_text value)
+{
+    uint64_t number = value.len > 0 ? strtoull(value.base, NULL, 10) : 0;
+    bool is_member = call->which == KEY_MEMBERS;
+
+    if (!is_member && number > 0 && number <= wall_ms())
+        return;
+    strbuf_add_text(&call->out, call->count++ > 0 ? ",{\"user\":" : "{\"user\":");
+    strbuf_add_json(&call->out, user.base, user.len);
+    proto_add_number(&call->out, is_member ? "nodes" : "until", number);
+    strbuf_add_char(&call->out, '}');
+}
+
+static void finish(struct call *call, const redisReply *reply, char kind,
+                   struct json_text next)
+{
+    struct strbuf cursor = {NULL, 0, 0};
+
+    if (next.base) {
+        strbuf_add_char(&cursor, kind);
+        strbuf_add(&cursor, next.base, next.len);
+    }
+    strbuf_add_text(&call->out, "],");
+    api_add_next(&call->out, cursor.data, cursor.len);
+    if (call->which == KEY_MEMBERS)
+        proto_add_number(&call->out, "count", reply_number(reply, 0));
+    strbuf_add_char(&call->out, '}');
+    api_reply(call->req, 200, &call->out);
+    strbuf_deinit(&cursor);
+}
+
+/* The whole hash is here: the page is cut out of it. */
+static void add_exact(struct call *call, const redisReply *reply)
+{
+    size_t total = (reply->elements - 2) / 2, from, count;
+    struct json_text *pairs = xcalloc(2 * total + 1, sizeof(*pairs));
+    struct json_text last = {NULL, 0};
+    struct json_text cursor = {call->cursor, call->cursor ? strlen(call->cursor) : 0};
+
+    for (size_t i = 0; i < 2 * total; i++)
+        pairs[i] = reply_text(reply, 2 + i);
+    count = page_cut(pairs, 2, total, cursor, call->limit, &from);
+    for (size_t i = from; i < from + count; i++)
+        add_entry(call, pairs[2 * i], pairs[2 * i + 1]);
+    if (from + count < total)
+        last = pairs[2 * (from + count - 1)];
+    finish(call, reply, 'n', last);
+    free(pairs);
+}
+
+static void add_step(struct call *call, const redisReply *reply)
+{
+    struct json_text next = reply_text(reply, 1);
+
+    for (size_t i = 2; i + 1 < reply->elements; i += 2)
+        add_entry(call, reply_text(reply, i), reply_text(reply, i + 1));
+    if (reply_is_text(reply, 1, "0"))
+        next.base = NULL;
+    finish(call, reply, 's', next);
+}
+
+static void on_page(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+
+    if (status < 0 || !reply_is_array(reply, 2))
+        api_unavailable(call->req);
+    else if (reply_is_text(reply, 1, "all"))
+        add_exact(call, reply);
+    else
+        add_step(call, reply);
+    free_call(call);
+}
+
+static void start_page(struct call *call)
+{
+    struct api *api = call->api;
+    struct json_text cursor = {call->cursor, call->cursor ? strlen(call->cursor) : 0};
+    char *scan = page_scan_of(cursor);
+
+    scripts_begin(&api->cmd, SCRIPT_MEMBERS, 1);
+    command_add_room_key(&api->cmd, http_param(call->req, 0), call->which);
+    redis_command_add_text(&api->cmd, scan ? scan : "");
+    redis_command_add_u64(&api->cmd, call->limit);
+    redis_command_add_u64(&api->cmd, PAGE_EXACT_MAX);
+    redis_command_add_u64(&api->cmd, 1); /* with the numbers */
+    free(scan);
+    api_send_script(api, SCRIPT_MEMBERS, on_page, call);
+}
+
+/* Members are those of a room; bans and mutes outlive it. */
+static void on_room(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+
+    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
+        start_page(call);
+        return;
+    }
+    if (status == 0)
+        api_room_not_found(call->req);
+    else
+        api_unavailable(call->req);
+    free_call(call);
+}
+
+static void start_room(struct call *call)
+{
+    api_begin(call->api, "EXISTS");
+    command_add_room_key(&call->api->cmd, http_param(call->req, 0), KEY_META);
+    api_send(call->api, on_room, call);
+}
+
+static void start(struct api *api, struct http_request *req, enum room_key which)
+{
+    struct json_text room;
+    struct call *call;
+    unsigned limit;
+    char *cursor;
+
+    if (!api_take_room(req, 0, &room) || !api_take_limit(req, &limit) ||
+        !api_take_cursor(req, &cursor))
+        return;
+    if (cursor && !page_is_cursor((struct json_text){cursor, strlen(cursor)})) {
+        free(cursor);
+        api_bad_request(req, "not a cursor that was given here");
+        return;
+    }
+    if (!api_is_up(req)) {
+        free(cursor);
+        return;
+    }
+    call = xcalloc(1, sizeof(*call));
+    call->req = req;
+    call->api = api;
+    call->which = which;
+    call->limit = limit;
+    call->cursor = cursor;
+    strbuf_add_text(&call->out,
+                    which == KEY_MEMBERS ? "{\"members\":[" : "{\"entries\":[");
+    if (which == KEY_MEMBERS)
+        start_room(call);
+    else
+        start_page(call);
+}
+
+void api_members(void *owner, struct http_request *req)
+{
+    start(owner, req, KEY_MEMBERS);
+}
+
+void api_members_bans(void *owner, struct http_request *req)
+{
+    start(owner, req, KEY_BANS);
+}
+
+void api_members_mutes(void *owner, struct http_request *req)
+{
+    start(owner, req, KEY_MUTES);
+}

@@ -1,0 +1,280 @@
+/* api_messages.c - a room's history, messages of the server, and their deletion. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api.h"
+#include "admin/audit.h"
+#include "common/wall.h"
+#include "common/xalloc.h"
+
+enum { BATCH_ENVELOPE_BYTES = 1024 };
+
+/* ---- GET ---- */
+
+static void on_history(void *data, int status, const redisReply *reply)
+{
+    struct http_request *req = data;
+    struct strbuf *out = &api_of(req)->out;
+    uint64_t oldest, first;
+
+    if (status < 0) {
+        api_unavailable(req);
+        return;
+    }
+    if (!reply_is_array(reply, 4)) {
+        api_room_not_found(req);
+        return;
+    }
+    oldest = reply_number(reply, 2);
+    first = reply_number(reply, 3);
+    strbuf_reset(out, PROTO_BATCH_BYTES);
+    strbuf_add_text(out, "{\"messages\":[");
+    for (size_t i = 4; i < reply->elements; i++) {
+        struct json_text line = reply_text(reply, i);
+
+        if (i > 4)
+            strbuf_add_char(out, ',');
+        strbuf_add(out, line.base, line.len);
+    }
+    strbuf_add_text(out, reply->elements > 4 && first > oldest ? "],\"more\":true}"
+                                                               : "],\"more\":false}");
+    api_reply(req, 200, out);
+}
+
+void api_messages(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+    struct json_text room;
+    uint64_t before;
+    unsigned limit;
+
+    if (!api_take_room(req, 0, &room) || !api_take_limit(req, &limit) ||
+        !api_take_number(req, "before", 0, (uint64_t)1 << 53, (uint64_t)1 << 53,
+                         &before) ||
+        !api_is_up(req))
+        return;
+    scripts_begin(&api->cmd, SCRIPT_HISTORY, 2);
+    command_add_room_key(&api->cmd, room, KEY_META);
+    command_add_room_key(&api->cmd, room, KEY_HISTORY);
+    redis_command_add_text(&api->cmd, "");
+    redis_command_add_u64(&api->cmd, before);
+    redis_command_add_u64(&api->cmd, limit);
+    redis_command_add_u64(&api->cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
+    api_send_script(api, SCRIPT_HISTORY, on_history, req);
+}
+
+/* ---- POST: as the server, who needs not be a member ---- */
+
+struct call {
+    struct http_request *req;
+    struct api *api;
+    struct json_text room;
+    char *user; /* of a message */
+    size_t user_len;
+    uint64_t seq; /* of a deletion */
+    struct audit_origin origin;
+};
+
+static struct call *new_call(struct api *api, struct http_request *req,
+                             struct json_text room)
+{
+    struct call *call = xcalloc(1, sizeof(*call));
+
+    call->req = req;
+    call->api = api;
+    call->room = room;
+    audit_origin_of(&call->origin, req);
+    return call;
+}
+
+static void free_call(struct call *call)
+{
+    free(call->user);
+    free(call);
+}
+
+/* The listing by activity must know. */
+static void touch_index(struct api *api, struct json_text room)
+{
+    scripts_begin(&api->cmd, SCRIPT_INDEX, 5);
+    command_add_fleet_key(&api->cmd, KEY_ROOMS);
+    command_add_fleet_key(&api->cmd, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&api->cmd, KEY_FLEET_EVENTS);
+    command_add_room_key(&api->cmd, room, KEY_META);
+    command_add_room_key(&api->cmd, room, KEY_MEMBERS);
+    command_add(&api->cmd, room);
+    api_send_script(api, SCRIPT_INDEX, NULL, NULL);
+}
+
+static void reply_published(struct call *call, uint64_t seq, const char *epoch)
+{
+    struct strbuf *out = &call->api->out;
+
+    audit_add(call->api, &call->origin,
+              &(struct audit_entry){.what = AUDIT_PUBLISH,
+                                    .room = call->room,
+                                    .user = {call->user, call->user_len},
+                                    .seq = seq});
+    touch_index(call->api, call->room);
+    strbuf_reset(out, 4096);
+    strbuf_add_format(out, "{\"seq\":%llu", (unsigned long long)seq);
+    proto_add_text(out, "epoch", epoch, PROTO_EPOCH_LEN);
+    strbuf_add_char(out, '}');
+    api_reply(call->req, 201, out);
+}
+
+static void on_published(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+    char epoch[PROTO_EPOCH_LEN + 1];
+
+    if (status < 0)
+        api_unavailable(call->req);
+    else if (!reply_is_array(reply, 2) || !reply_take_epoch(epoch, reply, 0))
+        api_room_not_found(call->req);
+    else
+        reply_published(call, reply_number(reply, 1), epoch);
+    free_call(call);
+}
+
+static void add_head(struct strbuf *out, struct json_text room)
+{
+    proto_begin(out, "message", (struct json_text){NULL, 0});
+    proto_add_text(out, "room", room.base, room.len);
+    strbuf_add_text(out, ",\"seq\":");
+}
+
+static void start_publish(struct call *call, const struct proto_request *body)
+{
+    struct api *api = call->api;
+    struct strbuf *out = &api->out;
+    struct json_text user = {call->user, call->user_len};
+    bool has_key = body->fields & PROTO_F_KEY;
+    char key[KEYS_MAX_BYTES];
+
+    scripts_begin(&api->cmd, SCRIPT_PUBLISH, 5 + has_key);
+    command_add_room_key(&api->cmd, call->room, KEY_META);
+    command_add_room_key(&api->cmd, call->room, KEY_HISTORY);
+    command_add_room_key(&api->cmd, call->room, KEY_EVENTS);
+    command_add_on_key(&api->cmd, call->room, ""); /* of no node: it is not looked at */
+    command_add_room_key(&api->cmd, call->room, KEY_MUTES);
+    if (has_key)
+        redis_command_add(&api->cmd, key,
+                          keys_dedupe(key, call->room.base, call->room.len, user.base,
+                                      user.len, body->key.base, body->key.len));
+    redis_command_add_u64(&api->cmd, (uint64_t)api->config->history_limit);
+    redis_command_add_u64(&api->cmd, (uint64_t)api->config->dedupe_secs);
+    strbuf_reset(out, 64 * 1024);
+    add_head(out, call->room);
+    redis_command_add(&api->cmd, out->data, out->len);
+    redis_command_add_text(&api->cmd, ""); /* the server */
+    redis_command_add_u64(&api->cmd, has_key ? 6 : 0);
+    strbuf_reset(out, 64 * 1024);
+    proto_add_message_tail(out, user, body->text, wall_ms(), body->data);
+    redis_command_add(&api->cmd, out->data, out->len);
+    api_send_script(api, SCRIPT_PUBLISH, on_published, call);
+}
+
+void api_messages_publish(void *owner, struct http_request *req)
+{
+    struct proto_request body;
+    struct json_text room;
+    struct call *call;
+
+    if (!api_take_room(req, 0, &room) ||
+        !api_take_body(req, PROTO_F_TEXT, PROTO_F_USER | PROTO_F_DATA | PROTO_F_KEY,
+                       &body) ||
+        !api_is_up(req))
+        return;
+    call = new_call(owner, req, room);
+    if (!(body.fields & PROTO_F_USER))
+        body.user = (struct json_text){"server", 6};
+    call->user = xmemdup(body.user.base, body.user.len);
+    call->user_len = body.user.len;
+    start_publish(call, &body);
+}
+
+/* ---- DELETE ---- */
+
+static void reply_deleted(struct call *call)
+{
+    struct strbuf *out = &call->api->out;
+
+    audit_add(call->api, &call->origin,
+              &(struct audit_entry){
+                  .what = AUDIT_DELETE, .room = call->room, .seq = call->seq});
+    strbuf_reset(out, 4096);
+    strbuf_add_text(out, "{\"deleted\":true");
+    proto_add_number(out, "seq", call->seq);
+    strbuf_add_char(out, '}');
+    api_reply(call->req, 200, out);
+}
+
+static void on_deleted(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+
+    if (status < 0 || reply->type != REDIS_REPLY_STRING)
+        api_unavailable(call->req);
+    else if (strcmp(reply->str, "no_room") == 0)
+        api_room_not_found(call->req);
+    else if (strcmp(reply->str, "ok") != 0)
+        http_reply_error(call->req, 404, "not_found", "not in the history");
+    else
+        reply_deleted(call);
+    free_call(call);
+}
+
+/* From 1 to 2^53, without a zero in front. */
+static bool take_seq(struct http_request *req, uint64_t *seq)
+{
+    struct json_text text = http_param(req, 1);
+
+    *seq = 0;
+    for (size_t i = 0; i < text.len && i < 17; i++) {
+        if (text.base[i] < '0' || text.base[i] > '9' || text.base[0] == '0') {
+            *seq = 0;
+            break;
+        }
+        *seq = *seq * 10 + (uint64_t)(text.base[i] - '0');
+    }
+    if (*seq > 0 && *seq <= (uint64_t)1 << 53)
+        return true;
+    api_bad_request(req, "a message's number is a whole number from 1 on");
+    return false;
+}
+
+static void start_delete(struct call *call)
+{
+    struct api *api = call->api;
+    struct strbuf *out = &api->out;
+
+    scripts_begin(&api->cmd, SCRIPT_DELETE, 3);
+    command_add_room_key(&api->cmd, call->room, KEY_META);
+    command_add_room_key(&api->cmd, call->room, KEY_HISTORY);
+    command_add_room_key(&api->cmd, call->room, KEY_EVENTS);
+    redis_command_add_u64(&api->cmd, call->seq);
+    strbuf_reset(out, 4096);
+    add_head(out, call->room);
+    redis_command_add(&api->cmd, out->data, out->len);
+    strbuf_reset(out, 4096);
+    proto_begin(out, "message_deleted", (struct json_text){NULL, 0});
+    proto_add_text(out, "room", call->room.base, call->room.len);
+    proto_add_number(out, "seq", call->seq);
+    strbuf_add_char(out, '}');
+    redis_command_add(&api->cmd, out->data, out->len);
+    api_send_script(api, SCRIPT_DELETE, on_deleted, call);
+}
+
+void api_messages_delete(void *owner, struct http_request *req)
+{
+    struct json_text room;
+    struct call *call;
+    uint64_t seq;
+
+    if (!api_take_room(req, 0, &room) || !take_seq(req, &seq) || !api_is_up(req))
+        return;
+    call = new_call(owner, req, room);
+    call->seq = seq;
+    start_delete(call);
+}

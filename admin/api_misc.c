@@ -1,0 +1,73 @@
+/* api_misc.c - what the service says of itself: metrics, health, the console's settings, and
+ * the description of the API. */
+#include <string.h>
+
+#include "admin/api.h"
+#include "openapi_embedded.h"
+
+void api_metrics(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+    struct metrics *const all[] = {api->metrics};
+
+    strbuf_reset(&api->out, 64 * 1024);
+    metrics_print(&api->out, METRICS_ADMIN, all, 1);
+    http_add_header(req, "cache-control", "no-store");
+    http_reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", api->out.data,
+               api->out.len);
+}
+
+static void reply_plain(struct http_request *req, int status, const char *text)
+{
+    http_add_header(req, "cache-control", "no-store");
+    http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* Whoever gets this answer has seen the loop turn. */
+void api_healthz(void *owner, struct http_request *req)
+{
+    (void)owner;
+    reply_plain(req, 200, "ok\n");
+}
+
+void api_readyz(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+
+    if (api->is_closing)
+        reply_plain(req, 503, "stopping\n");
+    else if (!redis_link_is_ready(api->link) || !fleet_is_up(&api->fleet))
+        reply_plain(req, 503, "no connection to Redis\n");
+    else if (!fleet_is_writable(&api->fleet))
+        reply_plain(req, 503, "Redis does not take what is written\n");
+    else
+        reply_plain(req, 200, "ready\n");
+}
+
+void api_openapi(void *owner, struct http_request *req)
+{
+    (void)owner;
+    http_add_header(req, "cache-control", "no-store");
+    http_reply(req, 200, "application/json", admin_openapi, admin_openapi_len);
+}
+
+void api_config(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+    struct strbuf *out = &api->out, urls = {NULL, 0, 0};
+    size_t start = 0;
+
+    console_add_ws_urls(&urls, api->config, http_host(req));
+    strbuf_reset(out, 4096);
+    strbuf_add_text(out, "{\"ws_urls\":[");
+    for (size_t i = 0; i <= urls.len; i++) {
+        if (i < urls.len && urls.data[i] != ',')
+            continue;
+        strbuf_add_text(out, start > 0 ? "," : "");
+        strbuf_add_json(out, urls.data + start, i - start);
+        start = i + 1;
+    }
+    strbuf_add_text(out, "],\"version\":\"" ROOMCAST_VERSION "\"}");
+    strbuf_deinit(&urls);
+    api_reply(req, 200, out);
+}

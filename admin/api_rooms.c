@@ -1,0 +1,385 @@
+/* api_rooms.c - `GET /api/rooms` and `GET /api/rooms/{room}`.
+ *
+ *     api_rooms -> start_page -> on_page ----+-> start_room each -> on_room -> finish
+ *               -> start_scan -> on_scanned -+        (one write)
+ *                       ^            |
+ *                       +------------+  until the page is full or enough was looked at
+ *
+ * A page goes down one of the indexes from where the last one ended (lua/rooms.lua). A search
+ * looks through the index as Redis gives it, SCAN_COUNT names a call, so that no call holds
+ * up Redis; names are compared here, byte for byte. What the index has but is no more is left
+ * out.
+ *
+ * A cursor is `r` or `m` (which index), the last score and name; or `s`, Redis's cursor of the
+ * scan, and the last name that was given of its step, whose names are taken in order.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/api.h"
+#include "common/xalloc.h"
+
+enum { SCAN_COUNT = 1000 };
+
+struct listing {
+    struct http_request *req;
+    struct api *api;
+    char kind; /* of the cursor */
+    unsigned limit;
+    char *search, *cursor;
+    size_t search_len;
+    char scan[24]; /* where the scan stands */
+    char *behind;  /* only names behind it of this step; NULL: all */
+    unsigned looked, found;
+    size_t to_answer;
+    struct strbuf out, next; /* next: empty for the end */
+    uint64_t total;
+    bool has_failed;
+};
+
+/* ---- a room ---- */
+
+static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
+{
+    struct json_text room = reply_text(reply, 0), epoch;
+    uint64_t members;
+
+    if (!reply_is_array(reply, 8))
+        return false;
+    epoch = reply_text(reply, 1);
+    members = reply_number(reply, 5);
+    strbuf_add_text(out, "{\"room\":");
+    strbuf_add_json(out, room.base, room.len);
+    proto_add_number(out, "members", members);
+    proto_add_number(out, "seq", reply_number(reply, 2));
+    proto_add_number(out, "shard_id", reply_number(reply, 3));
+    proto_add_number(out, "created_at", reply_number(reply, 4));
+    if (members > 0)
+        proto_add_raw(out, "ttl_ms", "null");
+    else
+        proto_add_number(out, "ttl_ms", reply_number(reply, 6));
+    if (whole) {
+        proto_add_text(out, "epoch", epoch.base, epoch.len);
+        proto_add_number(out, "history_length", reply_number(reply, 7));
+    }
+    strbuf_add_char(out, '}');
+    return true;
+}
+
+static void start_room(struct api *api, struct json_text room, redis_reply_fn on_reply,
+                       void *data)
+{
+    scripts_begin(&api->cmd, SCRIPT_ROOM, 3);
+    command_add_room_key(&api->cmd, room, KEY_META);
+    command_add_room_key(&api->cmd, room, KEY_MEMBERS);
+    command_add_room_key(&api->cmd, room, KEY_HISTORY);
+    command_add(&api->cmd, room);
+    api_send_script(api, SCRIPT_ROOM, on_reply, data);
+}
+
+static void on_one(void *data, int status, const redisReply *reply)
+{
+    struct http_request *req = data;
+    struct strbuf *out = &api_of(req)->out;
+
+    if (status < 0) {
+        api_unavailable(req);
+        return;
+    }
+    strbuf_reset(out, 4096);
+    if (add_room(out, reply, true))
+        api_reply(req, 200, out);
+    else
+        api_room_not_found(req);
+}
+
+void api_rooms_one(void *owner, struct http_request *req)
+{
+    struct json_text room;
+
+    if (api_take_room(req, 0, &room) && api_is_up(req))
+        start_room(owner, room, on_one, req);
+}
+
+/* ---- the end of a listing ---- */
+
+static void free_listing(struct listing *l)
+{
+    free(l->search);
+    free(l->cursor);
+    free(l->behind);
+    strbuf_deinit(&l->out);
+    strbuf_deinit(&l->next);
+    free(l);
+}
+
+static void finish(struct listing *l)
+{
+    if (l->has_failed) {
+        api_unavailable(l->req);
+        free_listing(l);
+        return;
+    }
+    strbuf_add_text(&l->out, "],");
+    api_add_next(&l->out, l->next.data, l->next.len);
+    if (l->search)
+        proto_add_raw(&l->out, "total", "null");
+    else
+        proto_add_number(&l->out, "total", l->total);
+    strbuf_add_char(&l->out, '}');
+    api_reply(l->req, 200, &l->out);
+    free_listing(l);
+}
+
+static void on_room(void *data, int status, const redisReply *reply)
+{
+    struct listing *l = data;
+    size_t mark = l->out.len;
+
+    if (status < 0) {
+        l->has_failed = true;
+    } else {
+        if (l->out.data[l->out.len - 1] != '[')
+            strbuf_add_char(&l->out, ',');
+        if (!add_room(&l->out, reply, false))
+            l->out.len = mark;
+    }
+    if (--l->to_answer == 0)
+        finish(l);
+}
+
+/* `names`: every `stride`th of them is one. */
+static void start_rooms(struct listing *l, const struct json_text *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        start_room(l->api, names[i], on_room, l);
+}
+
+/* ---- down an index ---- */
+
+static void on_page(void *data, int status, const redisReply *reply)
+{
+    struct listing *l = data;
+    struct json_text names[API_LIMIT_MAX], score;
+    size_t count = 0;
+
+    if (status < 0 || !reply_is_array(reply, 1)) {
+        l->has_failed = true;
+        finish(l);
+        return;
+    }
+    l->total = reply_number(reply, 0);
+    for (size_t i = 1; i + 1 < reply->elements && count < l->limit; i += 2)
+        names[count++] = reply_text(reply, i);
+    if (count == l->limit) {
+        score = reply_text(reply, 2 * count);
+        strbuf_add_char(&l->next, l->kind);
+        strbuf_add(&l->next, score.base, score.len);
+        strbuf_add_char(&l->next, ' ');
+        strbuf_add(&l->next, names[count - 1].base, names[count - 1].len);
+    }
+    l->to_answer = count;
+    if (count == 0)
+        finish(l);
+    else
+        start_rooms(l, names, count);
+}
+
+static void start_page(struct listing *l)
+{
+    struct api *api = l->api;
+    char *name = l->cursor ? strchr(l->cursor, ' ') : NULL;
+
+    if (name)
+        *name++ = '\0';
+    scripts_begin(&api->cmd, SCRIPT_ROOMS, 1);
+    command_add_fleet_key(&api->cmd, l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
+    redis_command_add_text(&api->cmd, name ? l->cursor + 1 : "");
+    redis_command_add_text(&api->cmd, name ? name : "");
+    redis_command_add_u64(&api->cmd, l->limit);
+    api_send_script(api, SCRIPT_ROOMS, on_page, l);
+}
+
+/* ---- search ---- */
+
+static void start_scan(struct listing *l);
+
+static int compare(const void *left, const void *right)
+{
+    const struct json_text *a = left, *b = right;
+    int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
+
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+static bool is_hit(const struct listing *l, struct json_text name)
+{
+    struct json_text behind = {l->behind, l->behind ? strlen(l->behind) : 0};
+
+    return memmem(name.base, name.len, l->search, l->search_len) &&
+           (!l->behind || compare(&name, &behind) > 0);
+}
+
+/* The names of this step that are looked for, in order; the caller frees. */
+static struct json_text *collect(const struct listing *l, const redisReply *page,
+                                 size_t *count)
+{
+    struct json_text *hits = xcalloc(page->elements / 2 + 1, sizeof(*hits));
+
+    *count = 0;
+    for (size_t i = 0; i + 1 < page->elements; i += 2)
+        if (is_hit(l, reply_text(page, i)))
+            hits[(*count)++] = reply_text(page, i);
+    qsort(hits, *count, sizeof(*hits), compare);
+    return hits;
+}
+
+static void set_next(struct listing *l, const char *scan, struct json_text behind)
+{
+    strbuf_add_format(&l->next, "s%s ", scan);
+    strbuf_add(&l->next, behind.base, behind.len);
+}
+
+/* This step is done: the next one, if it is wanted. `l->to_answer` counts on. */
+static bool go_on(struct listing *l, struct json_text scan)
+{
+    snprintf(l->scan, sizeof(l->scan), "%.20s", scan.base);
+    free(l->behind);
+    l->behind = NULL;
+    if (strcmp(l->scan, "0") == 0)
+        return false;
+    if (l->found < l->limit && l->looked < API_LOOK_MAX)
+        return true;
+    set_next(l, l->scan, (struct json_text){"", 0});
+    return false;
+}
+
+static void on_scanned(void *data, int status, const redisReply *reply)
+{
+    struct listing *l = data;
+    struct json_text *hits;
+    size_t count, room = l->limit - l->found;
+    bool more;
+
+    if (status < 0 || !reply_is_array(reply, 2) ||
+        !reply_is_array(reply->element[1], 0)) {
+        l->has_failed = true;
+        if (--l->to_answer == 0)
+            finish(l);
+        return;
+    }
+    l->looked += (unsigned)(reply->element[1]->elements / 2);
+    hits = collect(l, reply->element[1], &count);
+    if (count > room) {
+        set_next(l, l->scan, hits[room - 1]);
+        count = room;
+        more = false;
+    } else {
+        more = go_on(l, reply_text(reply, 0));
+    }
+    l->found += (unsigned)count;
+    l->to_answer += count;
+    start_rooms(l, hits, count);
+    free(hits);
+    if (more)
+        start_scan(l);
+    else if (--l->to_answer == 0)
+        finish(l);
+}
+
+/* A scan counts among the answers to come until the last one. */
+static void start_scan(struct listing *l)
+{
+    struct api *api = l->api;
+
+    api_begin(api, "ZSCAN");
+    command_add_fleet_key(&api->cmd, KEY_ROOMS);
+    redis_command_add_text(&api->cmd, l->scan);
+    redis_command_add_text(&api->cmd, "COUNT");
+    redis_command_add_u64(&api->cmd, SCAN_COUNT);
+    api_send(api, on_scanned, l);
+}
+
+static void start_search(struct listing *l)
+{
+    char *behind = l->cursor ? strchr(l->cursor, ' ') : NULL;
+
+    strcpy(l->scan, "0");
+    if (behind) {
+        *behind++ = '\0';
+        snprintf(l->scan, sizeof(l->scan), "%.20s", l->cursor + 1);
+        l->behind = *behind ? xstrdup(behind) : NULL;
+    }
+    l->to_answer = 1;
+    start_scan(l);
+}
+
+/* ---- the request ---- */
+
+/* Digits, a point or an exponent, as Redis prints a score; then a name or nothing. */
+static bool is_cursor(const char *cursor, char kind)
+{
+    size_t number = strspn(cursor + 1, kind == 's' ? "0123456789" : "0123456789.e+");
+
+    return cursor[0] == kind && number > 0 && number <= 20 && cursor[1 + number] == ' ';
+}
+
+static bool take_sort(struct listing *l)
+{
+    struct json_text sort;
+
+    if (http_query(l->req, "sort", &sort) == 0) {
+        if (!sort.base || (sort.len == 6 && memcmp(sort.base, "recent", 6) == 0))
+            l->kind = 'r';
+        else if (sort.len == 7 && memcmp(sort.base, "members", 7) == 0)
+            l->kind = 'm';
+    }
+    if (!l->kind)
+        api_bad_request(l->req, "sort is recent or members");
+    return l->kind;
+}
+
+static bool take_search(struct listing *l)
+{
+    struct json_text search;
+
+    if (http_query(l->req, "search", &search) < 0 || search.len > PROTO_ROOM_MAX ||
+        (search.base && !json_is_utf8(search.base, search.len))) {
+        api_bad_request(l->req, "search is at most 128 bytes of UTF-8");
+        return false;
+    }
+    if (search.len > 0) {
+        l->kind = 's';
+        l->search = xmemdup(search.base, search.len);
+        l->search_len = search.len;
+    }
+    return true;
+}
+
+static bool take_query(struct listing *l)
+{
+    if (!api_take_limit(l->req, &l->limit) || !take_sort(l) || !take_search(l) ||
+        !api_take_cursor(l->req, &l->cursor))
+        return false;
+    if (!l->cursor || is_cursor(l->cursor, l->kind))
+        return true;
+    api_bad_request(l->req, "a cursor of another listing");
+    return false;
+}
+
+void api_rooms(void *owner, struct http_request *req)
+{
+    struct listing *l = xcalloc(1, sizeof(*l));
+
+    l->req = req;
+    l->api = owner;
+    if (!take_query(l) || !api_is_up(req)) {
+        free_listing(l);
+        return;
+    }
+    strbuf_add_text(&l->out, "{\"rooms\":[");
+    if (l->search)
+        start_search(l);
+    else
+        start_page(l);
+}

@@ -1,0 +1,89 @@
+/* audit.c - see audit.h. The service knows one token, so who it was is what the client says in
+ * X-Operator (a console signs with a name), else `admin`. */
+#include "admin/audit.h"
+
+#include <string.h>
+
+#include "admin/api.h"
+#include "common/log.h"
+
+static const char *const words[] = {
+#define X(id, word) [id] = #word,
+    AUDIT_ACTIONS(X)
+#undef X
+};
+
+void audit_origin_of(struct audit_origin *origin, const struct http_request *req)
+{
+    struct json_text who = http_header(req, "x-operator");
+
+    strcpy(origin->who, "admin");
+    if (who.base && proto_is_name(who.base, who.len, sizeof(origin->who) - 1)) {
+        memcpy(origin->who, who.base, who.len);
+        origin->who[who.len] = '\0';
+    }
+    http_peer(req, origin->from);
+}
+
+static void on_written(void *data, int status, const redisReply *reply)
+{
+    (void)data;
+    if (status < 0)
+        log_error("audit_failed", "why=\"%.120s\"",
+                  reply ? reply->str : uv_strerror(status));
+}
+
+struct field {
+    const char *name;
+    struct json_text value;
+};
+
+static struct json_text text(const char *value)
+{
+    return (struct json_text){value, strlen(value)};
+}
+
+void audit_add(struct api *api, const struct audit_origin *origin,
+               const struct audit_entry *entry)
+{
+    char seq[24];
+    const struct field fields[] = {
+        {"who", text(origin->who)},
+        {"what", text(words[entry->what])},
+        {"room", entry->room},
+        {"user", entry->user},
+        {"seq", {entry->seq ? seq : NULL, 0}},
+        {"detail", entry->detail},
+        {"from", text(origin->from)},
+    };
+    struct strbuf *out = &api->out;
+
+    snprintf(seq, sizeof(seq), "%llu", (unsigned long long)entry->seq);
+    metric_add(&api->metrics->admin_actions_total[entry->what], 1); /* the same order */
+    strbuf_reset(out, 4096);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (!fields[i].value.base)
+            proto_add_raw(out, fields[i].name, "null");
+        else if (fields[i].value.base == seq)
+            proto_add_raw(out, fields[i].name, seq);
+        else
+            proto_add_text(out, fields[i].name, fields[i].value.base,
+                           fields[i].value.len);
+    }
+    strbuf_add_char(out, '}');
+    scripts_begin(&api->cmd, SCRIPT_AUDIT, 2);
+    command_add_fleet_key(&api->cmd, KEY_AUDIT);
+    command_add_fleet_key(&api->cmd, KEY_FLEET_EVENTS);
+    redis_command_add_u64(&api->cmd, (uint64_t)api->config->audit_entries);
+    redis_command_add(&api->cmd, out->data, out->len);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (!fields[i].value.base)
+            continue;
+        redis_command_add_text(&api->cmd, fields[i].name);
+        if (fields[i].value.base == seq)
+            redis_command_add_text(&api->cmd, seq);
+        else
+            command_add(&api->cmd, fields[i].value);
+    }
+    api_send_script(api, SCRIPT_AUDIT, on_written, NULL);
+}

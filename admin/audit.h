@@ -1,0 +1,50 @@
+/* audit.h - what operators did, in the stream rc:audit: who, what, to whom, when, from
+ * where. Those who follow the events are told at once. */
+#ifndef ADMIN_AUDIT_H
+#define ADMIN_AUDIT_H
+
+#include <stdint.h>
+
+#include "common/http.h"
+#include "common/json.h"
+
+/* X(id, word) */
+#define AUDIT_ACTIONS(X)                                                               \
+    X(AUDIT_PUBLISH, publish)                                                          \
+    X(AUDIT_DELETE, delete)                                                            \
+    X(AUDIT_KICK, kick)                                                                \
+    X(AUDIT_CLOSE, close)                                                              \
+    X(AUDIT_BAN, ban)                                                                  \
+    X(AUDIT_UNBAN, unban)                                                              \
+    X(AUDIT_MUTE, mute)                                                                \
+    X(AUDIT_UNMUTE, unmute)                                                            \
+    X(AUDIT_DISCONNECT, disconnect)
+
+enum audit_action {
+#define X(id, word) id,
+    AUDIT_ACTIONS(X)
+#undef X
+        AUDIT_ACTIONS_COUNT
+};
+
+/* Who asks and from where; taken while the request is handled, because the client may go. */
+struct audit_origin {
+    char who[65];
+    char from[HTTP_PEER_MAX];
+};
+
+void audit_origin_of(struct audit_origin *origin, const struct http_request *req);
+
+/* What was done; texts with base NULL and seq 0 are left out. */
+struct audit_entry {
+    enum audit_action what;
+    struct json_text room, user, detail;
+    uint64_t seq;
+};
+
+/* Counts it and writes it; a failure is logged. */
+struct api;
+void audit_add(struct api *api, const struct audit_origin *origin,
+               const struct audit_entry *entry);
+
+#endif

@@ -1,0 +1,24 @@
+/* events.h - who follows what happens (`GET /api/events`, server-sent events), and the link
+ * for notices that it comes by.
+ *
+ * Subscribed are the events of the fleet (rc:events), and of each room that somebody
+ * follows. A canary of the service's own finds a subscription that is deaf.
+ */
+#ifndef ADMIN_EVENTS_H
+#define ADMIN_EVENTS_H
+
+struct api;
+struct events;
+
+struct events *events_open(struct api *api);
+
+/* Closes the link and the timer. Listeners end with their connections. */
+void events_close(struct events *events);
+
+/* Once the loop has ended. */
+void events_free(struct events *events);
+
+/* The fleet was read, or Redis was found away: tells listeners if that is news. */
+void events_on_fleet(struct events *events);
+
+#endif

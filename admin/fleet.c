@@ -1,0 +1,396 @@
+/* fleet.c - see fleet.h.
+ *
+ *     on_tick, fleet_get -> start_reading: TIME, ZRANGE, ZCARD, HGET  (one write)
+ *         -> on_nodes -> start_node each -> on_node -> end_reading -> who waits
+ *     on_tick -> start_sample
+ *
+ * Each command of a reading is answered, well or badly, and in order; so the last answer
+ * ends it, and nothing of one reading comes in the next.
+ */
+#include "admin/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "admin/api.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+
+enum {
+    TICK_MS = 1000,
+    NODES_MAX = 4096,
+    SAMPLER_LEASE_MS = 5000,
+    SAMPLES_KEPT = 24 * 360, /* a day */
+};
+
+static const char *const fields[] = {"address", "version", "started_at", "connections",
+                                     "rooms",   "members", "draining"};
+
+static void start_reading(struct fleet *fleet);
+
+static void free_view(struct fleet_view *view)
+{
+    for (size_t i = 0; i < view->count; i++) {
+        free(view->nodes[i].name);
+        free(view->nodes[i].address);
+        free(view->nodes[i].version);
+    }
+    free(view->nodes);
+    *view = (struct fleet_view){0};
+}
+
+static void answer(struct fleet *fleet, bool ok)
+{
+    struct list *link;
+
+    while ((link = list_first(&fleet->waiting))) {
+        struct fleet_wait *wait = list_entry(link, struct fleet_wait, link);
+
+        list_remove(link);
+        wait->on_view(wait, ok);
+    }
+}
+
+static void end_reading(struct fleet *fleet, bool ok)
+{
+    fleet->is_reading = false;
+    fleet->is_up = ok;
+    if (ok) {
+        free_view(&fleet->view);
+        fleet->view = fleet->next;
+        fleet->next = (struct fleet_view){0};
+        fleet->read_at_ms = uv_now(fleet->api->loop);
+    } else {
+        free_view(&fleet->next);
+        fleet->is_writable = false;
+    }
+    metric_set(&fleet->api->metrics->redis_up[0], ok && fleet->is_writable);
+    answer(fleet, ok);
+    fleet->on_read(fleet->api);
+    if (list_is_empty(&fleet->waiting_anew))
+        return;
+    list_each(link, &fleet->waiting_anew) {
+        list_remove(link);
+        list_add(&fleet->waiting, link);
+    }
+    start_reading(fleet);
+}
+
+/* ---- one node after the other ---- */
+
+static char *copy_text(const redisReply *reply, size_t i)
+{
+    struct json_text text = reply_text(reply, i);
+
+    return xmemdup(text.base, text.len);
+}
+
+static uint64_t number_in(const redisReply *reply, size_t i)
+{
+    struct json_text text = reply_text(reply, i);
+
+    return text.len > 0 ? strtoull(text.base, NULL, 10) : 0;
+}
+
+static void take_node(struct fleet *fleet, struct fleet_node *node,
+                      const redisReply *reply)
+{
+    struct fleet_view *next = &fleet->next;
+
+    if (reply->element[0]->type != REDIS_REPLY_STRING)
+        return; /* its lease is over */
+    node->address = copy_text(reply, 0);
+    node->version = copy_text(reply, 1);
+    node->started_at = number_in(reply, 2);
+    node->connections = number_in(reply, 3);
+    node->rooms = number_in(reply, 4);
+    node->members = number_in(reply, 5);
+    node->draining = number_in(reply, 6) > 0;
+    next->connections += node->connections;
+    next->members += node->members;
+    next->gateways++;
+}
+
+static void on_node(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+    size_t at = fleet->next.count - fleet->to_read;
+
+    if (status == 0 && reply_is_array(reply, 7))
+        take_node(fleet, &fleet->next.nodes[at], reply);
+    else
+        fleet->has_failed = true;
+    if (--fleet->to_read == 0)
+        end_reading(fleet, !fleet->has_failed);
+}
+
+static void start_nodes(struct fleet *fleet)
+{
+    struct api *api = fleet->api;
+    size_t count = fleet->next.count;
+
+    fleet->to_read = count;
+    for (size_t i = 0; i < count; i++) {
+        api_begin(api, "HMGET");
+        command_add_node_key(&api->cmd, fleet->next.nodes[i].name, KEY_NODE);
+        for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
+            redis_command_add_text(&api->cmd, fields[k]);
+        api_send(api, on_node, fleet);
+    }
+}
+
+/* ---- the fleet ---- */
+
+static void on_time(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    if (status == 0 && reply_is_array(reply, 2))
+        fleet->now_ms =
+            (int64_t)(number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000);
+    else
+        fleet->has_failed = true;
+}
+
+static void on_rooms(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    if (status == 0 && reply->type == REDIS_REPLY_INTEGER)
+        fleet->next.rooms = (uint64_t)reply->integer;
+    else
+        fleet->has_failed = true;
+}
+
+static void on_messages(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    if (status < 0)
+        fleet->has_failed = true;
+    else if (reply->type == REDIS_REPLY_STRING)
+        fleet->next.messages_total = strtoull(reply->str, NULL, 10);
+}
+
+static void on_nodes(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+    struct fleet_view *next = &fleet->next;
+
+    if (status < 0 || !reply_is_array(reply, 0) || fleet->has_failed) {
+        end_reading(fleet, false);
+        return;
+    }
+    next->nodes = xcalloc(reply->elements / 2 + 1, sizeof(*next->nodes));
+    next->count = reply->elements / 2;
+    for (size_t i = 0; i < next->count; i++) {
+        next->nodes[i].name = copy_text(reply, 2 * i);
+        next->nodes[i].heartbeat_age_ms =
+            fleet->now_ms - (int64_t)number_in(reply, 2 * i + 1);
+    }
+    if (next->count == 0)
+        end_reading(fleet, true);
+    else
+        start_nodes(fleet);
+}
+
+static void start_reading(struct fleet *fleet)
+{
+    struct api *api = fleet->api;
+
+    if (fleet->is_reading)
+        return;
+    free_view(&fleet->next);
+    fleet->is_reading = true;
+    fleet->has_failed = false;
+    api_begin(api, "TIME");
+    api_send(api, on_time, fleet);
+    api_begin(api, "ZCARD");
+    command_add_fleet_key(&api->cmd, KEY_ROOMS);
+    api_send(api, on_rooms, fleet);
+    api_begin(api, "HGET");
+    command_add_fleet_key(&api->cmd, KEY_STATS);
+    redis_command_add_text(&api->cmd, "messages_total");
+    api_send(api, on_messages, fleet);
+    api_begin(api, "ZRANGE");
+    command_add_fleet_key(&api->cmd, KEY_NODES);
+    redis_command_add_u64(&api->cmd, 0);
+    redis_command_add_u64(&api->cmd, NODES_MAX - 1);
+    redis_command_add_text(&api->cmd, "WITHSCORES");
+    api_send(api, on_nodes, fleet);
+}
+
+/* ---- the series ---- */
+
+static void on_sampled(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    fleet->is_writable = status == 0;
+    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+        metric_add(&fleet->api->metrics->admin_samples_total, 1);
+}
+
+/* Each replica offers one; the script takes it from one of them when it is time. It is also
+ * how a Redis that takes no writes is found out. */
+static void start_sample(struct fleet *fleet)
+{
+    struct api *api = fleet->api;
+    const struct fleet_view *v = &fleet->view;
+    struct strbuf *out = &api->out;
+
+    strbuf_reset(out, 4096);
+    proto_add_number(out, "connections", v->connections);
+    proto_add_number(out, "members", v->members);
+    proto_add_number(out, "rooms", v->rooms);
+    proto_add_number(out, "gateways", v->gateways);
+    proto_add_number(out, "messages_total", v->messages_total);
+    strbuf_add_char(out, '}');
+    scripts_begin(&api->cmd, SCRIPT_SAMPLE, 2);
+    command_add_fleet_key(&api->cmd, KEY_STATS_SAMPLER);
+    command_add_fleet_key(&api->cmd, KEY_STATS_ONLINE);
+    redis_command_add_text(&api->cmd, fleet->replica);
+    redis_command_add_u64(&api->cmd, SAMPLER_LEASE_MS);
+    redis_command_add_u64(&api->cmd, SAMPLES_KEPT);
+    redis_command_add(&api->cmd, out->data, out->len);
+    api_send_script(api, SCRIPT_SAMPLE, on_sampled, fleet);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct fleet *fleet = timer->data;
+
+    if (redis_link_is_ready(fleet->api->link)) {
+        start_reading(fleet);
+        if (fleet->is_up)
+            start_sample(fleet);
+    } else if (!fleet->is_reading) {
+        end_reading(fleet, false);
+    }
+}
+
+/* ---- for others ---- */
+
+void fleet_refresh(struct fleet *fleet)
+{
+    start_reading(fleet);
+    start_sample(fleet);
+}
+
+void fleet_on_lost(struct fleet *fleet)
+{
+    if (!fleet->is_reading)
+        end_reading(fleet, false);
+}
+
+void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
+{
+    if (fleet->is_up && !fleet->is_reading &&
+        uv_now(fleet->api->loop) - fleet->read_at_ms <= FLEET_FRESH_MS) {
+        wait->on_view(wait, true);
+        return;
+    }
+    list_add(&fleet->waiting, &wait->link);
+    start_reading(fleet);
+}
+
+/* What is being read may be from before: one more is read behind it. */
+void fleet_get_anew(struct fleet *fleet, struct fleet_wait *wait)
+{
+    list_add(fleet->is_reading ? &fleet->waiting_anew : &fleet->waiting, &wait->link);
+    start_reading(fleet);
+}
+
+char **fleet_copy_names(const struct fleet *fleet, size_t *count)
+{
+    char **names = xcalloc(fleet->view.count + 1, sizeof(char *));
+
+    *count = fleet->view.count;
+    for (size_t i = 0; i < *count; i++)
+        names[i] = xstrdup(fleet->view.nodes[i].name);
+    return names;
+}
+
+bool fleet_is_up(const struct fleet *fleet)
+{
+    return fleet->is_up;
+}
+
+bool fleet_is_writable(const struct fleet *fleet)
+{
+    return fleet->is_writable;
+}
+
+void fleet_add_stats(const struct fleet *fleet, struct strbuf *out)
+{
+    const struct fleet_view *v = &fleet->view;
+
+    strbuf_add_text(out, fleet->is_up ? "{\"redis_up\":true" : "{\"redis_up\":false");
+    proto_add_number(out, "connections", v->connections);
+    proto_add_number(out, "members", v->members);
+    proto_add_number(out, "rooms", v->rooms);
+    proto_add_number(out, "gateways", v->gateways);
+    proto_add_number(out, "messages_total", v->messages_total);
+    strbuf_add_char(out, '}');
+}
+
+static void add_known(struct strbuf *out, const struct fleet_node *node)
+{
+    proto_add_text(out, "address", node->address, strlen(node->address));
+    proto_add_text(out, "version", node->version, strlen(node->version));
+    proto_add_number(out, "started_at", node->started_at);
+    proto_add_number(out, "connections", node->connections);
+    proto_add_number(out, "rooms", node->rooms);
+    proto_add_number(out, "members", node->members);
+    proto_add_raw(out, "draining", node->draining ? "true" : "false");
+}
+
+void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
+{
+    strbuf_add_char(out, '[');
+    for (size_t i = 0; i < fleet->view.count; i++) {
+        const struct fleet_node *node = &fleet->view.nodes[i];
+        int64_t age_ms = node->heartbeat_age_ms;
+
+        strbuf_add_text(out, i > 0 ? ",{\"node\":" : "{\"node\":");
+        strbuf_add_json(out, node->name, strlen(node->name));
+        if (node->address)
+            add_known(out, node);
+        else
+            strbuf_add_text(out, ",\"address\":null,\"version\":null,"
+                                 "\"started_at\":null,\"connections\":null,"
+                                 "\"rooms\":null,\"members\":null,\"draining\":null");
+        proto_add_number(out, "heartbeat_age_ms", age_ms > 0 ? (uint64_t)age_ms : 0);
+        strbuf_add_char(out, '}');
+    }
+    strbuf_add_char(out, ']');
+}
+
+void fleet_init(struct fleet *fleet, struct api *api, void (*on_read)(struct api *api))
+{
+    uint32_t random = 0;
+
+    *fleet = (struct fleet){.api = api, .on_read = on_read};
+    list_init(&fleet->waiting);
+    list_init(&fleet->waiting_anew);
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort();
+    snprintf(fleet->replica, sizeof(fleet->replica), "admin-%d-%08x", (int)getpid(),
+             random);
+    uv_timer_init(api->loop, &fleet->tick);
+    fleet->tick.data = fleet;
+    uv_timer_start(&fleet->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void fleet_close(struct fleet *fleet)
+{
+    uv_close((uv_handle_t *)&fleet->tick, NULL);
+}
+
+void fleet_deinit(struct fleet *fleet)
+{
+    free_view(&fleet->view);
+    free_view(&fleet->next);
+}

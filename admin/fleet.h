@@ -1,0 +1,83 @@
+/* fleet.h - the nodes of the fleet and its totals, as they stand in Redis.
+ *
+ * One view serves all who ask: it is read each second, and again for a request that finds it
+ * older than FLEET_FRESH_MS; requests that come while it is read share the answer. Each
+ * reading is also how the service knows that Redis answers.
+ */
+#ifndef ADMIN_FLEET_H
+#define ADMIN_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "common/json.h"
+#include "common/list.h"
+#include "common/strbuf.h"
+
+struct api;
+
+enum { FLEET_FRESH_MS = 100 };
+
+struct fleet_node {
+    char *name;
+    char *address, *version; /* NULL: the node is silent, and nothing is known of it */
+    uint64_t started_at, connections, rooms, members;
+    int64_t heartbeat_age_ms;
+    bool draining;
+};
+
+struct fleet_view {
+    struct fleet_node *nodes;
+    size_t count;
+    uint64_t connections, members, rooms, gateways, messages_total;
+};
+
+/* Waits for a view; embedded by who asks. `ok` false: Redis does not answer. */
+struct fleet_wait {
+    struct list link;
+    void (*on_view)(struct fleet_wait *wait, bool ok);
+};
+
+struct fleet {
+    struct api *api;
+    uv_timer_t tick;
+    struct fleet_view view, next;
+    struct list waiting, waiting_anew; /* for this reading; for the one behind it */
+    uint64_t read_at_ms;
+    int64_t now_ms;              /* by Redis's clock, when it was read */
+    size_t to_read;              /* nodes of `next` whose hash has not come */
+    bool is_reading, has_failed; /* something of this reading */
+    bool is_up, is_writable;
+    char replica[48];                 /* how this process is called as a sampler */
+    void (*on_read)(struct api *api); /* after each reading, good or bad */
+};
+
+void fleet_init(struct fleet *fleet, struct api *api, void (*on_read)(struct api *api));
+void fleet_close(struct fleet *fleet);
+void fleet_deinit(struct fleet *fleet);
+
+/* Reads it now: the link has become ready. */
+void fleet_refresh(struct fleet *fleet);
+
+/* The link was lost. */
+void fleet_on_lost(struct fleet *fleet);
+
+/* Calls wait->on_view with a view in fleet->view that is fresh, at once or later; or, the
+ * second, with one that is read from now on. */
+void fleet_get(struct fleet *fleet, struct fleet_wait *wait);
+void fleet_get_anew(struct fleet *fleet, struct fleet_wait *wait);
+
+/* The names of the nodes in the view, as new strings. */
+char **fleet_copy_names(const struct fleet *fleet, size_t *count);
+
+/* Whether Redis answered the last time; whether it also takes writes. */
+bool fleet_is_up(const struct fleet *fleet);
+bool fleet_is_writable(const struct fleet *fleet);
+
+/* JSON: the object of /api/stats; the array of /api/gateways. */
+void fleet_add_stats(const struct fleet *fleet, struct strbuf *out);
+void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out);
+
+#endif

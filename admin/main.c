@@ -1,0 +1,183 @@
+/* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic.
+ *
+ * One loop: h2o, a link for commands, a link for notices (events.h). All state is in Redis, so
+ * any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
+ * and the timers, and the loop ends by itself. A second signal ends at once.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "admin/api.h"
+#include "admin/events.h"
+#include "admin/routes.h"
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+
+enum { EXIT_SETTINGS = 2 };
+
+struct service {
+    struct config config;
+    struct metrics metrics;
+    struct api api;
+    struct http_server *http;
+    uv_loop_t loop;
+    uv_signal_t term, interrupt;
+};
+
+static void fail(const char *setting, const char *reason)
+{
+    fprintf(stderr, "%s: %s\n", setting, reason);
+    exit(EXIT_SETTINGS);
+}
+
+static int bind_or_fail(const char *address)
+{
+    char *host, *port;
+    int fd;
+
+    if (config_split_address(address, &host, &port) < 0)
+        fail("ROOMCAST_ADMIN_LISTEN", "not host:port");
+    fd = http_bind(host, port, 0);
+    free(host);
+    free(port);
+    if (fd < 0)
+        fail("ROOMCAST_ADMIN_LISTEN", uv_strerror(fd));
+    return fd;
+}
+
+static void on_ready(void *owner)
+{
+    struct api *api = owner;
+
+    log_info("redis_ready", "link=commands");
+    scripts_load(api->link);
+    fleet_refresh(&api->fleet);
+}
+
+static void on_lost(void *owner, const char *why)
+{
+    struct api *api = owner;
+
+    log_warn("redis_lost", "link=commands why=\"%s\"", why);
+    fleet_on_lost(&api->fleet);
+}
+
+static void on_fleet_read(struct api *api)
+{
+    if (api->events)
+        events_on_fleet(api->events);
+}
+
+static void open_link(struct api *api)
+{
+    const struct config *config = api->config;
+    struct redis_link_opts opts = {
+        .host = config->redis.host,
+        .port = config->redis.port,
+        .user = config->redis.user,
+        .password = config->redis.password,
+        .db = config->redis.db,
+        .name = "roomcast-admin-commands",
+        .deadline_ms = (uint64_t)config->redis_deadline_ms,
+        .silence_ms = 3000,
+        .retry_min_ms = 50,
+        .retry_max_ms = 2000,
+        .metrics = api->metrics,
+        .owner = api,
+        .on_ready = on_ready,
+        .on_lost = on_lost,
+    };
+
+    api->link = redis_link_open(api->loop, &opts);
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct service *s = signal->data;
+
+    if (s->api.is_closing)
+        _exit(128 + number); /* asked twice: at once */
+    log_info("stopping", "signal=%d", number);
+    s->api.is_closing = true;
+    http_close(s->http);
+    events_close(s->api.events);
+    fleet_close(&s->api.fleet);
+    redis_link_close(s->api.link, NULL);
+    s->api.link = NULL;
+    uv_close((uv_handle_t *)&s->term, NULL);
+    uv_close((uv_handle_t *)&s->interrupt, NULL);
+}
+
+static void start_signals(struct service *s)
+{
+    uv_signal_init(&s->loop, &s->term);
+    uv_signal_init(&s->loop, &s->interrupt);
+    s->term.data = s->interrupt.data = s;
+    uv_signal_start(&s->term, on_stop, SIGTERM);
+    uv_signal_start(&s->interrupt, on_stop, SIGINT);
+}
+
+static void start(struct service *s)
+{
+    struct api *api = &s->api;
+    int fd = bind_or_fail(s->config.admin_listen), rc;
+    struct http_opts opts;
+
+    api->loop = &s->loop;
+    api->config = &s->config;
+    api->metrics = &s->metrics;
+    auth_init(&api->auth, s->config.auth_token, (unsigned)s->config.admin_failures);
+    console_init(&api->console, &s->config);
+    fleet_init(&api->fleet, api, on_fleet_read);
+    open_link(api);
+    api->events = events_open(api);
+    start_signals(s);
+    opts = routes_opts(api);
+    rc = http_open(&s->http, &s->loop, fd, &opts);
+    if (rc < 0)
+        fail("ROOMCAST_ADMIN_LISTEN", uv_strerror(rc));
+    log_info("started", "version=%s listen=%s", ROOMCAST_VERSION,
+             s->config.admin_listen);
+}
+
+static void stop(struct service *s)
+{
+    struct api *api = &s->api;
+
+    events_free(api->events);
+    fleet_deinit(&api->fleet);
+    console_deinit(&api->console);
+    auth_deinit(&api->auth);
+    redis_command_deinit(&api->cmd);
+    strbuf_deinit(&api->out);
+    proto_deinit_thread();
+    config_deinit(&s->config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct service service;
+    enum config_outcome outcome =
+        config_load(&service.config, CONFIG_ADMIN, argc, argv);
+
+    if (outcome != CONFIG_RUN) {
+        config_deinit(&service.config);
+        return outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    keys_set_prefix(service.config.key_prefix);
+    scripts_init();
+    uv_loop_init(&service.loop);
+    start(&service);
+    uv_run(&service.loop, UV_RUN_DEFAULT);
+    stop(&service);
+    if (uv_loop_close(&service.loop) != 0)
+        abort();
+    log_info("stopped", "exit=0");
+    return 0;
+}
