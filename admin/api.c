@@ -13,38 +13,13 @@ struct api *api_of(const struct http_request *req)
     return http_owner(req);
 }
 
-/* ---- commands ---- */
-
-void api_begin(struct api *api, const char *verb)
-{
-    redis_command_begin(&api->cmd);
-    redis_command_add_text(&api->cmd, verb);
-}
-
-void api_send(struct api *api, redis_reply_fn on_reply, void *data)
-{
-    int rc = redis_link_send(api->link, &api->cmd, on_reply, data);
-
-    if (rc < 0 && on_reply)
-        on_reply(data, rc, NULL);
-}
-
-void api_send_script(struct api *api, enum script script, redis_reply_fn on_reply,
-                     void *data)
-{
-    int rc = scripts_send(api->link, script, &api->cmd, on_reply, data);
-
-    if (rc < 0 && on_reply)
-        on_reply(data, rc, NULL);
-}
-
 /* ---- what was asked ---- */
 
 bool api_is_up(struct http_request *req)
 {
     struct api *api = api_of(req);
 
-    if (redis_link_is_ready(api->link) && fleet_is_up(&api->fleet))
+    if (redis_link_is_ready(api->store.link) && fleet_is_up(&api->fleet))
         return true;
     api_unavailable(req);
     return false;

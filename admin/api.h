@@ -12,14 +12,11 @@
 #include "admin/auth.h"
 #include "admin/console.h"
 #include "admin/fleet.h"
-#include "common/command.h"
+#include "admin/store.h"
 #include "common/config.h"
 #include "common/http.h"
 #include "common/metrics.h"
 #include "common/proto.h"
-#include "common/redis_link.h"
-#include "common/reply.h"
-#include "common/scripts.h"
 
 struct events;
 
@@ -33,9 +30,8 @@ struct api {
     uv_loop_t *loop;
     const struct config *config;
     struct metrics *metrics;
-    struct redis_link *link;
-    struct redis_command cmd; /* the one that is being put together */
-    struct strbuf out;        /* scratch for one answer */
+    struct store store;
+    struct strbuf out; /* scratch for one answer */
     struct auth auth;
     struct console console;
     struct fleet fleet;
@@ -44,15 +40,6 @@ struct api {
 };
 
 struct api *api_of(const struct http_request *req);
-
-/* ---- commands: begin one in api->cmd, add to it, send it. Sending is the last thing that a
- * function does: if it cannot be sent, `on_reply` is called at once with a negative
- * status. ---- */
-
-void api_begin(struct api *api, const char *verb);
-void api_send(struct api *api, redis_reply_fn on_reply, void *data);
-void api_send_script(struct api *api, enum script script, redis_reply_fn on_reply,
-                     void *data);
 
 /* ---- what was asked; each answers the request itself when it returns false ---- */
 

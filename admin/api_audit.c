@@ -90,16 +90,16 @@ static void start(struct call *call, const char *cursor)
 {
     struct api *api = api_of(call->req);
 
-    api_begin(api, "XREVRANGE");
-    command_add_fleet_key(&api->cmd, KEY_AUDIT);
+    store_begin(&api->store, "XREVRANGE");
+    command_add_fleet_key(&api->store.cmd, KEY_AUDIT);
     strbuf_reset(&api->out, 4096);
     strbuf_add_text(&api->out, cursor ? "(" : "+");
     strbuf_add_text(&api->out, cursor ? cursor : "");
-    redis_command_add(&api->cmd, api->out.data, api->out.len);
-    redis_command_add_text(&api->cmd, "-");
-    redis_command_add_text(&api->cmd, "COUNT");
-    redis_command_add_u64(&api->cmd, call->limit);
-    api_send(api, on_entries, call);
+    redis_command_add(&api->store.cmd, api->out.data, api->out.len);
+    redis_command_add_text(&api->store.cmd, "-");
+    redis_command_add_text(&api->store.cmd, "COUNT");
+    redis_command_add_u64(&api->store.cmd, call->limit);
+    store_send(&api->store, on_entries, call);
 }
 
 void api_audit(void *owner, struct http_request *req)

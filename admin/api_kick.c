@@ -109,10 +109,10 @@ static void on_member(void *data, int status, const redisReply *reply)
 
 static void start_member(struct call *call)
 {
-    api_begin(call->api, "HEXISTS");
-    command_add_room_key(&call->api->cmd, call->room, KEY_MEMBERS);
-    command_add(&call->api->cmd, call->user);
-    api_send(call->api, on_member, call);
+    store_begin(&call->api->store, "HEXISTS");
+    command_add_room_key(&call->api->store.cmd, call->room, KEY_MEMBERS);
+    command_add(&call->api->store.cmd, call->user);
+    store_send(&call->api->store, on_member, call);
 }
 
 void api_kick(void *owner, struct http_request *req)

@@ -132,10 +132,10 @@ static void start_room(struct look *look, struct json_text name)
     room->len = name.len;
     memcpy(room->name, name.base, name.len);
     list_add(&look->rooms, &room->link);
-    api_begin(api, "HEXISTS");
-    command_add_room_key(&api->cmd, name, KEY_MEMBERS);
-    command_add(&api->cmd, look->user);
-    api_send(api, on_room, look);
+    store_begin(&api->store, "HEXISTS");
+    command_add_room_key(&api->store.cmd, name, KEY_MEMBERS);
+    command_add(&api->store.cmd, look->user);
+    store_send(&api->store, on_room, look);
 }
 
 static void on_step(void *data, int status, const redisReply *reply)
@@ -167,12 +167,12 @@ static void start_step(struct look *look)
 {
     struct api *api = look->api;
 
-    api_begin(api, "SSCAN");
-    command_add_node_key(&api->cmd, look->nodes[look->at], KEY_NODE_ROOMS);
-    redis_command_add_text(&api->cmd, look->step);
-    redis_command_add_text(&api->cmd, "COUNT");
-    redis_command_add_u64(&api->cmd, STEP_COUNT);
-    api_send(api, on_step, look);
+    store_begin(&api->store, "SSCAN");
+    command_add_node_key(&api->store.cmd, look->nodes[look->at], KEY_NODE_ROOMS);
+    redis_command_add_text(&api->store.cmd, look->step);
+    redis_command_add_text(&api->store.cmd, "COUNT");
+    redis_command_add_u64(&api->store.cmd, STEP_COUNT);
+    store_send(&api->store, on_step, look);
 }
 
 /* Nodes are gone through by name, so that a cursor finds its place when some have come or
@@ -328,10 +328,10 @@ static void tell(struct order *order)
     order->to_answer = count;
     order->kept = 0;
     for (size_t i = 0; i < count; i++) {
-        api_begin(api, "PUBLISH");
-        command_add_node_key(&api->cmd, order->nodes[i], KEY_NODE_CANARY);
-        redis_command_add(&api->cmd, order->text.data, order->text.len);
-        api_send(api, on_told, order);
+        store_begin(&api->store, "PUBLISH");
+        command_add_node_key(&api->store.cmd, order->nodes[i], KEY_NODE_CANARY);
+        redis_command_add(&api->store.cmd, order->text.data, order->text.len);
+        store_send(&api->store, on_told, order);
     }
 }
 

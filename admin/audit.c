@@ -71,19 +71,19 @@ void audit_add(struct api *api, const struct audit_origin *origin,
                            fields[i].value.len);
     }
     strbuf_add_char(out, '}');
-    scripts_begin(&api->cmd, SCRIPT_AUDIT, 2);
-    command_add_fleet_key(&api->cmd, KEY_AUDIT);
-    command_add_fleet_key(&api->cmd, KEY_FLEET_EVENTS);
-    redis_command_add_u64(&api->cmd, (uint64_t)api->config->audit_entries);
-    redis_command_add(&api->cmd, out->data, out->len);
+    store_begin_script(&api->store, SCRIPT_AUDIT, 2);
+    command_add_fleet_key(&api->store.cmd, KEY_AUDIT);
+    command_add_fleet_key(&api->store.cmd, KEY_FLEET_EVENTS);
+    redis_command_add_u64(&api->store.cmd, (uint64_t)api->config->audit_entries);
+    redis_command_add(&api->store.cmd, out->data, out->len);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (!fields[i].value.base)
             continue;
-        redis_command_add_text(&api->cmd, fields[i].name);
+        redis_command_add_text(&api->store.cmd, fields[i].name);
         if (fields[i].value.base == seq)
-            redis_command_add_text(&api->cmd, seq);
+            redis_command_add_text(&api->store.cmd, seq);
         else
-            command_add(&api->cmd, fields[i].value);
+            command_add(&api->store.cmd, fields[i].value);
     }
-    api_send_script(api, SCRIPT_AUDIT, on_written, NULL);
+    store_send_script(&api->store, SCRIPT_AUDIT, on_written, NULL);
 }

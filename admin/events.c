@@ -267,16 +267,16 @@ static void check_canary(struct events *e)
 {
     struct api *api = e->api;
 
-    if (!e->is_ready || !redis_link_is_ready(api->link))
+    if (!e->is_ready || !redis_link_is_ready(api->store.link))
         return;
     if (uv_now(api->loop) - e->heard_ms >= DEAF_MS) {
         redis_link_restart(e->link, "deaf: own notices do not come back");
         return;
     }
-    api_begin(api, "PUBLISH");
-    redis_command_add_text(&api->cmd, e->canary);
-    redis_command_add_text(&api->cmd, "");
-    api_send(api, NULL, NULL);
+    store_begin(&api->store, "PUBLISH");
+    redis_command_add_text(&api->store.cmd, e->canary);
+    redis_command_add_text(&api->store.cmd, "");
+    store_send(&api->store, NULL, NULL);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -14,8 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "admin/api.h"
-#include "common/log.h"
+#include "common/proto.h"
 #include "common/xalloc.h"
 
 enum {
@@ -61,14 +60,14 @@ static void end_reading(struct fleet *fleet, bool ok)
         free_view(&fleet->view);
         fleet->view = fleet->next;
         fleet->next = (struct fleet_view){0};
-        fleet->read_at_ms = uv_now(fleet->api->loop);
+        fleet->read_at_ms = uv_now(fleet->loop);
     } else {
         free_view(&fleet->next);
         fleet->is_writable = false;
     }
-    metric_set(&fleet->api->metrics->redis_up[0], ok && fleet->is_writable);
+    metric_set(&fleet->metrics->redis_up[0], ok && fleet->is_writable);
     answer(fleet, ok);
-    fleet->on_read(fleet->api);
+    fleet->on_read(fleet->owner);
     if (list_is_empty(&fleet->waiting_anew))
         return;
     list_each(link, &fleet->waiting_anew) {
@@ -128,16 +127,16 @@ static void on_node(void *data, int status, const redisReply *reply)
 
 static void start_nodes(struct fleet *fleet)
 {
-    struct api *api = fleet->api;
+    struct store *store = fleet->store;
     size_t count = fleet->next.count;
 
     fleet->to_read = count;
     for (size_t i = 0; i < count; i++) {
-        api_begin(api, "HMGET");
-        command_add_node_key(&api->cmd, fleet->next.nodes[i].name, KEY_NODE);
+        store_begin(store, "HMGET");
+        command_add_node_key(&store->cmd, fleet->next.nodes[i].name, KEY_NODE);
         for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
-            redis_command_add_text(&api->cmd, fields[k]);
-        api_send(api, on_node, fleet);
+            redis_command_add_text(&store->cmd, fields[k]);
+        store_send(store, on_node, fleet);
     }
 }
 
@@ -198,28 +197,28 @@ static void on_nodes(void *data, int status, const redisReply *reply)
 
 static void start_reading(struct fleet *fleet)
 {
-    struct api *api = fleet->api;
+    struct store *store = fleet->store;
 
     if (fleet->is_reading)
         return;
     free_view(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
-    api_begin(api, "TIME");
-    api_send(api, on_time, fleet);
-    api_begin(api, "ZCARD");
-    command_add_fleet_key(&api->cmd, KEY_ROOMS);
-    api_send(api, on_rooms, fleet);
-    api_begin(api, "HGET");
-    command_add_fleet_key(&api->cmd, KEY_STATS);
-    redis_command_add_text(&api->cmd, "messages_total");
-    api_send(api, on_messages, fleet);
-    api_begin(api, "ZRANGE");
-    command_add_fleet_key(&api->cmd, KEY_NODES);
-    redis_command_add_u64(&api->cmd, 0);
-    redis_command_add_u64(&api->cmd, NODES_MAX - 1);
-    redis_command_add_text(&api->cmd, "WITHSCORES");
-    api_send(api, on_nodes, fleet);
+    store_begin(store, "TIME");
+    store_send(store, on_time, fleet);
+    store_begin(store, "ZCARD");
+    command_add_fleet_key(&store->cmd, KEY_ROOMS);
+    store_send(store, on_rooms, fleet);
+    store_begin(store, "HGET");
+    command_add_fleet_key(&store->cmd, KEY_STATS);
+    redis_command_add_text(&store->cmd, "messages_total");
+    store_send(store, on_messages, fleet);
+    store_begin(store, "ZRANGE");
+    command_add_fleet_key(&store->cmd, KEY_NODES);
+    redis_command_add_u64(&store->cmd, 0);
+    redis_command_add_u64(&store->cmd, NODES_MAX - 1);
+    redis_command_add_text(&store->cmd, "WITHSCORES");
+    store_send(store, on_nodes, fleet);
 }
 
 /* ---- the series ---- */
@@ -230,16 +229,16 @@ static void on_sampled(void *data, int status, const redisReply *reply)
 
     fleet->is_writable = status == 0;
     if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
-        metric_add(&fleet->api->metrics->admin_samples_total, 1);
+        metric_add(&fleet->metrics->admin_samples_total, 1);
 }
 
 /* Each replica offers one; the script takes it from one of them when it is time. It is also
  * how a Redis that takes no writes is found out. */
 static void start_sample(struct fleet *fleet)
 {
-    struct api *api = fleet->api;
+    struct store *store = fleet->store;
     const struct fleet_view *v = &fleet->view;
-    struct strbuf *out = &api->out;
+    struct strbuf *out = &fleet->sample;
 
     strbuf_reset(out, 4096);
     proto_add_number(out, "connections", v->connections);
@@ -248,21 +247,21 @@ static void start_sample(struct fleet *fleet)
     proto_add_number(out, "gateways", v->gateways);
     proto_add_number(out, "messages_total", v->messages_total);
     strbuf_add_char(out, '}');
-    scripts_begin(&api->cmd, SCRIPT_SAMPLE, 2);
-    command_add_fleet_key(&api->cmd, KEY_STATS_SAMPLER);
-    command_add_fleet_key(&api->cmd, KEY_STATS_ONLINE);
-    redis_command_add_text(&api->cmd, fleet->replica);
-    redis_command_add_u64(&api->cmd, SAMPLER_LEASE_MS);
-    redis_command_add_u64(&api->cmd, SAMPLES_KEPT);
-    redis_command_add(&api->cmd, out->data, out->len);
-    api_send_script(api, SCRIPT_SAMPLE, on_sampled, fleet);
+    store_begin_script(store, SCRIPT_SAMPLE, 2);
+    command_add_fleet_key(&store->cmd, KEY_STATS_SAMPLER);
+    command_add_fleet_key(&store->cmd, KEY_STATS_ONLINE);
+    redis_command_add_text(&store->cmd, fleet->replica);
+    redis_command_add_u64(&store->cmd, SAMPLER_LEASE_MS);
+    redis_command_add_u64(&store->cmd, SAMPLES_KEPT);
+    redis_command_add(&store->cmd, out->data, out->len);
+    store_send_script(store, SCRIPT_SAMPLE, on_sampled, fleet);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct fleet *fleet = timer->data;
 
-    if (redis_link_is_ready(fleet->api->link)) {
+    if (redis_link_is_ready(fleet->store->link)) {
         start_reading(fleet);
         if (fleet->is_up)
             start_sample(fleet);
@@ -288,7 +287,7 @@ void fleet_on_lost(struct fleet *fleet)
 void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
 {
     if (fleet->is_up && !fleet->is_reading &&
-        uv_now(fleet->api->loop) - fleet->read_at_ms <= FLEET_FRESH_MS) {
+        uv_now(fleet->loop) - fleet->read_at_ms <= FLEET_FRESH_MS) {
         wait->on_view(wait, true);
         return;
     }
@@ -368,18 +367,25 @@ void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
     strbuf_add_char(out, ']');
 }
 
-void fleet_init(struct fleet *fleet, struct api *api, void (*on_read)(struct api *api))
+void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct store *store,
+                struct metrics *metrics, void (*on_read)(void *owner), void *owner)
 {
     uint32_t random = 0;
 
-    *fleet = (struct fleet){.api = api, .on_read = on_read};
+    *fleet = (struct fleet){
+        .loop = loop,
+        .store = store,
+        .metrics = metrics,
+        .on_read = on_read,
+        .owner = owner,
+    };
     list_init(&fleet->waiting);
     list_init(&fleet->waiting_anew);
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         abort();
     snprintf(fleet->replica, sizeof(fleet->replica), "admin-%d-%08x", (int)getpid(),
              random);
-    uv_timer_init(api->loop, &fleet->tick);
+    uv_timer_init(loop, &fleet->tick);
     fleet->tick.data = fleet;
     uv_timer_start(&fleet->tick, on_tick, TICK_MS, TICK_MS);
 }
@@ -393,4 +399,5 @@ void fleet_deinit(struct fleet *fleet)
 {
     free_view(&fleet->view);
     free_view(&fleet->next);
+    strbuf_deinit(&fleet->sample);
 }

@@ -12,11 +12,10 @@
 
 #include <uv.h>
 
-#include "common/json.h"
+#include "admin/store.h"
 #include "common/list.h"
+#include "common/metrics.h"
 #include "common/strbuf.h"
-
-struct api;
 
 enum { FLEET_FRESH_MS = 100 };
 
@@ -41,20 +40,26 @@ struct fleet_wait {
 };
 
 struct fleet {
-    struct api *api;
+    uv_loop_t *loop;
+    struct store *store;
+    struct metrics *metrics;
     uv_timer_t tick;
     struct fleet_view view, next;
     struct list waiting, waiting_anew; /* for this reading; for the one behind it */
+    struct strbuf sample;              /* scratch */
     uint64_t read_at_ms;
     int64_t now_ms;              /* by Redis's clock, when it was read */
     size_t to_read;              /* nodes of `next` whose hash has not come */
     bool is_reading, has_failed; /* something of this reading */
     bool is_up, is_writable;
-    char replica[48];                 /* how this process is called as a sampler */
-    void (*on_read)(struct api *api); /* after each reading, good or bad */
+    char replica[48];             /* how this process is called as a sampler */
+    void (*on_read)(void *owner); /* after each reading, good or bad */
+    void *owner;
 };
 
-void fleet_init(struct fleet *fleet, struct api *api, void (*on_read)(struct api *api));
+/* `store` and `metrics` are borrowed. */
+void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct store *store,
+                struct metrics *metrics, void (*on_read)(void *owner), void *owner);
 void fleet_close(struct fleet *fleet);
 void fleet_deinit(struct fleet *fleet);
 

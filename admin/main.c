@@ -55,7 +55,7 @@ static void on_ready(void *owner)
     struct api *api = owner;
 
     log_info("redis_ready", "link=commands");
-    scripts_load(api->link);
+    scripts_load(api->store.link);
     fleet_refresh(&api->fleet);
 }
 
@@ -67,8 +67,10 @@ static void on_lost(void *owner, const char *why)
     fleet_on_lost(&api->fleet);
 }
 
-static void on_fleet_read(struct api *api)
+static void on_fleet_read(void *owner)
 {
+    struct api *api = owner;
+
     if (api->events)
         events_on_fleet(api->events);
 }
@@ -93,7 +95,7 @@ static void open_link(struct api *api)
         .on_lost = on_lost,
     };
 
-    api->link = redis_link_open(api->loop, &opts);
+    api->store.link = redis_link_open(api->loop, &opts);
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -107,8 +109,8 @@ static void on_stop(uv_signal_t *signal, int number)
     http_close(s->http);
     events_close(s->api.events);
     fleet_close(&s->api.fleet);
-    redis_link_close(s->api.link, NULL);
-    s->api.link = NULL;
+    redis_link_close(s->api.store.link, NULL);
+    s->api.store.link = NULL;
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
@@ -133,7 +135,7 @@ static void start(struct service *s)
     api->metrics = &s->metrics;
     auth_init(&api->auth, s->config.auth_token, (unsigned)s->config.admin_failures);
     console_init(&api->console, &s->config);
-    fleet_init(&api->fleet, api, on_fleet_read);
+    fleet_init(&api->fleet, &s->loop, &api->store, &s->metrics, on_fleet_read, api);
     open_link(api);
     api->events = events_open(api);
     start_signals(s);
@@ -153,7 +155,7 @@ static void stop(struct service *s)
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
     auth_deinit(&api->auth);
-    redis_command_deinit(&api->cmd);
+    store_deinit(&api->store);
     strbuf_deinit(&api->out);
     proto_deinit_thread();
     config_deinit(&s->config);

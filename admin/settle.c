@@ -82,10 +82,10 @@ static void ask(struct settle *s)
     s->to_answer = count;
     s->kept = 0;
     for (size_t i = 0; i < count; i++) {
-        api_begin(api, "HGET");
-        command_add_on_key(&api->cmd, s->opts.room, s->opts.nodes[i]);
-        command_add(&api->cmd, s->opts.field);
-        api_send(api, on_mark, s);
+        store_begin(&api->store, "HGET");
+        command_add_on_key(&api->store.cmd, s->opts.room, s->opts.nodes[i]);
+        command_add(&api->store.cmd, s->opts.field);
+        store_send(&api->store, on_mark, s);
     }
 }
 
