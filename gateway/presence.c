@@ -82,7 +82,7 @@ static void note_state(struct presence *p)
     uint64_t heard = now(p) - p->canary_heard_ms;
 
     metric_set(&p->metrics->canary_age_seconds[0], p->canary_heard_ms ? heard : 0);
-    metric_set(&p->metrics->redis_up[0], p->is_up && heard < DEAF_MS);
+    metric_set(&p->metrics->redis_up[0], p->is_up && p->has_canary && heard < DEAF_MS);
     if (!has_links(p))
         set_state(p, PRESENCE_NO_REDIS);
     else if (!p->is_up || now(p) - p->answered_ms > lease_ms(p))
@@ -142,7 +142,9 @@ void presence_on_link(struct presence *p)
 {
     if (!has_links(p) || p->is_closing)
         return;
-    p->canary_heard_ms = now(p); /* from here on it is expected */
+    p->listening_ms = now(p);
+    if (!p->canary_heard_ms)
+        p->canary_heard_ms = now(p); /* from here on it is expected */
     p->has_canary = false;
     p->canary_sent_ms = 0;
     if (!p->store->node[0])
@@ -295,11 +297,13 @@ void presence_on_canary(struct presence *p)
 static void check_canary(struct presence *p)
 {
     struct store *store = p->store;
+    uint64_t deaf_since =
+        p->canary_heard_ms > p->listening_ms ? p->canary_heard_ms : p->listening_ms;
 
     if (!has_links(p) || !p->store->node[0])
         return;
-    if (now(p) - p->canary_heard_ms >= DEAF_MS) {
-        p->canary_heard_ms = now(p); /* one restart per silence */
+    if (now(p) - deaf_since >= DEAF_MS) {
+        p->listening_ms = now(p); /* one restart per silence */
         redis_link_restart(p->bus->link, "deaf: own notices do not come back");
         return;
     }

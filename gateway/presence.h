@@ -55,6 +55,7 @@ struct presence {
     uint64_t answered_ms; /* when the last answered heartbeat was sent */
     uint64_t unbroken_ms; /* since when all were answered; 0: not */
     uint64_t canary_sent_ms, canary_heard_ms;
+    uint64_t listening_ms;  /* since when it should come, or again after a silence */
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
     struct undo undo;       /* of dead nodes */
     uint64_t unstuck_ms;

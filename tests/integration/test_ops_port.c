@@ -11,6 +11,7 @@
 #include "tests/support/chat.h"
 #include "tests/support/fleet.h"
 #include "tests/support/http_get.h"
+#include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -87,6 +88,37 @@ static void a_gateway_without_redis_is_healthy_but_not_ready(void **state)
     fleet_wait_all_ready(&fleet);
 }
 
+static double canary_age(void)
+{
+    return fleet_metric(&fleet, 0, "roomcast_canary_age_seconds{shard=\"0\"}");
+}
+
+static bool is_older_than(void *data)
+{
+    return canary_age() > *(double *)data;
+}
+
+/* Redis answers, but no notice comes: longer than two attempts to mend that. */
+static void a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long(void **state)
+{
+    int port = ops_port();
+    double age;
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "ACL SETUSER default resetchannels &rc:{*");
+    assert_true(wait_until(is_unready, &port, 30000));
+    while ((age = canary_age()) < 7) {
+        assert_int_equal(http_get_status(port, "/readyz"), 503);
+        assert_true(canary_age() >= age);
+        assert_true(age < 3 ||
+                    fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 0);
+        assert_true(wait_until(is_older_than, &age, 30000));
+    }
+    redis_cmd(fleet.redis_port, "ACL SETUSER default allchannels");
+    fleet_wait_all_ready(&fleet);
+    assert_true(fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 1);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -105,6 +137,7 @@ int main(void)
         cmocka_unit_test(the_ops_port_serves_metrics),
         cmocka_unit_test(the_ops_port_answers_nothing_else),
         cmocka_unit_test(a_gateway_without_redis_is_healthy_but_not_ready),
+        cmocka_unit_test(a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
