@@ -1,0 +1,115 @@
+/* chat_client.h - a client that stays in its rooms, whatever happens to its connection.
+ *
+ *     struct chat_client *ann = chat_client_open(loop, &opts);
+ *     chat_client_join(ann, "lobby", "ann");
+ *     chat_client_say(ann, "lobby", "hi", 2);
+ *     chat_client_close(ann);
+ *
+ * It comes back by itself: to the next address, after a pause of full jitter, or at the time
+ * that a gateway's `reconnect` tells. It joins again with `since`, so the conversation goes
+ * on where it was cut, and says again with its `key` what was not acked, so that nothing
+ * is said twice. What cannot be had any more arrives as `gap` or `reset`, or as a join_ack
+ * that is not `recovered`.
+ *
+ * Messages of a room are sent in the order said. One that Redis did not take is sent again
+ * later, and may then stand behind one that was said after it.
+ *
+ * All callbacks come from the loop, never from inside a call.
+ */
+#ifndef CLIENT_CHAT_CLIENT_H
+#define CLIENT_CHAT_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/json.h"
+
+struct chat_client;
+
+struct chat_address {
+    const char *host; /* numeric */
+    int port;
+};
+
+enum chat_client_state {
+    CHAT_CLIENT_WAITING, /* for the next attempt */
+    CHAT_CLIENT_CONNECTING,
+    CHAT_CLIENT_OPEN,
+    CHAT_CLIENT_REFUSED /* the server wants no such client: it does not come back */
+};
+
+/* A message, live or of the history, each once and in order; borrowed. */
+struct chat_message {
+    const char *room;
+    const char *epoch;
+    uint64_t seq;
+    struct json_text event; /* as it came */
+};
+
+/* What became of something said. */
+struct chat_said {
+    const char *room;
+    uint64_t id;          /* of chat_client_say */
+    const char *error;    /* NULL: it is in the room; else the code of the refusal */
+    const char *epoch;    /* where it is in the room */
+    uint64_t seq;         /* likewise */
+    unsigned times;       /* it was sent */
+    struct json_text key; /* it was sent with */
+};
+
+struct chat_client_opts {
+    const struct chat_address *addresses; /* tried in turn, from `first` on; copied */
+    size_t count, first;
+    /* Between attempts: at random up to the least, doubled with each, to the most. 0: 500 ms
+     * and 30 s. */
+    uint64_t pause_least_ms, pause_most_ms;
+    /* A connection on which nothing comes for so long is asked, and given up after as long
+     * again; also how long an attempt may take. 0: 15 s. */
+    uint64_t silence_ms;
+    void *owner; /* given to every callback; borrowed */
+
+    /* Each may be NULL. `why` says it in words. */
+    void (*on_state)(void *owner, enum chat_client_state state, const char *why);
+    void (*on_message)(void *owner, const struct chat_message *message);
+    /* Everything else that comes, as it came: join_ack, member_joined, gap, reset, … */
+    void (*on_event)(void *owner, struct json_text type, struct json_text event);
+    void (*on_said)(void *owner, const struct chat_said *said);
+    /* The last callback, after chat_client_close; the memory is freed after it. */
+    void (*on_closed)(void *owner);
+};
+
+/* Starts to connect. Ends with chat_client_close. */
+struct chat_client *chat_client_open(uv_loop_t *loop,
+                                     const struct chat_client_opts *opts);
+
+/* Joins, and is in from then on until left, kicked or refused (an `error` event). Ignored
+ * if it is in the room already. */
+void chat_client_join(struct chat_client *client, const char *room, const char *user);
+void chat_client_leave(struct chat_client *client, const char *room);
+
+/* Says something in a room that was joined; on_said tells what became of it. Copies. The
+ * id, or 0: no such room. */
+uint64_t chat_client_say(struct chat_client *client, const char *room, const char *text,
+                         size_t len);
+
+/* Sends any other request, if connected; it is not sent again. */
+void chat_client_send(struct chat_client *client, const char *json, size_t len);
+
+/* Whether it is in the room on the present connection, with the history read. */
+bool chat_client_is_live(const struct chat_client *client, const char *room);
+
+/* The port that it is connected to, or tries. */
+int chat_client_port(const struct chat_client *client);
+
+/* Cuts the connection as a network would; the client comes back. */
+void chat_client_cut(struct chat_client *client);
+
+/* Stops and starts reading from the socket. */
+void chat_client_pause(struct chat_client *client);
+void chat_client_resume(struct chat_client *client);
+
+/* Ends for good; what is not acked stays unknown. on_closed follows. Idempotent. */
+void chat_client_close(struct chat_client *client);
+
+#endif
