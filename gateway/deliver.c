@@ -176,7 +176,7 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
 {
     room->is_backfilling = false;
     if (!h || strcmp(h->epoch, room->epoch) != 0) {
-        room->needs_sync = true;
+        room_doubt(room);
     } else {
         uint64_t before = room->seq;
 

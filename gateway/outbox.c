@@ -128,7 +128,7 @@ static void on_batch_done(void *data, const char *epoch,
         mark_dirty(batch->outbox, room);
     pool_recycle(batch, sizeof(*batch));
     if (needs_sync)
-        room->needs_sync = true;
+        room_doubt(room);
     room_release(room);
 }
 

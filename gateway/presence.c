@@ -28,6 +28,7 @@ enum {
     UNSTICK_MS = 1000, /* what Redis refused is tried again after it */
     DEAF_MS = 3000,
     RENEW_AT_ONCE = 100, /* rooms a tick */
+    FORMER_ROOMS = 500,  /* a command */
 };
 
 static void start_beat(struct presence *p);
@@ -173,11 +174,43 @@ struct beat {
     char node[STORE_NODE_MAX];
 };
 
+/* A Redis that lost the old name also lost in which rooms it is, but may have been told of
+ * members under it since. */
+static void note_former_rooms(struct presence *p)
+{
+    struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&p->rooms->map, &at))) {
+        strbuf_add_char(&p->former_rooms, (char)room->name_len);
+        strbuf_add(&p->former_rooms, room->name, room->name_len);
+    }
+}
+
+static void tell_former_rooms(struct presence *p)
+{
+    struct args *args = &p->store->args;
+    const char *at = p->former_rooms.data, *end = at + p->former_rooms.len;
+
+    while (at < end) {
+        redis_command_begin(&args->cmd);
+        redis_command_add_text(&args->cmd, "SADD");
+        args_add_node_key(args, p->former, KEY_NODE_ROOMS);
+        for (int i = 0; i < FORMER_ROOMS && at < end; i++) {
+            redis_command_add(&args->cmd, at + 1, (unsigned char)*at);
+            at += 1 + (unsigned char)*at;
+        }
+        store_send_command(p->store, NULL, NULL);
+    }
+    strbuf_reset(&p->former_rooms, 0);
+}
+
 /* What is under way under the old name ends with the connection; once the next one is
  * up, what the old name left is undone. */
 static void rename_node(struct presence *p)
 {
     memcpy(p->former, p->store->node, sizeof(p->former));
+    note_former_rooms(p);
     go_down(p);
     redis_link_restart(p->store->link, "declared dead: another name");
     choose_name(p);
@@ -190,6 +223,7 @@ static void undo_former(struct presence *p)
 {
     if (!p->former[0] || undo_is_busy(&p->undo))
         return;
+    tell_former_rooms(p);
     undo_start(&p->undo, p->former, 0);
     p->former[0] = '\0';
 }
@@ -406,6 +440,7 @@ void presence_bury(struct presence *p, redis_reply_fn on_done, void *data)
 void presence_close(struct presence *p)
 {
     p->is_closing = true;
+    strbuf_deinit(&p->former_rooms);
     undo_close(&p->undo);
     uv_close((uv_handle_t *)&p->beat, NULL);
     uv_close((uv_handle_t *)&p->tick, NULL);

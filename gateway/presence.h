@@ -60,9 +60,11 @@ struct presence {
     struct undo undo;       /* of dead nodes */
     uint64_t unstuck_ms;
     char former[STORE_NODE_MAX]; /* a name that is to be undone; empty: none */
-    bool has_canary;             /* one came back since the links are up */
-    bool is_known;               /* Redis has a heartbeat under this name */
-    bool is_beating;             /* one is in flight */
+    struct strbuf
+        former_rooms; /* where it may be in: a byte for the length, the name */
+    bool has_canary;  /* one came back since the links are up */
+    bool is_known;    /* Redis has a heartbeat under this name */
+    bool is_beating;  /* one is in flight */
     bool is_up, is_draining, is_closing;
     _Atomic int *state; /* enum presence_state, for the ops thread; borrowed */
 };

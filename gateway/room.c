@@ -227,9 +227,15 @@ bool room_is_ready(const struct room *room)
            !room->needs_sync && !room->is_calling;
 }
 
-void room_needs_sync(struct room *room)
+void room_doubt(struct room *room)
 {
     room->needs_sync = true;
+    room->is_registered = false; /* a Redis that lost the room lost that too */
+}
+
+void room_needs_sync(struct room *room)
+{
+    room_doubt(room);
     room_pump(room);
 }
 
@@ -328,7 +334,7 @@ void room_on_left(struct room *room, struct room_user *user, bool ok)
     if (user->members == 0 && user->joins_in_flight == 0)
         free_user(user);
     if (!ok)
-        room->needs_sync = true;
+        room_doubt(room);
     room_release(room);
 }
 
@@ -436,7 +442,7 @@ static bool settle(struct room *room, struct member *member, enum proto_error er
 {
     if (error == PROTO_OK && strcmp(room->epoch, joined->epoch) != 0) {
         /* Redis made the room anew: first those who are in must learn it. */
-        room->needs_sync = true;
+        room_doubt(room);
         if (member && !member->has_ack) {
             room_join_again(member);
             return false;
@@ -484,7 +490,7 @@ void room_on_joined(struct join *join, enum proto_error error,
 void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
 {
     if (!ok) {
-        room->needs_sync = true;
+        room_doubt(room);
         on_called(room, false);
         return;
     }
@@ -495,15 +501,14 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
 
 static void on_lost(struct room *room)
 {
-    room->is_registered = false;
-    room->needs_sync = true;
+    room_doubt(room);
     fail_waiting(room);
 }
 
 static void on_renamed(struct room *room)
 {
-    room->is_registered = room->may_be_known = false;
-    room->needs_sync = true;
+    room->may_be_known = false;
+    room_doubt(room);
 }
 
 static void unstick(struct room *room)

@@ -211,8 +211,9 @@ void room_pump(struct room *room);
 /* Whether scripts about its members may run. */
 bool room_is_ready(const struct room *room);
 
-/* Something is not as believed: compare with Redis. */
+/* Something is not as believed: compare with Redis, now, or with the next room_pump. */
 void room_needs_sync(struct room *room);
+void room_doubt(struct room *room);
 
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);

@@ -6,7 +6,8 @@
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:DEAD:claim   string   the claimant; a hint that expires
 -- ARGV[1]  dead                 the node
--- ARGV[2]  lease_ms             a node silent for so long is dead
+-- ARGV[2]  lease_ms             a node silent for so long is dead; 0: the claimant's own
+--          former name, which Redis may have lost
 -- ARGV[3]  claimant             the node that undoes it
 -- ARGV[4]  claim_ms             how long the claim lives
 -- Returns  1: go on; 0: it is alive, gone, or another node is at it
@@ -17,7 +18,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
 
-if not heard or tonumber(heard) > now - ARGV[2] then
+if heard and tonumber(heard) > now - ARGV[2] or not heard and ARGV[2] ~= '0' then
     return 0
 end
 local holder = redis.call('GET', KEYS[2])

@@ -408,6 +408,13 @@ static void a_name_of_ones_own_is_claimed_at_once(void **state)
     assert_string_equal(claim("dead's new name", 0, 60000), "1");
 }
 
+/* It was lost with everything else, and then had members again. */
+static void a_name_of_ones_own_that_redis_lost_is_claimed_too(void **state)
+{
+    (void)state;
+    assert_string_equal(claim("dead's new name", 0, 60000), "1");
+}
+
 static bool is_unclaimed(void *data)
 {
     (void)data;
@@ -566,6 +573,7 @@ int main(void)
         TEST(a_node_that_came_back_is_not_claimed),
         TEST(a_node_that_is_buried_is_not_claimed),
         TEST(a_name_of_ones_own_is_claimed_at_once),
+        TEST(a_name_of_ones_own_that_redis_lost_is_claimed_too),
         TEST(a_claim_is_a_hint_that_expires),
         TEST(a_node_is_buried_once_nothing_is_left_of_it),
         TEST(two_claimants_undo_each_member_once),
