@@ -33,3 +33,12 @@ endfunction()
 add_tests(unit 60 1)
 add_tests(lua 120 1)
 add_tests(integration 300 2)
+# A test of tests/faults waits more than it computes, so that two may run side by side.
+add_tests(faults 300 1)
+
+# What makes a gateway believe in another clock and another pid.
+add_library(odd_process MODULE "${PROJECT_SOURCE_DIR}/tests/faults/odd_process.c")
+target_compile_options(odd_process PRIVATE ${warnings} -fno-sanitize=all)
+target_link_options(odd_process PRIVATE -fno-sanitize=all)
+set_target_properties(odd_process PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

@@ -2,6 +2,7 @@
 #include "tests/support/fleet.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -74,6 +75,23 @@ void fleet_kill_redis(struct fleet *fleet)
     process_kill(&fleet->redis);
 }
 
+static int remove_one(const char *path, const struct stat *what, int kind,
+                      struct FTW *where)
+{
+    (void)what;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+void fleet_forget_redis(struct fleet *fleet)
+{
+    char *kept = print("%s/appendonlydir", fleet->dir);
+
+    nftw(kept, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(kept);
+}
+
 void fleet_restart_redis(struct fleet *fleet)
 {
     fleet_kill_redis(fleet);
@@ -117,11 +135,16 @@ static void launch(struct fleet_gateway *g)
     free(path);
 }
 
-void fleet_start_gateway(struct fleet *fleet, unsigned index)
+void fleet_launch_gateway(struct fleet *fleet, unsigned index)
 {
     assert_true(fleet->gateways[index].down);
     fleet->gateways[index].down = false;
     launch(&fleet->gateways[index]);
+}
+
+void fleet_start_gateway(struct fleet *fleet, unsigned index)
+{
+    fleet_launch_gateway(fleet, index);
     fleet_wait_ready(fleet, index);
 }
 
@@ -229,6 +252,7 @@ int fleet_stop(struct fleet *fleet)
         exit(EXIT_FAILURE);
     for (unsigned i = 0; i < fleet->count; i++)
         free_gateway(&fleet->gateways[i]);
+    fleet_forget_redis(fleet);
     unlink(fleet->redis_log_path);
     free(fleet->redis_log_path);
     rmdir(fleet->dir);

@@ -72,6 +72,9 @@ unsigned fleet_add(struct fleet *fleet, const char *const *settings);
 /* Starts one that has ended again, as it was, and waits until it is ready. */
 void fleet_start_gateway(struct fleet *fleet, unsigned index);
 
+/* The same without waiting. */
+void fleet_launch_gateway(struct fleet *fleet, unsigned index);
+
 /* SIGTERM, and exit 0 is asserted. */
 void fleet_stop_gateway(struct fleet *fleet, unsigned index);
 
@@ -82,12 +85,15 @@ void fleet_kill_gateway(struct fleet *fleet, unsigned index);
 void fleet_wait_ready(struct fleet *fleet, unsigned index);
 void fleet_wait_all_ready(struct fleet *fleet);
 
-/* Redis: SIGKILL (its data is gone); start on the same port with the same arguments.
+/* Redis: SIGKILL (its data is gone, unless `redis_args` have it kept); start on the same port with the same arguments.
  * fleet_restart_redis is both; the gateways notice by themselves, wait for what the test
  * is about. */
 void fleet_kill_redis(struct fleet *fleet);
 void fleet_start_redis(struct fleet *fleet);
 void fleet_restart_redis(struct fleet *fleet);
+
+/* Removes what a Redis that is down has kept. */
+void fleet_forget_redis(struct fleet *fleet);
 
 /* Whether the gateway's log has a line with `text` in it. */
 bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text);

@@ -1,0 +1,51 @@
+/* odd_process.c - put before a gateway (LD_PRELOAD), makes it believe in another clock and
+ * another pid: ODD_CLOCK_MS is added to the time of day, ODD_PID is the pid.
+ */
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static long number_of(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text ? atol(text) : 0;
+}
+
+pid_t getpid(void)
+{
+    long pid = number_of("ODD_PID");
+
+    return pid ? (pid_t)pid : (pid_t)syscall(SYS_getpid);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    long rc = syscall(SYS_clock_gettime, clock, out);
+
+    if (rc == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        out->tv_sec += number_of("ODD_CLOCK_MS") / 1000;
+    return (int)rc;
+}
+
+int gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+    struct timespec now;
+
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *out = (struct timeval){now.tv_sec, now.tv_nsec / 1000};
+    return 0;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out)
+        *out = now.tv_sec;
+    return now.tv_sec;
+}

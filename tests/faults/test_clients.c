@@ -1,0 +1,7 @@
+/* test_clients.c - deploys, and clients that do not read or come all at once. */
+#include "tests/support/faults.h"
+
+int main(void)
+{
+    return faults_run(FAULTS_CLIENTS);
+}

@@ -1,0 +1,7 @@
+/* test_gateways.c - gateways die, sleep and come back. */
+#include "tests/support/faults.h"
+
+int main(void)
+{
+    return faults_run(FAULTS_GATEWAYS);
+}

@@ -1,0 +1,7 @@
+/* test_links.c - the connections between gateways and Redis are cut, slow or deaf. */
+#include "tests/support/faults.h"
+
+int main(void)
+{
+    return faults_run(FAULTS_LINKS);
+}

@@ -1,0 +1,7 @@
+/* test_redis.c - what Redis does: it dies, is emptied, refuses. */
+#include "tests/support/faults.h"
+
+int main(void)
+{
+    return faults_run(FAULTS_REDIS);
+}
