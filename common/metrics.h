@@ -37,6 +37,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, resets_total, "Rooms made anew because Redis lost them")       \
     X(GATEWAY, counter, backfilled_messages_total,                                     \
       "Messages read from the history because their notice did not come")              \
+    X(GATEWAY, counter, history_reads_total,                                           \
+      "History reads sent to Redis for clients")                                       \
+    X(GATEWAY, counter, history_shared_total,                                          \
+      "History reads for clients that needed no call to Redis")                        \
     X(GATEWAY, counter, rooms_expired_total, "Empty rooms whose time was over")        \
     X(GATEWAY, counter, members_expired_total,                                         \
       "Members of dead nodes that were undone")                                        \

@@ -104,7 +104,7 @@ static void take_lines(struct room *room, const char *at, const char *end)
     for (; at < end; at = line_end(at, end) + 1) {
         const char *stop = line_end(at, end);
 
-        if (stop == end || !list_is_empty(&room->followers))
+        if (stop == end || !list_is_empty(&room->followers) || room->ring_is_kept)
             keep_last(room, frame_new_text(at, (size_t)(stop - at)));
     }
 }
@@ -531,6 +531,7 @@ void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms
 
 static void on_adopted(struct room *room)
 {
+    follow_drop_ring(room); /* of another epoch */
     if (strcmp(room->heard_epoch, room->epoch) == 0 && room->heard > room->seq)
         start_backfill(room);
 }
@@ -546,14 +547,14 @@ static void on_synced(struct room *room, const struct room_joined *state)
 
 static void on_member_gone(struct room *room)
 {
-    if (list_is_empty(&room->followers))
-        follow_drop_ring(room);
+    follow_drop_idle_ring(room);
     drop_recent(room);
 }
 
 static void on_freed(struct room *room)
 {
     on_member_gone(room);
+    follow_drop_ring(room);
     forget_last(room);
 }
 

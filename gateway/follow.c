@@ -18,17 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/proto.h"
 #include "common/xalloc.h"
 #include "gateway/room.h"
 
 enum {
     RING_MAX_FRAMES = 1024,
     RING_MAX_BYTES = 1024 * 1024,
+    BATCH_MAX_BYTES = PROTO_BATCH_BYTES - 2048, /* without what stands around it */
 };
 
 /* ---- the ring: frames of the messages room->seq - ring_count + 1 to room->seq ---- */
 
-static struct frame **ring_at(struct room *room, uint32_t i)
+static struct frame **ring_at(const struct room *room, uint32_t i)
 {
     return &room->ring[(room->ring_head + i) & (room->ring_cap - 1)];
 }
@@ -38,6 +40,9 @@ static void ring_drop_oldest(struct room *room)
     struct frame *oldest = *ring_at(room, 0);
 
     room->ring_bytes -= frame_len(oldest);
+    room->rooms->ring_bytes -= frame_len(oldest);
+    if (room->ring_count <= room->rooms->history_limit)
+        room->ring_is_whole = false;
     frame_unref(oldest);
     room->ring_head = (room->ring_head + 1) & (room->ring_cap - 1);
     room->ring_count--;
@@ -63,6 +68,20 @@ void follow_drop_ring(struct room *room)
     free(room->ring);
     room->ring = NULL;
     room->ring_cap = room->ring_head = 0;
+    room->ring_is_whole = false;
+    room->ring_drops++;
+}
+
+void follow_drop_idle_ring(struct room *room)
+{
+    if (list_is_empty(&room->followers) && !room->ring_is_kept)
+        follow_drop_ring(room);
+}
+
+void follow_keep_ring(struct room *room, bool keep)
+{
+    room->ring_is_kept = keep;
+    follow_drop_idle_ring(room);
 }
 
 /* Whether the ring holds message `seq`. */
@@ -80,8 +99,7 @@ static void go_live(struct member *member)
     list_remove(&member->link);
     list_add(&room->live, &member->link);
     member->state = MEMBER_LIVE;
-    if (list_is_empty(&room->followers))
-        follow_drop_ring(room);
+    follow_drop_idle_ring(room);
 }
 
 /* From the ring as far as the client takes it. */
@@ -98,6 +116,70 @@ static void give_from_ring(struct member *member)
         metric_add(&room->rooms->metrics->deliveries_total, 1);
         member->cursor++;
     }
+}
+
+/* ---- the ring instead of Redis ---- */
+
+static void ring_add(struct room *room, struct frame *frame)
+{
+    if (room->ring_count == room->ring_cap && room->ring_cap < RING_MAX_FRAMES)
+        ring_grow(room);
+    while (room->ring_count > 0 &&
+           (room->ring_count == room->ring_cap || room->ring_bytes > RING_MAX_BYTES))
+        ring_drop_oldest(room);
+    *ring_at(room, room->ring_count++) = frame;
+    room->ring_bytes += frame_len(frame);
+    room->rooms->ring_bytes += frame_len(frame);
+}
+
+void follow_fill_ring(struct room *room, const struct follow_history *h)
+{
+    uint64_t next = room->seq - room->ring_count + 1; /* the oldest that is there */
+    struct frame **old = room->ring;
+    uint32_t count = room->ring_count, head = room->ring_head, cap = room->ring_cap;
+
+    if (strcmp(h->epoch, room->epoch) != 0 || h->seq + 1 < next || h->first > next)
+        return;
+    room->ring = NULL;
+    room->ring_head = room->ring_count = room->ring_cap = 0;
+    room->rooms->ring_bytes -= room->ring_bytes;
+    room->ring_bytes = 0;
+    room->ring_is_whole = h->first == h->oldest;
+    for (size_t i = 0; i < h->count && h->first + i < next; i++)
+        ring_add(room, frame_new_text(h->lines[i].base, h->lines[i].len));
+    for (uint32_t i = 0; i < count; i++)
+        ring_add(room, old[(head + i) & (cap - 1)]);
+    free(old);
+}
+
+bool follow_read_ring(const struct room *room, uint64_t after, struct json_text *lines,
+                      struct follow_history *out)
+{
+    uint64_t limit = room->rooms->history_limit, seq;
+    uint64_t held = room->ring_count < limit ? room->ring_count : limit;
+    uint64_t oldest = room->seq - held + 1;
+    size_t bytes = 0;
+
+    if (!room->epoch[0] || after > room->seq ||
+        (after + 1 < oldest && !room->ring_is_whole))
+        return false;
+    seq = after + 1 < oldest ? oldest : after + 1;
+    *out = (struct follow_history){.epoch = room->epoch,
+                                   .seq = room->seq,
+                                   .oldest = oldest,
+                                   .first = seq,
+                                   .lines = lines};
+    for (; lines && seq <= room->seq && out->count < PROTO_BATCH_MESSAGES; seq++) {
+        uint32_t at = (uint32_t)(seq + room->ring_count - room->seq - 1);
+        struct json_text *line = &lines[out->count];
+
+        line->base = frame_text(*ring_at(room, at), &line->len);
+        bytes += line->len + 1;
+        if (out->count > 0 && bytes > BATCH_MAX_BYTES)
+            break;
+        out->count++;
+    }
+    return true;
 }
 
 static void start_read(struct member *member)
@@ -247,15 +329,8 @@ void follow_on_failed(struct member *member)
 
 void follow_on_message(struct room *room, struct frame *frame)
 {
-    if (list_is_empty(&room->followers))
-        return;
-    if (room->ring_count == room->ring_cap && room->ring_cap < RING_MAX_FRAMES)
-        ring_grow(room);
-    while (room->ring_count > 0 &&
-           (room->ring_count == room->ring_cap || room->ring_bytes > RING_MAX_BYTES))
-        ring_drop_oldest(room);
-    *ring_at(room, room->ring_count++) = frame_ref(frame);
-    room->ring_bytes += frame_len(frame);
+    if (!list_is_empty(&room->followers) || room->ring_is_kept)
+        ring_add(room, frame_ref(frame));
 }
 
 void follow_all(struct room *room)
@@ -268,8 +343,7 @@ void follow_all(struct room *room)
  * brings may be from before the deletion. */
 void follow_on_deleted(struct room *room, uint64_t seq)
 {
-    if (ring_has(room, seq))
-        follow_drop_ring(room);
+    follow_drop_ring(room);
     list_each(link, &room->followers) {
         struct member *member = list_entry(link, struct member, link);
 

@@ -63,7 +63,20 @@ void follow_on_deleted(struct room *room, uint64_t seq);
 /* The room was made anew: everybody is where it is now. */
 void follow_on_reset(struct room *room);
 
-/* Frees the ring. */
+/* Empties and frees the ring; or only if nobody needs it. */
 void follow_drop_ring(struct room *room);
+void follow_drop_idle_ring(struct room *room);
+
+/* Keeps a ring of the room's messages from now on although nobody follows, or not any
+ * more. */
+void follow_keep_ring(struct room *room, bool keep);
+
+/* Puts what was read of the history in front of what the ring holds. */
+void follow_fill_ring(struct room *room, const struct follow_history *history);
+
+/* What a read of the history behind `after` would give, from the ring; false: it does not
+ * tell. `lines` has room for PROTO_BATCH_MESSAGES; NULL: none are given. */
+bool follow_read_ring(const struct room *room, uint64_t after, struct json_text *lines,
+                      struct follow_history *out);
 
 #endif

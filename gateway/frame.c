@@ -122,6 +122,14 @@ size_t frame_len(const struct frame *f)
     return f->len;
 }
 
+const char *frame_text(const struct frame *f, size_t *len)
+{
+    size_t header = f->bytes[1] < 126 ? 2 : f->bytes[1] == 126 ? 4 : 10;
+
+    *len = f->len - header;
+    return (const char *)f->bytes + header;
+}
+
 bool frame_is_text(const struct frame *f, const char *text, size_t len)
 {
     size_t header = len < 126 ? 2 : len <= 0xffff ? 4 : 10;

@@ -44,7 +44,9 @@ void frame_unref(struct frame *f);
 uv_buf_t frame_bytes(const struct frame *f);
 size_t frame_len(const struct frame *f);
 
-/* Whether its payload is `text`. Not for frame_new_raw. */
+/* Of one text message, not of frame_new_raw: its payload, borrowed; whether that is
+ * `text`. */
+const char *frame_text(const struct frame *f, size_t *len);
 bool frame_is_text(const struct frame *f, const char *text, size_t len);
 
 #endif

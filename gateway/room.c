@@ -32,11 +32,12 @@ static void detach(struct member *member);
 static void on_alone(struct room_user *user, uint64_t now_ms);
 
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
-                struct metrics *metrics, uint64_t grace_ms)
+                struct metrics *metrics, const struct config *config)
 {
     rooms->hooks = *hooks;
     rooms->metrics = metrics;
-    rooms->grace_ms = grace_ms;
+    rooms->grace_ms = (uint64_t)config->presence_grace_ms;
+    rooms->history_limit = (uint64_t)config->history_limit;
     list_init(&rooms->grace);
 }
 
@@ -101,6 +102,8 @@ static void free_room(struct room *room)
     room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
     list_remove(&room->renew);
     list_remove(&room->outbox_dirty);
+    if (room->replay)
+        room->rooms->watch.on_replay_lost(room);
     room->rooms->watch.on_freed(room);
     map_deinit(&room->users);
     strbuf_deinit(&room->message_head);

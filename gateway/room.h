@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/config.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "common/metrics.h"
@@ -24,6 +25,7 @@ struct bus_op;
 struct follow_batch;
 struct join;
 struct member;
+struct replay;
 struct room;
 struct rooms;
 
@@ -119,6 +121,11 @@ struct room {
     struct frame **ring; /* the messages up to seq, follow.h */
     uint32_t ring_head, ring_count, ring_cap;
     size_t ring_bytes;
+    uint32_t ring_drops;     /* how often it was emptied */
+    bool ring_is_whole;      /* it holds all that Redis holds */
+    bool ring_is_kept;       /* also when nobody follows */
+    struct replay *replay;   /* replay.h; NULL: none */
+    uint64_t replay_read_ms; /* the last history read for a client; 0: none yet */
     struct list outbox, outbox_dirty; /* outbox.h */
     bool outbox_busy;
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
@@ -146,6 +153,7 @@ struct room_watch {
     void (*on_synced)(struct room *room, const struct room_joined *state);
     void (*on_acked)(struct member *member); /* its client has the join_ack */
     void (*on_member_gone)(struct room *room);
+    void (*on_replay_lost)(struct room *room); /* it is freed; set by replay_init */
     void (*on_freed)(struct room *room);
 };
 
@@ -156,8 +164,10 @@ struct rooms {
     struct room_watch watch;
     struct metrics *metrics;
     uint64_t grace_ms;
-    bool is_up;     /* Redis can be asked; else nothing is pumped */
-    bool has_stuck; /* some room is stuck */
+    uint64_t history_limit;
+    size_t ring_bytes; /* of all rings */
+    bool is_up;        /* Redis can be asked; else nothing is pumped */
+    bool has_stuck;    /* some room is stuck */
 };
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
@@ -169,7 +179,7 @@ struct join {
 };
 
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
-                struct metrics *metrics, uint64_t grace_ms);
+                struct metrics *metrics, const struct config *config);
 
 /* Frees all rooms, which must have neither members nor calls in flight. */
 void rooms_deinit(struct rooms *rooms);

@@ -5,7 +5,7 @@
  *                            session_go_on <- session_end <----+
  *
  *     a join, once Redis has taken it:
- *     session_on_joined -> follow_start -> start_read -> take_slot -> store_history
+ *     session_on_joined -> follow_start -> start_read -> take_slot -> replay_read
  *                             ^                                           |
  *                             +---------- on_history <--------------------+
  *                             -> give_batch: join_ack, history_batch
@@ -482,8 +482,7 @@ static bool start_read(struct member *member, uint64_t after)
     read = pool_alloc(sizeof(*read));
     *read = (struct history_read){session, m};
     m->read = read;
-    store_history(&session->env->store, member->room, after, 0, PROTO_BATCH_MESSAGES,
-                  on_history, read);
+    replay_read(&session->env->replays, member->room, after, on_history, read);
     return true;
 }
 

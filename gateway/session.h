@@ -20,6 +20,7 @@
 #include "gateway/follow.h"
 #include "gateway/limit.h"
 #include "gateway/outbox.h"
+#include "gateway/replay.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
 
@@ -32,6 +33,7 @@ struct session_env {
     struct rooms rooms;
     struct store store;
     struct outbox outbox;
+    struct replays replays;
     struct list dead_memberships, dead_sessions; /* freed at the end of the turn */
     struct list resuming;                        /* sessions that are read again then */
     struct strbuf reply;                         /* scratch for one answer or event */

@@ -385,6 +385,7 @@ static void on_turn_end(uv_prepare_t *prepare)
     presence_check_lease(&w->presence);
     session_end_turn(&w->env);
     store_run_failed(&w->env.store);
+    replay_run(&w->env.replays);
     index_flush(&w->index_of_rooms, uv_now(&w->loop));
     outbox_flush(&w->env.outbox, uv_now(&w->loop));
 }
@@ -452,9 +453,9 @@ static void open_parts(struct worker *w)
     store_init(&w->env.store, w->link, w->config);
     w->env.store.owner = w;
     w->env.store.on_touched = on_touched;
-    rooms_init(&w->env.rooms, &room_hooks, &w->metrics,
-               (uint64_t)w->config->presence_grace_ms);
+    rooms_init(&w->env.rooms, &room_hooks, &w->metrics, w->config);
     deliver_init(&w->env.rooms);
+    replay_init(&w->env.replays, &w->env.store, &w->env.rooms, &w->loop);
     outbox_init(&w->env.outbox, &w->env.store);
     index_init(&w->index_of_rooms, &w->env.store, &w->metrics);
     bus_open(&w->bus, &w->loop, w->config, &w->env.rooms, &w->metrics, w->bus_name,
@@ -500,6 +501,7 @@ static void run(void *arg)
     open_handles(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
+    replay_deinit(&w->env.replays);
     session_end_turn(&w->env);
     store_deinit(&w->env.store);
     session_end_turn(&w->env);

@@ -1,0 +1,266 @@
+/* test_storm.c - a crowd that is cut off and comes back at once costs Redis one or two
+ * history reads a room and gateway, not one a client, and misses nothing.
+ *
+ * Redis is asked how often its lists were read: history.lua reads a short history with one
+ * LRANGE, and nothing else does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "client/chat_client.h"
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/loop.h"
+#include "tests/support/redis_cmd.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CLIENTS = 600 };
+#else
+enum { CLIENTS = 10000 };
+#endif
+
+enum {
+    ROOMS = 5,
+    GATEWAYS = 2,
+    BEFORE = 40, /* messages a room before the storm */
+    AWAY = 10,   /* and while everybody is away */
+    AFTER = 5,
+    READS =
+        3, /* of a room by a gateway: the first one, the shared one, and one to spare */
+    SPARE_FDS = 200,
+    PATIENCE_MS = 200000
+};
+
+struct guest {
+    struct chat_client *client;
+    char room[32], user[16];
+    uint64_t seq; /* of the last message */
+};
+
+static struct fleet fleet;
+static struct guest guests[CLIENTS];
+static uv_loop_t loop;
+static uint64_t wanted; /* the number that everybody is to arrive at */
+static unsigned closed;
+
+static void on_message(void *owner, const struct chat_message *message)
+{
+    struct guest *guest = owner;
+
+    if (message->seq != guest->seq + 1)
+        fail_msg("%s got %llu behind %llu", guest->user,
+                 (unsigned long long)message->seq, (unsigned long long)guest->seq);
+    guest->seq = message->seq;
+}
+
+static void on_event(void *owner, struct json_text type, struct json_text event)
+{
+    const struct guest *guest = owner;
+
+    if (strncmp(type.base, "\"error\"", 7) == 0 ||
+        strncmp(type.base, "\"gap\"", 5) == 0)
+        fail_msg("%s got %.*s", guest->user, (int)event.len, event.base);
+}
+
+static void on_closed(void *owner)
+{
+    ((struct guest *)owner)->client = NULL;
+    closed++;
+}
+
+static void open_guest(unsigned i)
+{
+    struct guest *guest = &guests[i];
+    struct chat_address addresses[GATEWAYS];
+
+    for (int g = 0; g < GATEWAYS; g++)
+        addresses[g] = (struct chat_address){"127.0.0.1", fleet.gateways[g].port};
+    snprintf(guest->room, sizeof(guest->room), "storm-%u", i % ROOMS);
+    snprintf(guest->user, sizeof(guest->user), "u%u", i);
+    guest->client = chat_client_open(&loop, &(struct chat_client_opts){
+                                                .addresses = addresses,
+                                                .count = GATEWAYS,
+                                                .first = i / ROOMS % GATEWAYS,
+                                                .pause_least_ms = 200,
+                                                .pause_most_ms = 2000,
+                                                .silence_ms = 60000,
+                                                .owner = guest,
+                                                .on_message = on_message,
+                                                .on_event = on_event,
+                                                .on_closed = on_closed,
+                                            });
+    chat_client_join(guest->client, guest->room, guest->user);
+}
+
+static bool all_have_all(void *data)
+{
+    (void)data;
+    for (int i = 0; i < CLIENTS; i++)
+        if (guests[i].seq != wanted ||
+            !chat_client_is_live(guests[i].client, guests[i].room))
+            return false;
+    return true;
+}
+
+static bool are_away(void *data)
+{
+    (void)data;
+    for (int i = 0; i < CLIENTS; i++)
+        if (chat_client_is_live(guests[i].client, guests[i].room))
+            return false;
+    return true;
+}
+
+/* In each room, by somebody on the first gateway. */
+static void say(struct chat *chat, int count)
+{
+    for (int i = 0; i < count; i++)
+        for (int r = 0; r < ROOMS; r++) {
+            char room[32];
+
+            snprintf(room, sizeof(room), "storm-%d", r);
+            chat_say(chat, room, "x");
+        }
+    wanted += (uint64_t)count;
+}
+
+/* Calls of a command since Redis was started. */
+static long long calls_of(const char *command)
+{
+    char *stats = redis_cmd_text(fleet.redis_port, "INFO commandstats"), field[64];
+    const char *at;
+    long long calls;
+
+    snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
+    at = strstr(stats, field);
+    calls = at ? atoll(at + strlen(field)) : 0;
+    free(stats);
+    return calls;
+}
+
+static bool all_are_closed(void *data)
+{
+    (void)data;
+    return closed == CLIENTS;
+}
+
+static void a_crowd_that_comes_back_at_once_shares_its_history_reads(void **state)
+{
+    struct chat *speaker = chat_open(fleet.gateways[0].port);
+    long long reads;
+
+    (void)state;
+    for (int r = 0; r < ROOMS; r++) {
+        char room[32];
+
+        snprintf(room, sizeof(room), "storm-%d", r);
+        chat_join(speaker, room, "speaker");
+    }
+    say(speaker, BEFORE);
+    uv_loop_init(&loop);
+    reads = calls_of("lrange");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        open_guest(i);
+    assert_true(loop_run_until(&loop, all_have_all, NULL, PATIENCE_MS));
+    print_message("  %d clients come: %lld reads\n", CLIENTS,
+                  calls_of("lrange") - reads);
+    assert_in_range(calls_of("lrange") - reads, 0, READS * ROOMS * GATEWAYS);
+
+    reads = calls_of("lrange");
+    for (unsigned i = 0; i < CLIENTS; i++)
+        chat_client_cut(guests[i].client);
+    assert_true(loop_run_until(&loop, are_away, NULL, PATIENCE_MS));
+    say(speaker, AWAY);
+    assert_true(loop_run_until(&loop, all_have_all, NULL, PATIENCE_MS));
+    print_message("  %d clients come back: %lld reads\n", CLIENTS,
+                  calls_of("lrange") - reads);
+    assert_in_range(calls_of("lrange") - reads, 0, READS * ROOMS * GATEWAYS);
+
+    say(speaker, AFTER);
+    assert_true(loop_run_until(&loop, all_have_all, NULL, PATIENCE_MS));
+    for (unsigned i = 0; i < CLIENTS; i++)
+        chat_client_close(guests[i].client);
+    assert_true(loop_run_until(&loop, all_are_closed, NULL, PATIENCE_MS));
+    loop_close(&loop);
+    chat_close(speaker);
+}
+
+/* Joins as somebody new and looks at the first message of the history. */
+static bool is_first_deleted(const char *user)
+{
+    struct chat *chat = chat_open(fleet.gateways[0].port);
+    bool deleted;
+
+    chat_send(chat, "{\"type\":\"join\",\"room\":\"edited\",\"user\":\"%s\"}", user);
+    chat_expect_skipping(chat, "history_batch");
+    assert_int_equal(chat_get_count(chat, "messages"), 2);
+    deleted = chat_has(chat, "messages.0.deleted");
+    chat_close(chat);
+    return deleted;
+}
+
+static void a_deleted_message_is_not_shared(void **state)
+{
+    static const char tombstone[] = "{\"type\":\"message\",\"room\":\"edited\","
+                                    "\"seq\":1,\"deleted\":true,\"ts\":1}";
+    struct chat *ann = chat_open(fleet.gateways[0].port);
+    char notice[256];
+
+    (void)state;
+    chat_join(ann, "edited", "ann");
+    snprintf(notice, sizeof(notice),
+             "1 %s 1000 deleted 1 1 -\n"
+             "{\"type\":\"message_deleted\",\"room\":\"edited\",\"seq\":1}",
+             chat_get_text(ann, "epoch"));
+    chat_say(ann, "edited", "x");
+    chat_say(ann, "edited", "y");
+    assert_false(is_first_deleted("bob"));
+    assert_false(is_first_deleted("eve")); /* now the ring answers */
+    redis_cmd(fleet.redis_port, "LSET %s 0 %s", "rc:{edited}:history", tombstone);
+    redis_cmd(fleet.redis_port, "PUBLISH %s %s", "rc:{edited}:events", notice);
+    chat_expect_skipping(ann, "message_deleted");
+    assert_true(is_first_deleted("joe"));
+    chat_close(ann);
+}
+
+static void raise_fd_limit(void)
+{
+    struct rlimit files;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < CLIENTS + SPARE_FDS)
+        fail_msg("%d file descriptors are not enough", (int)files.rlim_cur);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    raise_fd_limit();
+    return fleet_start(&fleet, &(struct fleet_opts){.gateways = GATEWAYS});
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return fleet_stop(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_crowd_that_comes_back_at_once_shares_its_history_reads),
+        cmocka_unit_test(a_deleted_message_is_not_shared),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
