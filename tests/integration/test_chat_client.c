@@ -1,0 +1,369 @@
+/* test_chat_client.c - whoever uses chat_client sees an unbroken conversation: over cuts,
+ * gateways that are killed, stopped or drained, and a Redis that is away.
+ *
+ * Ann talks, bob listens; both stand on one loop. Ann's messages are numbered by their
+ * texts, and bob must get each once and in order.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "client/chat_client.h"
+#include "tests/support/fleet.h"
+#include "tests/support/loop.h"
+#include "tests/support/redis_cmd.h"
+
+enum { GATEWAYS = 2, MESSAGES = 300, WINDOW = 8, PATIENCE_MS = 60000 };
+
+struct person {
+    struct chat_client *client;
+    const char *room;
+    uint64_t said, acked;  /* messages */
+    uint64_t heard;        /* of ann's messages, as their texts tell */
+    uint64_t last_seq;     /* of an ack */
+    unsigned opened;       /* connections */
+    unsigned again;        /* messages that had to be sent again */
+    unsigned left, errors; /* events */
+    const char *refusal;   /* of the last message that was not taken */
+    bool closed;
+};
+
+static struct fleet fleet;
+static uv_loop_t loop;
+
+static void on_state(void *owner, enum chat_client_state state, const char *why)
+{
+    struct person *person = owner;
+
+    (void)why;
+    person->opened += state == CHAT_CLIENT_OPEN;
+}
+
+static void on_message(void *owner, const struct chat_message *message)
+{
+    static const char mark[] = "\"text\":\"";
+    struct person *person = owner;
+    const char *text =
+        memmem(message->event.base, message->event.len, mark, sizeof(mark) - 1);
+
+    assert_non_null(text);
+    assert_int_equal(strtoull(text + sizeof(mark) - 1, NULL, 10), person->heard + 1);
+    person->heard++;
+}
+
+static bool is_type(struct json_text type, const char *word)
+{
+    return type.len == strlen(word) + 2 &&
+           memcmp(type.base + 1, word, strlen(word)) == 0;
+}
+
+static void on_event(void *owner, struct json_text type, struct json_text event)
+{
+    struct person *person = owner;
+
+    (void)event;
+    person->left += is_type(type, "member_left");
+    person->errors += is_type(type, "error");
+    assert_false(is_type(type, "gap"));
+    assert_false(is_type(type, "reset"));
+}
+
+static void on_said(void *owner, const struct chat_said *said)
+{
+    struct person *person = owner;
+
+    person->refusal = said->error ? "refused" : NULL;
+    if (said->error)
+        return;
+    person->acked++;
+    person->again += said->times > 1;
+    person->last_seq = said->seq;
+}
+
+static void on_closed(void *owner)
+{
+    ((struct person *)owner)->closed = true;
+}
+
+static void come(struct person *person, const char *room, const char *user,
+                 unsigned gateway)
+{
+    struct chat_address addresses[GATEWAYS];
+
+    for (int g = 0; g < GATEWAYS; g++)
+        addresses[g] = (struct chat_address){"127.0.0.1", fleet.gateways[g].port};
+    *person = (struct person){.room = room};
+    person->client = chat_client_open(&loop, &(struct chat_client_opts){
+                                                 .addresses = addresses,
+                                                 .count = GATEWAYS,
+                                                 .first = gateway,
+                                                 .pause_least_ms = 20,
+                                                 .pause_most_ms = 200,
+                                                 .silence_ms = 1000,
+                                                 .owner = person,
+                                                 .on_state = on_state,
+                                                 .on_message = on_message,
+                                                 .on_event = on_event,
+                                                 .on_said = on_said,
+                                                 .on_closed = on_closed,
+                                             });
+    chat_client_join(person->client, room, user);
+}
+
+static bool is_in(void *data)
+{
+    struct person *person = data;
+
+    return chat_client_is_live(person->client, person->room);
+}
+
+static bool has_closed(void *data)
+{
+    return ((struct person *)data)->closed;
+}
+
+static void go(struct person *person)
+{
+    chat_client_close(person->client);
+    assert_true(loop_run_until(&loop, has_closed, person, PATIENCE_MS));
+}
+
+static void say_next(struct person *ann)
+{
+    char text[32];
+    int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)++ann->said);
+
+    assert_true(chat_client_say(ann->client, ann->room, text, (size_t)len) > 0);
+}
+
+struct talk {
+    struct person ann, bob;
+    uint64_t until;
+    void (*trouble)(struct talk *talk); /* each 20 messages */
+    uint64_t troubled;
+};
+
+/* Says more while it may, and makes trouble. */
+static bool is_over(void *data)
+{
+    struct talk *talk = data;
+
+    while (talk->ann.said < talk->until && talk->ann.said - talk->ann.acked < WINDOW)
+        say_next(&talk->ann);
+    if (talk->trouble && talk->ann.said / 20 > talk->troubled) {
+        talk->troubled = talk->ann.said / 20;
+        talk->trouble(talk);
+    }
+    return talk->ann.acked == talk->until && talk->bob.heard == talk->until &&
+           talk->ann.heard == talk->until;
+}
+
+static void begin_talk(struct talk *talk, const char *room)
+{
+    uv_loop_init(&loop);
+    come(&talk->ann, room, "ann", 0);
+    come(&talk->bob, room, "bob", 1);
+    assert_true(loop_run_until(&loop, is_in, &talk->ann, PATIENCE_MS));
+    assert_true(loop_run_until(&loop, is_in, &talk->bob, PATIENCE_MS));
+}
+
+static void go_on(struct talk *talk, uint64_t messages)
+{
+    talk->until += messages;
+    assert_true(loop_run_until(&loop, is_over, talk, PATIENCE_MS));
+    assert_int_equal(talk->ann.last_seq, talk->until); /* nothing is stored twice */
+}
+
+static void end_talk(struct talk *talk)
+{
+    go(&talk->ann);
+    go(&talk->bob);
+    loop_close(&loop);
+}
+
+static void cut_one(struct talk *talk)
+{
+    chat_client_cut(talk->troubled % 2 ? talk->ann.client : talk->bob.client);
+}
+
+static void a_conversation_goes_on_over_cuts(void **state)
+{
+    struct talk talk = {.trouble = cut_one};
+
+    (void)state;
+    begin_talk(&talk, "cuts");
+    go_on(&talk, MESSAGES);
+    assert_true(talk.ann.opened > 2 && talk.bob.opened > 2);
+    assert_true(talk.ann.again > 0);
+    assert_int_equal(talk.ann.left + talk.bob.left, 0);
+    end_talk(&talk);
+}
+
+static void a_conversation_goes_on_over_a_killed_gateway(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+
+    (void)state;
+    begin_talk(&talk, "kill");
+    go_on(&talk, 20);
+    say_next(&talk.ann); /* may be on its way when the gateway dies */
+    fleet_kill_gateway(&fleet, 0);
+    go_on(&talk, 20);
+    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    fleet_start_gateway(&fleet, 0);
+    fleet_kill_gateway(&fleet, 1);
+    go_on(&talk, 20);
+    assert_int_equal(chat_client_port(talk.bob.client), fleet.gateways[0].port);
+    fleet_start_gateway(&fleet, 1);
+    end_talk(&talk);
+}
+
+static void a_gateway_that_does_not_answer_is_given_up(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+
+    (void)state;
+    begin_talk(&talk, "silent");
+    go_on(&talk, 20);
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    go_on(&talk, 20);
+    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+    end_talk(&talk);
+    fleet_wait_all_ready(&fleet);
+}
+
+static bool is_down(void *data)
+{
+    return !process_is_running(data);
+}
+
+static void a_draining_gateway_is_left_at_the_time_it_tells(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+
+    (void)state;
+    begin_talk(&talk, "drain");
+    go_on(&talk, 20);
+    process_signal(&fleet.gateways[0].process, SIGTERM);
+    go_on(&talk, MESSAGES);
+    assert_true(
+        loop_run_until(&loop, is_down, &fleet.gateways[0].process, PATIENCE_MS));
+    assert_int_equal(fleet.gateways[0].process.status, 0);
+    fleet.gateways[0].down = true;
+    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    assert_int_equal(talk.bob.left, 0);
+    end_talk(&talk);
+    fleet_start_gateway(&fleet, 0);
+}
+
+static bool all_is_sent_again(void *data)
+{
+    struct talk *talk = data;
+
+    return talk->ann.errors > 0;
+}
+
+static void what_redis_did_not_take_is_said_again(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+
+    (void)state;
+    begin_talk(&talk, "again");
+    go_on(&talk, 20);
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 1");
+    say_next(&talk.ann);
+    assert_true(loop_run_until(&loop, all_is_sent_again, &talk, PATIENCE_MS));
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 0");
+    go_on(&talk, 20);
+    assert_true(talk.ann.again > 0);
+    end_talk(&talk);
+}
+
+static bool has_an_error(void *data)
+{
+    return ((struct person *)data)->errors > 0;
+}
+
+static void who_is_banned_is_not_in_and_does_not_try_again(void **state)
+{
+    struct person eve;
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "HSET rc:{shut}:bans eve 0");
+    uv_loop_init(&loop);
+    come(&eve, "shut", "eve", 0);
+    assert_true(chat_client_say(eve.client, "shut", "x", 1) > 0);
+    assert_int_equal(chat_client_say(eve.client, "elsewhere", "x", 1), 0);
+    assert_true(loop_run_until(&loop, has_an_error, &eve, PATIENCE_MS));
+    assert_non_null(eve.refusal);
+    assert_int_equal(chat_client_say(eve.client, "shut", "x", 1), 0);
+    go(&eve);
+    loop_close(&loop);
+}
+
+static bool has_opened(void *data)
+{
+    return ((struct person *)data)->opened > 0;
+}
+
+static void it_can_be_closed_at_each_step(void **state)
+{
+    struct person ann;
+
+    (void)state;
+    for (int step = 0; step < 4; step++) {
+        uv_loop_init(&loop);
+        come(&ann, "steps", "ann", 0);
+        if (step == 1)
+            uv_run(&loop, UV_RUN_NOWAIT);
+        else if (step == 2)
+            assert_true(loop_run_until(&loop, has_opened, &ann, PATIENCE_MS));
+        else if (step == 3)
+            assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+        if (step == 3)
+            chat_client_cut(ann.client);
+        chat_client_say(ann.client, "steps", "x", 1);
+        go(&ann);
+        loop_close(&loop);
+    }
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return fleet_start(&fleet, &(struct fleet_opts){
+                                   .gateways = GATEWAYS,
+                                   .settings = (const char *[]){
+                                       "ROOMCAST_LEASE_SECS=2", "ROOMCAST_DRAIN_SECS=4",
+                                       "ROOMCAST_PRESENCE_GRACE_MS=2000",
+                                       "ROOMCAST_HISTORY_LIMIT=1000", NULL}});
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return fleet_stop(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_conversation_goes_on_over_cuts),
+        cmocka_unit_test(a_conversation_goes_on_over_a_killed_gateway),
+        cmocka_unit_test(a_gateway_that_does_not_answer_is_given_up),
+        cmocka_unit_test(a_draining_gateway_is_left_at_the_time_it_tells),
+        cmocka_unit_test(what_redis_did_not_take_is_said_again),
+        cmocka_unit_test(who_is_banned_is_not_in_and_does_not_try_again),
+        cmocka_unit_test(it_can_be_closed_at_each_step),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
