@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/xalloc.h"
+#include "tests/support/json_path.h"
 #include "tests/support/wait.h"
 
 struct chat {
@@ -225,22 +226,7 @@ const char *chat_bytes(const struct chat *chat)
 
 static const cJSON *find(const struct chat *chat, const char *path)
 {
-    const cJSON *at = chat->json;
-    char name[64];
-
-    while (at && *path) {
-        size_t len = strcspn(path, ".");
-
-        assert_true(len < sizeof(name));
-        memcpy(name, path, len);
-        name[len] = '\0';
-        if (cJSON_IsArray(at))
-            at = cJSON_GetArrayItem(at, atoi(name));
-        else
-            at = cJSON_GetObjectItemCaseSensitive(at, name);
-        path += len + (path[len] == '.');
-    }
-    return at;
+    return json_path_find(chat->json, path);
 }
 
 static const cJSON *find_or_fail(const struct chat *chat, const char *path, bool right,

@@ -17,17 +17,27 @@ extern char **environ;
 
 enum { LOG_TAIL_BYTES = 4096 };
 
+/* Whether it is a setting of one of our programs. */
+static bool is_setting(const char *variable)
+{
+    static const char *const prefixes[] = {"ROOMCAST_", "AUTH_TOKEN"};
+
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
 /* In the child. What the runner of the tests has set for a gateway of his own must not
  * reach ours. */
 static void set_environment(const char *const *env)
 {
-    static const char prefix[] = "ROOMCAST_";
     char name[128];
 
     for (char **at = environ; at && *at;) {
         size_t len = strcspn(*at, "=");
 
-        if (strncmp(*at, prefix, strlen(prefix)) != 0 || len >= sizeof(name)) {
+        if (!is_setting(*at) || len >= sizeof(name)) {
             at++;
             continue;
         }

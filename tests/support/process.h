@@ -1,8 +1,8 @@
 /* process.h - a child process of a test: a gateway, a redis-server, a foreign client.
  *
  * It dies with the test, however the test ends. What it prints goes to a file. The
- * child does not see the ROOMCAST_ variables of whoever runs the tests, only those
- * that the test gives it.
+ * child does not see the settings (ROOMCAST_…, AUTH_TOKEN) of whoever runs the tests,
+ * only those that the test gives it.
  *
  *     struct process p = {0};
  *     process_start(&p, (const char *[]){"/bin/cat", NULL}, NULL, "/tmp/cat.log");
