@@ -306,7 +306,8 @@ static void names_that_no_room_has_any_more_are_left_out(void **state)
 
 static int start(void **state)
 {
-    static const char *const settings[] = {"ROOMCAST_JOINS_PER_SEC=0", NULL};
+    static const char *const settings[] = {"ROOMCAST_JOINS_PER_SEC=0",
+                                           "ROOMCAST_PING_INTERVAL_SECS=3600", NULL};
 
     (void)state;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1, .settings = settings});
