@@ -206,7 +206,6 @@ static const struct {
     const char *path;
     int status; /* 0: 400 or 404 */
 } paths[] = {
-    {"/api", 404},
     {"/api/", 404},
     {"/api/nothing", 404},
     {"/api/rooms/", 0},

@@ -72,6 +72,7 @@ void admin_launch(struct admin *admin, struct fleet *fleet, const char *const *s
     admin->settings[n++] = print("ROOMCAST_ADMIN_LISTEN=127.0.0.1:%d", admin->port);
     admin->settings[n++] =
         print("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    admin->settings[n++] = print("ROOMCAST_CONSOLE_DIR=%s/no-console", fleet->dir);
     for (; settings && *settings; settings++) {
         assert_true(n + 1 < SETTINGS_MAX);
         admin->settings[n++] = xstrdup(*settings);
