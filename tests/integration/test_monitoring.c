@@ -20,13 +20,12 @@
 
 #include <cmocka.h>
 
+#include "tests/support/admin.h"
 #include "tests/support/chat.h"
 #include "tests/support/fleet.h"
 #include "tests/support/http_get.h"
 #include "tests/support/port.h"
 #include "tests/support/wait.h"
-
-#define TOKEN "monitoring-test-token"
 
 enum {
     PATH_BYTES = 512,
@@ -36,8 +35,9 @@ enum {
 };
 
 static struct fleet fleet;
-static struct process admin, prometheus;
-static int admin_port, prometheus_port;
+static struct admin admin;
+static struct process prometheus;
+static int prometheus_port;
 static char source[PATH_BYTES], dir[PATH_BYTES], log_path[PATH_BYTES];
 static char ports[64], url[64];
 
@@ -64,8 +64,6 @@ static void check(const char *command, const char *a, const char *b)
     unsigned count = 2;
 
     snprintf(script, sizeof(script), "%s/tests/monitoring/check.py", source);
-    if (!admin_port)
-        argv[count++] = "--without-admin";
     argv[count++] = command;
     if (a)
         argv[count++] = a;
@@ -89,23 +87,6 @@ static void await_ready(struct process *p, int port)
     process_print_log(log_path);
     process_kill(p);
     fail_msg("a program is not ready");
-}
-
-/* Until the admin service is there, all this is about the gateways only. */
-static void start_admin(void)
-{
-    char program[PATH_BYTES], listen[64], redis[64];
-
-    snprintf(program, sizeof(program), "%s/roomcast-admin", getenv("ROOMCAST_BIN"));
-    if (access(program, X_OK) != 0)
-        return;
-    admin_port = port_take();
-    snprintf(listen, sizeof(listen), "ROOMCAST_ADMIN_LISTEN=127.0.0.1:%d", admin_port);
-    snprintf(redis, sizeof(redis), "ROOMCAST_REDIS_URL=redis://127.0.0.1:%d",
-             fleet.redis_port);
-    process_start(&admin, (const char *[]){program, NULL},
-                  (const char *[]){"AUTH_TOKEN=" TOKEN, listen, redis, NULL}, log_path);
-    await_ready(&admin, admin_port);
 }
 
 static void start_prometheus(void)
@@ -170,20 +151,6 @@ static void be_too_much(struct chat *talker)
     chat_abort(slow);
 }
 
-static void ask_admin(const char *path, const char *token, int status)
-{
-    struct http_answer answer = {0};
-    char request[256];
-
-    snprintf(request, sizeof(request),
-             "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-             "Authorization: Bearer %s\r\n\r\n",
-             path, token);
-    http_get_raw(&answer, admin_port, request);
-    assert_int_equal(answer.status, status);
-    http_get_deinit(&answer);
-}
-
 static void make_load(void)
 {
     struct chat *ann = chat_open(fleet.gateways[0].port);
@@ -194,11 +161,11 @@ static void make_load(void)
     be_too_much(ann);
     chat_close(ann);
     chat_close(bob);
-    if (!admin_port)
-        return;
-    ask_admin("/api/rooms", TOKEN, 200);
-    ask_admin("/api/rooms/nowhere", TOKEN, 404);
-    ask_admin("/api/rooms", "not the token", 401);
+    admin_get(&admin, 200, "/api/rooms");
+    admin_get(&admin, 404, "/api/rooms/nowhere");
+    assert_int_equal(admin_ask(&admin, &(struct admin_request){.path = "/api/rooms",
+                                                               .token = "wrong"}),
+                     401);
 }
 
 /* ---- the tests ---- */
@@ -276,14 +243,11 @@ static int start(void **state)
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     snprintf(dir, sizeof(dir), "%s/monitoring", fleet.dir);
     snprintf(log_path, sizeof(log_path), "%s/monitoring.log", fleet.dir);
-    start_admin();
+    admin_start(&admin, &fleet, NULL);
     prometheus_port = port_take();
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", prometheus_port);
-    snprintf(ports, sizeof(ports), "%d,%d", fleet.gateways[0].ops_port,
-             fleet.gateways[1].ops_port);
-    if (admin_port)
-        snprintf(ports + strlen(ports), sizeof(ports) - strlen(ports), "/%d",
-                 admin_port);
+    snprintf(ports, sizeof(ports), "%d,%d/%d", fleet.gateways[0].ops_port,
+             fleet.gateways[1].ops_port, admin.port);
     check("prepare", dir, ports);
     start_prometheus();
     check("targets", url, ports);
@@ -302,7 +266,7 @@ static int stop(void **state)
 {
     (void)state;
     end(&prometheus);
-    end(&admin);
+    admin_stop(&admin);
     run((const char *[]){"rm", "-rf", dir, NULL});
     unlink(log_path);
     return fleet_stop(&fleet);

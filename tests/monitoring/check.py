@@ -7,8 +7,7 @@
     check.py dashboard URL       each query of the dashboard gives a value
     check.py raised URL ALERT    this alert is pending or fires
 
-PORTS is GATEWAY[,GATEWAY...] and, where there is an admin service, /ADMIN behind it; with
---without-admin in front what is about that service is left out. URL is the Prometheus.
+PORTS is GATEWAY[,GATEWAY...]/ADMIN. URL is the Prometheus.
 What needs time is asked again until it holds or PATIENCE_SECS are over; the exit status
 is 0 when all is well, and what is wrong is on stderr, a line each.
 """
@@ -38,14 +37,6 @@ VARIABLES = {"$gateway": ".*", "$__rate_interval": "5m"}
 # A metric with its selector, or without.
 SELECTOR = re.compile(r"\b(roomcast_\w+|up)\b(\{[^}]*\})?")
 ALTERNATIVES = re.compile(r'(\w+)=~"([\w|]+)"')
-OF_ADMIN = re.compile(r"roomcast_admin|roomcast-admin")
-
-with_admin = True
-
-
-def is_left_out(text):
-    return not with_admin and OF_ADMIN.search(text) is not None
-
 
 # ---- asking Prometheus ----
 
@@ -188,7 +179,7 @@ def documents():
 def targets_of(ports):
     gateways, _, admin = ports.partition("/")
     return {"gateways": [f"127.0.0.1:{port}" for port in gateways.split(",")],
-            "admin": [f"127.0.0.1:{port}" for port in admin.split(",") if port]}
+            "admin": [f"127.0.0.1:{admin}"]}
 
 
 def prepare(directory, ports):
@@ -201,7 +192,7 @@ def prepare(directory, ports):
     (directory / "prometheus.yml").write_text(text)
     for name, found in targets_of(ports).items():
         path = directory / "targets" / f"{name}.yml"
-        path.write_text(json.dumps([{"targets": found}] if found else []))
+        path.write_text(json.dumps([{"targets": found}]))
         if not (MONITORING / "targets" / path.name).exists():
             return [f"there is no targets/{path.name}"]
     return [] if count == 2 else ["prometheus.yml: not two intervals"]
@@ -231,7 +222,7 @@ def alerts(url):
         for rule in read_alerts():
             for selector in each_selector(rule["expr"]):
                 why = why_no_value(url, selector)
-                if why and not is_left_out(selector):
+                if why:
                     wrong.append(f"{rule['alert']}: {selector} {why}")
         return wrong
 
@@ -241,11 +232,10 @@ def alerts(url):
 def dashboard(url):
     queries = [(panel["title"], put_in(query)) for path in find_dashboards()
                for panel, query in find_queries(json.loads(path.read_text()))]
-    asked = [pair for pair in queries if not is_left_out(pair[1])]
-    print(f"{len(asked)} of {len(queries)} queries")
+    print(f"{len(queries)} queries")
 
     def find_wrong():
-        answers = ((title, query, why_no_value(url, query)) for title, query in asked)
+        answers = ((title, query, why_no_value(url, query)) for title, query in queries)
         return [f"{title}: {query} {why}" for title, query, why in answers if why]
 
     return wait_for(find_wrong)
@@ -269,8 +259,4 @@ def main(command, *arguments):
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    if words[0] == "--without-admin":
-        with_admin = False
-        words = words[1:]
-    sys.exit(main(*words))
+    sys.exit(main(*sys.argv[1:]))
