@@ -234,7 +234,6 @@ static const struct {
     {"/api/rooms/%C2%85", 400},
     {"/api/rooms/x/members?limit=%zz", 400},
     {"/api/rooms?search=%ff", 400},
-    {"/api/rooms?search=%00", 400},
     {"/api/users/%00", 400},
     {"/api/users/%7F", 400},
     {"/api/rooms?limit=0", 400},
