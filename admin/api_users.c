@@ -175,13 +175,8 @@ static void start_step(struct look *look)
     store_send(&api->store, on_step, look);
 }
 
-/* Nodes are gone through by name, so that a cursor finds its place when some have come or
+/* The nodes are in the order of their names, so a cursor finds its place when some have come or
  * gone. */
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 static void find_place(struct look *look, const char *node)
 {
     while (look->at < look->count && strcmp(look->nodes[look->at], node) < 0)
@@ -222,7 +217,6 @@ static void on_view(struct fleet_wait *wait, bool ok)
         return;
     }
     look->nodes = fleet_copy_names(&look->api->fleet, &look->count);
-    qsort(look->nodes, look->count, sizeof(char *), compare_names);
     if (take_place(look))
         go_on(look);
     else

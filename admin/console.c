@@ -17,6 +17,8 @@
 #include <openssl/sha.h>
 
 #include "common/log.h"
+#include "common/percent.h"
+#include "common/proto.h"
 #include "common/xalloc.h"
 
 enum { FILE_MAX_BYTES = 16 * 1024 * 1024, FILES_MAX = 2000, DEPTH_MAX = 8 };
@@ -221,14 +223,20 @@ static void add_security(struct console *console, struct http_request *req)
     strbuf_deinit(&urls);
 }
 
-/* A path without a dot behind its last slash is one of the console's own. */
+/* A path without a dot behind its last slash is one of the console's own; it may hold names,
+ * percent-encoded. */
 static bool is_route(struct json_text path)
 {
     const char *slash = memrchr(path.base, '/', path.len);
+    char *decoded = xmemdup(path.base, path.len);
+    size_t len = 0;
+    bool ok = slash && !memchr(slash, '.', path.len - (size_t)(slash - path.base)) &&
+              !memmem(path.base, path.len, "//", 2) &&
+              percent_decode(decoded, path.len, &len) == 0 &&
+              proto_is_plain(decoded, len, len) && !memmem(decoded, len, "..", 2);
 
-    return slash && !memchr(slash, '.', path.len - (size_t)(slash - path.base)) &&
-           !memmem(path.base, path.len, "..", 2) && !memchr(path.base, '%', path.len) &&
-           !memmem(path.base, path.len, "//", 2);
+    free(decoded);
+    return ok;
 }
 
 static struct file *find_file(struct console *console, struct json_text path)

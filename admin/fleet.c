@@ -52,6 +52,11 @@ static void answer(struct fleet *fleet, bool ok)
     }
 }
 
+static void note_up(struct fleet *fleet)
+{
+    metric_set(&fleet->metrics->redis_up[0], fleet->is_up && fleet->is_writable);
+}
+
 static void end_reading(struct fleet *fleet, bool ok)
 {
     fleet->is_reading = false;
@@ -65,7 +70,7 @@ static void end_reading(struct fleet *fleet, bool ok)
         free_view(&fleet->next);
         fleet->is_writable = false;
     }
-    metric_set(&fleet->metrics->redis_up[0], ok && fleet->is_writable);
+    note_up(fleet);
     answer(fleet, ok);
     fleet->on_read(fleet->owner);
     if (list_is_empty(&fleet->waiting_anew))
@@ -173,6 +178,13 @@ static void on_messages(void *data, int status, const redisReply *reply)
         fleet->next.messages_total = strtoull(reply->str, NULL, 10);
 }
 
+static int compare_nodes(const void *left, const void *right)
+{
+    const struct fleet_node *a = left, *b = right;
+
+    return strcmp(a->name, b->name);
+}
+
 static void on_nodes(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
@@ -182,6 +194,7 @@ static void on_nodes(void *data, int status, const redisReply *reply)
         end_reading(fleet, false);
         return;
     }
+    /* By name, so that the list only changes when the fleet does. */
     next->nodes = xcalloc(reply->elements / 2 + 1, sizeof(*next->nodes));
     next->count = reply->elements / 2;
     for (size_t i = 0; i < next->count; i++) {
@@ -189,6 +202,7 @@ static void on_nodes(void *data, int status, const redisReply *reply)
         next->nodes[i].heartbeat_age_ms =
             fleet->now_ms - (int64_t)number_in(reply, 2 * i + 1);
     }
+    qsort(next->nodes, next->count, sizeof(*next->nodes), compare_nodes);
     if (next->count == 0)
         end_reading(fleet, true);
     else
@@ -228,6 +242,7 @@ static void on_sampled(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
 
     fleet->is_writable = status == 0;
+    note_up(fleet);
     if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
         metric_add(&fleet->metrics->admin_samples_total, 1);
 }

@@ -20,6 +20,7 @@
 #include "common/http.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 
 #include <h2o.h>
 
+#include "common/linger.h"
 #include "common/list.h"
 #include "common/percent.h"
 #include "common/strbuf.h"
@@ -48,7 +50,7 @@ struct http_server {
     h2o_context_t context;
     h2o_accept_ctx_t accept;
     struct http_opts opts;
-    struct list sockets;
+    struct list sockets, streams;
     int handles;
     bool is_answering; /* what is being sent is ours, not h2o's own */
     bool is_closing;
@@ -58,6 +60,7 @@ struct socket {
     uv_tcp_t tcp; /* first: h2o hands this pointer back */
     struct http_server *server;
     struct list link;
+    int linger_fd; /* a second descriptor of it; -1: none */
 };
 
 struct handler {
@@ -81,6 +84,7 @@ struct http_request {
 
 struct http_stream {
     h2o_generator_t h2o; /* first */
+    struct list link;
     h2o_req_t *req;
     struct strbuf sending, waiting;
     bool is_sending, is_closing;
@@ -316,6 +320,7 @@ static void on_stream_gone(void *memory)
 {
     struct http_stream *stream = *(struct http_stream **)memory;
 
+    list_remove(&stream->link);
     stream->on_gone(stream->data);
     strbuf_deinit(&stream->sending);
     strbuf_deinit(&stream->waiting);
@@ -334,6 +339,8 @@ struct http_stream *http_stream_open(struct http_request *req, const char *type,
     if (!h2o)
         return NULL;
     stream = xcalloc(1, sizeof(*stream));
+    list_init(&stream->link);
+    list_add(&server->streams, &stream->link);
     stream->h2o.proceed = on_proceed;
     stream->req = h2o;
     stream->on_gone = on_gone;
@@ -469,6 +476,29 @@ static int on_request(h2o_handler_t *h2o_handler, h2o_req_t *h2o)
 
 /* ---- what h2o answers by itself ---- */
 
+static struct socket *find_socket(struct http_server *server, int fd)
+{
+    list_each(link, &server->sockets) {
+        struct socket *s = list_entry(link, struct socket, link);
+        uv_os_fd_t other;
+
+        if (uv_fileno((uv_handle_t *)&s->tcp, &other) == 0 && other == fd)
+            return s;
+    }
+    return NULL;
+}
+
+/* The client is perhaps in the middle of its request: when h2o has closed, what it still sends
+ * is read, else it would not get the answer. */
+static void linger_after(struct http_server *server, h2o_req_t *req)
+{
+    int fd = h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn));
+    struct socket *s = find_socket(server, fd);
+
+    if (s && s->linger_fd < 0)
+        s->linger_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 struct own_error {
     h2o_ostream_t h2o; /* first */
     h2o_iovec_t body;
@@ -503,18 +533,28 @@ static void on_setup_answer(h2o_filter_t *h2o_filter, h2o_req_t *req,
         h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        H2O_STRLIT("application/json"), 1);
         slot = &own->h2o.next;
+        if (!server->is_closing)
+            linger_after(server, req);
     }
     h2o_setup_next_ostream(req, slot);
 }
 
 /* ---- sockets, beginning and end ---- */
 
+static void on_lingered(void *data)
+{
+    free_if_done(data);
+}
+
 static void on_socket_closed(uv_handle_t *handle)
 {
     struct socket *s = (struct socket *)(void *)handle;
 
     list_remove(&s->link);
-    free_if_done(s->server);
+    if (s->linger_fd >= 0)
+        linger_start(s->server->loop, s->linger_fd, on_lingered, s->server);
+    else
+        free_if_done(s->server);
     free(s);
 }
 
@@ -527,6 +567,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     s = xcalloc(1, sizeof(*s));
     s->server = server;
+    s->linger_fd = -1;
     list_add(&server->sockets, &s->link);
     server->handles++;
     uv_tcp_init(server->loop, &s->tcp);
@@ -581,6 +622,7 @@ int http_open(struct http_server **out, uv_loop_t *loop, int fd,
     server->opts = *opts;
     server->handles = 2;
     list_init(&server->sockets);
+    list_init(&server->streams);
     configure(server);
     uv_timer_init(loop, &server->shutdown);
     uv_tcp_init(loop, &server->listener);
@@ -621,6 +663,9 @@ void http_close(struct http_server *server)
         return;
     }
     h2o_context_request_shutdown(&server->context);
+    list_each(link, &server->streams) {
+        http_stream_close(list_entry(link, struct http_stream, link));
+    }
     list_each(link, &server->sockets) {
         uv_os_fd_t fd;
 
