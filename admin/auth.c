@@ -67,8 +67,10 @@ static void count(struct auth *auth, struct failure *failure, const char *addres
                   uint64_t now_ms)
 {
     if (!failure) {
-        if (auth->failures.count >= ADDRESSES_MAX)
-            forget(auth, list_entry(list_first(&auth->order), struct failure, link));
+        struct list *oldest = list_first(&auth->order);
+
+        if (oldest && auth->failures.count >= ADDRESSES_MAX)
+            forget(auth, list_entry(oldest, struct failure, link));
         failure = xcalloc(1, sizeof(*failure) + strlen(address) + 1);
         strcpy(failure->address, address);
         failure->at_ms = now_ms;
