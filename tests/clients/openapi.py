@@ -280,6 +280,7 @@ async def put_out(service, bob):
     service.call("closeRoom", 404, room=ROOM)
     service.call("closeRoom", 400, body=b"{", room=ROOM)
     service.call("closeRoom", 413, body={"reason": "x" * 100000}, room=ROOM)
+    await bob.join("third", "bob")
     service.call("disconnectUser", 200, user="bob")
     service.call("disconnectUser", 400, user="{")
     service.call("disconnectUser", 413, body={"x": "x" * 100000}, user="bob")

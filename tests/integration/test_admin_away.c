@@ -64,6 +64,12 @@ static bool is_ready(void *data)
     return http_get_status(admin.port, "/readyz") == 200;
 }
 
+static bool counts_redis_as_up(void *data)
+{
+    (void)data;
+    return http_get_metric(admin.port, "roomcast_redis_up{shard=\"0\"}") == 1;
+}
+
 /* Every request is answered with 503, at once if so wanted. */
 static void expect_unavailable(bool at_once)
 {
@@ -105,7 +111,7 @@ static void without_redis_each_request_is_unavailable_at_once(void **state)
     fleet_start_redis(&fleet);
     assert_true(wait_until(is_ready, NULL, PATIENCE_MS));
     admin_get(&admin, 200, "/api/rooms");
-    assert_true(http_get_metric(admin.port, "roomcast_redis_up{shard=\"0\"}") == 1);
+    assert_true(wait_until(counts_redis_as_up, NULL, PATIENCE_MS));
     assert_true(http_get_metric(admin.port,
                                 "roomcast_redis_reconnects_total{shard=\"0\"}") >= 1);
     fleet_wait_all_ready(&fleet);

@@ -136,8 +136,8 @@ static void expect_policy(const char *policy, const char *name, const char *with
 
 static void the_index_is_not_cached(void **state)
 {
-    static const char *const paths[] = {
-        "/", "/index.html", "/rooms", "/rooms/a%20room", "/rooms/x/members", "/?a=b"};
+    static const char *const paths[] = {"/", "/index.html", "/rooms",
+                                        "/rooms/x/members", "/?a=b"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(paths); i++) {

@@ -102,7 +102,7 @@ static void a_listener_learns_of_rooms_that_open_and_close(void **state)
 
     (void)state;
     open_stream(&s, "");
-    ann = join_on(0, "opened \u00fc\"", "ann");
+    ann = join_on(0, "opened \u00fc\\\"", "ann");
     event_stream_expect_text(&s, "room_opened", "room", "opened \u00fc\"");
     admin_post(&admin, 200, NULL, "/api/rooms/opened%%20%%C3%%BC%%22/close");
     event_stream_expect_text(&s, "room_closed", "room", "opened \u00fc\"");
@@ -304,6 +304,19 @@ static void listeners_outlive_a_restart_of_redis(void **state)
     event_stream_close(&s);
 }
 
+static bool has_no_listeners(void *data)
+{
+    (void)data;
+    return http_get_metric(admin.port, "roomcast_admin_listeners") == 0;
+}
+
+/* Before each test: who has gone is noticed with the next bytes for them. */
+static int wait_for_quiet(void **state)
+{
+    (void)state;
+    return wait_until(has_no_listeners, NULL, PATIENCE_MS) ? 0 : -1;
+}
+
 static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_ROOM_TTL_SECS=1",
@@ -329,16 +342,20 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_totals_come_every_second),
-        cmocka_unit_test(a_listener_learns_of_rooms_that_open_and_close),
-        cmocka_unit_test(a_listener_learns_of_rooms_that_expire),
-        cmocka_unit_test(a_listener_learns_what_operators_do),
-        cmocka_unit_test(a_listener_learns_of_gateways_that_come_and_go),
-        cmocka_unit_test(with_a_room_its_events_come_as_members_get_them),
-        cmocka_unit_test(a_comment_comes_within_fifteen_seconds),
-        cmocka_unit_test(there_is_a_limit_to_listeners),
-        cmocka_unit_test(a_listener_that_never_reads_does_no_harm),
-        cmocka_unit_test(listeners_outlive_a_restart_of_redis),
+        cmocka_unit_test_setup(the_totals_come_every_second, wait_for_quiet),
+        cmocka_unit_test_setup(a_listener_learns_of_rooms_that_open_and_close,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(a_listener_learns_of_rooms_that_expire, wait_for_quiet),
+        cmocka_unit_test_setup(a_listener_learns_what_operators_do, wait_for_quiet),
+        cmocka_unit_test_setup(a_listener_learns_of_gateways_that_come_and_go,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(with_a_room_its_events_come_as_members_get_them,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(a_comment_comes_within_fifteen_seconds, wait_for_quiet),
+        cmocka_unit_test_setup(there_is_a_limit_to_listeners, wait_for_quiet),
+        cmocka_unit_test_setup(a_listener_that_never_reads_does_no_harm,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(listeners_outlive_a_restart_of_redis, wait_for_quiet),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

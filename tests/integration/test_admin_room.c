@@ -210,6 +210,7 @@ static const struct {
     {"?limit=1&before=7", 6, 6, false},
     {"?before=6", 0, 0, false},
     {"?before=1", 0, 0, false},
+    {"?before=0", 0, 0, false},
     {"?before=26", 6, 25, false},
     {"?limit=1000&before=9007199254740991", 6, 25, false},
 };
