@@ -36,6 +36,10 @@ add_tests(integration 300 2)
 # A test of tests/faults waits more than it computes, so that two may run side by side.
 add_tests(faults 300 1)
 
+# Random faults, for script/soak: no test of ctest's.
+add_program(faults_random FOLDER tests
+    SOURCES "${PROJECT_SOURCE_DIR}/tests/faults/random.c" LINK test_support)
+
 # What makes a gateway believe in another clock and another pid.
 add_library(odd_process MODULE "${PROJECT_SOURCE_DIR}/tests/faults/odd_process.c")
 target_compile_options(odd_process PRIVATE ${warnings} -fno-sanitize=all)
