@@ -270,20 +270,29 @@ static enum room_class class_of(enum room_notice_kind kind)
                                                                     : ROOM_ALWAYS;
 }
 
+/* Whether line i tells of something that the member's join did not know yet: of several
+ * who came or left, each has a rev of its own, the last one that of the notice. */
+static bool is_news(const struct kept *kept, size_t i, const struct member *member)
+{
+    uint64_t later =
+        class_of(kept->kind) == ROOM_PRESENCE ? kept->lines_count - 1 - i : 0;
+
+    return kept->kind == ROOM_NOTICE_SIGNAL || kept->rev > member->rev + later;
+}
+
 /* A kick's first line is for who is kicked, the second for the others; else line i is
  * about name i and for everybody but them. */
 static void give_kept(struct member *member, const struct kept *kept)
 {
     bool is_kick = kept->kind == ROOM_NOTICE_KICKED;
 
-    if (!member->has_ack ||
-        (kept->rev <= member->rev && kept->kind != ROOM_NOTICE_SIGNAL))
+    if (!member->has_ack)
         return;
     for (size_t i = 0; i < kept->lines_count; i++) {
         bool is_for_them = is_kick ? is_about(kept, 0, member->user) == (i == 0)
                                    : !is_about(kept, i, member->user);
 
-        if (is_for_them)
+        if (is_for_them && is_news(kept, i, member))
             member->calls->deliver(member, kept->lines[i], class_of(kept->kind));
     }
 }

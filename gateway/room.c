@@ -66,6 +66,7 @@ static struct room_user *get_user(struct room *room, struct json_text name)
     user->name_len = (unsigned char)name.len;
     memcpy(user->name, name.base, name.len);
     list_init(&user->grace);
+    list_init(&user->leave);
     map_add(&room->users, user->name, name.len, user);
     metric_add(&room->rooms->metrics->members, 1);
     return user;
@@ -86,6 +87,9 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->recent);
     list_init(&room->outbox);
     list_init(&room->outbox_dirty);
+    list_init(&room->joins);
+    list_init(&room->leaves);
+    list_init(&room->moves);
     strbuf_add(&room->message_head, "{\"type\":\"message\",\"room\":", 25);
     strbuf_add_json(&room->message_head, room->name, room->name_len);
     strbuf_add_text(&room->message_head, ",\"seq\":");
@@ -102,6 +106,7 @@ static void free_room(struct room *room)
     room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
     list_remove(&room->renew);
     list_remove(&room->outbox_dirty);
+    list_remove(&room->moves);
     if (room->replay)
         room->rooms->watch.on_replay_lost(room);
     room->rooms->watch.on_freed(room);
@@ -163,7 +168,9 @@ static void start_join(struct member *member, room_joined_fn on_done)
     struct room *room = member->room;
     struct join *join = xmalloc(sizeof(*join));
 
-    *join = (struct join){room, member->user, member, on_done};
+    *join = (struct join){
+        .room = room, .user = member->user, .member = member, .on_done = on_done};
+    list_init(&join->link);
     member->join = join;
     member->user->joins_in_flight++;
     room->may_be_known = true;

@@ -87,6 +87,7 @@ struct room_user {
     bool leaving; /* a leave is in flight: joins wait */
     bool leave_at_once;
     const char *reason; /* of the leave; a literal */
+    struct list leave;  /* moves.h, while leaving */
     unsigned char name_len;
     char name[];
 };
@@ -128,6 +129,7 @@ struct room {
     uint64_t replay_read_ms; /* the last history read for a client; 0: none yet */
     struct list outbox, outbox_dirty; /* outbox.h */
     bool outbox_busy;
+    struct list joins, leaves, moves; /* moves.h */
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
     unsigned char name_len;
     char name[];
@@ -172,6 +174,7 @@ struct rooms {
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
 struct join {
+    struct list link; /* moves.h */
     struct room *room;
     struct room_user *user;
     struct member *member; /* NULL: gone */

@@ -19,6 +19,7 @@
 #include "gateway/conn.h"
 #include "gateway/follow.h"
 #include "gateway/limit.h"
+#include "gateway/moves.h"
 #include "gateway/outbox.h"
 #include "gateway/replay.h"
 #include "gateway/room.h"
@@ -34,6 +35,7 @@ struct session_env {
     struct store store;
     struct outbox outbox;
     struct replays replays;
+    struct moves moves;
     struct list dead_memberships, dead_sessions; /* freed at the end of the turn */
     struct list resuming;                        /* sessions that are read again then */
     struct strbuf reply;                         /* scratch for one answer or event */

@@ -98,9 +98,6 @@ uint64_t store_keep_ms(const struct config *config)
 struct call {
     struct store *store;
     struct room *room;
-    struct room_user *user;
-    struct join *join;
-    struct list *messages;
     unsigned count;
     char *cursor;
     void *data;
@@ -143,92 +140,6 @@ void store_register(void *owner, struct room *room)
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
     redis_command_add(&store->args.cmd, room->name, room->name_len);
     store_send_command(store, on_registered, room);
-}
-
-/* ---- join ---- */
-
-static void on_join(void *data, int status, const redisReply *reply)
-{
-    struct call *call = data;
-    struct room_joined joined = {"", 0, 0, 0};
-
-    if (status == 0 && reply_is_array(reply, 7) && reply_is_text(reply, 0, "ok") &&
-        reply_take_epoch(joined.epoch, reply, 1)) {
-        joined.seq = reply_number(reply, 2);
-        joined.rev = reply_number(reply, 3);
-        joined.members = reply_number(reply, 4);
-        touched(call);
-        room_on_joined(call->join, PROTO_OK, &joined, 0);
-    } else if (status == 0 && reply_is_array(reply, 2) &&
-               reply_is_text(reply, 0, "banned")) {
-        room_on_joined(call->join, PROTO_BANNED, NULL, reply_number(reply, 1));
-    } else {
-        room_on_joined(call->join, PROTO_UNAVAILABLE, NULL, 0);
-    }
-    free(call);
-}
-
-void store_join(void *owner, struct room *room, struct join *join)
-{
-    struct store *store = owner;
-    struct call *call = new_call(store, room);
-
-    call->join = join;
-    scripts_begin(&store->args.cmd, SCRIPT_JOIN, 6);
-    args_add_key(&store->args, room, KEY_META);
-    args_add_key(&store->args, room, KEY_MEMBERS);
-    args_add_own_on(&store->args, room);
-    args_add_key(&store->args, room, KEY_HISTORY);
-    args_add_key(&store->args, room, KEY_BANS);
-    args_add_key(&store->args, room, KEY_EVENTS);
-    redis_command_add(&store->args.cmd, join->user->name, join->user->name_len);
-    args_add_percent(&store->args, join->user->name, join->user->name_len);
-    args_add_presence(&store->args, "member_joined", room, join->user, NULL);
-    args_add_new_epoch(&store->args);
-    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
-    args_add_shard(&store->args, room);
-    args_add_events_max(&store->args);
-    store_send_script(store, SCRIPT_JOIN, on_join, call);
-}
-
-/* ---- leave ---- */
-
-static void on_leave(void *data, int status, const redisReply *reply)
-{
-    struct call *call = data;
-    bool ok = status == 0 && reply_is_array(reply, 2);
-
-    if (ok)
-        touched(call);
-    room_on_left(call->room, call->user, ok);
-    free(call);
-}
-
-void store_send_leave(struct store *store, const struct room *room,
-                      const struct room_user *user, const char *reason,
-                      redis_reply_fn on_reply, void *data)
-{
-    scripts_begin(&store->args.cmd, SCRIPT_LEAVE, 5);
-    args_add_key(&store->args, room, KEY_META);
-    args_add_key(&store->args, room, KEY_MEMBERS);
-    args_add_own_on(&store->args, room);
-    args_add_key(&store->args, room, KEY_HISTORY);
-    args_add_key(&store->args, room, KEY_EVENTS);
-    redis_command_add(&store->args.cmd, user->name, user->name_len);
-    args_add_percent(&store->args, user->name, user->name_len);
-    args_add_presence(&store->args, "member_left", room, user, reason);
-    args_add_room_ttl(&store->args);
-    args_add_events_max(&store->args);
-    redis_command_add_u64(&store->args.cmd, strcmp(reason, "kicked") != 0);
-    store_send_script(store, SCRIPT_LEAVE, on_reply, data);
-}
-
-void store_leave(void *owner, struct room *room, struct room_user *user)
-{
-    struct call *call = new_call(owner, room);
-
-    call->user = user;
-    store_send_leave(owner, room, user, user->reason, on_leave, call);
 }
 
 /* ---- close: undo what may be left of this node in the room ---- */

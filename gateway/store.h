@@ -49,15 +49,8 @@ void store_run_failed(struct store *store);
 
 /* room_hooks; `owner` is the store. */
 void store_register(void *owner, struct room *room);
-void store_join(void *owner, struct room *room, struct join *join);
-void store_leave(void *owner, struct room *room, struct room_user *user);
 void store_close(void *owner, struct room *room);
 void store_backfill(void *owner, struct room *room, uint64_t after);
-
-/* leave.lua for anybody; for sync.h. */
-void store_send_leave(struct store *store, const struct room *room,
-                      const struct room_user *user, const char *reason,
-                      redis_reply_fn on_reply, void *data);
 
 /* Publishes the `count` (at most 256) messages in `messages`, which must live until
  * `on_done`: then `epoch` is the room's and results[i] belongs to the i-th message; or

@@ -1,7 +1,7 @@
 /* sync.c - see sync.h.
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
- *                                         -> start_extras -> on_extras -> store_send_leave
+ *                                         -> start_extras -> on_extras -> moves_send_ghost
  *                -> compare -> on_last_line -> room_on_synced
  *                        |          |
  *                        +----------+-> start_remake, and all over again
@@ -22,6 +22,7 @@
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
+#include "gateway/moves.h"
 
 enum { SYNC_USERS = 500 };
 
@@ -60,7 +61,7 @@ static void send_extra(struct sync *sync, struct json_text name)
 
     ghost->name_len = (unsigned char)name.len;
     memcpy(ghost->name, name.base, name.len);
-    store_send_leave(sync->store, sync->room, ghost, "expired", NULL, NULL);
+    moves_send_ghost(sync->store, sync->room, ghost);
     free(ghost);
 }
 

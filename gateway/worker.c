@@ -206,14 +206,14 @@ static void join_room(void *owner, struct room *room, struct join *join)
 {
     struct worker *w = owner;
 
-    store_join(&w->env.store, room, join);
+    moves_join(&w->env.moves, room, join);
 }
 
 static void leave_room(void *owner, struct room *room, struct room_user *user)
 {
     struct worker *w = owner;
 
-    store_leave(&w->env.store, room, user);
+    moves_leave(&w->env.moves, room, user);
 }
 
 static void sync_room(void *owner, struct room *room)
@@ -258,6 +258,7 @@ static void close_all(struct worker *w)
     redis_link_close(w->link, NULL);
     w->env.store.link = NULL;
     outbox_fail(&w->env.outbox); /* what waited behind the calls in flight */
+    moves_flush(&w->env.moves);
     store_run_failed(&w->env.store);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
@@ -388,6 +389,7 @@ static void on_turn_end(uv_prepare_t *prepare)
     replay_run(&w->env.replays);
     index_flush(&w->index_of_rooms, uv_now(&w->loop));
     outbox_flush(&w->env.outbox, uv_now(&w->loop));
+    moves_flush(&w->env.moves);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -457,6 +459,7 @@ static void open_parts(struct worker *w)
     deliver_init(&w->env.rooms);
     replay_init(&w->env.replays, &w->env.store, &w->env.rooms, &w->loop);
     outbox_init(&w->env.outbox, &w->env.store);
+    moves_init(&w->env.moves, &w->env.store);
     index_init(&w->index_of_rooms, &w->env.store, &w->metrics);
     bus_open(&w->bus, &w->loop, w->config, &w->env.rooms, &w->metrics, w->bus_name,
              &bus_hooks);
@@ -502,6 +505,7 @@ static void run(void *arg)
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
     replay_deinit(&w->env.replays);
+    moves_flush(&w->env.moves); /* fails with what else is not sent */
     session_end_turn(&w->env);
     store_deinit(&w->env.store);
     session_end_turn(&w->env);

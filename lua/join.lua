@@ -1,8 +1,8 @@
--- join.lua - put a user into a room through one node.
+-- join.lua - put users into a room through one node: all that come in one turn of its loop.
 --
 -- Atomic because: the count of nodes a user is on, the revision and the notice must
 -- agree, and the sequence number returned must be the one of that very moment: what
--- comes after it reaches the new member as a notice, what comes before by the history.
+-- comes after it reaches the new members as a notice, what comes before by the history.
 --
 -- KEYS[1]  rc:{ROOM}:meta       hash     epoch, seq, rev, …; made here if it is missing
 -- KEYS[2]  rc:{ROOM}:members    hash     user -> on how many nodes
@@ -10,25 +10,37 @@
 -- KEYS[4]  rc:{ROOM}:history    list     gets its life prolonged
 -- KEYS[5]  rc:{ROOM}:bans       hash     user -> until ms, 0: for good
 -- KEYS[6]  rc:{ROOM}:events     channel
--- ARGV[1]  user
--- ARGV[2]  token                the user, percent-encoded, for the notice's header
--- ARGV[3]  event                the JSON of member_joined up to the count
--- ARGV[4]  epoch                for the room if it must be made
--- ARGV[5]  keep_ms              how long the keys of a room in use live
--- ARGV[6]  shard_id
--- ARGV[7]  events_max           no member_joined in rooms with more members
--- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here},
---          or {'banned', ms left, 0: for good}
+-- ARGV[1]  epoch                for the room if it must be made
+-- ARGV[2]  keep_ms              how long the keys of a room in use live
+-- ARGV[3]  shard_id
+-- ARGV[4]  events_max           no member_joined in rooms with more members
+-- ARGV[5…] three a user, at most 100: user; percent-encoded, for the notice's header; the
+--          JSON of member_joined up to the count
+-- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here}, and,
+--          if there are several users, a number for each: how many came in behind it, by
+--          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
+--          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --
--- Cost O(1).
+-- Cost O(users). Each who comes in raises rev by one, as if they had come one by one.
 
-local user = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local banned = tonumber(redis.call('HGET', KEYS[5], user) or -1)
-if banned == 0 or banned > now then
-    return {'banned', banned == 0 and 0 or banned - now}
+local users, free, behind, left = {}, {}, {}, {}
+for i = 5, #ARGV, 3 do
+    users[#users + 1] = ARGV[i]
+end
+for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
+    till = tonumber(till or -1)
+    if till == 0 or till > now then
+        left[#left + 1] = till == 0 and 0 or till - now
+        behind[n] = -1 - left[#left]
+    else
+        free[#free + 1] = n
+    end
+end
+if #free == 0 then
+    return {'banned', unpack(left)}
 end
 
 redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
@@ -36,29 +48,41 @@ redis.call('LLEN', KEYS[4])
 local made = 0
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
-    epoch = ARGV[4]
+    epoch = ARGV[1]
     made = 1
     -- First what Redis refuses when memory is full: behind a DEL it would not.
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
-        'created_at', now, 'shard_id', ARGV[6])
+        'created_at', now, 'shard_id', ARGV[3])
     redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
 end
 
-if redis.call('HGET', KEYS[3], user) ~= epoch then
-    redis.call('HSET', KEYS[3], user, epoch)
-    if redis.call('HINCRBY', KEYS[2], user, 1) == 1 then
-        local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
-        local members = redis.call('HLEN', KEYS[2])
-        redis.call('HDEL', KEYS[1], 'empty_since')
-        if members <= tonumber(ARGV[7]) then
-            redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '
-                .. ARGV[2] .. '\n' .. ARGV[3] .. members .. '}')
+local lines, tokens = {}, {}
+for _, n in ipairs(free) do
+    local i = 2 + 3 * n
+    if redis.call('HGET', KEYS[3], ARGV[i]) ~= epoch then
+        redis.call('HSET', KEYS[3], ARGV[i], epoch)
+        if redis.call('HINCRBY', KEYS[2], ARGV[i], 1) == 1 then
+            lines[#lines + 1] = ARGV[i + 2] .. redis.call('HLEN', KEYS[2]) .. '}'
+            tokens[#tokens + 1] = ARGV[i + 1]
         end
+    end
+    behind[n] = #lines
+end
+for _, n in ipairs(free) do
+    behind[n] = #lines - behind[n]
+end
+local members = redis.call('HLEN', KEYS[2])
+if #lines > 0 then
+    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    redis.call('HDEL', KEYS[1], 'empty_since')
+    if members <= tonumber(ARGV[4]) then
+        redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '
+            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
 for i = 1, 4 do
-    redis.call('PEXPIRE', KEYS[i], ARGV[5])
+    redis.call('PEXPIRE', KEYS[i], ARGV[2])
 end
 local state = redis.call('HMGET', KEYS[1], 'seq', 'rev')
-return {'ok', epoch, tonumber(state[1]), tonumber(state[2]),
-    redis.call('HLEN', KEYS[2]), redis.call('LLEN', KEYS[4]), made}
+return {'ok', epoch, tonumber(state[1]), tonumber(state[2]), members,
+    redis.call('LLEN', KEYS[4]), made, unpack(#users > 1 and behind or {})}

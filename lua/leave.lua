@@ -1,4 +1,4 @@
--- leave.lua - take a user of one node out of a room.
+-- leave.lua - take users of one node out of a room: all that leave in one turn of its loop.
 --
 -- Atomic because: the count of nodes a user is on, the revision, the notice and the
 -- start of an empty room's countdown must agree.
@@ -8,39 +8,49 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE    hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history    list
 -- KEYS[5]  rc:{ROOM}:events     channel
--- ARGV[1]  user
--- ARGV[2]  token                the user, percent-encoded, for the notice's header
--- ARGV[3]  event                the JSON of member_left up to the count
--- ARGV[4]  ttl_ms               how long an empty room lives
--- ARGV[5]  events_max           no member_left in rooms with more members
--- ARGV[6]  counts               0: they were put out, so members does not hold them for
---          this node any more, but may for another one that they came back through
+-- ARGV[1]  ttl_ms               how long an empty room lives
+-- ARGV[2]  events_max           no member_left in rooms with more members
+-- ARGV[3…] four a user, at most 100: user; percent-encoded, for the notice's header; the
+--          JSON of member_left up to the count; counts, 0: they were put out, so members
+--          does not hold them for this node any more, but may for another one that they
+--          came back through
 -- Returns  {members left, users left on this node}
 --
--- Cost O(1). Somebody who is not in, or came in under another epoch, changes nothing.
+-- Cost O(users). Who is not in, or came in under another epoch, changes nothing.
 
-local user = ARGV[1]
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
-local came_in = redis.call('HGET', KEYS[3], user)
+local lines, tokens = {}, {}
+
 redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
-if came_in then
-    redis.call('HDEL', KEYS[3], user)
+for i = 3, #ARGV, 4 do
+    local user = ARGV[i]
+    local came_in = redis.call('HGET', KEYS[3], user)
+
+    if came_in then
+        redis.call('HDEL', KEYS[3], user)
+    end
+    if ARGV[i + 3] ~= '0' and epoch and came_in == epoch
+        and redis.call('HEXISTS', KEYS[2], user) == 1
+        and redis.call('HINCRBY', KEYS[2], user, -1) < 1 then
+        redis.call('HDEL', KEYS[2], user)
+        lines[#lines + 1] = ARGV[i + 2] .. redis.call('HLEN', KEYS[2]) .. '}'
+        tokens[#tokens + 1] = ARGV[i + 1]
+    end
 end
-if ARGV[6] ~= '0' and epoch and came_in == epoch and redis.call('HEXISTS', KEYS[2], user) == 1
-    and redis.call('HINCRBY', KEYS[2], user, -1) < 1 then
-    redis.call('HDEL', KEYS[2], user)
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
-    local members = redis.call('HLEN', KEYS[2])
+
+local members = redis.call('HLEN', KEYS[2])
+if #lines > 0 then
+    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
     if members == 0 then
         local time = redis.call('TIME')
         redis.call('HSET', KEYS[1], 'empty_since',
             time[1] * 1000 + math.floor(time[2] / 1000))
-        redis.call('PEXPIRE', KEYS[1], ARGV[4])
-        redis.call('PEXPIRE', KEYS[4], ARGV[4])
+        redis.call('PEXPIRE', KEYS[1], ARGV[1])
+        redis.call('PEXPIRE', KEYS[4], ARGV[1])
     end
-    if members <= tonumber(ARGV[5]) then
+    if members <= tonumber(ARGV[2]) then
         redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' left 0 0 '
-            .. ARGV[2] .. '\n' .. ARGV[3] .. members .. '}')
+            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
-return {redis.call('HLEN', KEYS[2]), redis.call('HLEN', KEYS[3])}
+return {members, redis.call('HLEN', KEYS[3])}

@@ -68,7 +68,7 @@ for i = 7, #ARGV, 3 do
 end
 local members = redis.call('HLEN', KEYS[2])
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
+    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
     redis.call('HDEL', KEYS[1], 'empty_since')
     if members <= tonumber(ARGV[5]) then
         redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '

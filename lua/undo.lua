@@ -40,7 +40,7 @@ end
 
 local members = redis.call('HLEN', KEYS[2])
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
+    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
     if members == 0 then
         local time = redis.call('TIME')
         redis.call('HSET', KEYS[1], 'empty_since',

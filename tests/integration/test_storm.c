@@ -1,10 +1,12 @@
 /* test_storm.c - a crowd that is cut off and comes back at once costs Redis one or two
- * history reads a room and gateway, not one a client, and misses nothing.
+ * history reads a room and gateway, not one a client, and misses nothing; and those who come
+ * or leave in one turn of the loop are one notice.
  *
  * Redis is asked how often its lists were read: history.lua reads a short history with one
  * LRANGE, and nothing else does.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -232,6 +234,75 @@ static void a_deleted_message_is_not_shared(void **state)
     chat_close(ann);
 }
 
+/* How many notices of the kind come before somebody says something. */
+static unsigned count_notices(redisContext *redis, const char *kind)
+{
+    unsigned count = 0;
+    bool is_end = false;
+
+    while (!is_end) {
+        redisReply *reply = NULL;
+        const char *header;
+
+        assert_int_equal(redisGetReply(redis, (void **)&reply), REDIS_OK);
+        header = reply->element[2]->str;
+        is_end = strstr(header, " message ") != NULL;
+        count += strstr(header, kind) != NULL;
+        freeReplyObject(reply);
+    }
+    return count;
+}
+
+static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
+{
+    enum { TOGETHER = 20, NOTICES = 3 }; /* at most: a turn reads what is there */
+    struct chat *ann = chat_open(fleet.gateways[0].port), *all[TOGETHER];
+    redisContext *redis = redisConnect("127.0.0.1", fleet.redis_port);
+
+    (void)state;
+    freeReplyObject(redisCommand(redis, "SUBSCRIBE %s", "rc:{turn}:events"));
+    chat_join(ann, "turn", "ann");
+    chat_say(ann, "turn", "x");
+    assert_int_equal(count_notices(redis, " joined "), 1);
+    for (int i = 0; i < TOGETHER; i++)
+        all[i] = chat_open(fleet.gateways[0].port);
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    for (int i = 0; i < TOGETHER; i++)
+        chat_send(all[i], "{\"type\":\"join\",\"room\":\"turn\",\"user\":\"u%d\"}", i);
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+    for (int i = 0; i < TOGETHER; i++) {
+        chat_expect_skipping(ann, "member_joined");
+        assert_int_equal(chat_get_number(ann, "members"), i + 2);
+    }
+    chat_say(ann, "turn", "y");
+    assert_in_range(count_notices(redis, " joined "), 1, NOTICES);
+    for (int i = 0; i < TOGETHER; i++) { /* each knows of all, by its ack or an event */
+        int members;
+
+        chat_expect(all[i], "join_ack");
+        members = (int)chat_get_number(all[i], "members");
+        chat_expect(all[i], "history_batch");
+        for (; members < TOGETHER + 1; members++) {
+            chat_expect(all[i], "member_joined");
+            assert_int_equal(chat_get_number(all[i], "members"), members + 1);
+        }
+        chat_expect(all[i], "message");
+    }
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    for (int i = 0; i < TOGETHER; i++)
+        chat_send(all[i], "{\"type\":\"leave\",\"room\":\"turn\"}");
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+    for (int i = 0; i < TOGETHER; i++)
+        chat_expect_skipping(ann, "member_left");
+    assert_int_equal(chat_get_number(ann, "members"), 1);
+    chat_say(ann, "turn", "z");
+    assert_in_range(count_notices(redis, " left "), 1, NOTICES);
+    for (int i = 0; i < TOGETHER; i++)
+        chat_close(all[i]);
+    chat_close(ann);
+    redisFree(redis);
+}
+
 static void raise_fd_limit(void)
 {
     struct rlimit files;
@@ -261,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crowd_that_comes_back_at_once_shares_its_history_reads),
         cmocka_unit_test(a_deleted_message_is_not_shared),
+        cmocka_unit_test(those_who_come_or_leave_in_one_turn_are_one_notice),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,5 +1,7 @@
 /* test_join_leave.c - join.lua, leave.lua and renew.lua: who is in, how often, and how
- * long the room lives. */
+ * long the room lives.
+ *
+ * Over 400 lines because the three are about one thing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -349,6 +351,71 @@ static void who_came_back_after_a_kick_stays(void **state)
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
 }
 
+/* ---- several in one turn ---- */
+
+static void those_who_come_together_are_one_notice(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-2", "bob");
+    eval_room_notices(&room);
+
+    /* Ann comes with two connections, bob is in already. */
+    assert_string_equal(
+        eval_room_join_all(&room, "node-1",
+                           (const char *[]){"ann", "bob", "c,m", "ann", NULL}),
+        "('ok' '" EPOCH_1 "' 0 3 3 0 0 1 1 0 0)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 3 joined 0 0 ann,c%2Cm\n" JOINED(
+                            "ann", "2") "\n" JOINED("c,m", "3"));
+    assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+    assert_int_equal(eval_room_number(&room, "members", "bob"), 2);
+}
+
+static void who_is_banned_does_not_keep_out_those_who_come_along(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "HSET rc:{lobby}:bans eve 0 joe 0");
+
+    assert_string_equal(eval_room_join_all(&room, "node-1",
+                                           (const char *[]){"eve", "ann", "joe", NULL}),
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 1 -1 0 -1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 1 joined 0 0 ann\n" JOINED("ann", "1"));
+    assert_string_equal(
+        eval_room_join_all(&room, "node-1", (const char *[]){"eve", "joe", NULL}),
+        "('banned' 0 0)");
+}
+
+static void those_who_leave_together_are_one_notice(void **state)
+{
+    (void)state;
+    eval_room_join_all(&room, "node-1", (const char *[]){"ann", "bob", "cem", NULL});
+    eval_room_join(&room, "node-2", "bob");
+    eval_room_notices(&room);
+
+    assert_string_equal(
+        eval_room_leave_all(&room, "node-1",
+                            (const char *[]){"ann", "bob", "dia", NULL}),
+        "(2 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 4 left 0 0 ann\n" LEFT("ann", "2"));
+    assert_string_equal(
+        eval_room_leave_all(&room, "node-1", (const char *[]){"cem", NULL}), "(1 0)");
+    assert_string_equal(
+        eval_room_leave_all(&room, "node-2", (const char *[]){"bob", NULL}), "(0 0)");
+    eval_room_notices(&room);
+
+    eval_room_join_all(&room, "node-1", (const char *[]){"ann", "bob", NULL});
+    eval_room_notices(&room);
+    assert_string_equal(
+        eval_room_leave_all(&room, "node-1", (const char *[]){"bob", "ann", NULL}),
+        "(0 0)");
+    assert_string_equal(
+        eval_room_notices(&room),
+        "1 " EPOCH_1 " 10 left 0 0 bob,ann\n" LEFT("bob", "1") "\n" LEFT("ann", "0"));
+    eval_room_expect_ttl(&room, "meta", EVAL_ROOM_TTL_MS);
+}
+
 /* ---- presence events ---- */
 
 static void a_crowded_room_sends_no_presence_events(void **state)
@@ -527,6 +594,9 @@ int main(void)
         TEST(a_leave_after_the_room_was_lost_leaves_no_key_for_good),
         TEST(a_leave_after_a_kick_only_cleans_up),
         TEST(who_came_back_after_a_kick_stays),
+        TEST(those_who_come_together_are_one_notice),
+        TEST(who_is_banned_does_not_keep_out_those_who_come_along),
+        TEST(those_who_leave_together_are_one_notice),
         TEST(a_crowded_room_sends_no_presence_events),
         TEST(no_presence_events_at_all_if_the_limit_is_0),
         TEST(names_of_any_kind_stay_what_they_are),

@@ -68,8 +68,8 @@ static void add_event(const struct eval_room *room, const char *type,
     strbuf_deinit(&json);
 }
 
-const char *eval_room_join(const struct eval_room *room, const char *node,
-                           const char *user)
+const char *eval_room_join_all(const struct eval_room *room, const char *node,
+                               const char *const *users)
 {
     eval_begin(room->redis, SCRIPT_JOIN);
     add_key(room, "meta");
@@ -78,18 +78,26 @@ const char *eval_room_join(const struct eval_room *room, const char *node,
     add_key(room, "history");
     add_key(room, "bans");
     add_key(room, "events");
-    eval_arg(room->redis, "%s", user);
-    add_percent(room, user);
-    add_event(room, "member_joined", NULL, user);
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     eval_arg(room->redis, "0");
     eval_arg(room->redis, "%u", room->events_max);
+    for (; *users; users++) {
+        eval_arg(room->redis, "%s", *users);
+        add_percent(room, *users);
+        add_event(room, "member_joined", NULL, *users);
+    }
     return eval_run(room->redis);
 }
 
+const char *eval_room_join(const struct eval_room *room, const char *node,
+                           const char *user)
+{
+    return eval_room_join_all(room, node, (const char *[]){user, NULL});
+}
+
 static const char *leave(const struct eval_room *room, const char *node,
-                         const char *user, const char *reason, int counts)
+                         const char *const *users, const char *reason, int counts)
 {
     eval_begin(room->redis, SCRIPT_LEAVE);
     add_key(room, "meta");
@@ -97,25 +105,33 @@ static const char *leave(const struct eval_room *room, const char *node,
     add_on(room, node);
     add_key(room, "history");
     add_key(room, "events");
-    eval_arg(room->redis, "%s", user);
-    add_percent(room, user);
-    add_event(room, "member_left", reason, user);
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
-    eval_arg(room->redis, "%d", counts);
+    for (; *users; users++) {
+        eval_arg(room->redis, "%s", *users);
+        add_percent(room, *users);
+        add_event(room, "member_left", reason, *users);
+        eval_arg(room->redis, "%d", counts);
+    }
     return eval_run(room->redis);
+}
+
+const char *eval_room_leave_all(const struct eval_room *room, const char *node,
+                                const char *const *users)
+{
+    return leave(room, node, users, "left", 1);
 }
 
 const char *eval_room_leave(const struct eval_room *room, const char *node,
                             const char *user)
 {
-    return leave(room, node, user, "left", 1);
+    return eval_room_leave_all(room, node, (const char *[]){user, NULL});
 }
 
 const char *eval_room_leave_after_kick(const struct eval_room *room, const char *node,
                                        const char *user)
 {
-    return leave(room, node, user, "kicked", 0);
+    return leave(room, node, (const char *[]){user, NULL}, "kicked", 0);
 }
 
 const char *eval_room_renew(const struct eval_room *room, const char *node)

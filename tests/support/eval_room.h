@@ -42,6 +42,11 @@ const char *eval_room_join(const struct eval_room *room, const char *node,
                            const char *user);
 const char *eval_room_leave(const struct eval_room *room, const char *node,
                             const char *user);
+/* Several at once, up to a NULL. */
+const char *eval_room_join_all(const struct eval_room *room, const char *node,
+                               const char *const *users);
+const char *eval_room_leave_all(const struct eval_room *room, const char *node,
+                                const char *const *users);
 /* Of somebody who was put out: `members` does not hold them for this node any more. */
 const char *eval_room_leave_after_kick(const struct eval_room *room, const char *node,
                                        const char *user);
