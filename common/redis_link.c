@@ -71,7 +71,7 @@ struct redis_link {
     long long client_id, old_client_id;
     void (*on_closed)(void *owner);
     int held; /* what libuv still holds of us */
-    bool has_tcp, tcp_closing, is_writing, must_restart;
+    bool has_tcp, tcp_closing, is_writing, must_restart, is_renewed;
     bool was_ready; /* at least once */
     bool closing;
 };
@@ -211,13 +211,15 @@ static uint64_t jittered(uint64_t ms)
     return ms / 2 + random % (ms / 2 + 1);
 }
 
-/* A connection that had worked for a while is made again at once. */
+/* A connection that had worked for a while is made again at once, and so is one that is
+ * only to be replaced. */
 static uint64_t next_pause_ms(struct redis_link *link)
 {
     uint64_t pause_ms;
 
     if (link->state == LINK_READY &&
-        uv_now(link->loop) - link->ready_at >= link->opts.retry_max_ms) {
+        (link->is_renewed ||
+         uv_now(link->loop) - link->ready_at >= link->opts.retry_max_ms)) {
         link->pause_ms = link->opts.retry_min_ms;
         return 0;
     }
@@ -236,7 +238,7 @@ static void retry_later(struct redis_link *link, const char *why)
     metric_add(&link->opts.metrics->redis_errors_total[kind], 1);
     drop_tcp(link);
     link->state = LINK_DOWN;
-    link->must_restart = false;
+    link->must_restart = link->is_renewed = false;
     if (link->client_id)
         link->old_client_id = link->client_id;
     link->client_id = 0;
@@ -615,4 +617,13 @@ void redis_link_restart(struct redis_link *link, const char *why)
 {
     if (link && !link->closing && link->state != LINK_DOWN)
         retry_later(link, why);
+}
+
+void redis_link_renew(struct redis_link *link, const char *why)
+{
+    if (!link)
+        return;
+    link->is_renewed = true;
+    redis_link_restart(link, why);
+    link->is_renewed = false;
 }

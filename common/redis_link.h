@@ -79,7 +79,11 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
                     redis_reply_fn on_reply, void *data)
     __attribute__((warn_unused_result));
 
-/* Drops the connection and makes it again, at once. */
+/* Drops the connection, which is no good, and makes another one: at once if it had worked
+ * for a while. */
 void redis_link_restart(struct redis_link *link, const char *why);
+
+/* The same for one that is good, but not to be written to any more: at once. */
+void redis_link_renew(struct redis_link *link, const char *why);
 
 #endif

@@ -25,6 +25,7 @@
     X(SCRIPT_MEMBERS, members)                                                         \
     X(SCRIPT_MODERATE, moderate)                                                       \
     X(SCRIPT_PUBLISH, publish)                                                         \
+    X(SCRIPT_REGISTER, register)                                                       \
     X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
     X(SCRIPT_ROOM, room)                                                               \

@@ -162,7 +162,7 @@ void presence_on_lost(struct presence *p)
 void presence_check_lease(struct presence *p)
 {
     if (p->is_up && now(p) - p->answered_ms > lease_ms(p))
-        redis_link_restart(p->store->link, "stopped or unanswered for a whole lease");
+        redis_link_renew(p->store->link, "stopped or unanswered for a whole lease");
 }
 
 /* ---- the heartbeat ---- */
@@ -212,7 +212,7 @@ static void rename_node(struct presence *p)
     memcpy(p->former, p->store->node, sizeof(p->former));
     note_former_rooms(p);
     go_down(p);
-    redis_link_restart(p->store->link, "declared dead: another name");
+    redis_link_renew(p->store->link, "declared dead: another name");
     choose_name(p);
     log_warn("node_renamed", "was=%s now=%s", p->former, p->store->node);
     metric_add(&p->metrics->nodes_renamed_total, 1);

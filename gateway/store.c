@@ -135,11 +135,12 @@ void store_register(void *owner, struct room *room)
 {
     struct store *store = owner;
 
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "SADD");
+    scripts_begin(&store->args.cmd, SCRIPT_REGISTER, 2);
+    args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
+    redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add(&store->args.cmd, room->name, room->name_len);
-    store_send_command(store, on_registered, room);
+    store_send_script(store, SCRIPT_REGISTER, on_registered, room);
 }
 
 /* ---- close: undo what may be left of this node in the room ---- */

@@ -74,6 +74,42 @@ static void the_first_heartbeat_makes_the_node_known(void **state)
     free(address);
 }
 
+static const char *enter(const char *node, const char *where)
+{
+    eval_begin(&redis, SCRIPT_REGISTER);
+    eval_key(&redis, "rc:nodes");
+    eval_key(&redis, "rc:node:%s:rooms", node);
+    eval_arg(&redis, "%s", node);
+    eval_arg(&redis, "%s", where);
+    return eval_run(&redis);
+}
+
+static void registering_a_room_is_no_heartbeat(void **state)
+{
+    long long score;
+
+    (void)state;
+    hear_of("me", 5000);
+    score = redis_cmd_number(port(), "ZSCORE rc:nodes me");
+    assert_string_equal(enter("me", "lobby"), "1");
+    assert_string_equal(enter("me", "lobby"), "0");
+    assert_string_equal(enter("me", "a b"), "1");
+    assert_int_equal(redis_cmd_number(port(), "SCARD rc:node:me:rooms"), 2);
+    assert_int_equal(redis_cmd_number(port(), "ZSCORE rc:nodes me"), score);
+}
+
+/* It was lost with everything else, and may be killed before its next heartbeat. */
+static void registering_a_room_makes_a_forgotten_node_known(void **state)
+{
+    long long before = eval_now_ms(&redis), score;
+
+    (void)state;
+    assert_string_equal(enter("me", "lobby"), "1");
+    score = redis_cmd_number(port(), "ZSCORE rc:nodes me");
+    assert_true(score >= before && score <= eval_now_ms(&redis));
+    assert_string_equal(beat("me", false), "('dead')"); /* it needs another name */
+}
+
 static void the_next_ones_prolong_it(void **state)
 {
     long long score;
@@ -235,6 +271,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_heartbeat_makes_the_node_known),
         TEST(the_next_ones_prolong_it),
+        TEST(registering_a_room_is_no_heartbeat),
+        TEST(registering_a_room_makes_a_forgotten_node_known),
         TEST(silent_nodes_are_told_but_not_the_others),
         TEST(at_most_sixteen_are_told),
         TEST(the_node_itself_is_never_silent),

@@ -16,7 +16,7 @@
 #include "tests/support/port.h"
 #include "tests/support/redis_cmd.h"
 
-enum { LEASE_MS = 2000, LONG_LEASE_MS = 6000, ODD_PID = 4242, TALK_MS = 1000 };
+enum { LEASE_MS = 3000, LONG_LEASE_MS = 6000, ODD_PID = 4242, TALK_MS = 1000 };
 
 static void ask(struct scene *scene, const char *command)
 {
@@ -169,6 +169,18 @@ static void delayed_and_throttled(struct scene *scene)
 static void gateway_killed(struct scene *scene)
 {
     scene_run(scene, TALK_MS);
+    fleet_kill_gateway(&scene->fleet, 0);
+    scene_recover(scene);
+    scene_run(scene, scene->lease_ms);
+    scene_restart(scene, 0);
+}
+
+/* Its members were put back under a name that Redis has forgotten. */
+static void gateway_killed_after_redis_was_emptied(struct scene *scene)
+{
+    scene_run(scene, TALK_MS);
+    ask(scene, "FLUSHALL");
+    scene_run(scene, TALK_MS / 5);
     fleet_kill_gateway(&scene->fleet, 0);
     scene_recover(scene);
     scene_run(scene, scene->lease_ms);
@@ -334,6 +346,8 @@ const struct fault faults_all[] = {
     {FAULTS_LINKS, "links delayed by 200 ms, 50 kB/s", delayed_and_throttled, false,
      false},
     {FAULTS_GATEWAYS, "gateway killed", gateway_killed, false, false},
+    {FAULTS_GATEWAYS, "Redis emptied, and a gateway killed right after it",
+     gateway_killed_after_redis_was_emptied, true, false},
     {FAULTS_GATEWAYS, "gateway stopped past its lease, continued",
      gateway_stopped_past_its_lease, false, true},
     {FAULTS_GATEWAYS, "gateway killed, restarted under the same name and pid",
@@ -386,7 +400,7 @@ void faults_start(struct scene *scene, enum faults_kind kind)
     static const char *const redis_args[] = {"--appendonly", "yes", "--appendfsync",
                                              "no", NULL};
     static const char *const settings[] = {
-        "ROOMCAST_LEASE_SECS=2",      "ROOMCAST_PRESENCE_GRACE_MS=1500",
+        "ROOMCAST_LEASE_SECS=3",      "ROOMCAST_PRESENCE_GRACE_MS=1500",
         "ROOMCAST_HISTORY_LIMIT=300", "ROOMCAST_REDIS_DEADLINE_MS=1000",
         "ROOMCAST_JOINS_PER_SEC=0",   "ROOMCAST_DRAIN_SECS=4",
         "ROOMCAST_SLOW_SECS=3",       "ROOMCAST_SEND_QUEUE_MAX_BYTES=65536",
