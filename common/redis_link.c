@@ -619,6 +619,12 @@ void redis_link_restart(struct redis_link *link, const char *why)
         retry_later(link, why);
 }
 
+void redis_link_hurry(struct redis_link *link)
+{
+    if (link && !link->closing && link->state == LINK_DOWN)
+        uv_timer_start(&link->retry, on_retry, 0, 0);
+}
+
 void redis_link_renew(struct redis_link *link, const char *why)
 {
     if (!link)

@@ -83,7 +83,10 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
  * for a while. */
 void redis_link_restart(struct redis_link *link, const char *why);
 
-/* The same for one that is good, but not to be written to any more: at once. */
+/* Redis is there again, as another link has found: ends the pause between two attempts. */
+void redis_link_hurry(struct redis_link *link);
+
+/* The same as redis_link_restart for one that is good, but not to be written to any more: at once. */
 void redis_link_renew(struct redis_link *link, const char *why);
 
 #endif

@@ -76,6 +76,7 @@ static void on_link_ready(void *owner)
 
     log_info("redis_ready", "worker=%u link=commands", w->index);
     scripts_load(w->link);
+    redis_link_hurry(w->bus.link);
     presence_on_link(&w->presence);
 }
 
@@ -92,6 +93,7 @@ static void on_bus_ready(void *owner)
     struct worker *w = owner;
 
     log_info("redis_ready", "worker=%u link=notices", w->index);
+    redis_link_hurry(w->link);
     presence_on_link(&w->presence);
 }
 
