@@ -396,30 +396,19 @@ void api_events(void *owner, struct http_request *req)
 struct events *events_open(struct api *api)
 {
     struct events *e = xcalloc(1, sizeof(*e));
-    const struct config *config = api->config;
-    struct redis_link_opts opts = {
-        .host = config->redis.host,
-        .port = config->redis.port,
-        .user = config->redis.user,
-        .password = config->redis.password,
-        .db = config->redis.db,
-        .name = "roomcast-admin-notices",
-        .for_notices = true,
-        .deadline_ms = (uint64_t)config->redis_deadline_ms,
-        .silence_ms = DEAF_MS,
-        .retry_min_ms = 50,
-        .retry_max_ms = 2000,
-        .metrics = api->metrics,
-        .owner = e,
-        .on_ready = on_ready,
-        .on_lost = on_lost,
-        .on_push = on_push,
-    };
+    struct redis_link_opts opts =
+        redis_link_opts_of(api->config, "roomcast-admin-notices");
 
     e->api = api;
     list_init(&e->listeners);
     keys_node(e->canary, api->fleet.replica, KEY_NODE_CANARY);
     keys_fleet(e->channel, KEY_FLEET_EVENTS);
+    opts.for_notices = true;
+    opts.metrics = api->metrics;
+    opts.owner = e;
+    opts.on_ready = on_ready;
+    opts.on_lost = on_lost;
+    opts.on_push = on_push;
     e->link = redis_link_open(api->loop, &opts);
     uv_timer_init(api->loop, &e->tick);
     e->tick.data = e;

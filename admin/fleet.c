@@ -235,6 +235,16 @@ static void start_reading(struct fleet *fleet)
     store_send(store, on_nodes, fleet);
 }
 
+static void add_totals(struct strbuf *out, const struct fleet_view *v)
+{
+    proto_add_number(out, "connections", v->connections);
+    proto_add_number(out, "members", v->members);
+    proto_add_number(out, "rooms", v->rooms);
+    proto_add_number(out, "gateways", v->gateways);
+    proto_add_number(out, "messages_total", v->messages_total);
+    strbuf_add_char(out, '}');
+}
+
 /* ---- the series ---- */
 
 static void on_sampled(void *data, int status, const redisReply *reply)
@@ -256,12 +266,7 @@ static void start_sample(struct fleet *fleet)
     struct strbuf *out = &fleet->sample;
 
     strbuf_reset(out, 4096);
-    proto_add_number(out, "connections", v->connections);
-    proto_add_number(out, "members", v->members);
-    proto_add_number(out, "rooms", v->rooms);
-    proto_add_number(out, "gateways", v->gateways);
-    proto_add_number(out, "messages_total", v->messages_total);
-    strbuf_add_char(out, '}');
+    add_totals(out, v);
     store_begin_script(store, SCRIPT_SAMPLE, 2);
     command_add_fleet_key(&store->cmd, KEY_STATS_SAMPLER);
     command_add_fleet_key(&store->cmd, KEY_STATS_ONLINE);
@@ -342,12 +347,7 @@ void fleet_add_stats(const struct fleet *fleet, struct strbuf *out)
     const struct fleet_view *v = &fleet->view;
 
     strbuf_add_text(out, fleet->is_up ? "{\"redis_up\":true" : "{\"redis_up\":false");
-    proto_add_number(out, "connections", v->connections);
-    proto_add_number(out, "members", v->members);
-    proto_add_number(out, "rooms", v->rooms);
-    proto_add_number(out, "gateways", v->gateways);
-    proto_add_number(out, "messages_total", v->messages_total);
-    strbuf_add_char(out, '}');
+    add_totals(out, v);
 }
 
 static void add_known(struct strbuf *out, const struct fleet_node *node)

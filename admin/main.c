@@ -29,27 +29,6 @@ struct service {
     uv_signal_t term, interrupt;
 };
 
-static void fail(const char *setting, const char *reason)
-{
-    fprintf(stderr, "%s: %s\n", setting, reason);
-    exit(EXIT_SETTINGS);
-}
-
-static int bind_or_fail(const char *address)
-{
-    char *host, *port;
-    int fd;
-
-    if (config_split_address(address, &host, &port) < 0)
-        fail("ROOMCAST_ADMIN_LISTEN", "not host:port");
-    fd = http_bind(host, port, 0);
-    free(host);
-    free(port);
-    if (fd < 0)
-        fail("ROOMCAST_ADMIN_LISTEN", uv_strerror(fd));
-    return fd;
-}
-
 static void on_ready(void *owner)
 {
     struct api *api = owner;
@@ -77,24 +56,13 @@ static void on_fleet_read(void *owner)
 
 static void open_link(struct api *api)
 {
-    const struct config *config = api->config;
-    struct redis_link_opts opts = {
-        .host = config->redis.host,
-        .port = config->redis.port,
-        .user = config->redis.user,
-        .password = config->redis.password,
-        .db = config->redis.db,
-        .name = "roomcast-admin-commands",
-        .deadline_ms = (uint64_t)config->redis_deadline_ms,
-        .silence_ms = 3000,
-        .retry_min_ms = 50,
-        .retry_max_ms = 2000,
-        .metrics = api->metrics,
-        .owner = api,
-        .on_ready = on_ready,
-        .on_lost = on_lost,
-    };
+    struct redis_link_opts opts =
+        redis_link_opts_of(api->config, "roomcast-admin-commands");
 
+    opts.metrics = api->metrics;
+    opts.owner = api;
+    opts.on_ready = on_ready;
+    opts.on_lost = on_lost;
     api->store.link = redis_link_open(api->loop, &opts);
 }
 
@@ -127,7 +95,7 @@ static void start_signals(struct service *s)
 static void start(struct service *s)
 {
     struct api *api = &s->api;
-    int fd = bind_or_fail(s->config.admin_listen), rc;
+    int fd = http_bind_setting("ROOMCAST_ADMIN_LISTEN", s->config.admin_listen, 0), rc;
     struct http_opts opts;
 
     api->loop = &s->loop;
@@ -141,8 +109,10 @@ static void start(struct service *s)
     start_signals(s);
     opts = routes_opts(api);
     rc = http_open(&s->http, &s->loop, fd, &opts);
-    if (rc < 0)
-        fail("ROOMCAST_ADMIN_LISTEN", uv_strerror(rc));
+    if (rc < 0) {
+        log_error("listen_failed", "why=\"%s\"", uv_strerror(rc));
+        exit(EXIT_SETTINGS);
+    }
     log_info("started", "version=%s listen=%s", ROOMCAST_VERSION,
              s->config.admin_listen);
 }

@@ -29,6 +29,7 @@
 
 #include <h2o.h>
 
+#include "common/config_address.h"
 #include "common/linger.h"
 #include "common/list.h"
 #include "common/percent.h"
@@ -40,6 +41,7 @@ enum {
     REQUEST_TIMEOUT_MS = 10000,
     SHUTDOWN_MS = 1200,
     STREAM_MAX_BYTES = 1024 * 1024,
+    EXIT_SETTINGS = 2,
 };
 
 struct http_server {
@@ -706,4 +708,20 @@ int http_bind(const char *host, const char *port, int shared)
     rc = bind_to(found, shared);
     freeaddrinfo(found);
     return rc;
+}
+
+int http_bind_setting(const char *name, const char *address, int shared)
+{
+    char *host = NULL, *port = NULL;
+    int fd = config_split_address(address, &host, &port);
+
+    if (fd == 0)
+        fd = http_bind(host, port, shared);
+    free(host);
+    free(port);
+    if (fd < 0) {
+        fprintf(stderr, "%s: %s\n", name, uv_strerror(fd));
+        exit(EXIT_SETTINGS);
+    }
+    return fd;
 }

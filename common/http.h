@@ -58,6 +58,10 @@ void http_close(struct http_server *server);
 int http_bind(const char *host, const char *port, int shared)
     __attribute__((warn_unused_result));
 
+/* The same for the setting `name` with the value `address`. Where it cannot, says so in one
+ * line on stderr and ends the program with 2. */
+int http_bind_setting(const char *name, const char *address, int shared);
+
 /* ---- what was asked; all borrowed, and but for parameters only until the handler
  * returns: the client may go ---- */
 

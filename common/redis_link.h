@@ -21,6 +21,7 @@
 #include <hiredis/hiredis.h>
 #include <uv.h>
 
+#include "common/config.h"
 #include "common/metrics.h"
 #include "common/strbuf.h"
 
@@ -47,6 +48,11 @@ struct redis_link_opts {
     void (*on_lost)(void *owner, const char *why);
     void (*on_push)(void *owner, const redisReply *reply); /* borrowed; also errors */
 };
+
+/* What the settings say of where Redis is and how patient to be; the caller adds metrics,
+ * owner and callbacks. `config` and `name` are borrowed. */
+struct redis_link_opts redis_link_opts_of(const struct config *config,
+                                          const char *name);
 
 /* A command being put together, in RESP; zeroed is ready for redis_command_begin. */
 struct redis_command {

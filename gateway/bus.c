@@ -346,24 +346,7 @@ void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
               struct rooms *rooms, struct metrics *metrics, const char *name,
               const struct bus_hooks *hooks)
 {
-    struct redis_link_opts opts = {
-        .host = config->redis.host,
-        .port = config->redis.port,
-        .user = config->redis.user,
-        .password = config->redis.password,
-        .db = config->redis.db,
-        .name = name,
-        .for_notices = true,
-        .deadline_ms = (uint64_t)config->redis_deadline_ms,
-        .silence_ms = 3000,
-        .retry_min_ms = 50,
-        .retry_max_ms = 2000,
-        .metrics = metrics,
-        .owner = bus,
-        .on_ready = on_ready,
-        .on_lost = on_lost,
-        .on_push = on_push,
-    };
+    struct redis_link_opts opts = redis_link_opts_of(config, name);
 
     bus->loop = loop;
     bus->config = config;
@@ -371,6 +354,12 @@ void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
     bus->metrics = metrics;
     bus->hooks = *hooks;
     list_init(&bus->ops);
+    opts.for_notices = true;
+    opts.metrics = metrics;
+    opts.owner = bus;
+    opts.on_ready = on_ready;
+    opts.on_lost = on_lost;
+    opts.on_push = on_push;
     bus->link = redis_link_open(loop, &opts);
 }
 

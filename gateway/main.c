@@ -41,27 +41,6 @@ struct gateway {
     bool is_stopping;
 };
 
-static void fail(const char *setting, const char *reason)
-{
-    fprintf(stderr, "%s: %s\n", setting, reason);
-    exit(EXIT_SETTINGS);
-}
-
-static int bind_or_fail(const char *setting, const char *address, int shared)
-{
-    char *host, *port;
-    int fd;
-
-    if (config_split_address(address, &host, &port) < 0)
-        fail(setting, "not host:port");
-    fd = http_bind(host, port, shared);
-    free(host);
-    free(port);
-    if (fd < 0)
-        fail(setting, uv_strerror(fd));
-    return fd;
-}
-
 /* Soft limit up to the hard one; how many clients that leaves. */
 static unsigned max_connections(const struct config *config)
 {
@@ -154,10 +133,10 @@ static void start_workers(struct gateway *g)
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->workers = xcalloc(count, sizeof(struct worker *));
     /* Alone first: with SO_REUSEPORT two gateways would share a port unnoticed. */
-    close(bind_or_fail("ROOMCAST_LISTEN", g->config.listen, 0));
+    close(http_bind_setting("ROOMCAST_LISTEN", g->config.listen, 0));
     for (unsigned i = 0; i < count; i++)
         g->workers[i] = worker_new(
-            &g->shared, i, bind_or_fail("ROOMCAST_LISTEN", g->config.listen, 1));
+            &g->shared, i, http_bind_setting("ROOMCAST_LISTEN", g->config.listen, 1));
 }
 
 static void start_signals(struct gateway *g)
@@ -174,7 +153,7 @@ static void start_signals(struct gateway *g)
 
 static void start(struct gateway *g)
 {
-    int ops_fd = bind_or_fail("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
+    int ops_fd = http_bind_setting("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
 
     g->address = advertised(&g->config);
     start_workers(g);

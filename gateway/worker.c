@@ -407,25 +407,14 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void open_link(struct worker *w)
 {
-    struct redis_link_opts opts = {
-        .host = w->config->redis.host,
-        .port = w->config->redis.port,
-        .user = w->config->redis.user,
-        .password = w->config->redis.password,
-        .db = w->config->redis.db,
-        .name = w->link_name,
-        .deadline_ms = (uint64_t)w->config->redis_deadline_ms,
-        .silence_ms = 3000,
-        .retry_min_ms = 50,
-        .retry_max_ms = 2000,
-        .metrics = &w->metrics,
-        .owner = w,
-        .on_ready = on_link_ready,
-        .on_lost = on_link_lost,
-    };
+    struct redis_link_opts opts = redis_link_opts_of(w->config, w->link_name);
 
     snprintf(w->link_name, sizeof(w->link_name), "roomcast-%u-commands", w->index);
     snprintf(w->bus_name, sizeof(w->bus_name), "roomcast-%u-notices", w->index);
+    opts.metrics = &w->metrics;
+    opts.owner = w;
+    opts.on_ready = on_link_ready;
+    opts.on_lost = on_link_lost;
     w->link = redis_link_open(&w->loop, &opts);
 }
 
