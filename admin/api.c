@@ -19,7 +19,7 @@ bool api_is_up(struct http_request *req)
 {
     struct api *api = api_of(req);
 
-    if (redis_link_is_ready(api->store.link) && fleet_is_up(&api->fleet))
+    if (redis_link_is_ready(api->db.link) && fleet_is_up(&api->fleet))
         return true;
     api_unavailable(req);
     return false;

@@ -11,8 +11,8 @@
 
 #include "admin/auth.h"
 #include "admin/console.h"
+#include "admin/db.h"
 #include "admin/fleet.h"
-#include "admin/store.h"
 #include "common/config.h"
 #include "common/http.h"
 #include "common/metrics.h"
@@ -30,7 +30,7 @@ struct api {
     uv_loop_t *loop;
     const struct config *config;
     struct metrics *metrics;
-    struct store store;
+    struct db db;
     struct strbuf out; /* scratch for one answer */
     struct auth auth;
     struct console console;

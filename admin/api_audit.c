@@ -90,16 +90,16 @@ static void start(struct call *call, const char *cursor)
 {
     struct api *api = api_of(call->req);
 
-    store_begin(&api->store, "XREVRANGE");
-    command_add_fleet_key(&api->store.cmd, KEY_AUDIT);
+    db_begin(&api->db, "XREVRANGE");
+    command_add_fleet_key(&api->db.cmd, KEY_AUDIT);
     strbuf_reset(&api->out, 4096);
     strbuf_add_text(&api->out, cursor ? "(" : "+");
     strbuf_add_text(&api->out, cursor ? cursor : "");
-    redis_command_add(&api->store.cmd, api->out.data, api->out.len);
-    redis_command_add_text(&api->store.cmd, "-");
-    redis_command_add_text(&api->store.cmd, "COUNT");
-    redis_command_add_u64(&api->store.cmd, call->limit);
-    store_send(&api->store, on_entries, call);
+    redis_command_add(&api->db.cmd, api->out.data, api->out.len);
+    redis_command_add_text(&api->db.cmd, "-");
+    redis_command_add_text(&api->db.cmd, "COUNT");
+    redis_command_add_u64(&api->db.cmd, call->limit);
+    db_send(&api->db, on_entries, call);
 }
 
 void api_audit(void *owner, struct http_request *req)

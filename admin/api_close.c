@@ -94,14 +94,14 @@ static void on_closed(void *data, int status, const redisReply *reply)
 
 static void unindex(struct api *api, struct json_text room)
 {
-    store_begin_script(&api->store, SCRIPT_UNINDEX, 4);
-    command_add_fleet_key(&api->store.cmd, KEY_ROOMS);
-    command_add_fleet_key(&api->store.cmd, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&api->store.cmd, KEY_FLEET_EVENTS);
-    command_add_room_key(&api->store.cmd, room, KEY_META);
-    redis_command_add_text(&api->store.cmd, "room_closed");
-    command_add(&api->store.cmd, room);
-    store_send_script(&api->store, SCRIPT_UNINDEX, NULL, NULL);
+    db_begin_script(&api->db, SCRIPT_UNINDEX, 4);
+    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
+    command_add_fleet_key(&api->db.cmd, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
+    command_add_room_key(&api->db.cmd, room, KEY_META);
+    redis_command_add_text(&api->db.cmd, "room_closed");
+    command_add(&api->db.cmd, room);
+    db_send_script(&api->db, SCRIPT_UNINDEX, NULL, NULL);
 }
 
 static void start_close(struct call *call)
@@ -113,19 +113,19 @@ static void start_close(struct call *call)
     struct strbuf *out = &api->out;
 
     call->nodes = fleet_copy_names(&api->fleet, &call->count);
-    store_begin_script(&api->store, SCRIPT_CLOSE, 6 + (unsigned)call->count);
+    db_begin_script(&api->db, SCRIPT_CLOSE, 6 + (unsigned)call->count);
     for (size_t i = 0; i < 6; i++)
-        command_add_room_key(&api->store.cmd, room, keys[i]);
+        command_add_room_key(&api->db.cmd, room, keys[i]);
     for (size_t i = 0; i < call->count; i++)
-        command_add_on_key(&api->store.cmd, room, call->nodes[i]);
-    redis_command_add(&api->store.cmd, call->reason, call->reason_len);
+        command_add_on_key(&api->db.cmd, room, call->nodes[i]);
+    redis_command_add(&api->db.cmd, call->reason, call->reason_len);
     strbuf_reset(out, 4096);
     proto_begin(out, "room_closed", (struct json_text){NULL, 0});
     proto_add_text(out, "room", room.base, room.len);
     proto_add_text(out, "reason", call->reason, call->reason_len);
     strbuf_add_char(out, '}');
-    redis_command_add(&api->store.cmd, out->data, out->len);
-    store_send_script(&api->store, SCRIPT_CLOSE, on_closed, call);
+    redis_command_add(&api->db.cmd, out->data, out->len);
+    db_send_script(&api->db, SCRIPT_CLOSE, on_closed, call);
 }
 
 static void on_view(struct fleet_wait *wait, bool ok)

@@ -91,11 +91,11 @@ void api_fleet_online(void *owner, struct http_request *req)
     if (!api_take_number(req, "minutes", 1, MINUTES_MAX, 60, &minutes) ||
         !api_is_up(req))
         return;
-    store_begin(&api->store, "LRANGE");
-    command_add_fleet_key(&api->store.cmd, KEY_STATS_ONLINE);
+    db_begin(&api->db, "LRANGE");
+    command_add_fleet_key(&api->db.cmd, KEY_STATS_ONLINE);
     strbuf_reset(&api->out, 4096);
     strbuf_add_format(&api->out, "-%u", (unsigned)minutes * SAMPLES_A_MINUTE);
-    redis_command_add(&api->store.cmd, api->out.data, api->out.len);
-    redis_command_add_text(&api->store.cmd, "-1");
-    store_send(&api->store, on_samples, req);
+    redis_command_add(&api->db.cmd, api->out.data, api->out.len);
+    redis_command_add_text(&api->db.cmd, "-1");
+    db_send(&api->db, on_samples, req);
 }

@@ -109,10 +109,10 @@ static void on_member(void *data, int status, const redisReply *reply)
 
 static void start_member(struct call *call)
 {
-    store_begin(&call->api->store, "HEXISTS");
-    command_add_room_key(&call->api->store.cmd, call->room, KEY_MEMBERS);
-    command_add(&call->api->store.cmd, call->user);
-    store_send(&call->api->store, on_member, call);
+    db_begin(&call->api->db, "HEXISTS");
+    command_add_room_key(&call->api->db.cmd, call->room, KEY_MEMBERS);
+    command_add(&call->api->db.cmd, call->user);
+    db_send(&call->api->db, on_member, call);
 }
 
 void api_kick(void *owner, struct http_request *req)

@@ -109,14 +109,14 @@ static void start_page(struct call *call)
     struct json_text cursor = {call->cursor, call->cursor ? strlen(call->cursor) : 0};
     char *scan = page_scan_of(cursor);
 
-    store_begin_script(&api->store, SCRIPT_MEMBERS, 1);
-    command_add_room_key(&api->store.cmd, http_param(call->req, 0), call->which);
-    redis_command_add_text(&api->store.cmd, scan ? scan : "");
-    redis_command_add_u64(&api->store.cmd, call->limit);
-    redis_command_add_u64(&api->store.cmd, PAGE_EXACT_MAX);
-    redis_command_add_u64(&api->store.cmd, 1); /* with the numbers */
+    db_begin_script(&api->db, SCRIPT_MEMBERS, 1);
+    command_add_room_key(&api->db.cmd, http_param(call->req, 0), call->which);
+    redis_command_add_text(&api->db.cmd, scan ? scan : "");
+    redis_command_add_u64(&api->db.cmd, call->limit);
+    redis_command_add_u64(&api->db.cmd, PAGE_EXACT_MAX);
+    redis_command_add_u64(&api->db.cmd, 1); /* with the numbers */
     free(scan);
-    store_send_script(&api->store, SCRIPT_MEMBERS, on_page, call);
+    db_send_script(&api->db, SCRIPT_MEMBERS, on_page, call);
 }
 
 /* Members are those of a room; bans and mutes outlive it. */
@@ -137,9 +137,9 @@ static void on_room(void *data, int status, const redisReply *reply)
 
 static void start_room(struct call *call)
 {
-    store_begin(&call->api->store, "EXISTS");
-    command_add_room_key(&call->api->store.cmd, http_param(call->req, 0), KEY_META);
-    store_send(&call->api->store, on_room, call);
+    db_begin(&call->api->db, "EXISTS");
+    command_add_room_key(&call->api->db.cmd, http_param(call->req, 0), KEY_META);
+    db_send(&call->api->db, on_room, call);
 }
 
 static void start(struct api *api, struct http_request *req, enum room_key which)

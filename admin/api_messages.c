@@ -53,14 +53,14 @@ void api_messages(void *owner, struct http_request *req)
                          &before) ||
         !api_is_up(req))
         return;
-    store_begin_script(&api->store, SCRIPT_HISTORY, 2);
-    command_add_room_key(&api->store.cmd, room, KEY_META);
-    command_add_room_key(&api->store.cmd, room, KEY_HISTORY);
-    redis_command_add_text(&api->store.cmd, "");
-    redis_command_add_u64(&api->store.cmd, before);
-    redis_command_add_u64(&api->store.cmd, limit);
-    redis_command_add_u64(&api->store.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
-    store_send_script(&api->store, SCRIPT_HISTORY, on_history, req);
+    db_begin_script(&api->db, SCRIPT_HISTORY, 2);
+    command_add_room_key(&api->db.cmd, room, KEY_META);
+    command_add_room_key(&api->db.cmd, room, KEY_HISTORY);
+    redis_command_add_text(&api->db.cmd, "");
+    redis_command_add_u64(&api->db.cmd, before);
+    redis_command_add_u64(&api->db.cmd, limit);
+    redis_command_add_u64(&api->db.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
+    db_send_script(&api->db, SCRIPT_HISTORY, on_history, req);
 }
 
 /* ---- POST: as the server, who needs not be a member ---- */
@@ -96,14 +96,14 @@ static void free_call(struct call *call)
 /* The listing by activity must know. */
 static void touch_index(struct api *api, struct json_text room)
 {
-    store_begin_script(&api->store, SCRIPT_INDEX, 5);
-    command_add_fleet_key(&api->store.cmd, KEY_ROOMS);
-    command_add_fleet_key(&api->store.cmd, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&api->store.cmd, KEY_FLEET_EVENTS);
-    command_add_room_key(&api->store.cmd, room, KEY_META);
-    command_add_room_key(&api->store.cmd, room, KEY_MEMBERS);
-    command_add(&api->store.cmd, room);
-    store_send_script(&api->store, SCRIPT_INDEX, NULL, NULL);
+    db_begin_script(&api->db, SCRIPT_INDEX, 5);
+    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
+    command_add_fleet_key(&api->db.cmd, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
+    command_add_room_key(&api->db.cmd, room, KEY_META);
+    command_add_room_key(&api->db.cmd, room, KEY_MEMBERS);
+    command_add(&api->db.cmd, room);
+    db_send_script(&api->db, SCRIPT_INDEX, NULL, NULL);
 }
 
 static void reply_published(struct call *call, uint64_t seq, const char *epoch)
@@ -152,28 +152,28 @@ static void start_publish(struct call *call, const struct proto_request *body)
     bool has_key = body->fields & PROTO_F_KEY;
     char key[KEYS_MAX_BYTES];
 
-    store_begin_script(&api->store, SCRIPT_PUBLISH, 5 + has_key);
-    command_add_room_key(&api->store.cmd, call->room, KEY_META);
-    command_add_room_key(&api->store.cmd, call->room, KEY_HISTORY);
-    command_add_room_key(&api->store.cmd, call->room, KEY_EVENTS);
-    command_add_on_key(&api->store.cmd, call->room,
+    db_begin_script(&api->db, SCRIPT_PUBLISH, 5 + has_key);
+    command_add_room_key(&api->db.cmd, call->room, KEY_META);
+    command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
+    command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
+    command_add_on_key(&api->db.cmd, call->room,
                        ""); /* of no node: it is not looked at */
-    command_add_room_key(&api->store.cmd, call->room, KEY_MUTES);
+    command_add_room_key(&api->db.cmd, call->room, KEY_MUTES);
     if (has_key)
-        redis_command_add(&api->store.cmd, key,
+        redis_command_add(&api->db.cmd, key,
                           keys_dedupe(key, call->room.base, call->room.len, user.base,
                                       user.len, body->key.base, body->key.len));
-    redis_command_add_u64(&api->store.cmd, (uint64_t)api->config->history_limit);
-    redis_command_add_u64(&api->store.cmd, (uint64_t)api->config->dedupe_secs);
+    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->history_limit);
+    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->dedupe_secs);
     strbuf_reset(out, 64 * 1024);
     add_head(out, call->room);
-    redis_command_add(&api->store.cmd, out->data, out->len);
-    redis_command_add_text(&api->store.cmd, ""); /* the server */
-    redis_command_add_u64(&api->store.cmd, has_key ? 6 : 0);
+    redis_command_add(&api->db.cmd, out->data, out->len);
+    redis_command_add_text(&api->db.cmd, ""); /* the server */
+    redis_command_add_u64(&api->db.cmd, has_key ? 6 : 0);
     strbuf_reset(out, 64 * 1024);
     proto_add_message_tail(out, user, body->text, wall_ms(), body->data);
-    redis_command_add(&api->store.cmd, out->data, out->len);
-    store_send_script(&api->store, SCRIPT_PUBLISH, on_published, call);
+    redis_command_add(&api->db.cmd, out->data, out->len);
+    db_send_script(&api->db, SCRIPT_PUBLISH, on_published, call);
 }
 
 void api_messages_publish(void *owner, struct http_request *req)
@@ -250,21 +250,21 @@ static void start_delete(struct call *call)
     struct api *api = call->api;
     struct strbuf *out = &api->out;
 
-    store_begin_script(&api->store, SCRIPT_DELETE, 3);
-    command_add_room_key(&api->store.cmd, call->room, KEY_META);
-    command_add_room_key(&api->store.cmd, call->room, KEY_HISTORY);
-    command_add_room_key(&api->store.cmd, call->room, KEY_EVENTS);
-    redis_command_add_u64(&api->store.cmd, call->seq);
+    db_begin_script(&api->db, SCRIPT_DELETE, 3);
+    command_add_room_key(&api->db.cmd, call->room, KEY_META);
+    command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
+    command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
+    redis_command_add_u64(&api->db.cmd, call->seq);
     strbuf_reset(out, 4096);
     add_head(out, call->room);
-    redis_command_add(&api->store.cmd, out->data, out->len);
+    redis_command_add(&api->db.cmd, out->data, out->len);
     strbuf_reset(out, 4096);
     proto_begin(out, "message_deleted", (struct json_text){NULL, 0});
     proto_add_text(out, "room", call->room.base, call->room.len);
     proto_add_number(out, "seq", call->seq);
     strbuf_add_char(out, '}');
-    redis_command_add(&api->store.cmd, out->data, out->len);
-    store_send_script(&api->store, SCRIPT_DELETE, on_deleted, call);
+    redis_command_add(&api->db.cmd, out->data, out->len);
+    db_send_script(&api->db, SCRIPT_DELETE, on_deleted, call);
 }
 
 void api_messages_delete(void *owner, struct http_request *req)

@@ -36,7 +36,7 @@ void api_readyz(void *owner, struct http_request *req)
 
     if (api->is_closing)
         reply_plain(req, 503, "stopping\n");
-    else if (!redis_link_is_ready(api->store.link) || !fleet_is_up(&api->fleet))
+    else if (!redis_link_is_ready(api->db.link) || !fleet_is_up(&api->fleet))
         reply_plain(req, 503, "no connection to Redis\n");
     else if (!fleet_is_writable(&api->fleet))
         reply_plain(req, 503, "Redis does not take what is written\n");

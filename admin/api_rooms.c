@@ -69,12 +69,12 @@ static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
 static void start_room(struct api *api, struct json_text room, redis_reply_fn on_reply,
                        void *data)
 {
-    store_begin_script(&api->store, SCRIPT_ROOM, 3);
-    command_add_room_key(&api->store.cmd, room, KEY_META);
-    command_add_room_key(&api->store.cmd, room, KEY_MEMBERS);
-    command_add_room_key(&api->store.cmd, room, KEY_HISTORY);
-    command_add(&api->store.cmd, room);
-    store_send_script(&api->store, SCRIPT_ROOM, on_reply, data);
+    db_begin_script(&api->db, SCRIPT_ROOM, 3);
+    command_add_room_key(&api->db.cmd, room, KEY_META);
+    command_add_room_key(&api->db.cmd, room, KEY_MEMBERS);
+    command_add_room_key(&api->db.cmd, room, KEY_HISTORY);
+    command_add(&api->db.cmd, room);
+    db_send_script(&api->db, SCRIPT_ROOM, on_reply, data);
 }
 
 static void on_one(void *data, int status, const redisReply *reply)
@@ -192,13 +192,12 @@ static void start_page(struct listing *l)
 
     if (name)
         *name++ = '\0';
-    store_begin_script(&api->store, SCRIPT_ROOMS, 1);
-    command_add_fleet_key(&api->store.cmd,
-                          l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
-    redis_command_add_text(&api->store.cmd, name ? l->cursor + 1 : "");
-    redis_command_add_text(&api->store.cmd, name ? name : "");
-    redis_command_add_u64(&api->store.cmd, l->limit);
-    store_send_script(&api->store, SCRIPT_ROOMS, on_page, l);
+    db_begin_script(&api->db, SCRIPT_ROOMS, 1);
+    command_add_fleet_key(&api->db.cmd, l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
+    redis_command_add_text(&api->db.cmd, name ? l->cursor + 1 : "");
+    redis_command_add_text(&api->db.cmd, name ? name : "");
+    redis_command_add_u64(&api->db.cmd, l->limit);
+    db_send_script(&api->db, SCRIPT_ROOMS, on_page, l);
 }
 
 /* ---- search ---- */
@@ -293,12 +292,12 @@ static void start_scan(struct listing *l)
 {
     struct api *api = l->api;
 
-    store_begin(&api->store, "ZSCAN");
-    command_add_fleet_key(&api->store.cmd, KEY_ROOMS);
-    redis_command_add_text(&api->store.cmd, l->scan);
-    redis_command_add_text(&api->store.cmd, "COUNT");
-    redis_command_add_u64(&api->store.cmd, SCAN_COUNT);
-    store_send(&api->store, on_scanned, l);
+    db_begin(&api->db, "ZSCAN");
+    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
+    redis_command_add_text(&api->db.cmd, l->scan);
+    redis_command_add_text(&api->db.cmd, "COUNT");
+    redis_command_add_u64(&api->db.cmd, SCAN_COUNT);
+    db_send(&api->db, on_scanned, l);
 }
 
 static void start_search(struct listing *l)

@@ -132,10 +132,10 @@ static void start_room(struct look *look, struct json_text name)
     room->len = name.len;
     memcpy(room->name, name.base, name.len);
     list_add(&look->rooms, &room->link);
-    store_begin(&api->store, "HEXISTS");
-    command_add_room_key(&api->store.cmd, name, KEY_MEMBERS);
-    command_add(&api->store.cmd, look->user);
-    store_send(&api->store, on_room, look);
+    db_begin(&api->db, "HEXISTS");
+    command_add_room_key(&api->db.cmd, name, KEY_MEMBERS);
+    command_add(&api->db.cmd, look->user);
+    db_send(&api->db, on_room, look);
 }
 
 static void on_step(void *data, int status, const redisReply *reply)
@@ -167,12 +167,12 @@ static void start_step(struct look *look)
 {
     struct api *api = look->api;
 
-    store_begin(&api->store, "SSCAN");
-    command_add_node_key(&api->store.cmd, look->nodes[look->at], KEY_NODE_ROOMS);
-    redis_command_add_text(&api->store.cmd, look->step);
-    redis_command_add_text(&api->store.cmd, "COUNT");
-    redis_command_add_u64(&api->store.cmd, STEP_COUNT);
-    store_send(&api->store, on_step, look);
+    db_begin(&api->db, "SSCAN");
+    command_add_node_key(&api->db.cmd, look->nodes[look->at], KEY_NODE_ROOMS);
+    redis_command_add_text(&api->db.cmd, look->step);
+    redis_command_add_text(&api->db.cmd, "COUNT");
+    redis_command_add_u64(&api->db.cmd, STEP_COUNT);
+    db_send(&api->db, on_step, look);
 }
 
 /* The nodes are in the order of their names, so a cursor finds its place when some have come or
@@ -322,10 +322,10 @@ static void tell(struct order *order)
     order->to_answer = count;
     order->kept = 0;
     for (size_t i = 0; i < count; i++) {
-        store_begin(&api->store, "PUBLISH");
-        command_add_node_key(&api->store.cmd, order->nodes[i], KEY_NODE_CANARY);
-        redis_command_add(&api->store.cmd, order->text.data, order->text.len);
-        store_send(&api->store, on_told, order);
+        db_begin(&api->db, "PUBLISH");
+        command_add_node_key(&api->db.cmd, order->nodes[i], KEY_NODE_CANARY);
+        redis_command_add(&api->db.cmd, order->text.data, order->text.len);
+        db_send(&api->db, on_told, order);
     }
 }
 

@@ -71,19 +71,19 @@ void audit_add(struct api *api, const struct audit_origin *origin,
                            fields[i].value.len);
     }
     strbuf_add_char(out, '}');
-    store_begin_script(&api->store, SCRIPT_AUDIT, 2);
-    command_add_fleet_key(&api->store.cmd, KEY_AUDIT);
-    command_add_fleet_key(&api->store.cmd, KEY_FLEET_EVENTS);
-    redis_command_add_u64(&api->store.cmd, (uint64_t)api->config->audit_entries);
-    redis_command_add(&api->store.cmd, out->data, out->len);
+    db_begin_script(&api->db, SCRIPT_AUDIT, 2);
+    command_add_fleet_key(&api->db.cmd, KEY_AUDIT);
+    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
+    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->audit_entries);
+    redis_command_add(&api->db.cmd, out->data, out->len);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (!fields[i].value.base)
             continue;
-        redis_command_add_text(&api->store.cmd, fields[i].name);
+        redis_command_add_text(&api->db.cmd, fields[i].name);
         if (fields[i].value.base == seq)
-            redis_command_add_text(&api->store.cmd, seq);
+            redis_command_add_text(&api->db.cmd, seq);
         else
-            command_add(&api->store.cmd, fields[i].value);
+            command_add(&api->db.cmd, fields[i].value);
     }
-    store_send_script(&api->store, SCRIPT_AUDIT, on_written, NULL);
+    db_send_script(&api->db, SCRIPT_AUDIT, on_written, NULL);
 }

@@ -267,16 +267,16 @@ static void check_canary(struct events *e)
 {
     struct api *api = e->api;
 
-    if (!e->is_ready || !redis_link_is_ready(api->store.link))
+    if (!e->is_ready || !redis_link_is_ready(api->db.link))
         return;
     if (uv_now(api->loop) - e->heard_ms >= DEAF_MS) {
         redis_link_restart(e->link, "deaf: own notices do not come back");
         return;
     }
-    store_begin(&api->store, "PUBLISH");
-    redis_command_add_text(&api->store.cmd, e->canary);
-    redis_command_add_text(&api->store.cmd, "");
-    store_send(&api->store, NULL, NULL);
+    db_begin(&api->db, "PUBLISH");
+    redis_command_add_text(&api->db.cmd, e->canary);
+    redis_command_add_text(&api->db.cmd, "");
+    db_send(&api->db, NULL, NULL);
 }
 
 static void on_tick(uv_timer_t *timer)

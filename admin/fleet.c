@@ -132,16 +132,16 @@ static void on_node(void *data, int status, const redisReply *reply)
 
 static void start_nodes(struct fleet *fleet)
 {
-    struct store *store = fleet->store;
+    struct db *db = fleet->db;
     size_t count = fleet->next.count;
 
     fleet->to_read = count;
     for (size_t i = 0; i < count; i++) {
-        store_begin(store, "HMGET");
-        command_add_node_key(&store->cmd, fleet->next.nodes[i].name, KEY_NODE);
+        db_begin(db, "HMGET");
+        command_add_node_key(&db->cmd, fleet->next.nodes[i].name, KEY_NODE);
         for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
-            redis_command_add_text(&store->cmd, fields[k]);
-        store_send(store, on_node, fleet);
+            redis_command_add_text(&db->cmd, fields[k]);
+        db_send(db, on_node, fleet);
     }
 }
 
@@ -211,28 +211,28 @@ static void on_nodes(void *data, int status, const redisReply *reply)
 
 static void start_reading(struct fleet *fleet)
 {
-    struct store *store = fleet->store;
+    struct db *db = fleet->db;
 
     if (fleet->is_reading)
         return;
     free_view(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
-    store_begin(store, "TIME");
-    store_send(store, on_time, fleet);
-    store_begin(store, "ZCARD");
-    command_add_fleet_key(&store->cmd, KEY_ROOMS);
-    store_send(store, on_rooms, fleet);
-    store_begin(store, "HGET");
-    command_add_fleet_key(&store->cmd, KEY_STATS);
-    redis_command_add_text(&store->cmd, "messages_total");
-    store_send(store, on_messages, fleet);
-    store_begin(store, "ZRANGE");
-    command_add_fleet_key(&store->cmd, KEY_NODES);
-    redis_command_add_u64(&store->cmd, 0);
-    redis_command_add_u64(&store->cmd, NODES_MAX - 1);
-    redis_command_add_text(&store->cmd, "WITHSCORES");
-    store_send(store, on_nodes, fleet);
+    db_begin(db, "TIME");
+    db_send(db, on_time, fleet);
+    db_begin(db, "ZCARD");
+    command_add_fleet_key(&db->cmd, KEY_ROOMS);
+    db_send(db, on_rooms, fleet);
+    db_begin(db, "HGET");
+    command_add_fleet_key(&db->cmd, KEY_STATS);
+    redis_command_add_text(&db->cmd, "messages_total");
+    db_send(db, on_messages, fleet);
+    db_begin(db, "ZRANGE");
+    command_add_fleet_key(&db->cmd, KEY_NODES);
+    redis_command_add_u64(&db->cmd, 0);
+    redis_command_add_u64(&db->cmd, NODES_MAX - 1);
+    redis_command_add_text(&db->cmd, "WITHSCORES");
+    db_send(db, on_nodes, fleet);
 }
 
 static void add_totals(struct strbuf *out, const struct fleet_view *v)
@@ -261,27 +261,27 @@ static void on_sampled(void *data, int status, const redisReply *reply)
  * how a Redis that takes no writes is found out. */
 static void start_sample(struct fleet *fleet)
 {
-    struct store *store = fleet->store;
+    struct db *db = fleet->db;
     const struct fleet_view *v = &fleet->view;
     struct strbuf *out = &fleet->sample;
 
     strbuf_reset(out, 4096);
     add_totals(out, v);
-    store_begin_script(store, SCRIPT_SAMPLE, 2);
-    command_add_fleet_key(&store->cmd, KEY_STATS_SAMPLER);
-    command_add_fleet_key(&store->cmd, KEY_STATS_ONLINE);
-    redis_command_add_text(&store->cmd, fleet->replica);
-    redis_command_add_u64(&store->cmd, SAMPLER_LEASE_MS);
-    redis_command_add_u64(&store->cmd, SAMPLES_KEPT);
-    redis_command_add(&store->cmd, out->data, out->len);
-    store_send_script(store, SCRIPT_SAMPLE, on_sampled, fleet);
+    db_begin_script(db, SCRIPT_SAMPLE, 2);
+    command_add_fleet_key(&db->cmd, KEY_STATS_SAMPLER);
+    command_add_fleet_key(&db->cmd, KEY_STATS_ONLINE);
+    redis_command_add_text(&db->cmd, fleet->replica);
+    redis_command_add_u64(&db->cmd, SAMPLER_LEASE_MS);
+    redis_command_add_u64(&db->cmd, SAMPLES_KEPT);
+    redis_command_add(&db->cmd, out->data, out->len);
+    db_send_script(db, SCRIPT_SAMPLE, on_sampled, fleet);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct fleet *fleet = timer->data;
 
-    if (redis_link_is_ready(fleet->store->link)) {
+    if (redis_link_is_ready(fleet->db->link)) {
         start_reading(fleet);
         if (fleet->is_up)
             start_sample(fleet);
@@ -382,14 +382,14 @@ void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
     strbuf_add_char(out, ']');
 }
 
-void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct store *store,
+void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
                 struct metrics *metrics, void (*on_read)(void *owner), void *owner)
 {
     uint32_t random = 0;
 
     *fleet = (struct fleet){
         .loop = loop,
-        .store = store,
+        .db = db,
         .metrics = metrics,
         .on_read = on_read,
         .owner = owner,

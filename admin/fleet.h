@@ -12,7 +12,7 @@
 
 #include <uv.h>
 
-#include "admin/store.h"
+#include "admin/db.h"
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/strbuf.h"
@@ -41,7 +41,7 @@ struct fleet_wait {
 
 struct fleet {
     uv_loop_t *loop;
-    struct store *store;
+    struct db *db;
     struct metrics *metrics;
     uv_timer_t tick;
     struct fleet_view view, next;
@@ -57,8 +57,8 @@ struct fleet {
     void *owner;
 };
 
-/* `store` and `metrics` are borrowed. */
-void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct store *store,
+/* `db` and `metrics` are borrowed. */
+void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
                 struct metrics *metrics, void (*on_read)(void *owner), void *owner);
 void fleet_close(struct fleet *fleet);
 void fleet_deinit(struct fleet *fleet);

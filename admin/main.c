@@ -34,7 +34,7 @@ static void on_ready(void *owner)
     struct api *api = owner;
 
     log_info("redis_ready", "link=commands");
-    scripts_load(api->store.link);
+    scripts_load(api->db.link);
     fleet_refresh(&api->fleet);
 }
 
@@ -63,7 +63,7 @@ static void open_link(struct api *api)
     opts.owner = api;
     opts.on_ready = on_ready;
     opts.on_lost = on_lost;
-    api->store.link = redis_link_open(api->loop, &opts);
+    api->db.link = redis_link_open(api->loop, &opts);
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -77,8 +77,8 @@ static void on_stop(uv_signal_t *signal, int number)
     http_close(s->http);
     events_close(s->api.events);
     fleet_close(&s->api.fleet);
-    redis_link_close(s->api.store.link, NULL);
-    s->api.store.link = NULL;
+    redis_link_close(s->api.db.link, NULL);
+    s->api.db.link = NULL;
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
@@ -103,7 +103,7 @@ static void start(struct service *s)
     api->metrics = &s->metrics;
     auth_init(&api->auth, s->config.auth_token, (unsigned)s->config.admin_failures);
     console_init(&api->console, &s->config);
-    fleet_init(&api->fleet, &s->loop, &api->store, &s->metrics, on_fleet_read, api);
+    fleet_init(&api->fleet, &s->loop, &api->db, &s->metrics, on_fleet_read, api);
     open_link(api);
     api->events = events_open(api);
     start_signals(s);
@@ -125,7 +125,7 @@ static void stop(struct service *s)
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
     auth_deinit(&api->auth);
-    store_deinit(&api->store);
+    db_deinit(&api->db);
     strbuf_deinit(&api->out);
     proto_deinit_thread();
     config_deinit(&s->config);

@@ -31,16 +31,16 @@ void moderation_set(struct api *api, enum room_key which, struct json_text room,
                     struct json_text user, int64_t secs, redis_reply_fn on_reply,
                     void *data)
 {
-    store_begin_script(&api->store, SCRIPT_MODERATE, 2);
-    command_add_room_key(&api->store.cmd, room, which);
-    command_add_room_key(&api->store.cmd, room, KEY_META);
-    command_add(&api->store.cmd, user);
+    db_begin_script(&api->db, SCRIPT_MODERATE, 2);
+    command_add_room_key(&api->db.cmd, room, which);
+    command_add_room_key(&api->db.cmd, room, KEY_META);
+    command_add(&api->db.cmd, user);
     if (secs == MODERATION_LIFT)
-        redis_command_add_text(&api->store.cmd, "");
+        redis_command_add_text(&api->db.cmd, "");
     else
-        redis_command_add_u64(&api->store.cmd, (uint64_t)secs);
-    redis_command_add_u64(&api->store.cmd, ENTRIES_MAX);
-    store_send_script(&api->store, SCRIPT_MODERATE, on_reply, data);
+        redis_command_add_u64(&api->db.cmd, (uint64_t)secs);
+    redis_command_add_u64(&api->db.cmd, ENTRIES_MAX);
+    db_send_script(&api->db, SCRIPT_MODERATE, on_reply, data);
 }
 
 /* ---- kicks ---- */
@@ -123,12 +123,12 @@ static void add_events(struct kick *kick)
     add_event(out, kick, "kicked");
     proto_add_text(out, "reason", kick->reason, strlen(kick->reason));
     strbuf_add_char(out, '}');
-    redis_command_add(&api->store.cmd, out->data, out->len);
+    redis_command_add(&api->db.cmd, out->data, out->len);
     add_event(out, kick, "member_left");
     proto_add_text(out, "reason", "kicked", 6);
     proto_add_text(out, "user", kick->opts.user.base, kick->opts.user.len);
     strbuf_add_text(out, ",\"members\":");
-    redis_command_add(&api->store.cmd, out->data, out->len);
+    redis_command_add(&api->db.cmd, out->data, out->len);
 }
 
 static void start_kick(struct kick *kick)
@@ -138,20 +138,19 @@ static void start_kick(struct kick *kick)
     struct api *api = kick->api;
 
     kick->nodes = fleet_copy_names(&api->fleet, &kick->count);
-    store_begin_script(&api->store, SCRIPT_KICK, 5 + (unsigned)kick->count);
+    db_begin_script(&api->db, SCRIPT_KICK, 5 + (unsigned)kick->count);
     for (size_t i = 0; i < 5; i++)
-        command_add_room_key(&api->store.cmd, kick->opts.room, keys[i]);
+        command_add_room_key(&api->db.cmd, kick->opts.room, keys[i]);
     for (size_t i = 0; i < kick->count; i++)
-        command_add_on_key(&api->store.cmd, kick->opts.room, kick->nodes[i]);
-    command_add(&api->store.cmd, kick->opts.user);
-    command_add_percent(&api->store.cmd, kick->opts.user);
-    redis_command_add_text(&api->store.cmd, kick->reason);
+        command_add_on_key(&api->db.cmd, kick->opts.room, kick->nodes[i]);
+    command_add(&api->db.cmd, kick->opts.user);
+    command_add_percent(&api->db.cmd, kick->opts.user);
+    redis_command_add_text(&api->db.cmd, kick->reason);
     add_events(kick);
-    redis_command_add_u64(&api->store.cmd, (uint64_t)api->config->presence_events_max);
-    redis_command_add_u64(&api->store.cmd,
-                          1000u * (uint64_t)api->config->room_ttl_secs);
-    redis_command_add_u64(&api->store.cmd, ++kick->tries >= TRIES_MAX);
-    store_send_script(&api->store, SCRIPT_KICK, on_kicked, kick);
+    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->presence_events_max);
+    redis_command_add_u64(&api->db.cmd, 1000u * (uint64_t)api->config->room_ttl_secs);
+    redis_command_add_u64(&api->db.cmd, ++kick->tries >= TRIES_MAX);
+    db_send_script(&api->db, SCRIPT_KICK, on_kicked, kick);
 }
 
 static void on_view(struct fleet_wait *wait, bool ok)

@@ -82,10 +82,10 @@ static void ask(struct settle *s)
     s->to_answer = count;
     s->kept = 0;
     for (size_t i = 0; i < count; i++) {
-        store_begin(&api->store, "HGET");
-        command_add_on_key(&api->store.cmd, s->opts.room, s->opts.nodes[i]);
-        command_add(&api->store.cmd, s->opts.field);
-        store_send(&api->store, on_mark, s);
+        db_begin(&api->db, "HGET");
+        command_add_on_key(&api->db.cmd, s->opts.room, s->opts.nodes[i]);
+        command_add(&api->db.cmd, s->opts.field);
+        db_send(&api->db, on_mark, s);
     }
 }
 

@@ -4,7 +4,7 @@ enable_testing()
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
 add_part(test_support SOURCES ${support_sources}
-    LINK client gateway_core common PkgConfig::CMOCKA)
+    LINK client gateway_core admin_core common PkgConfig::CMOCKA)
 
 set(environment
     "ROOMCAST_BIN=${PROJECT_BINARY_DIR}/bin"
