@@ -175,12 +175,43 @@ static void gateway_killed(struct scene *scene)
     scene_restart(scene, 0);
 }
 
-/* Its members were put back under a name that Redis has forgotten. */
+struct node {
+    struct scene *scene;
+    char name[320];
+};
+
+/* As rc:nodes has it. */
+static void find_node(struct node *node, int gateway)
+{
+    redisReply *reply =
+        redis_cmd_reply(node->scene->fleet.redis_port, "ZRANGE rc:nodes 0 -1");
+
+    assert_non_null(reply);
+    for (size_t i = 0; i < reply->elements; i++)
+        if (scene_gateway_of(node->scene, reply->element[i]->str) == gateway)
+            snprintf(node->name, sizeof(node->name), "%s", reply->element[i]->str);
+    freeReplyObject(reply);
+}
+
+static bool has_members_again(void *data)
+{
+    const struct node *node = data;
+
+    return redis_cmd_number(node->scene->fleet.redis_port, "HLEN rc:{%s}:on:%s",
+                            scene_room(0), node->name) > 0;
+}
+
+/* Its members were put back under a name that Redis has forgotten; or, if a heartbeat came
+ * first, under another one, which does no harm. */
 static void gateway_killed_after_redis_was_emptied(struct scene *scene)
 {
+    struct node node = {.scene = scene};
+
     scene_run(scene, TALK_MS);
+    find_node(&node, 0);
     ask(scene, "FLUSHALL");
-    scene_run(scene, TALK_MS / 5);
+    if (!scene_run_until(scene, has_members_again, &node, scene->lease_ms / 2))
+        print_message("  a heartbeat came first\n");
     fleet_kill_gateway(&scene->fleet, 0);
     scene_recover(scene);
     scene_run(scene, scene->lease_ms);

@@ -317,19 +317,6 @@ int scene_gateway_of(struct scene *scene, const char *node)
 
 /* ---- a fault ---- */
 
-void scene_begin(struct scene *scene, const char *name)
-{
-    print_message("  %s\n", name);
-    scene->name = name;
-    scene->begun_ms = wait_now_ms();
-    scene->mended_ms = scene->unready_ms = scene->recovered_ms = -1;
-    scene->left = 0;
-    memset(scene->is_new, 0, sizeof(scene->is_new));
-    scene->verdict = (struct checker_verdict){0, 0, 0, 0, 0};
-    uv_timer_start(&scene->talk, on_talk, 0, TALK_MS);
-    uv_timer_start(&scene->look, on_look, 0, LOOK_MS);
-}
-
 static bool never(void *data)
 {
     (void)data;
@@ -345,6 +332,53 @@ bool scene_run_until(struct scene *scene, wait_condition_fn condition, void *dat
                      long deadline_ms)
 {
     return loop_run_until(&scene->loop, condition, data, deadline_ms);
+}
+
+/* The test fails; the logs stay. */
+static void give_up(struct scene *scene, const char *why)
+{
+    scene->fleet.failed = true;
+    for (unsigned g = 0; g < scene->fleet.count; g++)
+        process_print_log(scene->fleet.gateways[g].log_path);
+    fail_msg("%s: %s; the logs stay in %s", scene->name, why, scene->fleet.dir);
+}
+
+static unsigned home_of(const struct scene *scene, unsigned guest)
+{
+    return (unsigned)scene->fleet.gateways[guest % SCENE_GATEWAYS].port;
+}
+
+static bool everybody_is_in(void *data)
+{
+    return all_are_live(data);
+}
+
+/* Sends everybody back to the gateway where they began: a cut sends them one further. */
+static void spread_guests(struct scene *scene)
+{
+    for (int tries = 1; tries < SCENE_GATEWAYS; tries++) {
+        for (unsigned i = 0; i < SCENE_GUESTS; i++)
+            if ((unsigned)chat_client_port(scene->guests[i].client) !=
+                home_of(scene, i))
+                chat_client_cut(scene->guests[i].client);
+        scene_run(scene, NOTICE_MS);
+        if (!scene_run_until(scene, everybody_is_in, scene, SCENE_DEADLINE_MS))
+            give_up(scene, "not everybody gets in");
+    }
+}
+
+void scene_begin(struct scene *scene, const char *name)
+{
+    print_message("  %s\n", name);
+    spread_guests(scene);
+    scene->name = name;
+    scene->begun_ms = wait_now_ms();
+    scene->mended_ms = scene->unready_ms = scene->recovered_ms = -1;
+    scene->left = 0;
+    memset(scene->is_new, 0, sizeof(scene->is_new));
+    scene->verdict = (struct checker_verdict){0, 0, 0, 0, 0};
+    uv_timer_start(&scene->talk, on_talk, 0, TALK_MS);
+    uv_timer_start(&scene->look, on_look, 0, LOOK_MS);
 }
 
 /* The fault is over from here on. */
@@ -457,15 +491,6 @@ static void print_row(const struct scene *scene)
     fclose(table);
 }
 
-/* The test fails; the logs stay. */
-static void give_up(struct scene *scene, const char *why)
-{
-    scene->fleet.failed = true;
-    for (unsigned g = 0; g < scene->fleet.count; g++)
-        process_print_log(scene->fleet.gateways[g].log_path);
-    fail_msg("%s: %s; the logs stay in %s", scene->name, why, scene->fleet.dir);
-}
-
 static void judge(struct scene *scene)
 {
     for (unsigned r = 0; r < SCENE_ROOMS; r++) {
@@ -529,11 +554,6 @@ static void open_gateways(struct scene *scene, const struct scene_opts *opts)
             settings[n++] = *s;
         fleet_add(&scene->fleet, settings);
     }
-}
-
-static bool everybody_is_in(void *data)
-{
-    return all_are_live(data);
 }
 
 void scene_start(struct scene *scene, const struct scene_opts *opts)
