@@ -49,7 +49,7 @@ void api_messages(void *owner, struct http_request *req)
     unsigned limit;
 
     if (!api_take_room(req, 0, &room) || !api_take_limit(req, &limit) ||
-        !api_take_number(req, "before", 1, (uint64_t)1 << 53, (uint64_t)1 << 53,
+        !api_take_number(req, "before", 0, (uint64_t)1 << 53, (uint64_t)1 << 53,
                          &before) ||
         !api_is_up(req))
         return;
