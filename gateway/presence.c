@@ -1,13 +1,15 @@
 /* presence.c - see presence.h.
  *
- *     links ready -> start_beat -> on_beaten -> 'ok'    -> up; silent nodes -> undo_start
- *                        ^                  -> 'dead'  -> rename, start_beat
+ *     links ready -> start_beat -> on_beaten -> 'ok'    -> silent nodes: undo_start
+ *                        ^                   |  'dead'  -> rename, start_beat
+ *                        |                   v
+ *                        |            up, once the canary has come back too
  *                        +---- on_beat, three times a lease
  *
- * * The lease is also looked at locally: a process that was stopped longer than its
- * lease wakes up with requests in its sockets, and what they lead to must not be written
- * under a name that others may be undoing. presence_check_lease drops the link, and
- * with it what is not yet written, and the next heartbeat tells who we are.
+ * The lease is also looked at locally: a process that was stopped longer than its lease
+ * wakes up with requests in its sockets, and what they lead to must not be written under a
+ * name that others may be undoing. presence_check_lease drops the link, and with it what
+ * is not yet written, and the next heartbeat tells who we are.
  */
 #include "gateway/presence.h"
 
@@ -86,7 +88,7 @@ static void note_state(struct presence *p)
     metric_set(&p->metrics->redis_up[0], p->is_up && p->has_canary && heard < DEAF_MS);
     if (!has_links(p))
         set_state(p, PRESENCE_NO_REDIS);
-    else if (!p->is_up || now(p) - p->answered_ms > lease_ms(p))
+    else if (!p->unbroken_ms || now(p) - p->answered_ms > lease_ms(p))
         set_state(p, PRESENCE_NO_WRITE);
     else if (!p->has_canary || heard >= DEAF_MS)
         set_state(p, PRESENCE_DEAF);
@@ -94,9 +96,11 @@ static void note_state(struct presence *p)
         set_state(p, PRESENCE_READY);
 }
 
-static void go_up(struct presence *p)
+/* Once a heartbeat is answered and a canary has come back: a gateway that writes but does not
+ * hear could keep no promise. */
+static void go_up_if_sure(struct presence *p)
 {
-    if (p->is_up || p->is_closing)
+    if (p->is_up || p->is_closing || !has_links(p) || !p->unbroken_ms || !p->has_canary)
         return;
     p->is_up = true;
     p->hooks.on_up(p->hooks.owner);
@@ -139,6 +143,20 @@ static void check_policy(struct presence *p)
     store_send_command(p->store, on_memory_info, NULL);
 }
 
+/* The first one after a connection may be there before the subscription is: it is sent again
+ * with each tick until one comes back. */
+static void send_canary(struct presence *p)
+{
+    struct store *store = p->store;
+
+    p->canary_sent_ms = now(p);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
+    redis_command_add_text(&store->args.cmd, "");
+    store_send_command(store, NULL, NULL);
+}
+
 void presence_on_link(struct presence *p)
 {
     if (!has_links(p) || p->is_closing)
@@ -147,11 +165,11 @@ void presence_on_link(struct presence *p)
     if (!p->canary_heard_ms)
         p->canary_heard_ms = now(p); /* from here on it is expected */
     p->has_canary = false;
-    p->canary_sent_ms = 0;
     if (!p->store->node[0])
         choose_name(p);
     check_policy(p);
     start_beat(p);
+    send_canary(p);
 }
 
 void presence_on_lost(struct presence *p)
@@ -260,8 +278,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     p->messages_told += beat.messages;
     if (!p->unbroken_ms)
         p->unbroken_ms = beat.sent_ms;
-    if (has_links(p))
-        go_up(p);
+    go_up_if_sure(p);
     rooms_pump(p->rooms);
     undo_former(p);
     take_silent(p, reply);
@@ -325,12 +342,12 @@ void presence_on_canary(struct presence *p)
 {
     p->canary_heard_ms = now(p);
     p->has_canary = true;
+    go_up_if_sure(p);
     note_state(p);
 }
 
 static void check_canary(struct presence *p)
 {
-    struct store *store = p->store;
     uint64_t deaf_since =
         p->canary_heard_ms > p->listening_ms ? p->canary_heard_ms : p->listening_ms;
 
@@ -341,14 +358,8 @@ static void check_canary(struct presence *p)
         redis_link_restart(p->bus->link, "deaf: own notices do not come back");
         return;
     }
-    if (now(p) - p->canary_sent_ms < CANARY_MS)
-        return;
-    p->canary_sent_ms = now(p);
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "PUBLISH");
-    args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
-    redis_command_add_text(&store->args.cmd, "");
-    store_send_command(store, NULL, NULL);
+    if (!p->has_canary || now(p) - p->canary_sent_ms >= CANARY_MS)
+        send_canary(p);
 }
 
 void presence_keep(struct presence *p, struct room *room)

@@ -119,6 +119,34 @@ static void a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long(void **stat
     assert_true(fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 1);
 }
 
+static bool has_tried_thrice(void *data)
+{
+    return fleet_metric(&fleet, 0, "roomcast_redis_reconnects_total{shard=\"0\"}") >=
+           *(double *)data + 3;
+}
+
+/* The attempts to mend it are no ups. */
+static void members_of_a_deaf_gateway_are_told_once_that_it_is_down(void **state)
+{
+    struct chat *ann = chat_open(fleet.gateways[0].port);
+    double before;
+
+    (void)state;
+    chat_join(ann, "lobby", "ann");
+    before = fleet_metric(&fleet, 0, "roomcast_redis_reconnects_total{shard=\"0\"}");
+    redis_cmd(fleet.redis_port, "ACL SETUSER default resetchannels &rc:{*");
+    chat_expect(ann, "status");
+    assert_string_equal(chat_get_text(ann, "redis"), "down");
+    assert_true(wait_until(has_tried_thrice, &before, 60000));
+    chat_send(ann, "{\"type\":\"message\",\"room\":\"lobby\",\"text\":\"hi\"}");
+    chat_expect_error(ann, "unavailable");
+    redis_cmd(fleet.redis_port, "ACL SETUSER default allchannels");
+    chat_expect(ann, "status");
+    assert_string_equal(chat_get_text(ann, "redis"), "up");
+    chat_close(ann);
+    fleet_wait_all_ready(&fleet);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -138,6 +166,7 @@ int main(void)
         cmocka_unit_test(the_ops_port_answers_nothing_else),
         cmocka_unit_test(a_gateway_without_redis_is_healthy_but_not_ready),
         cmocka_unit_test(a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long),
+        cmocka_unit_test(members_of_a_deaf_gateway_are_told_once_that_it_is_down),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
