@@ -253,9 +253,37 @@ static unsigned count_notices(redisContext *redis, const char *kind)
     return count;
 }
 
+enum { TOGETHER = 20, NOTICES = 3 }; /* at most: a turn reads what is there */
+
+/* All send while the gateway sleeps, so that it finds everything in one turn. */
+static void send_together(struct chat *const *all, const char *type)
+{
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    for (int i = 0; i < TOGETHER; i++)
+        chat_send(all[i], "{\"type\":\"%s\",\"room\":\"turn\",\"user\":\"u%d\"}", type,
+                  i);
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+}
+
+/* It knows of all, by its ack or by an event; and of both messages, by its history or live. */
+static void expect_to_know_all(struct chat *chat)
+{
+    int members, messages;
+
+    chat_expect(chat, "join_ack");
+    members = (int)chat_get_number(chat, "members");
+    chat_expect(chat, "history_batch");
+    messages = chat_get_count(chat, "messages");
+    for (; members < TOGETHER + 1; members++) {
+        chat_expect(chat, "member_joined");
+        assert_int_equal(chat_get_number(chat, "members"), members + 1);
+    }
+    if (messages < 2)
+        chat_expect(chat, "message");
+}
+
 static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
 {
-    enum { TOGETHER = 20, NOTICES = 3 }; /* at most: a turn reads what is there */
     struct chat *ann = chat_open(fleet.gateways[0].port), *all[TOGETHER];
     redisContext *redis = redisConnect("127.0.0.1", fleet.redis_port);
 
@@ -266,32 +294,16 @@ static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
     assert_int_equal(count_notices(redis, " joined "), 1);
     for (int i = 0; i < TOGETHER; i++)
         all[i] = chat_open(fleet.gateways[0].port);
-    process_signal(&fleet.gateways[0].process, SIGSTOP);
-    for (int i = 0; i < TOGETHER; i++)
-        chat_send(all[i], "{\"type\":\"join\",\"room\":\"turn\",\"user\":\"u%d\"}", i);
-    process_signal(&fleet.gateways[0].process, SIGCONT);
+    send_together(all, "join");
     for (int i = 0; i < TOGETHER; i++) {
         chat_expect_skipping(ann, "member_joined");
         assert_int_equal(chat_get_number(ann, "members"), i + 2);
     }
     chat_say(ann, "turn", "y");
     assert_in_range(count_notices(redis, " joined "), 1, NOTICES);
-    for (int i = 0; i < TOGETHER; i++) { /* each knows of all, by its ack or an event */
-        int members;
-
-        chat_expect(all[i], "join_ack");
-        members = (int)chat_get_number(all[i], "members");
-        chat_expect(all[i], "history_batch");
-        for (; members < TOGETHER + 1; members++) {
-            chat_expect(all[i], "member_joined");
-            assert_int_equal(chat_get_number(all[i], "members"), members + 1);
-        }
-        chat_expect(all[i], "message");
-    }
-    process_signal(&fleet.gateways[0].process, SIGSTOP);
     for (int i = 0; i < TOGETHER; i++)
-        chat_send(all[i], "{\"type\":\"leave\",\"room\":\"turn\"}");
-    process_signal(&fleet.gateways[0].process, SIGCONT);
+        expect_to_know_all(all[i]);
+    send_together(all, "leave");
     for (int i = 0; i < TOGETHER; i++)
         chat_expect_skipping(ann, "member_left");
     assert_int_equal(chat_get_number(ann, "members"), 1);
