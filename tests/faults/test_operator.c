@@ -1,4 +1,4 @@
-/* test_admin_deaf.c - a gateway that cannot hear when an operator acts: the answer says
+/* test_operator.c - a gateway that cannot hear when an operator acts: the answer says
  * so, and the gateway obeys when it hears again.
  *
  * The second gateway has a Redis user of its own, `deaf`. With that user switched off and
