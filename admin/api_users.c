@@ -30,6 +30,7 @@ struct look {
     struct json_text user;
     char **nodes;
     size_t count, at; /* the node that is being looked through */
+    char *cursor;     /* as it was given; NULL: none */
     char step[24];
     struct list rooms; /* of this step, in the order asked */
     struct map found;  /* names, so that each comes once */
@@ -55,6 +56,7 @@ static void free_look(struct look *look)
     for (size_t i = 0; i < look->count; i++)
         free(look->nodes[i]);
     free(look->nodes);
+    free(look->cursor);
     free(look);
 }
 
@@ -177,34 +179,24 @@ static void start_step(struct look *look)
 
 /* The nodes are in the order of their names, so a cursor finds its place when some have come or
  * gone. */
-static void find_place(struct look *look, const char *node)
+static void find_place(struct look *look)
 {
+    char *node = look->cursor + 1, *step = strchr(look->cursor, ' ');
+
+    *step++ = '\0';
     while (look->at < look->count && strcmp(look->nodes[look->at], node) < 0)
         look->at++;
-    if (look->at < look->count && strcmp(look->nodes[look->at], node) != 0)
-        strcpy(look->step, "0");
+    if (look->at < look->count && strcmp(look->nodes[look->at], node) == 0)
+        snprintf(look->step, sizeof(look->step), "%s", step);
 }
 
-static bool take_place(struct look *look)
+/* `u`, a node, a space, and Redis's cursor in its set. */
+static bool is_cursor(const char *cursor)
 {
-    char *cursor, *step;
+    const char *step = strchr(cursor, ' ');
+    size_t digits = step ? strspn(step + 1, "0123456789") : 0;
 
-    if (!api_take_cursor(look->req, &cursor))
-        return false;
-    if (!cursor)
-        return true;
-    step = strchr(cursor, ' ');
-    if (cursor[0] != 'u' || !step || strspn(step + 1, "0123456789") < 1 ||
-        strspn(step + 1, "0123456789") != strlen(step + 1) || strlen(step + 1) > 20) {
-        free(cursor);
-        api_bad_request(look->req, "not a cursor that was given here");
-        return false;
-    }
-    *step = '\0';
-    strcpy(look->step, step + 1);
-    find_place(look, cursor + 1);
-    free(cursor);
-    return true;
+    return cursor[0] == 'u' && digits >= 1 && digits <= 20 && step[1 + digits] == '\0';
 }
 
 static void on_view(struct fleet_wait *wait, bool ok)
@@ -217,20 +209,30 @@ static void on_view(struct fleet_wait *wait, bool ok)
         return;
     }
     look->nodes = fleet_copy_names(&look->api->fleet, &look->count);
-    if (take_place(look))
-        go_on(look);
-    else
-        free_look(look);
+    if (look->cursor)
+        find_place(look);
+    go_on(look);
 }
 
 void api_users(void *owner, struct http_request *req)
 {
     struct json_text user;
     struct look *look;
+    char *cursor;
 
-    if (!api_take_user(req, 0, &user) || !api_is_up(req))
+    if (!api_take_user(req, 0, &user) || !api_take_cursor(req, &cursor))
         return;
+    if (cursor && !is_cursor(cursor)) {
+        free(cursor);
+        api_bad_request(req, "not a cursor that was given here");
+        return;
+    }
+    if (!api_is_up(req)) {
+        free(cursor);
+        return;
+    }
     look = xcalloc(1, sizeof(*look));
+    look->cursor = cursor;
     look->wait.on_view = on_view;
     look->req = req;
     look->api = owner;

@@ -232,6 +232,50 @@ static void a_gateway_that_sleeps_obeys_when_it_wakes(void **state)
     chat_close(bob);
 }
 
+static const char *const impatient[] = {"--max-time", "0.3", NULL};
+
+/* Whoever asks does not wait for the answer. */
+static void ask_and_go(const char *method, const char *path)
+{
+    int status = admin_ask(
+        &admin,
+        &(struct admin_request){.method = method, .path = path, .options = impatient});
+
+    assert_int_equal(status, 0);
+}
+
+static void who_asks_and_goes_does_no_harm(void **state)
+{
+    static const struct {
+        const char *method, *path;
+    } requests[] = {
+        {"GET", "/api/rooms"},          {"GET", "/api/rooms?search=o"},
+        {"GET", "/api/rooms/go"},       {"GET", "/api/rooms/go/members"},
+        {"GET", "/api/users/bob"},      {"POST", "/api/users/nobody/disconnect"},
+        {"GET", "/api/gateways"},       {"GET", "/api/stats/online"},
+        {"GET", "/api/audit"},          {"DELETE", "/api/rooms/go/messages/1"},
+        {"POST", "/api/rooms/go/close"}};
+    struct chat *bob = join_on(DEAF, "go", "bob");
+
+    (void)state;
+    process_signal(&fleet.gateways[DEAF].process, SIGSTOP);
+    ask_and_go("POST", "/api/rooms/go/kick/bob");
+    process_signal(&fleet.gateways[DEAF].process, SIGCONT);
+    expect_kicked(bob, "");
+    fleet_wait_ready(&fleet, DEAF);
+    process_signal(&fleet.redis, SIGSTOP);
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        print_message("  %s %s\n", requests[i].method, requests[i].path);
+        admin_ask(&admin, &(struct admin_request){.method = requests[i].method,
+                                                  .path = requests[i].path,
+                                                  .options = impatient});
+    }
+    process_signal(&fleet.redis, SIGCONT);
+    admin_wait_ready(&admin);
+    fleet_wait_all_ready(&fleet);
+    chat_close(bob);
+}
+
 /* Here it comes back by itself, at whatever moment. */
 static void a_cut_at_the_moment_of_a_kick_loses_nothing(void **state)
 {
@@ -331,6 +375,7 @@ int main(void)
         cmocka_unit_test(who_is_closed_out_late_is_not_in_the_room_made_anew),
         cmocka_unit_test(a_disconnect_says_who_was_not_told),
         cmocka_unit_test(a_gateway_that_sleeps_obeys_when_it_wakes),
+        cmocka_unit_test(who_asks_and_goes_does_no_harm),
         cmocka_unit_test(a_cut_at_the_moment_of_a_kick_loses_nothing),
         cmocka_unit_test(a_kick_from_a_dead_gateway_is_counted_once),
     };
