@@ -318,6 +318,27 @@ static void the_lists_come_in_pages(void **state)
         assert_true(seen[i] >= 1);
 }
 
+static void a_room_has_so_many_entries_at_most(void **state)
+{
+    struct chat *bob = join_on(0, "full", "bob");
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "EVAL %s 2 rc:{full}:bans rc:{full}:mutes",
+              "for i = 1, 10000 do redis.call('HSET', KEYS[1], 'u' .. i, 0) "
+              "redis.call('HSET', KEYS[2], 'u' .. i, 0) end");
+    admin_post(&admin, 409, "{\"secs\":1}", "/api/rooms/full/ban/bob");
+    admin_expect_error(&admin, 409, "conflict");
+    admin_post(&admin, 409, "{\"secs\":1}", "/api/rooms/full/mute/bob");
+    admin_expect_error(&admin, 409, "conflict");
+    admin_post(&admin, 409, "{\"ban_secs\":1}", "/api/rooms/full/kick/bob");
+    admin_expect_error(&admin, 409, "conflict");
+    chat_say(bob, "full", "here I am"); /* neither muted nor out */
+    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/full/ban/u1");
+    admin_delete(&admin, 200, "/api/rooms/full/mute/u1");
+    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/full/mute/bob");
+    chat_close(bob);
+}
+
 static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_HISTORY_LIMIT=10",
@@ -351,6 +372,7 @@ int main(void)
         cmocka_unit_test(entries_that_are_over_are_left_out),
         cmocka_unit_test(the_lists_expire_in_redis_with_their_latest_entry),
         cmocka_unit_test(the_lists_come_in_pages),
+        cmocka_unit_test(a_room_has_so_many_entries_at_most),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
