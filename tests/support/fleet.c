@@ -65,8 +65,10 @@ void fleet_start_redis(struct fleet *fleet)
         args[n++] = *arg;
     }
     process_start(&fleet->redis, args, NULL, fleet->redis_log_path);
-    wait_until(is_redis_up_or_dead, fleet, FLEET_DEADLINE_MS);
-    if (!redis_cmd_is_up(fleet->redis_port))
+    /* Not asked again: a link that comes back ends the client that had its old number,
+     * and after a restart that may be the one that asks. */
+    if (!wait_until(is_redis_up_or_dead, fleet, FLEET_DEADLINE_MS) ||
+        !process_is_running(&fleet->redis))
         fail_with_log(fleet, "redis-server does not start", fleet->redis_log_path);
 }
 
