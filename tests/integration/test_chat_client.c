@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "client/chat_client.h"
+#include "tests/support/admin.h"
 #include "tests/support/fleet.h"
 #include "tests/support/loop.h"
 #include "tests/support/redis_cmd.h"
@@ -33,7 +34,8 @@ struct person {
     unsigned again;        /* messages that had to be sent again */
     unsigned left, errors; /* events */
     const char *refusal;   /* of the last message that was not taken */
-    bool closed;
+    unsigned kicked, rooms_closed;
+    bool closed, refused;
 };
 
 static struct fleet fleet;
@@ -45,6 +47,7 @@ static void on_state(void *owner, enum chat_client_state state, const char *why)
 
     (void)why;
     person->opened += state == CHAT_CLIENT_OPEN;
+    person->refused = state == CHAT_CLIENT_REFUSED;
 }
 
 static void on_message(void *owner, const struct chat_message *message)
@@ -72,6 +75,8 @@ static void on_event(void *owner, struct json_text type, struct json_text event)
     (void)event;
     person->left += is_type(type, "member_left");
     person->errors += is_type(type, "error");
+    person->kicked += is_type(type, "kicked");
+    person->rooms_closed += is_type(type, "room_closed");
     assert_false(is_type(type, "gap"));
     assert_false(is_type(type, "reset"));
 }
@@ -315,6 +320,53 @@ static bool has_opened(void *data)
     return ((struct person *)data)->opened > 0;
 }
 
+static bool is_kicked(void *data)
+{
+    return ((struct person *)data)->kicked == 1;
+}
+
+static bool has_seen_the_closing(void *data)
+{
+    return ((struct person *)data)->rooms_closed == 1;
+}
+
+static bool is_refused(void *data)
+{
+    return ((struct person *)data)->refused;
+}
+
+static void an_operator_is_obeyed(void **state)
+{
+    struct person ann;
+    struct admin admin;
+
+    (void)state;
+    uv_loop_init(&loop);
+    admin_start(&admin, &fleet, NULL);
+    come(&ann, "den", "ann", 0);
+    chat_client_join(ann.client, "hall", "ann");
+    assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+    ann.room = "hall";
+    assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+
+    admin_post(&admin, 200, NULL, "/api/rooms/den/kick/ann");
+    assert_true(loop_run_until(&loop, is_kicked, &ann, PATIENCE_MS));
+    assert_int_equal(chat_client_say(ann.client, "den", "?", 1), 0);
+    assert_true(chat_client_is_live(ann.client, "hall"));
+    admin_post(&admin, 200, NULL, "/api/rooms/hall/close");
+    assert_true(loop_run_until(&loop, has_seen_the_closing, &ann, PATIENCE_MS));
+    assert_int_equal(chat_client_say(ann.client, "hall", "?", 1), 0);
+
+    chat_client_join(ann.client, "hall", "ann");
+    assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+    admin_post(&admin, 200, NULL, "/api/users/ann/disconnect");
+    assert_true(loop_run_until(&loop, is_refused, &ann, PATIENCE_MS));
+    assert_int_equal(ann.opened, 1);
+    go(&ann);
+    admin_stop(&admin);
+    loop_close(&loop);
+}
+
 static void it_can_be_closed_at_each_step(void **state)
 {
     struct person ann;
@@ -363,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_draining_gateway_is_left_at_the_time_it_tells),
         cmocka_unit_test(what_redis_did_not_take_is_said_again),
         cmocka_unit_test(who_is_banned_is_not_in_and_does_not_try_again),
+        cmocka_unit_test(an_operator_is_obeyed),
         cmocka_unit_test(it_can_be_closed_at_each_step),
     };
     return cmocka_run_group_tests(tests, start, stop);
