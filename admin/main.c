@@ -15,6 +15,7 @@
 #include "admin/events.h"
 #include "admin/routes.h"
 #include "common/keys.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 
@@ -95,7 +96,7 @@ static void start_signals(struct service *s)
 static void start(struct service *s)
 {
     struct api *api = &s->api;
-    int fd = http_bind_setting("ROOMCAST_ADMIN_LISTEN", s->config.admin_listen, 0), rc;
+    int fd = listen_bind("ROOMCAST_ADMIN_LISTEN", s->config.admin_listen, 0), rc;
     struct http_opts opts;
 
     api->loop = &s->loop;

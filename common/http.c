@@ -21,7 +21,6 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,7 +28,6 @@
 
 #include <h2o.h>
 
-#include "common/config_address.h"
 #include "common/linger.h"
 #include "common/list.h"
 #include "common/percent.h"
@@ -41,7 +39,6 @@ enum {
     REQUEST_TIMEOUT_MS = 10000,
     SHUTDOWN_MS = 1200,
     STREAM_MAX_BYTES = 1024 * 1024,
-    EXIT_SETTINGS = 2,
 };
 
 struct http_server {
@@ -676,52 +673,4 @@ void http_close(struct http_server *server)
             shutdown(fd, SHUT_RDWR);
     }
     uv_timer_start(&server->shutdown, on_shut_down, SHUTDOWN_MS, 0);
-}
-
-static int bind_to(const struct addrinfo *at, int shared)
-{
-    int on = 1;
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return uv_translate_sys_error(errno);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (shared)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0) {
-        int rc = uv_translate_sys_error(errno);
-
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-int http_bind(const char *host, const char *port, int shared)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found;
-    int rc;
-
-    if (getaddrinfo(host, port, &hints, &found) != 0)
-        return UV_EADDRNOTAVAIL;
-    rc = bind_to(found, shared);
-    freeaddrinfo(found);
-    return rc;
-}
-
-int http_bind_setting(const char *name, const char *address, int shared)
-{
-    char *host = NULL, *port = NULL;
-    int fd = config_split_address(address, &host, &port);
-
-    if (fd == 0)
-        fd = http_bind(host, port, shared);
-    free(host);
-    free(port);
-    if (fd < 0) {
-        fprintf(stderr, "%s: %s\n", name, uv_strerror(fd));
-        exit(EXIT_SETTINGS);
-    }
-    return fd;
 }

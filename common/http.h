@@ -52,16 +52,6 @@ int http_open(struct http_server **out, uv_loop_t *loop, int fd,
  * or so, and ends by itself then. Requests that were not answered yet must still be. */
 void http_close(struct http_server *server);
 
-/* Binds a TCP socket on `host`:`port` (names are resolved, blocking: for start-up). With
- * `shared`, SO_REUSEPORT, so that several sockets of this process share the port. The
- * descriptor, or a libuv code. */
-int http_bind(const char *host, const char *port, int shared)
-    __attribute__((warn_unused_result));
-
-/* The same for the setting `name` with the value `address`. Where it cannot, says so in one
- * line on stderr and ends the program with 2. */
-int http_bind_setting(const char *name, const char *address, int shared);
-
 /* ---- what was asked; all borrowed, and but for parameters only until the handler
  * returns: the client may go ---- */
 

@@ -15,8 +15,8 @@
 #include <uv.h>
 
 #include "common/config.h"
-#include "common/http.h"
 #include "common/keys.h"
+#include "common/listen.h"
 #include "common/log.h"
 #include "common/scripts.h"
 #include "common/xalloc.h"
@@ -133,10 +133,10 @@ static void start_workers(struct gateway *g)
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->workers = xcalloc(count, sizeof(struct worker *));
     /* Alone first: with SO_REUSEPORT two gateways would share a port unnoticed. */
-    close(http_bind_setting("ROOMCAST_LISTEN", g->config.listen, 0));
+    close(listen_bind("ROOMCAST_LISTEN", g->config.listen, 0));
     for (unsigned i = 0; i < count; i++)
-        g->workers[i] = worker_new(
-            &g->shared, i, http_bind_setting("ROOMCAST_LISTEN", g->config.listen, 1));
+        g->workers[i] = worker_new(&g->shared, i,
+                                   listen_bind("ROOMCAST_LISTEN", g->config.listen, 1));
 }
 
 static void start_signals(struct gateway *g)
@@ -153,7 +153,7 @@ static void start_signals(struct gateway *g)
 
 static void start(struct gateway *g)
 {
-    int ops_fd = http_bind_setting("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
+    int ops_fd = listen_bind("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
 
     g->address = advertised(&g->config);
     start_workers(g);
