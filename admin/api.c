@@ -150,7 +150,7 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
     if (error == PROTO_OK)
         return true;
     if (error == PROTO_TOO_LARGE)
-        http_reply_error(req, 400, "too_large", "a field is over its limit");
+        http_reply_error(req, 413, "too_large", "a field is over its limit");
     else
         api_bad_request(req, "the body is not one JSON object with the fields that "
                              "this takes");

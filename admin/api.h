@@ -24,6 +24,7 @@ enum {
     API_LIMIT_DEFAULT = 100,
     API_LIMIT_MAX = 1000,
     API_LOOK_MAX = 10000, /* names that one request looks at */
+    API_DIGITS_MAX = 19,  /* of a number within a cursor: any so long fits 64 bits */
 };
 
 struct api {

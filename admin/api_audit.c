@@ -75,15 +75,16 @@ static void on_entries(void *data, int status, const redisReply *reply)
     free(call);
 }
 
-/* As Redis makes them: digits, a dash, digits. */
+/* As Redis makes them: digits, a dash, digits; never 0-0. */
 static bool is_id(const char *text)
 {
     size_t ms = strspn(text, "0123456789"), rest;
 
-    if (ms < 1 || ms > 20 || text[ms] != '-')
+    if (ms < 1 || ms > API_DIGITS_MAX || text[ms] != '-')
         return false;
     rest = strspn(text + ms + 1, "0123456789");
-    return rest > 0 && rest <= 20 && text[ms + 1 + rest] == '\0';
+    return rest > 0 && rest <= API_DIGITS_MAX && text[ms + 1 + rest] == '\0' &&
+           strtoull(text, NULL, 10) > 0;
 }
 
 static void start(struct call *call, const char *cursor)

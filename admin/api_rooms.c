@@ -321,7 +321,8 @@ static bool is_cursor(const char *cursor, char kind)
 {
     size_t number = strspn(cursor + 1, kind == 's' ? "0123456789" : "0123456789.e+");
 
-    return cursor[0] == kind && number > 0 && number <= 20 && cursor[1 + number] == ' ';
+    return cursor[0] == kind && number > 0 && number <= API_DIGITS_MAX &&
+           cursor[1 + number] == ' ';
 }
 
 static bool take_sort(struct listing *l)

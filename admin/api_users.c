@@ -196,7 +196,8 @@ static bool is_cursor(const char *cursor)
     const char *step = strchr(cursor, ' ');
     size_t digits = step ? strspn(step + 1, "0123456789") : 0;
 
-    return cursor[0] == 'u' && digits >= 1 && digits <= 20 && step[1 + digits] == '\0';
+    return cursor[0] == 'u' && digits >= 1 && digits <= API_DIGITS_MAX &&
+           step[1 + digits] == '\0';
 }
 
 static void on_view(struct fleet_wait *wait, bool ok)

@@ -51,6 +51,11 @@ struct pending {
     uint64_t sent_at;
 };
 
+/* A connection by Redis's own words: id=… and addr=… of CLIENT INFO. */
+struct client {
+    char id[24], addr[64]; /* id empty: none */
+};
+
 struct redis_link {
     struct redis_link_opts opts;
     uv_loop_t *loop;
@@ -71,7 +76,7 @@ struct redis_link {
     uint64_t heard_at, ready_at;
     uint64_t pause_ms;
     uint64_t error_logged_at[KINDS_MAX];
-    long long client_id, old_client_id;
+    struct client self, old; /* as Redis knows this connection, and the one before */
     void (*on_closed)(void *owner);
     int held; /* what libuv still holds of us */
     bool has_tcp, tcp_closing, is_writing, must_restart, is_renewed;
@@ -242,9 +247,9 @@ static void retry_later(struct redis_link *link, const char *why)
     drop_tcp(link);
     link->state = LINK_DOWN;
     link->must_restart = link->is_renewed = false;
-    if (link->client_id)
-        link->old_client_id = link->client_id;
-    link->client_id = 0;
+    if (link->self.id[0])
+        link->old = link->self;
+    link->self.id[0] = '\0';
     link->out.len = 0;
     uv_timer_stop(&link->watch);
     fail_pending(link, UV_ECONNRESET);
@@ -435,14 +440,29 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 /* ---- connecting ---- */
 
+/* The word behind `name` in `text`; empty if it is not there, or too long. */
+static void take_word(char *out, size_t size, const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    size_t len = at ? strcspn(at + strlen(name), " \r\n") : 0;
+
+    out[0] = '\0';
+    if (at && len < size) {
+        memcpy(out, at + strlen(name), len);
+        out[len] = '\0';
+    }
+}
+
 static void on_greeted(void *data, int status, const redisReply *reply)
 {
     struct redis_link *link = data;
 
     if (link->closing || link->state != LINK_GREETING)
         return; /* retry_later is at work above us, or a late answer */
-    if (reply && reply->type == REDIS_REPLY_INTEGER && link->greetings_left == 1)
-        link->client_id = reply->integer;
+    if (reply && reply->type == REDIS_REPLY_STRING && link->greetings_left == 1) {
+        take_word(link->self.id, sizeof(link->self.id), reply->str, "id=");
+        take_word(link->self.addr, sizeof(link->self.addr), reply->str, " addr=");
+    }
     if (status < 0) {
         retry_later(link, reply ? "greeting refused" : uv_strerror(status));
         return;
@@ -451,7 +471,7 @@ static void on_greeted(void *data, int status, const redisReply *reply)
         return;
     link->state = LINK_READY;
     link->ready_at = uv_now(link->loop);
-    link->old_client_id = 0;
+    link->old.id[0] = '\0';
     if (link->was_ready)
         metric_add(&link->opts.metrics->redis_reconnects_total[0], 1);
     link->was_ready = true;
@@ -469,7 +489,8 @@ static void greet(struct redis_link *link, int argc, const char *const *argv)
     redis_command_deinit(&cmd);
 }
 
-/* CLIENT ID comes last: on_greeted takes its number. */
+/* CLIENT INFO comes last: on_greeted takes who we are from it. Numbers begin again when Redis
+ * does, so only with its address is the old connection told from somebody else's. */
 static void start_greeting(struct redis_link *link)
 {
     const struct redis_link_opts *o = &link->opts;
@@ -481,14 +502,15 @@ static void start_greeting(struct redis_link *link)
         greet(link, 3, (const char *[]){"AUTH", o->user, o->password});
     else if (o->password)
         greet(link, 2, (const char *[]){"AUTH", o->password});
-    snprintf(number, sizeof(number), "%lld", link->old_client_id);
-    if (link->old_client_id)
-        greet(link, 4, (const char *[]){"CLIENT", "KILL", "ID", number});
+    if (link->old.id[0])
+        greet(link, 6,
+              (const char *[]){"CLIENT", "KILL", "ID", link->old.id, "ADDR",
+                               link->old.addr});
     snprintf(number, sizeof(number), "%d", o->db);
     if (o->db)
         greet(link, 2, (const char *[]){"SELECT", number});
     greet(link, 3, (const char *[]){"CLIENT", "SETNAME", o->name});
-    greet(link, 2, (const char *[]){"CLIENT", "ID"});
+    greet(link, 2, (const char *[]){"CLIENT", "INFO"});
 }
 
 static void on_connected(uv_connect_t *req, int status)

@@ -9,7 +9,7 @@
  * reply to on_push instead and knows no deadlines: who waits for a confirmation or a
  * canary restarts it.
  *
- * A link that replaces a lost connection first ends that one (CLIENT KILL ID), so that
+ * A link that replaces a lost connection first ends that one (CLIENT KILL ID … ADDR …), so that
  * nothing sent earlier runs later.
  */
 #ifndef COMMON_REDIS_LINK_H

@@ -237,9 +237,11 @@ static void rename_node(struct presence *p)
     rooms_on_renamed(p->rooms);
 }
 
+/* Not before its members are told under the new name, else they would be seen leaving. */
 static void undo_former(struct presence *p)
 {
-    if (!p->former[0] || undo_is_busy(&p->undo))
+    if (!p->former[0] || !p->is_up || undo_is_busy(&p->undo) ||
+        !rooms_are_synced(p->rooms))
         return;
     tell_former_rooms(p);
     undo_start(&p->undo, p->former, 0);
@@ -280,7 +282,6 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         p->unbroken_ms = beat.sent_ms;
     go_up_if_sure(p);
     rooms_pump(p->rooms);
-    undo_former(p);
     take_silent(p, reply);
 }
 
@@ -396,6 +397,7 @@ static void on_tick(uv_timer_t *timer)
         p->unstuck_ms = now(p);
         rooms_pump(p->rooms);
     }
+    undo_former(p);
     renew_due(p);
     if (p->worker == 0)
         index_walk(p->index, now(p));

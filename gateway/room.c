@@ -560,6 +560,17 @@ void rooms_set_up(struct rooms *rooms, bool is_up)
         each_room(rooms, on_lost);
 }
 
+bool rooms_are_synced(const struct rooms *rooms)
+{
+    const struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&rooms->map, &at)))
+        if (room->users.count > 0 && !room->is_stuck && !room_is_ready(room))
+            return false;
+    return true;
+}
+
 void rooms_on_renamed(struct rooms *rooms)
 {
     each_room(rooms, on_renamed);

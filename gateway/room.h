@@ -228,6 +228,9 @@ bool room_is_ready(const struct room *room);
 void room_needs_sync(struct room *room);
 void room_doubt(struct room *room);
 
+/* Whether Redis has been told of everybody in every room, but for rooms that it refuses. */
+bool rooms_are_synced(const struct rooms *rooms);
+
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);
 

@@ -154,6 +154,31 @@ static void orders_that_are_malformed_have_no_effect(void **state)
     assert_int_equal(redis_cmd_number(fleet.redis_port, "XLEN rc:audit"), 0);
 }
 
+static const struct {
+    const char *path, *head; /* of a body; a text and the end of the object follow */
+    int longest;
+} long_texts[] = {
+    {"/api/rooms/lobby/kick/nobody", "{\"reason\":", 256},
+    {"/api/rooms/none/close", "{\"reason\":", 256},
+    {"/api/rooms/none/messages", "{\"text\":\"x\",\"key\":", 64},
+};
+
+static void a_field_over_its_limit_is_too_large(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(long_texts); i++) {
+        char body[512];
+        int longest = long_texts[i].longest;
+
+        snprintf(body, sizeof(body), "%s\"%0*d\"}", long_texts[i].head, longest, 0);
+        admin_post(&admin, 404, body, "%s", long_texts[i].path);
+        snprintf(body, sizeof(body), "%s\"%0*d\"}", long_texts[i].head, longest + 1, 0);
+        admin_post(&admin, 413, body, "%s", long_texts[i].path);
+        admin_expect_error(&admin, 413, "too_large");
+    }
+    expect_untouched();
+}
+
 static void deep_nesting_is_refused(void **state)
 {
     static const int depths[] = {40, 1000, 30000};
@@ -288,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_that_are_no_message_are_refused),
         cmocka_unit_test(orders_that_are_malformed_have_no_effect),
+        cmocka_unit_test(a_field_over_its_limit_is_too_large),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(bodies_over_the_limit_are_too_large),
         cmocka_unit_test(a_body_that_is_only_announced_is_too_large_at_once),

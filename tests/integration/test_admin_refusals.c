@@ -269,6 +269,9 @@ static const struct {
     {"/api/audit?limit=0", 400},
     {"/api/audit?cursor=nonsense", 400},
     {"/api/audit?cursor=1-1-1", 400},
+    {"/api/rooms?search=x&cursor=7331383434363734343037333730393535313631362078", 400},
+    {"/api/audit?cursor=302d30", 400},
+    {"/api/audit?cursor=39393939393939393939393939393939393939392d31", 400},
     {"/api/events?room=%7B", 400},
     {"/api/events?room=", 400},
 };

@@ -232,10 +232,27 @@ static int ready_status(struct scene *scene, unsigned g)
     return http_get_status(scene->fleet.gateways[g].ops_port, "/readyz");
 }
 
+static void look_for(struct scene *scene, struct scene_guest *guest)
+{
+    int64_t now = wait_now_ms(), away;
+
+    if (!guest->client || is_live(guest)) {
+        guest->away_since_ms = 0;
+        return;
+    }
+    if (guest->away_since_ms == 0)
+        guest->away_since_ms = now;
+    away = now - guest->away_since_ms;
+    if (away > scene->longest_away_ms)
+        scene->longest_away_ms = away;
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct scene *scene = timer->data;
 
+    for (int i = 0; i < SCENE_GUESTS; i++)
+        look_for(scene, &scene->guests[i]);
     for (unsigned g = 0; scene->unready_ms < 0 && g < SCENE_GATEWAYS; g++)
         if (!scene->is_new[g] && can_be_asked(scene, g) &&
             ready_status(scene, g) == 503)
@@ -375,6 +392,7 @@ void scene_begin(struct scene *scene, const char *name)
     scene->begun_ms = wait_now_ms();
     scene->mended_ms = scene->unready_ms = scene->recovered_ms = -1;
     scene->left = 0;
+    scene->longest_away_ms = 0;
     memset(scene->is_new, 0, sizeof(scene->is_new));
     scene->verdict = (struct checker_verdict){0, 0, 0, 0, 0};
     uv_timer_start(&scene->talk, on_talk, 0, TALK_MS);

@@ -37,6 +37,7 @@ struct scene;
 
 struct scene_guest {
     struct scene *scene;
+    int64_t away_since_ms; /* 0: it is in its rooms */
     struct chat_client *client;
     char user[16];
     unsigned rooms[SCENE_EACH];
@@ -67,7 +68,8 @@ struct scene {
     /* Of the fault at hand. */
     const char *name;
     int64_t begun_ms, mended_ms, unready_ms, recovered_ms; /* -1: not */
-    unsigned left; /* member_left about somebody who stays */
+    unsigned left;           /* member_left about somebody who stays */
+    int64_t longest_away_ms; /* a guest was out of its rooms, from a look to a look */
     struct checker_verdict verdict;
 };
 
