@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/page.h"
 #include "common/xalloc.h"
 
 enum { SCAN_COUNT = 1000 };
@@ -148,7 +149,6 @@ static void on_room(void *data, int status, const redisReply *reply)
         finish(l);
 }
 
-/* `names`: every `stride`th of them is one. */
 static void start_rooms(struct listing *l, const struct json_text *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -204,20 +204,12 @@ static void start_page(struct listing *l)
 
 static void start_scan(struct listing *l);
 
-static int compare(const void *left, const void *right)
-{
-    const struct json_text *a = left, *b = right;
-    int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
-
-    return order ? order : (a->len > b->len) - (a->len < b->len);
-}
-
 static bool is_hit(const struct listing *l, struct json_text name)
 {
     struct json_text behind = {l->behind, l->behind ? strlen(l->behind) : 0};
 
     return memmem(name.base, name.len, l->search, l->search_len) &&
-           (!l->behind || compare(&name, &behind) > 0);
+           (!l->behind || page_compare_names(&name, &behind) > 0);
 }
 
 /* The names of this step that are looked for, in order; the caller frees. */
@@ -230,7 +222,7 @@ static struct json_text *collect(const struct listing *l, const redisReply *page
     for (size_t i = 0; i + 1 < page->elements; i += 2)
         if (is_hit(l, reply_text(page, i)))
             hits[(*count)++] = reply_text(page, i);
-    qsort(hits, *count, sizeof(*hits), compare);
+    qsort(hits, *count, sizeof(*hits), page_compare_names);
     return hits;
 }
 

@@ -7,7 +7,7 @@
 #include "common/proto.h"
 #include "common/xalloc.h"
 
-static int compare_names(const void *left, const void *right)
+int page_compare_names(const void *left, const void *right)
 {
     const struct json_text *a = left, *b = right;
     int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
@@ -40,11 +40,11 @@ size_t page_cut(struct json_text *names, size_t stride, size_t total,
     struct json_text after = {"", 0};
 
     if (total > 0)
-        qsort(names, total, stride * sizeof(*names), compare_names);
+        qsort(names, total, stride * sizeof(*names), page_compare_names);
     if (cursor.base && cursor.base[0] == 'n')
         after = (struct json_text){cursor.base + 1, cursor.len - 1};
     *from = 0;
-    while (*from < total && compare_names(&names[*from * stride], &after) <= 0)
+    while (*from < total && page_compare_names(&names[*from * stride], &after) <= 0)
         (*from)++;
     return total - *from < limit ? total - *from : limit;
 }

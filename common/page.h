@@ -15,6 +15,9 @@
 
 enum { PAGE_EXACT_MAX = 1000 }; /* up to so many names pages are exact */
 
+/* The order of names, for qsort over struct json_text: byte for byte, shorter first. */
+int page_compare_names(const void *left, const void *right);
+
 /* Whether it may have come from us. */
 bool page_is_cursor(struct json_text cursor);
 
