@@ -1,17 +1,20 @@
 /* replay.c - see replay.h.
  *
- *     replay_read -> start_read                          the first in a while
- *                 -> start_fill -> on_filled -> answer   the next ones, while it is read
- *                 -> ready                               those after them
- *     replay_run  -> on_done
+ *     replay_read -> start_flight                          the first in a while
+ *                 -> start_fill -> on_landed -> ready      the next ones, while it is read
+ *                 -> ready                                 those after them
+ *                 -> board -> on_landed -> on_done         what the ring does not tell
+ *     replay_run  -> answer -> on_done
  *
  * An answer from the ring is as good as one from Redis: the ring goes up to the room's last
  * message here, and what comes behind it reaches the member as any live message does. Where
  * the ring does not tell (a client that is ahead of this worker, a history larger than
- * the ring), Redis is asked.
+ * the ring), Redis is asked, once for all who want the same at the same time: they board the
+ * flight that is under way.
  *
  * A ring that was emptied while its history was read, as by a reset or a deleted message, is not
- * filled with it: it may be older than what emptied the ring.
+ * filled with it: it may be older than what emptied the ring. Nor does a later read board a
+ * flight from before.
  */
 #include "gateway/replay.h"
 
@@ -29,10 +32,20 @@ struct replay {
     struct list link;
     struct replays *replays;
     struct room *room;
-    struct list waiting; /* reads, for the fill */
+    struct list flights;
     uint64_t used_ms;
     uint32_t drops; /* the room's ring_drops when it was last filled */
-    bool is_filling, was_filled;
+    bool was_filled;
+};
+
+/* A read that Redis is answering, and who waits for it. */
+struct flight {
+    struct list link; /* in its replay, if it has one */
+    struct replays *replays;
+    struct room *room; /* held */
+    struct list reads;
+    uint64_t after; /* FILL: for the ring */
+    uint32_t drops; /* the room's ring_drops when it began */
 };
 
 struct replay_read {
@@ -44,6 +57,8 @@ struct replay_read {
     void *data;
 };
 
+#define FILL UINT64_MAX
+
 static void end_read(struct replay_read *read, const struct follow_history *history)
 {
     struct room *room = read->room;
@@ -53,16 +68,92 @@ static void end_read(struct replay_read *read, const struct follow_history *hist
     room_release(room);
 }
 
-static void on_history(void *data, const struct follow_history *history)
+/* Whether the ring answers. */
+static bool can_answer(const struct replay_read *read)
 {
-    end_read(data, history);
+    struct follow_history history;
+
+    return follow_read_ring(read->room, read->after, NULL, &history);
 }
 
-static void start_read(struct replay_read *read)
+/* ---- reads that Redis answers ---- */
+
+static void board(struct replay_read *read);
+
+static void on_landed(void *data, const struct follow_history *history)
 {
-    metric_add(&read->room->rooms->metrics->history_reads_total, 1);
+    struct flight *flight = data;
+    struct room *room = flight->room;
+    bool is_fill = flight->after == FILL;
+    struct list *link;
+
+    list_remove(&flight->link);
+    if (is_fill && history && flight->drops == room->ring_drops)
+        follow_fill_ring(room, history);
+    while ((link = list_first(&flight->reads))) {
+        struct replay_read *read = list_entry(link, struct replay_read, link);
+
+        list_remove(link);
+        if (!is_fill || !history)
+            end_read(read, history);
+        else if (can_answer(read))
+            list_add(&flight->replays->ready, link);
+        else
+            board(read);
+    }
+    pool_recycle(flight, sizeof(*flight));
+    room_release(room);
+}
+
+static struct flight *new_flight(struct replays *replays, struct room *room,
+                                 uint64_t after)
+{
+    struct flight *flight = pool_alloc(sizeof(*flight));
+
+    *flight = (struct flight){
+        .replays = replays, .room = room, .after = after, .drops = room->ring_drops};
+    list_init(&flight->link);
+    list_init(&flight->reads);
+    room->holds++;
+    if (room->replay)
+        list_add(&room->replay->flights, &flight->link);
+    metric_add(&room->rooms->metrics->history_reads_total, 1);
+    return flight;
+}
+
+static void start_flight(struct replay_read *read)
+{
+    struct flight *flight = new_flight(read->replays, read->room, read->after);
+
+    list_add(&flight->reads, &read->link);
     store_history(read->replays->store, read->room, read->after, 0,
-                  PROTO_BATCH_MESSAGES, on_history, read);
+                  PROTO_BATCH_MESSAGES, on_landed, flight);
+}
+
+static struct flight *find_flight(const struct room *room, uint64_t after)
+{
+    if (!room->replay)
+        return NULL;
+    for (struct list *link = room->replay->flights.next; link != &room->replay->flights;
+         link = link->next) {
+        struct flight *flight = list_entry(link, struct flight, link);
+
+        if (flight->after == after && flight->drops == room->ring_drops)
+            return flight;
+    }
+    return NULL;
+}
+
+static void board(struct replay_read *read)
+{
+    struct flight *flight = find_flight(read->room, read->after);
+
+    if (!flight) {
+        start_flight(read);
+        return;
+    }
+    metric_add(&read->room->rooms->metrics->history_shared_total, 1);
+    list_add(&flight->reads, &read->link);
 }
 
 /* ---- a room's replay ---- */
@@ -88,7 +179,7 @@ static struct replay *get_replay(struct replays *replays, struct room *room)
         replay = pool_alloc(sizeof(*replay));
         *replay = (struct replay){.replays = replays, .room = room};
         list_init(&replay->link);
-        list_init(&replay->waiting);
+        list_init(&replay->flights);
         room->replay = replay;
         follow_keep_ring(room, true);
     }
@@ -98,45 +189,14 @@ static struct replay *get_replay(struct replays *replays, struct room *room)
     return replay;
 }
 
-/* Whether the ring answers. */
-static bool can_answer(const struct replay_read *read)
-{
-    struct follow_history history;
-
-    return follow_read_ring(read->room, read->after, NULL, &history);
-}
-
-static void on_filled(void *data, const struct follow_history *history)
-{
-    struct replay *replay = data;
-    struct room *room = replay->room;
-    struct list *link;
-
-    replay->is_filling = false;
-    if (history && replay->drops == room->ring_drops)
-        follow_fill_ring(room, history);
-    while ((link = list_first(&replay->waiting))) {
-        struct replay_read *read = list_entry(link, struct replay_read, link);
-
-        list_remove(link);
-        if (!history)
-            end_read(read, NULL);
-        else if (can_answer(read))
-            list_add(&replay->replays->ready, link);
-        else
-            start_read(read);
-    }
-    room_release(room);
-}
-
 static void start_fill(struct replay *replay)
 {
-    replay->is_filling = replay->was_filled = true;
-    replay->drops = replay->room->ring_drops;
-    replay->room->holds++;
-    metric_add(&replay->room->rooms->metrics->history_reads_total, 1);
-    store_history(replay->replays->store, replay->room, UINT64_MAX, (uint64_t)1 << 53,
-                  PROTO_BATCH_MESSAGES, on_filled, replay);
+    struct flight *flight = new_flight(replay->replays, replay->room, FILL);
+
+    replay->was_filled = true;
+    replay->drops = flight->drops;
+    store_history(replay->replays->store, replay->room, FILL, (uint64_t)1 << 53,
+                  PROTO_BATCH_MESSAGES, on_landed, flight);
 }
 
 /* ---- a read ---- */
@@ -153,6 +213,7 @@ void replay_read(struct replays *replays, struct room *room, uint64_t after,
     struct replay_read *read = pool_alloc(sizeof(*read));
     uint64_t now_ms = uv_now(replays->loop);
     struct replay *replay;
+    struct flight *fill;
 
     *read = (struct replay_read){.replays = replays,
                                  .room = room,
@@ -163,7 +224,7 @@ void replay_read(struct replays *replays, struct room *room, uint64_t after,
     room->holds++;
     if (is_first_in_a_while(room, now_ms)) {
         room->replay_read_ms = now_ms;
-        start_read(read);
+        start_flight(read);
         return;
     }
     replay = get_replay(replays, room);
@@ -171,13 +232,13 @@ void replay_read(struct replays *replays, struct room *room, uint64_t after,
         list_add(&replays->ready, &read->link);
         return;
     }
-    if (!replay->is_filling &&
-        (!replay->was_filled || replay->drops != room->ring_drops))
+    if (!replay->was_filled || replay->drops != room->ring_drops)
         start_fill(replay);
-    if (replay->is_filling)
-        list_add(&replay->waiting, &read->link);
+    fill = find_flight(room, FILL);
+    if (fill)
+        list_add(&fill->reads, &read->link);
     else
-        start_read(read);
+        board(read);
 }
 
 static void answer(struct replay_read *read)
@@ -186,7 +247,7 @@ static void answer(struct replay_read *read)
     struct follow_history history;
 
     if (!follow_read_ring(read->room, read->after, lines, &history)) {
-        start_read(read); /* the ring was emptied meanwhile */
+        board(read); /* the ring was emptied meanwhile */
         return;
     }
     metric_add(&read->room->rooms->metrics->history_shared_total, 1);
@@ -208,7 +269,7 @@ void replay_run(struct replays *replays)
         if (now_ms - replay->used_ms < KEEP_MS &&
             replays->rooms->ring_bytes <= RINGS_MAX_BYTES)
             return;
-        if (!replay->is_filling)
+        if (list_is_empty(&replay->flights))
             drop(replay);
     }
 }

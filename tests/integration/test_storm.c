@@ -256,13 +256,14 @@ static unsigned count_notices(redisContext *redis, const char *kind)
 enum { TOGETHER = 20, NOTICES = 3 }; /* at most: a turn reads what is there */
 
 /* All send while the gateway sleeps, so that it finds everything in one turn. */
-static void send_together(struct chat *const *all, const char *type)
+static void send_together(unsigned gateway, struct chat *const *all, const char *type,
+                          const char *room)
 {
-    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    process_signal(&fleet.gateways[gateway].process, SIGSTOP);
     for (int i = 0; i < TOGETHER; i++)
-        chat_send(all[i], "{\"type\":\"%s\",\"room\":\"turn\",\"user\":\"u%d\"}", type,
-                  i);
-    process_signal(&fleet.gateways[0].process, SIGCONT);
+        chat_send(all[i], "{\"type\":\"%s\",\"room\":\"%s\",\"user\":\"u%d\"}", type,
+                  room, i);
+    process_signal(&fleet.gateways[gateway].process, SIGCONT);
 }
 
 /* It knows of all, by its ack or by an event; and of both messages, by its history or live. */
@@ -294,7 +295,7 @@ static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
     assert_int_equal(count_notices(redis, " joined "), 1);
     for (int i = 0; i < TOGETHER; i++)
         all[i] = chat_open(fleet.gateways[0].port);
-    send_together(all, "join");
+    send_together(0, all, "join", "turn");
     for (int i = 0; i < TOGETHER; i++) {
         chat_expect_skipping(ann, "member_joined");
         assert_int_equal(chat_get_number(ann, "members"), i + 2);
@@ -303,7 +304,7 @@ static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
     assert_in_range(count_notices(redis, " joined "), 1, NOTICES);
     for (int i = 0; i < TOGETHER; i++)
         expect_to_know_all(all[i]);
-    send_together(all, "leave");
+    send_together(0, all, "leave", "turn");
     for (int i = 0; i < TOGETHER; i++)
         chat_expect_skipping(ann, "member_left");
     assert_int_equal(chat_get_number(ann, "members"), 1);
@@ -313,6 +314,51 @@ static void those_who_come_or_leave_in_one_turn_are_one_notice(void **state)
         chat_close(all[i]);
     chat_close(ann);
     redisFree(redis);
+}
+
+enum { LONG = 1500 }; /* messages: more than a ring keeps, and two batches */
+
+/* Reads its batches to the end: all messages, in order. */
+static void expect_all_of_long(struct chat *chat)
+{
+    int next = 1;
+
+    chat_expect_skipping(chat, "join_ack");
+    do {
+        int count;
+
+        chat_expect_skipping(chat, "history_batch");
+        count = chat_get_count(chat, "messages");
+        assert_int_equal(chat_get_number(chat, "messages.0.seq"), next);
+        next += count;
+    } while (chat_is_true(chat, "more"));
+    assert_int_equal(next, LONG + 1);
+}
+
+static void
+a_history_beyond_the_ring_is_read_once_for_all_who_ask_meanwhile(void **state)
+{
+    unsigned g =
+        fleet_add(&fleet, (const char *const[]){"ROOMCAST_HISTORY_LIMIT=2000", NULL});
+    struct chat *ann = chat_open(fleet.gateways[g].port), *all[TOGETHER];
+    double reads;
+
+    (void)state;
+    chat_join(ann, "long", "ann");
+    for (int i = 0; i < LONG; i++)
+        chat_say(ann, "long", "x");
+    for (int i = 0; i < TOGETHER; i++)
+        all[i] = chat_open(fleet.gateways[g].port);
+    reads = fleet_metric(&fleet, g, "roomcast_history_reads_total");
+    send_together(g, all, "join", "long");
+    for (int i = 0; i < TOGETHER; i++)
+        expect_all_of_long(all[i]);
+    reads = fleet_metric(&fleet, g, "roomcast_history_reads_total") - reads;
+    print_message("  %d clients, two batches each: %d reads\n", TOGETHER, (int)reads);
+    assert_true(reads <= TOGETHER); /* of 2 * TOGETHER batches */
+    for (int i = 0; i < TOGETHER; i++)
+        chat_close(all[i]);
+    chat_close(ann);
 }
 
 static void raise_fd_limit(void)
@@ -344,6 +390,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crowd_that_comes_back_at_once_shares_its_history_reads),
         cmocka_unit_test(a_deleted_message_is_not_shared),
+        cmocka_unit_test(
+            a_history_beyond_the_ring_is_read_once_for_all_who_ask_meanwhile),
         cmocka_unit_test(those_who_come_or_leave_in_one_turn_are_one_notice),
     };
     return cmocka_run_group_tests(tests, start, stop);
