@@ -29,8 +29,7 @@ enum {
     CANARY_MS = 1000,
     UNSTICK_MS = 1000, /* what Redis refused is tried again after it */
     DEAF_MS = 3000,
-    RENEW_AT_ONCE = 100, /* rooms a tick */
-    FORMER_ROOMS = 500,  /* a command */
+    FORMER_ROOMS = 500, /* a command */
 };
 
 static void start_beat(struct presence *p);
@@ -363,24 +362,42 @@ static void check_canary(struct presence *p)
         send_canary(p);
 }
 
+/* A room's turn follows from its name and the wall clock, so that all nodes ask for it at about
+ * the same time and the first one spares the others most of the work (lua/renew.lua), and
+ * a crowd of rooms is spread evenly. FNV-1a and a last stirring. */
+static unsigned renew_slot_of(const struct room *room)
+{
+    uint32_t hash = 2166136261;
+
+    for (unsigned i = 0; i < room->name_len; i++)
+        hash = (hash ^ (unsigned char)room->name[i]) * 16777619;
+    return (hash ^ hash >> 15) * 0x2c1b3c6d >> 24; /* similar names lie apart */
+}
+
 void presence_keep(struct presence *p, struct room *room)
 {
-    list_remove(&room->renew);
-    list_add(&p->renew, &room->renew);
-    room->renew_at_ms = now(p) + store_keep_ms(p->config) / 3;
+    if (list_is_empty(&room->renew))
+        list_add(&p->renew[renew_slot_of(room)], &room->renew);
+}
+
+/* Each room once in three fifths of the time that its keys live. A clock that is put forward
+ * or back only makes it happen sooner. */
+static unsigned renew_slot_now(const struct presence *p)
+{
+    uint64_t round_ms = store_keep_ms(p->config) * 3 / 5;
+
+    return (unsigned)(wall_ms() % round_ms * PRESENCE_RENEW_SLOTS / round_ms);
 }
 
 static void renew_due(struct presence *p)
 {
-    struct list *link;
+    unsigned until = renew_slot_now(p);
 
-    for (int i = 0; i < RENEW_AT_ONCE && (link = list_first(&p->renew)); i++) {
-        struct room *room = list_entry(link, struct room, renew);
-
-        if (room->renew_at_ms > now(p))
-            return;
-        presence_keep(p, room);
-        store_renew(p->store, room);
+    while (p->renew_slot != until) {
+        p->renew_slot = (p->renew_slot + 1) % PRESENCE_RENEW_SLOTS;
+        list_each(link, &p->renew[p->renew_slot]) {
+            store_renew(p->store, list_entry(link, struct room, renew));
+        }
     }
 }
 
@@ -429,7 +446,9 @@ void presence_init(struct presence *p, uv_loop_t *loop, const struct config *con
         .started_ms = wall_ms(),
     };
     undo_init(&p->undo, store, index, metrics);
-    list_init(&p->renew);
+    for (int i = 0; i < PRESENCE_RENEW_SLOTS; i++)
+        list_init(&p->renew[i]);
+    p->renew_slot = renew_slot_now(p);
     uv_timer_init(loop, &p->beat);
     uv_timer_init(loop, &p->tick);
     p->beat.data = p->tick.data = p;

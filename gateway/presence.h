@@ -31,6 +31,8 @@ enum presence_state {
 #undef X
 };
 
+enum { PRESENCE_RENEW_SLOTS = 256 };
+
 struct presence_hooks {
     void *owner;
     void (*on_up)(void *owner); /* Redis takes reads, writes and notices of this node */
@@ -50,8 +52,9 @@ struct presence {
     unsigned worker;
 
     uv_timer_t beat, tick;
-    struct list renew;    /* rooms, soonest first */
-    uint64_t started_ms;  /* wall clock */
+    struct list renew[PRESENCE_RENEW_SLOTS]; /* rooms, by when they are renewed */
+    unsigned renew_slot;                     /* the last one that was */
+    uint64_t started_ms;                     /* wall clock */
     uint64_t answered_ms; /* when the last answered heartbeat was sent */
     uint64_t unbroken_ms; /* since when all were answered; 0: not */
     uint64_t canary_sent_ms, canary_heard_ms;

@@ -115,9 +115,8 @@ struct room {
     unsigned holds; /* calls in flight that will come back to this struct */
 
     struct bus_op *subscribing; /* not confirmed yet, bus.h */
-    uint64_t renew_at_ms;
-    struct list renew;  /* presence.h */
-    struct list recent; /* notices kept for members without ack, deliver.h */
+    struct list renew;          /* presence.h */
+    struct list recent;         /* notices kept for members without ack, deliver.h */
     unsigned recent_count;
     struct frame **ring; /* the messages up to seq, follow.h */
     uint32_t ring_head, ring_count, ring_cap;

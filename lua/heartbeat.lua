@@ -19,12 +19,14 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-if ARGV[3] ~= '1' and (redis.call('EXISTS', KEYS[2]) == 0
-    or redis.call('EXISTS', KEYS[3]) == 1 or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
+local is_known = redis.call('HLEN', KEYS[2]) > 0 -- of another type: fails here
+if ARGV[3] ~= '1' and (not is_known or redis.call('EXISTS', KEYS[3]) == 1
+    or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
     return {'dead'}
 end
-redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
-redis.call('HLEN', KEYS[4])
+if tonumber(ARGV[4]) > 0 then
+    redis.call('HLEN', KEYS[4]) -- likewise, before the first write
+end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])

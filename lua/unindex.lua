@@ -15,6 +15,9 @@
 
 local gone = {}
 
+if redis.call('EXISTS', unpack(KEYS, 4)) == #KEYS - 3 then
+    return gone
+end
 redis.call('ZCARD', KEYS[1]) -- of another type: fails before the first write
 for i = 2, #ARGV do
     if redis.call('EXISTS', KEYS[i + 2]) == 0 then

@@ -508,9 +508,28 @@ static void a_renewal_keeps_a_room_in_use_alive(void **state)
     for (size_t i = 0; i < COUNT(keys); i++)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 1)");
     for (size_t i = 0; i < COUNT(keys); i++)
         eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
+}
+
+static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void **state)
+{
+    static const char *const shared[] = {"meta", "members", "history"};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-2", "bob");
+    eval_room_say(&room, "node-1", "ann", "hi");
+    for (size_t i = 0; i < COUNT(shared); i++)
+        redis_cmd(port(), "PEXPIRE rc:{lobby}:%s %d", shared[i],
+                  EVAL_ROOM_KEEP_MS / 20 * 19);
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-2 5000");
+
+    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 1)");
+    for (size_t i = 0; i < COUNT(shared); i++)
+        eval_room_expect_ttl(&room, shared[i], EVAL_ROOM_KEEP_MS / 20 * 19);
+    eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_KEEP_MS);
 }
 
 static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
@@ -601,6 +620,7 @@ int main(void)
         TEST(no_presence_events_at_all_if_the_limit_is_0),
         TEST(names_of_any_kind_stay_what_they_are),
         TEST(a_renewal_keeps_a_room_in_use_alive),
+        TEST(a_renewal_right_after_another_nodes_prolongs_only_its_own_key),
         TEST(a_renewal_from_a_node_that_redis_forgot_says_so),
         TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
         TEST(a_renewal_of_a_room_that_is_gone_makes_none),
