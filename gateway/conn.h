@@ -100,18 +100,23 @@ struct conn_env {
 };
 
 struct conn {
-    uv_tcp_t tcp;
-    struct conn_env *env;
-    struct list all, dirty;
-    struct wheel_timer timer;
+    /* What each message touches stands together: two cache lines. */
     struct queue queue;
+    struct list dirty;
+    struct conn_env *env;
     struct conn_write *write; /* libuv is writing the first `writing` frames */
-    struct reader *reader;    /* while a message is half read */
-    struct strbuf *held;      /* the request's head; or messages, while paused */
     uint32_t writing;
-    uint32_t ping_at_s, opened_s, slow_since_s;
+    int fd;
+    uint32_t slow_since_s;
     unsigned char state, end, missed_pongs;
     bool paused, above_low, choked, watched, over_limit, in_held, has_eof;
+
+    uint32_t ping_at_s, opened_s;
+    struct reader *reader; /* while a message is half read */
+    struct strbuf *held;   /* the request's head; or messages, while paused */
+    struct list all;
+    struct wheel_timer timer;
+    uv_tcp_t tcp;
 };
 
 void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *config,
