@@ -59,6 +59,16 @@ static size_t class_bytes(unsigned class)
     return (size_t)1 << (class + SMALLEST_SHIFT);
 }
 
+bool pool_keeps_blocks(void)
+{
+    return ROOMCAST_POOL;
+}
+
+static bool is_from_malloc(unsigned class)
+{
+    return !ROOMCAST_POOL || class >= CLASSES;
+}
+
 static void count(size_t held, size_t dropped)
 {
     if (pool.metrics)
@@ -72,7 +82,7 @@ void *pool_alloc(size_t size)
 
     if (pool.metrics)
         metric_add(&pool.metrics->pool_alloc_total, 1);
-    if (class >= CLASSES) {
+    if (is_from_malloc(class)) {
         count(size, 0);
         return xmalloc(size);
     }
@@ -96,8 +106,8 @@ void pool_recycle(void *memory, size_t size)
         return;
     if (pool.metrics)
         metric_add(&pool.metrics->pool_recycle_total, 1);
-    if (class >= CLASSES || pool.free_bytes[class] >= FREE_MAX_BYTES) {
-        count(0, class >= CLASSES ? size : class_bytes(class));
+    if (is_from_malloc(class) || pool.free_bytes[class] >= FREE_MAX_BYTES) {
+        count(0, is_from_malloc(class) ? size : class_bytes(class));
         free(block);
         return;
     }

@@ -2,10 +2,14 @@
  *
  * Size classes with free lists, one pool a thread, no locks: what a worker takes it
  * gives back itself. In steady state nothing reaches malloc.
+ *
+ * A build with ROOMCAST_POOL=OFF has every block from malloc and counts the same: to
+ * measure what the pool brings, and so that ASan sees where each block really ends.
  */
 #ifndef GATEWAY_POOL_H
 #define GATEWAY_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/metrics.h"
@@ -16,6 +20,9 @@ void pool_init(struct metrics *metrics);
 
 /* Gives all free blocks of this thread back to malloc. */
 void pool_deinit(void);
+
+/* Whether this build keeps what is given back. */
+bool pool_keeps_blocks(void);
 
 /* At least `size` bytes, not zeroed, never NULL; owned by the caller. */
 void *pool_alloc(size_t size);

@@ -251,8 +251,7 @@ static ssize_t write_one(int fd, const void *bytes, size_t len)
     return writev(fd, &part, 1);
 }
 
-/* There is one for each delivery, and two additions cost less than to stop the count.
- * */
+/* There is one for each delivery, and two additions cost less than a pause. */
 ssize_t write(int fd, const void *bytes, size_t len)
 {
     if (find_socket(fd) && !sockets[fd].is_kept)
