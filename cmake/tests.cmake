@@ -51,8 +51,8 @@ target_link_options(odd_process PRIVATE -fno-sanitize=all)
 set_target_properties(odd_process PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
-# Counts instructions and allocations without a kernel, for tests/instructions/check.py: no
-# test of ctest's, for its figures hold for the release alone. It has a malloc of its own.
+# Counts instructions and allocations without a kernel, for tests/instructions/check.py:
+# no test of ctest's, for its figures hold for the release alone. Its malloc is its own.
 if(NOT ROOMCAST_SANITIZE AND NOT ROOMCAST_COVERAGE)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/instructions/*.c")
     add_program(instructions FOLDER tests SOURCES ${sources} LINK gateway_core)

@@ -3,7 +3,8 @@
  * Classes are 32, 64, 128, … 64 KiB; a larger block is malloc's. A class keeps at most
  * FREE_MAX_BYTES of free blocks, so that a burst does not stay forever.
  *
- * Under ASan a free block is poisoned, so that a use after recycling is found.
+ * Under ASan a free block is poisoned, so that a use after recycling is found, and of one
+ * in use what its class has more than was asked for.
  */
 #include "gateway/pool.h"
 
@@ -89,11 +90,13 @@ void *pool_alloc(size_t size)
     block = pool.free[class];
     if (!block) {
         count(class_bytes(class), 0);
-        return xmalloc(class_bytes(class));
+        block = xmalloc(class_bytes(class));
+    } else {
+        ASAN_UNPOISON_MEMORY_REGION(block, class_bytes(class));
+        pool.free[class] = block->next;
+        pool.free_bytes[class] -= class_bytes(class);
     }
-    ASAN_UNPOISON_MEMORY_REGION(block, class_bytes(class));
-    pool.free[class] = block->next;
-    pool.free_bytes[class] -= class_bytes(class);
+    ASAN_POISON_MEMORY_REGION((char *)block + size, class_bytes(class) - size);
     return block;
 }
 
@@ -106,8 +109,14 @@ void pool_recycle(void *memory, size_t size)
         return;
     if (pool.metrics)
         metric_add(&pool.metrics->pool_recycle_total, 1);
-    if (is_from_malloc(class) || pool.free_bytes[class] >= FREE_MAX_BYTES) {
-        count(0, is_from_malloc(class) ? size : class_bytes(class));
+    if (is_from_malloc(class)) {
+        count(0, size);
+        free(block);
+        return;
+    }
+    ASAN_UNPOISON_MEMORY_REGION(block, class_bytes(class));
+    if (pool.free_bytes[class] >= FREE_MAX_BYTES) {
+        count(0, class_bytes(class));
         free(block);
         return;
     }

@@ -4,8 +4,8 @@
  *
  *     roomcast-bench-ring [--rounds N]
  *
- * Prints a table in markdown. A figure is the median of the rounds; in a round a step is
- * repeated until ROUND_NS have passed. The room here has neither members nor a Redis.
+ * Prints a table in markdown. A figure is the median of the rounds; in a round a step
+ * is repeated until ROUND_NS have passed. The room has neither members nor a Redis.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,16 +3,17 @@
 
     bench/micro/scripts.py [--rounds N] [--only TEXT] [--instructions]
 
-Starts a private redis-server, fills it for each case, sends the calls a few at a time in
-one write, as a turn of a gateway's loop does, and prints a table in markdown. "Redis CPU"
-is all processor time of the server from the kernel's account, so with reading the call and
+Starts a private redis-server, fills it for each case, sends the calls a few at a time,
+as a turn of a gateway's loop does, and prints a table in markdown. "Redis CPU" is all
+processor time of the server from the kernel's account, so with reading the call and
 writing the reply: medians of the rounds. "Script" is what INFO commandstats says of
 EVALSHA; as that goes by the clock, the least of the rounds. A second table takes
-publish.lua apart by the commands that it calls. A client is subscribed to every room, as a
-gateway with members is.
+publish.lua apart by the commands that it calls. A client is subscribed to every room,
+as a gateway with members is.
 
-With --instructions the server runs under callgrind and its instructions are counted: slow,
-but the same each time, whatever else the machine does. Kernel time is not in it.
+With --instructions the server runs under callgrind and its instructions are counted:
+some minutes for all cases, but nearly the same figures each time, whatever else the
+machine does. Kernel time is not in it.
 """
 import argparse
 import collections
@@ -86,8 +87,9 @@ class Redis:
     def __init__(self, directory, prefix):
         self.port = free_port()
         self.process = subprocess.Popen(
-            [*prefix, "redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save",
-             "", "--appendonly", "no", "--dir", directory, "--logfile", "redis.log"],
+            [*prefix, "redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
+             "--save", "", "--appendonly", "no", "--dir", directory,
+             "--logfile", "redis.log"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         end = time.monotonic() + START_SECS
         while True:
@@ -444,8 +446,9 @@ def unindex(redis):
 
 
 def callgrind(redis, *arguments):
-    subprocess.run(["callgrind_control", *arguments, str(redis.process.pid)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+    subprocess.run(["callgrind_control", *arguments, str(redis.process.pid)],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   timeout=60)
 
 
 def count_instructions(one):

@@ -71,7 +71,7 @@ static void blocks_are_as_large_as_their_class(void **state)
         assert_non_null(block);
         assert_int_equal((uintptr_t)block % 16, 0);
         assert_int_equal(held_bytes(), sizes[i].class_bytes);
-        memset(block, 0xff, sizes[i].class_bytes);
+        memset(block, 0xff, sizes[i].size);
         pool_recycle(block, sizes[i].size);
         /* What malloc gave for a large one, it has again. */
         assert_int_equal(held_bytes(), sizes[i].class_bytes > LARGEST_CLASS
@@ -214,6 +214,29 @@ static void blocks_in_use_never_overlap(void **state)
         }
 }
 
+/* Of ASan, where it is. */
+int __asan_address_is_poisoned(const volatile void *address) __attribute__((weak));
+
+static void asan_sees_the_end_of_a_block_and_its_recycling(void **state)
+{
+    char *block;
+
+    (void)state;
+    need_kept_blocks();
+    if (!__asan_address_is_poisoned)
+        skip();
+    for (int i = 0; i < 2; i++) { /* a new block, and one that comes again */
+        block = pool_alloc(100);
+        assert_false(__asan_address_is_poisoned(block));
+        assert_false(__asan_address_is_poisoned(block + 99));
+        assert_true(__asan_address_is_poisoned(block + 100));
+        assert_true(__asan_address_is_poisoned(block + 127));
+        pool_recycle(block, 100);
+        assert_true(__asan_address_is_poisoned(block));
+        assert_true(__asan_address_is_poisoned(block + 99));
+    }
+}
+
 static void use_other_thread(void *arg)
 {
     void *block;
@@ -267,6 +290,7 @@ int main(void)
         TEST(without_the_pool_only_what_is_in_use_is_held),
         TEST(in_steady_state_nothing_is_added),
         TEST(blocks_in_use_never_overlap),
+        TEST(asan_sees_the_end_of_a_block_and_its_recycling),
         TEST(each_thread_has_its_own),
         TEST(a_thread_without_metrics_may_use_it),
     };
