@@ -31,6 +31,7 @@
 #include <sys/random.h>
 
 #include "common/log.h"
+#include "common/reply_arena.h"
 #include "common/xalloc.h"
 
 enum {
@@ -67,8 +68,9 @@ struct redis_link {
     uv_tcp_t tcp; /* valid while has_tcp; a new one for every attempt */
     uv_write_t write;
     redisReader *reader;
-    struct strbuf out;     /* commands of this turn */
-    struct strbuf writing; /* what libuv is writing */
+    struct reply_arena arena; /* of the reply that is being read */
+    struct strbuf out;        /* commands of this turn */
+    struct strbuf writing;    /* what libuv is writing */
     struct pending *pending;
     unsigned pending_head, pending_count, pending_cap; /* a ring; cap: power of two */
     unsigned expired_count; /* of the first pending ones: timed out already */
@@ -170,6 +172,7 @@ static void release(struct redis_link *link)
     if (--link->held > 0 || !link->closing)
         return;
     redisReaderFree(link->reader);
+    reply_arena_deinit(&link->arena);
     strbuf_deinit(&link->out);
     strbuf_deinit(&link->writing);
     free(link->pending);
@@ -417,7 +420,7 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     while (!link->closing && link->has_tcp &&
            redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
         take_reply(link, reply);
-        freeReplyObject(reply);
+        reply_arena_reset(&link->arena);
     }
     if (link->closing || !link->has_tcp)
         return;
@@ -540,7 +543,9 @@ static void start_connect(struct redis_link *link, const struct sockaddr *addr)
     int rc;
 
     redisReaderFree(link->reader);
-    link->reader = redisReaderCreate();
+    reply_arena_reset(&link->arena);
+    link->reader = redisReaderCreateWithFunctions(&reply_arena_functions);
+    link->reader->privdata = &link->arena;
     link->reader->maxbuf = 0; /* keep its buffer: notices come all the time */
     uv_tcp_init(link->loop, &link->tcp);
     link->tcp.data = link;
