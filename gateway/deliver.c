@@ -488,6 +488,7 @@ static void reset(struct room *room, const struct room_joined *state)
             list_entry(link, struct member, link)->rev = state->rev;
         }
     clear_recent(room);
+    room_renew_grace(room);
     room_begin_event(room, &event, "reset");
     proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
     proto_add_number(&event, "seq", room->seq);

@@ -309,6 +309,16 @@ static void detach(struct member *member)
     member->state = MEMBER_JOINING;
 }
 
+static void start_grace(struct room_user *user, uint64_t now_ms)
+{
+    struct rooms *rooms = user->room->rooms;
+
+    user->grace_again = false;
+    user->grace_until_ms = now_ms + rooms->grace_ms;
+    list_remove(&user->grace);
+    list_add(&rooms->grace, &user->grace);
+}
+
 /* `user` has no member any more, and no join in flight. */
 static void on_alone(struct room_user *user, uint64_t now_ms)
 {
@@ -322,9 +332,7 @@ static void on_alone(struct room_user *user, uint64_t now_ms)
     } else if (user->leave_at_once || grace_ms == 0) {
         start_leave(user);
     } else {
-        user->grace_until_ms = now_ms + grace_ms;
-        list_remove(&user->grace);
-        list_add(&room->rooms->grace, &user->grace);
+        start_grace(user, now_ms);
     }
 }
 
@@ -355,11 +363,30 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     while ((link = list_first(&rooms->grace))) {
         struct room_user *user = list_entry(link, struct room_user, grace);
 
-        if (!all && user->grace_until_ms > now_ms)
+        if (user->grace_again && !all)
+            start_grace(user, now_ms);
+        else if (!all && user->grace_until_ms > now_ms)
             return user->grace_until_ms - now_ms;
-        start_leave(user);
+        else
+            start_leave(user);
     }
     return 0;
+}
+
+/* Of one room, or of all. */
+static void renew_grace(struct rooms *rooms, const struct room *room)
+{
+    list_each(link, &rooms->grace) {
+        struct room_user *user = list_entry(link, struct room_user, grace);
+
+        if (!room || user->room == room)
+            user->grace_again = true;
+    }
+}
+
+void room_renew_grace(struct room *room)
+{
+    renew_grace(room->rooms, room);
 }
 
 void room_end_grace(struct room_user *user, const char *reason)
@@ -554,10 +581,12 @@ void rooms_set_up(struct rooms *rooms, bool is_up)
     if (rooms->is_up == is_up)
         return;
     rooms->is_up = is_up;
-    if (is_up)
+    if (is_up) {
+        renew_grace(rooms, NULL); /* nobody could come back meanwhile */
         rooms_pump(rooms);
-    else
+    } else {
         each_room(rooms, on_lost);
+    }
 }
 
 bool rooms_are_synced(const struct rooms *rooms)

@@ -86,6 +86,7 @@ struct room_user {
     bool is_in;   /* Redis has been told */
     bool leaving; /* a leave is in flight: joins wait */
     bool leave_at_once;
+    bool grace_again;   /* its grace begins anew */
     const char *reason; /* of the leave; a literal */
     struct list leave;  /* moves.h, while leaving */
     unsigned char name_len;
@@ -209,6 +210,10 @@ void room_leave(struct member *member, bool at_once, const char *reason,
 /* Starts the leave of users whose grace is over, or of all that are in grace. Returns ms
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
+
+/* Redis lost who is in: those who came back on another node may not be told there yet, so the
+ * grace of this room's users begins anew. */
+void room_renew_grace(struct room *room);
 
 /* Takes out a user who is in grace, at once; nothing for others. */
 void room_end_grace(struct room_user *user, const char *reason);

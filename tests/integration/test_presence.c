@@ -346,6 +346,53 @@ static void while_redis_is_away_sockets_stay_and_requests_are_answered(void **st
     chat_close(ann);
 }
 
+enum { GRACE_MS = 4000 };
+
+static bool has_passed(void *data)
+{
+    return wait_left_ms(*(const int64_t *)data) <= 0;
+}
+
+/* Bob has gone over to another gateway. While Redis is away his grace on the first one ends;
+ * Redis comes back empty, and the first one is there before the other one can tell of him. */
+static void
+who_came_back_elsewhere_is_not_seen_leaving_after_redis_lost_everything(void **state)
+{
+    static const char *const settings[] = {"ROOMCAST_LEASE_SECS=2",
+                                           "ROOMCAST_PRESENCE_GRACE_MS=4000", NULL};
+    unsigned first = fleet_add(&fleet, settings), other = fleet_add(&fleet, settings);
+    struct chat *ann = on_gateway(first), *bob = on_gateway(first);
+    int64_t over_ms;
+
+    (void)state;
+    chat_join(ann, "moved", "ann");
+    chat_join(bob, "moved", "bob");
+    chat_close(bob);
+    over_ms = wait_now_ms() + GRACE_MS;
+    bob = on_gateway(other);
+    chat_join(bob, "moved", "bob");
+    fleet_kill_redis(&fleet);
+    assert_true(wait_until(has_passed, &over_ms, 2 * GRACE_MS));
+    process_signal(&fleet.gateways[other].process, SIGSTOP);
+    fleet_start_redis(&fleet);
+    fleet_wait_ready(&fleet, first);
+    wait_for_members("moved", 2, 5000);
+    process_signal(&fleet.gateways[other].process, SIGCONT);
+    fleet_wait_ready(&fleet, other);
+    wait_for_members("moved", 2, 10000);
+    chat_say(bob, "moved", "x");
+    over_ms = wait_now_ms() + GRACE_MS; /* by then the first one has let him go */
+    assert_true(wait_until(has_passed, &over_ms, 2 * GRACE_MS));
+    chat_say(bob, "moved", "y");
+    chat_expect_skipping(ann, "reset");
+    chat_expect(ann, "message");
+    chat_expect(ann, "message");
+    chat_close(ann);
+    chat_close(bob);
+    fleet_stop_gateway(&fleet, first);
+    fleet_stop_gateway(&fleet, other);
+}
+
 /* What the test before did to Redis may not be mended everywhere. */
 static int begin(void **state)
 {
@@ -368,6 +415,7 @@ int main(void)
         TEST(a_redis_that_lost_its_tail_begins_a_new_epoch),
         TEST(a_message_deleted_meanwhile_is_no_lost_tail),
         TEST(while_redis_is_away_sockets_stay_and_requests_are_answered),
+        TEST(who_came_back_elsewhere_is_not_seen_leaving_after_redis_lost_everything),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
