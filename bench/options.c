@@ -16,8 +16,8 @@ static const struct option {
     const char *help;
 } options_table[] = {
 #define FIELD(f) offsetof(struct options, f)
-    {"url", URL, 0, 0, 0, 0, "host:port of a gateway, on loopback; repeat it for more"},
-    {"target", TARGET, 0, 0, 0, 0, "roomcast, or floor: the bare broadcaster"},
+    {"url", URL, 0, 0, 0, 0, "host:port of a server, on loopback; repeat it for more"},
+    {"target", TARGET, 0, 0, 0, 0, "what it is, see below (default roomcast)"},
     {"connections", NUMBER, FIELD(connections), 100, 1, 100000, "clients in all"},
     {"at-once", NUMBER, FIELD(at_once), 64, 1, 4096, "clients that come in at a time"},
     {"rooms", NUMBER, FIELD(rooms), 1, 1, 16384, "rooms that they are spread over"},
@@ -30,8 +30,10 @@ static const struct option {
     {"idle", FLAG, FIELD(idle), 0, 0, 0, "join, and then do nothing"},
     {"warmup", NUMBER, FIELD(warmup), 1, 0, 60, "seconds before it counts"},
     {"seconds", NUMBER, FIELD(seconds), 5, 1, 600, "seconds that count"},
-    {"pid", PID, 0, 0, 0, 0, "a gateway's process to measure; repeat it for more"},
+    {"pid", PID, 0, 0, 0, 0, "a server's process to measure; repeat it for more"},
     {"redis-pid", REDIS_PID, 0, 0, 0, 0, "Redis's process to measure"},
+    {"redis-port", NUMBER, FIELD(redis_port), 0, 0, 65535,
+     "Redis's port on this machine, to count its commands; 0: do not"},
     {"json", FLAG, FIELD(json), 0, 0, 0, "print one JSON object"},
 #undef FIELD
 };
@@ -40,8 +42,8 @@ enum { N_OPTIONS = sizeof(options_table) / sizeof(options_table[0]) };
 
 static void print_help(void)
 {
-    printf("roomcast-bench: clients for a roomcast gateway on this machine, and what"
-           " they cost\n\n");
+    printf("roomcast-bench: clients for a roomcast gateway, or what it is compared"
+           " with, on this machine, and what they cost\n\n");
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options_table[i];
 
@@ -52,6 +54,8 @@ static void print_help(void)
     }
     printf("  --%-12s %s\n  --%-12s %s\n", "help", "print this", "version",
            "print the version");
+    printf("targets:\n");
+    protocol_print_help();
 }
 
 static bool read_number(const char *text, long min, long max, long *out)
@@ -103,8 +107,8 @@ static bool read_value(struct options *options, const struct option *o,
         options->redis_pid = (pid_t)number;
         return true;
     case TARGET:
-        options->is_floor = strcmp(text, "floor") == 0;
-        return options->is_floor || strcmp(text, "roomcast") == 0;
+        options->protocol = protocol_find(text);
+        return options->protocol != NULL;
     case FLAG:
         break;
     }
@@ -132,12 +136,14 @@ static enum options_outcome check(const struct options *options)
         return complain("--url", "is missing");
     if (options->publishers > options->connections / options->rooms)
         return complain("--publishers", "more than a room has clients");
+    if (options->protocol->echo_is_ack && options->publishers > 1)
+        return complain("--publishers", "this target cannot have more than 1 a room");
     return OPTIONS_RUN;
 }
 
 enum options_outcome options_load(struct options *options, int argc, char **argv)
 {
-    *options = (struct options){0};
+    *options = (struct options){.protocol = protocol_find("roomcast")};
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (options_table[i].kind == NUMBER)
             *(long *)((char *)options + options_table[i].offset) =

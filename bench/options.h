@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "bench/protocol.h"
+
 enum { OPTIONS_LIST_MAX = 16 };
 
 struct options {
@@ -15,7 +17,8 @@ struct options {
     pid_t pids[OPTIONS_LIST_MAX];
     size_t pid_count;
     pid_t redis_pid; /* 0: none */
-    bool is_floor;
+    long redis_port; /* 0: its commands are not counted */
+    const struct protocol *protocol;
     long connections, at_once, rooms, publishers, window, rate, size;
     long warmup, seconds;
     bool keys, idle, json;

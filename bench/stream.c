@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 int stream_open(struct stream *st, int epoll, const struct sockaddr_in *address,
-                void *owner)
+                const char *path, void *owner)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET,
                                 .data.ptr = owner};
@@ -29,7 +29,7 @@ int stream_open(struct stream *st, int epoll, const struct sockaddr_in *address,
         setsockopt(st->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
         epoll_ctl(epoll, EPOLL_CTL_ADD, st->fd, &event) < 0)
         return -errno;
-    wire_add_upgrade(&out);
+    wire_add_upgrade(&out, path);
     stream_send(st, &out);
     strbuf_deinit(&out);
     return 0;

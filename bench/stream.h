@@ -24,9 +24,9 @@ struct stream {
 typedef void (*stream_frame_fn)(void *owner, const struct wire_frame *frame);
 
 /* Connects, adds itself to `epoll` with `owner` as the data of its events, and asks for
- * the upgrade. 0, or a negative errno: then only stream_close is allowed. */
+ * the upgrade at `path`. 0, or a negative errno: then only stream_close is allowed. */
 int stream_open(struct stream *stream, int epoll, const struct sockaddr_in *address,
-                void *owner) __attribute__((warn_unused_result));
+                const char *path, void *owner) __attribute__((warn_unused_result));
 void stream_close(struct stream *stream);
 
 /* Writes `out` and empties it; what does not fit waits for the socket. */

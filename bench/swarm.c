@@ -1,10 +1,11 @@
 /* swarm.c - see swarm.h.
  *
- *     start_client -> on_upgraded -> on_join_ack -> (is in)
- *     (is in) talk -> on_message at everybody, on_message_ack at the talker -> talk
+ *     start_client -> on_upgraded -> on_welcome -> on_joined -> (is in)
+ *     (is in) talk -> on_message at everybody, on_ack at the talker -> talk
  *
  * The load generator shares the machine with what it measures, so it must be cheaper
- * than that: it does not parse JSON but looks for the few fields that it needs, and in
+ * than that: it does not parse JSON but looks for the few fields that it needs (what
+ * differs between the systems under test is in protocol.c), and in
  * a message it finds the number where the last one of that room had it.
  *
  * A message's text begins with the time at which it was sent (with a rate: was due), in
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/protocol.h"
 #include "bench/stream.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
@@ -38,7 +40,8 @@ struct room {
     char name[NAME_BYTES];
     char head[HEAD_BYTES]; /* a message up to its number, see find_seq */
     size_t head_len;
-    uint64_t seq; /* the largest anybody heard of */
+    uint64_t seq;       /* the largest anybody heard of */
+    uint64_t published; /* by all its talkers */
 };
 
 struct client {
@@ -59,7 +62,7 @@ struct swarm {
     struct client *clients;
     struct room *rooms;
     unsigned count, started, opening;
-    uint64_t now_ns, next_id, next_key;
+    uint64_t now_ns, next_id;
     bool talking;
     char *filler;
     struct histogram *histogram;
@@ -93,11 +96,29 @@ static void drop_client(struct swarm *s, struct client *c)
     stream_close(&c->stream);
 }
 
+static struct protocol_words words_of(const struct swarm *s, const struct client *c)
+{
+    return (struct protocol_words){
+        .room = c->room->name,
+        .room_number = (unsigned)(c->room - s->rooms),
+        .user_number = c->number,
+    };
+}
+
 static void start_client(struct swarm *s, struct client *c)
 {
     const struct options *o = s->options;
-    int rc = stream_open(&c->stream, s->epoll, &o->urls[c->number % o->url_count], c);
+    struct protocol_words words = words_of(s, c);
+    struct strbuf path = {0};
+    int rc;
 
+    if (o->protocol->add_path)
+        o->protocol->add_path(&path, &words);
+    else
+        strbuf_add_text(&path, "/ws");
+    rc = stream_open(&c->stream, s->epoll, &o->urls[c->number % o->url_count],
+                     path.data, c);
+    strbuf_deinit(&path);
     c->state = CLIENT_JOINING;
     s->opening++;
     if (rc < 0) {
@@ -106,42 +127,66 @@ static void start_client(struct swarm *s, struct client *c)
     }
 }
 
-static void on_upgraded(struct swarm *s, struct client *c)
+static void send_text(struct client *c, const char *text, size_t len)
 {
     struct strbuf out = {0};
-    char text[160];
-    int len;
 
-    if (s->options->is_floor)
-        len = snprintf(text, sizeof(text), "join %u", (unsigned)(c->room - s->rooms));
-    else
-        len = snprintf(text, sizeof(text),
-                       "{\"type\":\"join\",\"id\":0,\"room\":\"%s\","
-                       "\"user\":\"user-%05u\"}",
-                       c->room->name, c->number);
-    wire_add(&out, WIRE_TEXT, text, (size_t)len);
+    wire_add(&out, WIRE_TEXT, text, len);
     stream_send(&c->stream, &out);
     strbuf_deinit(&out);
+}
+
+static void note_seq(struct room *room, uint64_t seq)
+{
+    if (seq > room->seq)
+        room->seq = seq;
+}
+
+/* In, and `seq` is the last message that it does not get. */
+static void enter(struct swarm *s, struct client *c, uint64_t seq)
+{
+    if (c->state != CLIENT_JOINING)
+        return;
+    c->state = CLIENT_IN;
+    c->seq = seq;
+    note_seq(c->room, seq);
+    s->opening--;
+    s->counts.joined++;
+}
+
+static void on_welcome(struct swarm *s, struct client *c)
+{
+    struct protocol_words words = words_of(s, c);
+    struct strbuf text = {0};
+
+    s->options->protocol->add_join(&text, &words);
+    send_text(c, text.data, text.len);
+    strbuf_deinit(&text);
+}
+
+static void on_upgraded(struct swarm *s, struct client *c)
+{
+    const struct protocol *p = s->options->protocol;
+
+    if (!p->add_join)
+        enter(s, c, 0);
+    else if (!p->has_welcome)
+        on_welcome(s, c);
 }
 
 static void add_message(struct swarm *s, struct client *c, struct strbuf *out,
                         uint64_t sent_ns)
 {
-    size_t filler_len = (size_t)s->options->size - 16;
+    struct protocol_words words = words_of(s, c);
     struct strbuf text = {0};
 
-    if (!s->options->is_floor) {
-        strbuf_add_format(&text,
-                          "{\"type\":\"message\",\"id\":%" PRIu64 ",\"room\":\"%s\",",
-                          ++s->next_id, c->room->name);
-        if (s->options->keys)
-            strbuf_add_format(&text, "\"key\":\"%" PRIx64 "\",", ++s->next_key);
-        strbuf_add_text(&text, "\"text\":\"");
-    }
-    strbuf_add_format(&text, "%016" PRIx64, sent_ns);
-    strbuf_add(&text, s->filler, filler_len);
-    if (!s->options->is_floor)
-        strbuf_add_text(&text, "\"}");
+    words.id = ++s->next_id;
+    words.key = s->options->keys ? words.id : 0;
+    words.seq = ++c->room->published;
+    words.sent_ns = sent_ns;
+    words.filler = s->filler;
+    words.filler_len = (size_t)s->options->size - 16;
+    s->options->protocol->add_message(&text, &words);
     wire_add(out, WIRE_TEXT, text.data, text.len);
     strbuf_deinit(&text);
     c->in_flight++;
@@ -197,12 +242,6 @@ static const char *find_seq(struct room *room, const char *text, size_t len)
     return at;
 }
 
-static void note_seq(struct room *room, uint64_t seq)
-{
-    if (seq > room->seq)
-        room->seq = seq;
-}
-
 static void on_message(struct swarm *s, struct client *c, const char *text, size_t len)
 {
     const char *end = text + len, *at = find_seq(c->room, text, len);
@@ -223,53 +262,41 @@ static void on_message(struct swarm *s, struct client *c, const char *text, size
     }
 }
 
-static void on_message_ack(struct swarm *s, struct client *c, const char *text,
-                           size_t len)
+static void on_ack(struct swarm *s, struct client *c)
 {
     c->in_flight--;
     s->counts.acked++;
-    note_seq(c->room, number_after(text, len, "\"seq\":"));
 }
-
-static void on_join_ack(struct swarm *s, struct client *c, const char *text, size_t len)
-{
-    if (c->state != CLIENT_JOINING)
-        return;
-    c->state = CLIENT_IN;
-    c->seq = number_after(text, len, "\"seq\":");
-    note_seq(c->room, c->seq);
-    s->opening--;
-    s->counts.joined++;
-}
-
-static void on_bad_news(struct swarm *s, struct client *c, const char *text, size_t len)
-{
-    complain(s, c, "bad news", text, len);
-}
-
-/* What is not here (the history, who comes and goes) does not matter. */
-static const struct {
-    const char *type;
-    void (*on_event)(struct swarm *s, struct client *c, const char *text, size_t len);
-} event_types[] = {
-    {"message\"", on_message},   {"message_ack\"", on_message_ack},
-    {"join_ack\"", on_join_ack}, {"error\"", on_bad_news},
-    {"gap\"", on_bad_news},      {"reset\"", on_bad_news},
-    {"kicked\"", on_bad_news},   {"room_closed\"", on_bad_news},
-};
 
 static void on_text(struct swarm *s, struct client *c, const char *text, size_t len)
 {
-    const char *type = find_after(text, len, "\"type\":\"");
-    size_t rest = type ? len - (size_t)(type - text) : 0;
+    const struct protocol *p = s->options->protocol;
+    const char *answer;
 
-    for (size_t i = 0; i < sizeof(event_types) / sizeof(event_types[0]); i++) {
-        size_t type_len = strlen(event_types[i].type);
-
-        if (rest >= type_len && memcmp(type, event_types[i].type, type_len) == 0) {
-            event_types[i].on_event(s, c, text, len);
-            return;
-        }
+    switch (protocol_read(p, text, len, &answer)) {
+    case PROTOCOL_OTHER: /* the history, who comes and goes */
+        break;
+    case PROTOCOL_ASKED:
+        send_text(c, answer, strlen(answer));
+        break;
+    case PROTOCOL_WELCOME:
+        on_welcome(s, c);
+        break;
+    case PROTOCOL_JOINED:
+        enter(s, c, number_after(text, len, "\"seq\":"));
+        break;
+    case PROTOCOL_MESSAGE:
+        on_message(s, c, text, len);
+        if (p->echo_is_ack && c->is_talker)
+            on_ack(s, c);
+        break;
+    case PROTOCOL_ACK:
+        on_ack(s, c);
+        note_seq(c->room, number_after(text, len, "\"seq\":"));
+        break;
+    case PROTOCOL_BAD:
+        complain(s, c, "bad news", text, len);
+        break;
     }
 }
 

@@ -2,6 +2,8 @@
 #include "bench/usage.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 uint64_t usage_cpu_ns(const pid_t *pids, size_t count)
@@ -19,19 +21,23 @@ uint64_t usage_cpu_ns(const pid_t *pids, size_t count)
     return sum;
 }
 
-static uint64_t memory_of(pid_t pid)
+/* The line of /proc/PID/`name` that begins with `field`, in bytes. */
+static uint64_t read_kib(pid_t pid, const char *name, const char *field)
 {
     char path[64], line[256];
-    unsigned long long kib = 0;
+    uint64_t kib = 0;
     FILE *file;
 
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
     file = fopen(path, "r");
     if (!file)
         return 0;
-    while (fgets(line, sizeof(line), file))
-        if (sscanf(line, "Pss: %llu", &kib) == 1)
+    while (fgets(line, sizeof(line), file)) {
+        if (strncmp(line, field, strlen(field)) == 0) {
+            kib = strtoull(line + strlen(field), NULL, 10);
             break;
+        }
+    }
     fclose(file);
     return kib * 1024;
 }
@@ -41,6 +47,31 @@ uint64_t usage_memory_bytes(const pid_t *pids, size_t count)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++)
-        sum += memory_of(pids[i]);
+        sum += read_kib(pids[i], "smaps_rollup", "Pss:");
+    return sum;
+}
+
+void usage_reset_peak(const pid_t *pids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%d/clear_refs", (int)pids[i]);
+        file = fopen(path, "w");
+        if (!file)
+            continue;
+        fputs("5", file); /* of proc(5): the peak is what is resident now */
+        fclose(file);
+    }
+}
+
+uint64_t usage_peak_bytes(const pid_t *pids, size_t count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += read_kib(pids[i], "status", "VmHWM:") -
+               read_kib(pids[i], "status", "RssFile:");
     return sum;
 }

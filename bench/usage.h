@@ -15,4 +15,9 @@ uint64_t usage_cpu_ns(const pid_t *pids, size_t count);
  * as 1/n. What the kernel keeps for their sockets is not in it. */
 uint64_t usage_memory_bytes(const pid_t *pids, size_t count);
 
+/* The most that was resident at once since usage_reset_peak, without what is mapped from
+ * files (programs and libraries, which come in as they are used). */
+void usage_reset_peak(const pid_t *pids, size_t count);
+uint64_t usage_peak_bytes(const pid_t *pids, size_t count);
+
 #endif

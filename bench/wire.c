@@ -4,10 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
-void wire_add_upgrade(struct strbuf *out)
+void wire_add_upgrade(struct strbuf *out, const char *path)
 {
-    strbuf_add_text(out, "GET /ws HTTP/1.1\r\n"
-                         "Host: 127.0.0.1\r\n"
+    strbuf_add_format(out, "GET %s HTTP/1.1\r\n", path);
+    strbuf_add_text(out, "Host: 127.0.0.1\r\n"
                          "Upgrade: websocket\r\n"
                          "Connection: Upgrade\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -18,8 +18,8 @@ struct wire_frame {
     size_t len;
 };
 
-/* Adds the request for an upgrade. */
-void wire_add_upgrade(struct strbuf *out);
+/* Adds the request for an upgrade at `path`. */
+void wire_add_upgrade(struct strbuf *out, const char *path);
 
 /* Looks for the answer to it: its length, 0 when more must come, or -1: refused. */
 ssize_t wire_take_upgrade(const char *bytes, size_t len);
