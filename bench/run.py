@@ -1,158 +1,83 @@
 #!/usr/bin/env python3
-"""Runs roomcast-bench against a gateway and against the floor, and writes the report.
+"""Measures roomcast, the floor and others side by side, and writes the report.
 
-Rounds are the outer loop and targets the inner one, so that what the machine does
-besides hits both alike; a figure is the median of the rounds. Every run gets new
-processes (and an emptied Redis), all on free ports of 127.0.0.1, and takes them down.
+Rounds are the outer loop, rows the next and targets the inner one, so that what the
+machine does besides hits all alike; a figure is the median of the rounds. Every run gets
+new processes (and an emptied Redis), all on free ports of 127.0.0.1, and takes them down.
+targets.py starts the systems, report.py makes the tables, the summary and the plots.
 """
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
-import os
 import pathlib
-import platform
 import re
 import resource
 import shlex
 import signal
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import report
+from targets import (PEER_NAMES, ROOT, TARGETS, Place, ask_redis, ask_http, gateway, redis,
+                     running, wait_until)
+
 BIN = ROOT / "build" / "bin"
-RESULTS = ROOT / "bench" / "results" / "latest.json"
-REPORT = ROOT / "docs" / "benchmarks.md"
-MARKS = ("<!-- results: written by script/bench -->", "<!-- end of results -->")
+RUN_SECS_MAX = 400
+WARMUP_SECS = 2
+MACHINE_TARGETS = ("floor", "naive", "roomcast", *PEER_NAMES)
 
-READY_SECS = 20
-RUN_SECS_MAX = 300
-FLOOR_SECS_MAX = 600
+UPKEEP_ROW = "20,000 idle in 2,000 rooms, two gateways of two workers"
+UPKEEP_PROCESSES = 2  # each has at most 20,000 files
+UPKEEP_ARGUMENTS = "--connections 10000 --rooms 1000 --idle --seconds 600"
+UPKEEP_SETTLE_SECS = 15
+UPKEEP_SECS = 60
 
-# name: what roomcast-bench is told beside where and for how long
-SCENARIOS = {
-    "1,000 in one room, window 1": "--connections 1000 --window 1",
-    "1,000 in one room, window 8": "--connections 1000 --window 8",
-    "1,000 in one room, window 64": "--connections 1000 --window 64",
-    "1,000 in 100 rooms, window 1": "--connections 1000 --rooms 100 --window 1",
-    "10,000 idle in 100 rooms": "--connections 10000 --rooms 100 --idle",
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    arguments: str  # for roomcast-bench, beside where and for how long
+    targets: tuple = MACHINE_TARGETS
+
+
+ROWS = {
+    "1,000 in one room, window 1": Row("--connections 1000 --window 1"),
+    "1,000 in one room, window 8": Row("--connections 1000 --window 8"),
+    "1,000 in one room, window 64": Row("--connections 1000 --window 64"),
+    "1,000 in 100 rooms, window 1": Row("--connections 1000 --rooms 100 --window 1"),
+    "10,000 idle in 100 rooms": Row("--connections 10000 --rooms 100 --idle"),
+    "10,000 idle in 1,000 rooms": Row("--connections 10000 --rooms 1000 --idle"),
+    "32 in 16 rooms, window 64": Row("--connections 32 --rooms 16 --window 64",
+                                     ("roomcast",)),
+    "32 in 16 rooms, window 64, keys": Row(
+        "--connections 32 --rooms 16 --window 64 --keys", ("roomcast",)),
+    "5,000 in 1,000 rooms, all talk": Row("--connections 5000 --rooms 1000 --window 1",
+                                          ("roomcast", "roomcast, 2 workers")),
+    UPKEEP_ROW: Row(UPKEEP_ARGUMENTS, ("roomcast",)),
 }
-TARGETS = ("floor", "roomcast")
-
-# column: (name in the results, whether a ratio to the floor says something)
-COLUMNS = {
-    "connects/s": ("connects_per_s", True),
-    "deliveries/s": ("deliveries_per_s", True),
-    "p50 ms": ("p50_ms", False),
-    "p99 ms": ("p99_ms", False),
-    "p99.9 ms": ("p999_ms", False),
-    "CPU µs a delivery": ("gateway_cpu_us_per_delivery", True),
-    "Redis CPU µs a message": ("redis_cpu_us_per_publish", False),
-    "bytes a connection": ("bytes_per_connection", False),
-    "errors, missing, repeated": ("faults", False),
-}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def bench_command(place, target, arguments, seconds):
+    command = [place.bin_dir / "roomcast-bench", "--target", target.protocol, "--json",
+               "--seconds", str(seconds), "--warmup", str(WARMUP_SECS),
+               *shlex.split(arguments)]
+    if target.has_redis:
+        command += ["--redis-pid", str(place.redis_pid),
+                    "--redis-port", str(place.redis_port)]
+    return command
 
 
-def is_listening(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def is_ready(ops_port):
-    try:
-        url = f"http://127.0.0.1:{ops_port}/readyz"
-        return urllib.request.urlopen(url, timeout=2).status == 200
-    except OSError:
-        return False
-
-
-def wait_until(process, condition, what):
-    end = time.monotonic() + READY_SECS
-    while not condition():
-        if process.poll() is not None:
-            sys.exit(f"{what} ended with {process.returncode} before it was ready")
-        if time.monotonic() > end:
-            sys.exit(f"{what} was not ready within {READY_SECS} s")
-        time.sleep(0.02)
-
-
-@contextlib.contextmanager
-def running(command, env=None):
-    """A process of ours, ended when the block ends."""
-    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@contextlib.contextmanager
-def redis(directory):
-    port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "",
-               "--appendonly", "no", "--dir", directory, "--logfile", "redis.log"]
-    with running(command) as process:
-        wait_until(process, lambda: is_listening(port), "redis-server")
-        yield process, port
-
-
-@contextlib.contextmanager
-def floor(bin_dir):
-    port = free_port()
-    command = [bin_dir / "roomcast-bench-floor", str(port), str(FLOOR_SECS_MAX)]
-    with running(command) as process:
-        wait_until(process, lambda: is_listening(port), "the floor")
-        yield process, port
-
-
-@contextlib.contextmanager
-def gateway(bin_dir, redis_port):
-    port, ops_port = free_port(), free_port()
-    env = {name: value for name, value in os.environ.items()
-           if not name.startswith("ROOMCAST_")}
-    command = [bin_dir / "roomcast-gateway", "--listen", f"127.0.0.1:{port}",
-               "--ops-listen", f"127.0.0.1:{ops_port}", "--workers", "1",
-               "--redis-url", f"redis://127.0.0.1:{redis_port}",
-               "--drain-secs", "1", "--log-level", "warn"]
-    with running(command, env) as process:
-        wait_until(process, lambda: is_ready(ops_port), "the gateway")
-        yield process, port
-
-
-def forget_everything(redis_port):
-    subprocess.run(["redis-cli", "-p", str(redis_port), "flushall"], check=True,
-                   stdout=subprocess.DEVNULL, timeout=10)
-
-
-def measure(bin_dir, target, arguments, seconds, redis_process, redis_port):
-    """One run: new server, one roomcast-bench; its JSON."""
-    command = [bin_dir / "roomcast-bench", "--target", target, "--json",
-               "--seconds", str(seconds), *shlex.split(arguments)]
-    if target == "floor":
-        server = floor(bin_dir)
-    else:
-        forget_everything(redis_port)
-        server = gateway(bin_dir, redis_port)
-        command += ["--redis-pid", str(redis_process.pid)]
-    with server as (process, port):
-        command += ["--url", f"127.0.0.1:{port}", "--pid", str(process.pid)]
+def measure(place, name, row, seconds):
+    """One run: a new server, one roomcast-bench; its JSON."""
+    target = TARGETS[name]
+    command = bench_command(place, target, row.arguments, seconds)
+    with target.start(place) as server:
+        command += ["--url", f"127.0.0.1:{server.port}"]
+        for pid in server.pids:
+            command += ["--pid", str(pid)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
                               timeout=RUN_SECS_MAX)
     if not done.stdout:
@@ -162,81 +87,67 @@ def measure(bin_dir, target, arguments, seconds, redis_process, redis_port):
     return result
 
 
-def median(runs):
-    """Of each figure over the runs; of faults the sum, for one is too many."""
-    out = {}
-    for name, value in runs[0].items():
-        values = [run[name] for run in runs]
-        if name in ("faults", "errors", "missing", "repeats"):
-            out[name] = sum(values)
-        elif isinstance(value, (bool, str)) or None in values:
-            out[name] = value
-        else:
-            out[name] = statistics.median(values)
-    return out
+def count_calls(redis_port):
+    """Commands that Redis executed, those in scripts too: {name: calls}. Not INFO, which
+    is how we know."""
+    text = ask_redis(redis_port, "info", "commandstats")
+    calls = {name: int(count)
+             for name, count in re.findall(r"cmdstat_([^:]+):calls=(\d+)", text)}
+    calls.pop("info", None)
+    return calls
 
 
-def machine():
-    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    version = subprocess.run(["redis-server", "--version"], stdout=subprocess.PIPE,
-                             text=True, timeout=10).stdout
-    return {
-        "cpu": model.group(1) if model else platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-                            / 2**30),
-        "kernel": re.match(r"[\d.]+", platform.release()).group(),
-        "redis": re.search(r"v=(\S+)", version).group(1),
-    }
+def count_members(gateways):
+    found = [re.search(r"^roomcast_members(?:\{[^}]*\})? (\d+)", ask_http(g.ops_port, "/metrics"),
+                       re.M) for g in gateways]
+    return sum(int(match.group(1)) for match in found if match)
 
 
-def show(value):
-    if value is None:
-        return ""
-    if value >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+def measure_upkeep(place):
+    """What Redis executes in a minute in which nobody does anything."""
+    command = [place.bin_dir / "roomcast-bench", *shlex.split(UPKEEP_ARGUMENTS)]
+    everybody = UPKEEP_PROCESSES * 10000
+    with contextlib.ExitStack() as stack:
+        gateways = [stack.enter_context(gateway(place, workers=2)) for _ in range(2)]
+        for server in gateways:
+            command += ["--url", f"127.0.0.1:{server.port}"]
+        crowd = [stack.enter_context(running(command)) for _ in range(UPKEEP_PROCESSES)]
+        wait_until(crowd[0], lambda: count_members(gateways) == everybody,
+                   "everybody is in", RUN_SECS_MAX)
+        time.sleep(UPKEEP_SETTLE_SECS)
+        before = count_calls(place.redis_port)
+        time.sleep(UPKEEP_SECS)
+        after = count_calls(place.redis_port)
+        faults = everybody - count_members(gateways)
+    calls = {name: count - before.get(name, 0) for name, count in after.items()
+             if count > before.get(name, 0)}
+    return {"connections": everybody, "seconds": UPKEEP_SECS, "faults": faults,
+            "redis_calls_per_s": sum(calls.values()) / UPKEEP_SECS, "redis_calls": calls}
 
 
-def table(scenarios):
-    lines = ["| | | " + " | ".join(COLUMNS) + " |",
-             "|---|---|" + "---:|" * len(COLUMNS)]
-    for name, medians in scenarios.items():
-        for target in TARGETS:
-            cells = [show(medians[target].get(key)) for key, _ in COLUMNS.values()]
-            lines.append(f"| {name} | {target} | " + " | ".join(cells) + " |")
-        cells = []
-        for key, is_ratio in COLUMNS.values():
-            a, b = medians["roomcast"].get(key), medians["floor"].get(key)
-            cells.append(f"**{a / b:.2f}**" if is_ratio and a and b else "")
-        lines.append("| | ratio | " + " | ".join(cells) + " |")
-    return lines
+def measure_all(options, place, rows):
+    """{row: {target: [a result a round]}}"""
+    runs = {name: {target: [] for target in row.targets} for name, row in rows.items()}
+    for number in range(options.rounds):
+        for name, row in rows.items():
+            for target in row.targets:
+                print(f"round {number + 1}: {name}, {target}", file=sys.stderr)
+                ask_redis(place.redis_port, "flushall")
+                if name == UPKEEP_ROW:
+                    result = measure_upkeep(place)
+                else:
+                    result = measure(place, target, row, options.seconds)
+                runs[name][target].append(result)
+    return runs
 
 
-def write_report(report):
-    where = report["machine"]
-    lines = [
-        MARKS[0],
-        "",
-        f"Medians of {report['rounds']} rounds of {report['seconds']} s,"
-        f" {report['date']}, made with `{report['command']}`",
-        f"on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB,"
-        f" Linux {where['kernel']}, Redis {where['redis']}; the gateway with one worker.",
-        "",
-        *table(report["scenarios"]),
-        "",
-        "What roomcast-bench was told, beside `--target`, `--url`, `--pid`,"
-        " `--redis-pid` and `--seconds`:",
-        "",
-        *(f"* {name}: `{SCENARIOS[name]}`" for name in report["scenarios"]),
-        "",
-        MARKS[1],
-    ]
-    text = REPORT.read_text()
-    start, end = text.index(MARKS[0]), text.index(MARKS[1]) + len(MARKS[1])
-    REPORT.write_text(text[:start] + "\n".join(lines) + text[end:])
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+def choose_rows(options):
+    rows = {name: row for name, row in ROWS.items() if options.only in name}
+    if options.peers:
+        return rows
+    return {name: dataclasses.replace(row, targets=tuple(
+        target for target in row.targets if target not in PEER_NAMES))
+        for name, row in rows.items()}
 
 
 def parse_arguments():
@@ -246,12 +157,18 @@ def parse_arguments():
                         metavar="N", help="runs of each, 1 to 20 (default 5)")
     parser.add_argument("--seconds", type=int, choices=range(1, 61), default=5,
                         metavar="S", help="that count in a run, 1 to 60 (default 5)")
+    parser.add_argument("--peers", action="store_true",
+                        help="install and measure Bun, Nchan and socket.io too")
     parser.add_argument("--quick", action="store_true",
                         help="one round of 2 s; writes no report")
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="only rows whose name contains TEXT; writes no report")
     parser.add_argument("--bin", type=pathlib.Path, default=BIN, metavar="DIR",
                         help="other programs than build/bin; writes no report")
+    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+                        help="write results, tables and plots there in any case")
+    parser.add_argument("--render", action="store_true",
+                        help="measure nothing: the report from bench/results/latest.json")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 2
@@ -260,36 +177,32 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
-    names = [name for name in SCENARIOS if options.only in name]
-    runs = {name: {target: [] for target in TARGETS} for name in names}
+    if options.render:
+        report.publish(json.loads(report.RESULTS.read_text()))
+        return
+    rows = choose_rows(options)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
-    with tempfile.TemporaryDirectory() as directory, \
-            redis(directory) as (redis_process, redis_port):
-        for number in range(options.rounds):
-            for name in names:
-                for target in TARGETS:
-                    print(f"round {number + 1}: {name}, {target}", file=sys.stderr)
-                    runs[name][target].append(
-                        measure(options.bin, target, SCENARIOS[name], options.seconds,
-                                redis_process, redis_port))
-
-    scenarios = {name: {target: median(runs[name][target]) for target in TARGETS}
-                 for name in names}
-    print("\n".join(table(scenarios)))
-    if not options.quick and not options.only and options.bin == BIN:
-        write_report({
-            "date": datetime.date.today().isoformat(),
-            "machine": machine(),
-            "command": shlex.join(["script/bench", *sys.argv[1:]]),
-            "rounds": options.rounds,
-            "seconds": options.seconds,
-            "scenarios": scenarios,
-            "runs": runs,
-        })
-    faults = sum(scenarios[name][target]["faults"] for name in names for target in TARGETS)
+    with tempfile.TemporaryDirectory() as directory, redis(directory) as where:
+        runs = measure_all(options, Place(options.bin, directory, *where), rows)
+    data = {
+        "date": datetime.date.today().isoformat(),
+        "machine": report.machine(options.peers),
+        "command": shlex.join(["script/bench", *sys.argv[1:]]),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "rows": {name: {"arguments": rows[name].arguments, "runs": runs[name]}
+                 for name in rows},
+    }
+    print("\n".join(report.tables(data)))
+    if options.out:
+        report.write(data, options.out)
+    elif not options.quick and not options.only and options.bin == BIN:
+        report.publish(data)
+    faults = sum(run["faults"] for name in runs for results in runs[name].values()
+                 for run in results)
     if faults:
         sys.exit(f"{faults:.0f} errors, missing or repeated deliveries")
 

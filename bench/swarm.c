@@ -110,14 +110,15 @@ static void start_client(struct swarm *s, struct client *c)
     const struct options *o = s->options;
     struct protocol_words words = words_of(s, c);
     struct strbuf path = {0};
+    /* The members of a room are spread over the servers. */
+    size_t url = (c->number + c->number / (size_t)o->rooms) % o->url_count;
     int rc;
 
     if (o->protocol->add_path)
         o->protocol->add_path(&path, &words);
     else
         strbuf_add_text(&path, "/ws");
-    rc = stream_open(&c->stream, s->epoll, &o->urls[c->number % o->url_count],
-                     path.data, c);
+    rc = stream_open(&c->stream, s->epoll, &o->urls[url], path.data, c);
     strbuf_deinit(&path);
     c->state = CLIENT_JOINING;
     s->opening++;
