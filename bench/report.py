@@ -24,6 +24,7 @@ REPORT = ROOT / "docs" / "benchmarks.md"
 PLOTS = ROOT / "bench" / "plots"
 MARKS = ("<!-- results: written by script/bench -->", "<!-- end of results -->")
 PLOT_SECS_MAX = 60
+CROWD = 1000  # fewer say nothing about what a connection costs
 
 # column: (name in the results, whether it stands beside its ratio to the floor)
 DELIVERING = {
@@ -157,17 +158,21 @@ def upkeep(data):
     listed = ", ".join(f"{name} {count:,}" for name, count in calls)
     rate = get_figure(data, UPKEEP_ROW, "roomcast", "redis_calls_per_s")
     return ["", f"{UPKEEP_ROW}: Redis executes **{rate:.1f}** commands a second, those"
-            f" inside scripts counted too. In the last round's {runs[-1]['seconds']} s:"
-            f" {listed}."]
+            f" inside scripts counted too. In {runs[-1]['seconds']} s: {listed}."]
+
+
+def count_connections(data, row):
+    return int(re.search(r"--connections (\d+)", data["rows"][row]["arguments"]).group(1))
 
 
 def tables(data):
     rows = [row for row in data["rows"] if row != UPKEEP_ROW]
     talking = [row for row in rows if "--idle" not in data["rows"][row]["arguments"]]
+    crowds = [row for row in rows if count_connections(data, row) >= CROWD]
     parts = [
         summary(data),
         ["Delivering:", "", *table(data, DELIVERING, talking)] if talking else [],
-        ["Coming in and staying:", "", *table(data, COMING_IN, rows)] if rows else [],
+        ["Coming in and staying:", "", *table(data, COMING_IN, crowds)] if crowds else [],
         upkeep(data),
     ]
     return [line for part in parts if part for line in [*part, ""]]
