@@ -57,6 +57,7 @@ class Goal:
 
 ONE_ROOM = "1,000 in one room, window {}"
 SMALL_ROOMS = "1,000 in 100 rooms, window 1"
+IDLE_ROW, IDLE_ROW_SMALL = "10,000 idle in 100 rooms", "10,000 idle in 1,000 rooms"
 REDIS_ROW = "32 in 16 rooms, window 64"
 UPKEEP_ROW = "20,000 idle in 2,000 rooms, two gateways of two workers"
 CPU = "gateway_cpu_us_per_delivery"
@@ -74,10 +75,10 @@ GOALS = (
            2.0, "naive", is_floor=True) for window in (8, 64)),
     Goal("memory at the peak, to the naive one's", ONE_ROOM.format(64),
          "peak_bytes_per_connection", 0.7, "naive"),
-    Goal("connects/s, to the floor's", "10,000 idle in 1,000 rooms", "connects_per_s", 0.5,
-         "floor", is_floor=True),
+    Goal("connects/s, to the floor's", IDLE_ROW_SMALL, "connects_per_s", 0.5, "floor",
+         is_floor=True),
     *(Goal("bytes a connection", row, "bytes_per_connection", 2048)
-      for row in ("10,000 idle in 100 rooms", "10,000 idle in 1,000 rooms")),
+      for row in (IDLE_ROW, IDLE_ROW_SMALL)),
     Goal("Redis commands a second", UPKEEP_ROW, "redis_calls_per_s", 100),
 )
 
@@ -97,7 +98,8 @@ def get_figure(data, row, target, figure):
 def get_ratio(data, row, target, figure, against):
     runs = data["rows"].get(row, {}).get("runs", {})
     pairs = zip(runs.get(target, []), runs.get(against, []))
-    return median([a[figure] / b[figure] for a, b in pairs if a.get(figure) and b.get(figure)])
+    return median([a[figure] / b[figure] for a, b in pairs
+                   if a.get(figure) and b.get(figure)])
 
 
 def show(value):
@@ -208,32 +210,30 @@ def text_of(data):
     ]
 
 
-def run_gnuplot(script, columns, out):
-    """`columns`: {name of a line or bar: [(x, y)]}, as blocks of a data file."""
+def run_gnuplot(name, text, count, directory):
+    """Runs bench/plots/NAME.gp over `text`, for `count` systems."""
     with tempfile.NamedTemporaryFile("w", suffix=".dat") as file:
-        for name, points in columns.items():
-            file.write(f'"{name}"\n')
-            file.writelines(f"{x} {y}\n" for x, y in points)
-            file.write("\n\n")
+        file.write(text)
         file.flush()
-        subprocess.run(["gnuplot", "-e", f"data='{file.name}'", "-e", f"count={len(columns)}",
-                        "-e", f"out='{out}'", script], check=True, timeout=PLOT_SECS_MAX)
+        subprocess.run(["gnuplot", "-e", f"data='{file.name}'", "-e", f"count={count}",
+                        "-e", f"out='{directory / name}.svg'", PLOTS / f"{name}.gp"],
+                       check=True, timeout=PLOT_SECS_MAX)
 
 
 def plot(data, directory):
-    cpu, memory = {}, {}
+    lines, bars = {}, []
     for window in (1, 8, 64):
         row = ONE_ROOM.format(window)
         for target in data["rows"].get(row, {}).get("runs", {}):
-            cpu.setdefault(target, []).append((window, get_figure(data, row, target, CPU)))
-    row = "10,000 idle in 100 rooms"
-    for target in data["rows"].get(row, {}).get("runs", {}):
-        memory[target] = [(len(memory),
-                           get_figure(data, row, target, "bytes_per_connection"))]
-    if cpu:
-        run_gnuplot(PLOTS / "cpu.gp", cpu, directory / "cpu.svg")
-    if memory:
-        run_gnuplot(PLOTS / "memory.gp", memory, directory / "memory.svg")
+            lines.setdefault(target, f'"{target}"\n')
+            lines[target] += f"{window} {get_figure(data, row, target, CPU)}\n"
+    for target in data["rows"].get(IDLE_ROW, {}).get("runs", {}):
+        value = get_figure(data, IDLE_ROW, target, "bytes_per_connection")
+        bars.append(f'{len(bars)} {value} "{target}"\n')
+    if lines:
+        run_gnuplot("cpu", "\n\n".join(lines.values()), len(lines), directory)
+    if bars:
+        run_gnuplot("memory", "".join(bars), len(bars), directory)
 
 
 def write(data, directory):
