@@ -159,7 +159,7 @@ def upkeep(data):
     calls = sorted(runs[-1]["redis_calls"].items(), key=lambda item: -item[1])
     listed = ", ".join(f"{name} {count:,}" for name, count in calls)
     rate = get_figure(data, UPKEEP_ROW, "roomcast", "redis_calls_per_s")
-    return ["", f"{UPKEEP_ROW}: Redis executes **{rate:.1f}** commands a second, those"
+    return [f"{UPKEEP_ROW}: Redis executes **{rate:.1f}** commands a second, those"
             f" inside scripts counted too. In {runs[-1]['seconds']} s: {listed}."]
 
 
@@ -196,9 +196,9 @@ def machine(has_peers):
 def text_of(data):
     where = data["machine"]
     peers = f" {where['peers']}." if "peers" in where else ""
+    rounds = "One round" if data["rounds"] == 1 else f"Medians of {data['rounds']} rounds"
     return [
-        f"Medians of {data['rounds']} rounds of {data['seconds']} s, {data['date']}, made"
-        f" with `{data['command']}`",
+        f"{rounds} of {data['seconds']} s, {data['date']}, made with `{data['command']}`",
         f"on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB,"
         f" Linux {where['kernel']}, Redis {where['redis']}.{peers}",
         "",
