@@ -27,6 +27,7 @@ from targets import (PEER_NAMES, ROOT, TARGETS, Place, ask_http, ask_redis, gate
                      running, wait_until)
 
 BIN = ROOT / "build" / "bin"
+SO_FAR = ROOT / "build" / "bench.json"  # as latest.json, after each round
 RUN_SECS_MAX = 400
 WARMUP_SECS = 2
 EVERYBODY = ("floor", "naive", "roomcast", *PEER_NAMES)
@@ -126,7 +127,7 @@ def measure_upkeep(place):
 
 
 def measure_all(options, place, rows):
-    """{row: {target: [a result a round]}}"""
+    """After each round all that is known: {row: {target: [a result a round]}}"""
     runs = {name: {target: [] for target in row.targets} for name, row in rows.items()}
     for number in range(options.rounds):
         for name, row in rows.items():
@@ -140,7 +141,7 @@ def measure_all(options, place, rows):
                 else:
                     result = measure(place, target, row, options.seconds)
                 runs[name][target].append(result)
-    return runs
+        yield number + 1, runs
 
 
 def choose_rows(options):
@@ -179,6 +180,18 @@ def parse_arguments():
     return options
 
 
+def describe(options, rows, rounds, runs):
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": report.machine(options.peers),
+        "command": shlex.join(["script/bench", *sys.argv[1:]]),
+        "rounds": rounds,
+        "seconds": options.seconds,
+        "rows": {name: {"arguments": row.arguments, "runs": runs[name]}
+                 for name, row in rows.items()},
+    }
+
+
 def main():
     options = parse_arguments()
     if options.render:
@@ -190,16 +203,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     with tempfile.TemporaryDirectory() as directory, redis(directory) as where:
-        runs = measure_all(options, Place(options.bin, directory, *where), rows)
-    data = {
-        "date": datetime.date.today().isoformat(),
-        "machine": report.machine(options.peers),
-        "command": shlex.join(["script/bench", *sys.argv[1:]]),
-        "rounds": options.rounds,
-        "seconds": options.seconds,
-        "rows": {name: {"arguments": rows[name].arguments, "runs": runs[name]}
-                 for name in rows},
-    }
+        place = Place(options.bin, directory, *where)
+        for rounds, runs in measure_all(options, place, rows):
+            data = describe(options, rows, rounds, runs)
+            SO_FAR.write_text(json.dumps(data))
     print("\n".join(report.tables(data)))
     if options.out:
         report.write(data, options.out)
