@@ -113,10 +113,14 @@ void redis_command_add_text(struct redis_command *cmd, const char *text)
 
 void redis_command_add_u64(struct redis_command *cmd, uint64_t value)
 {
-    char digits[24];
-    int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+    char digits[20];
+    size_t at = sizeof(digits);
 
-    redis_command_add(cmd, digits, (size_t)len);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    redis_command_add(cmd, digits + at, sizeof(digits) - at);
 }
 
 void redis_command_deinit(struct redis_command *cmd)
