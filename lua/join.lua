@@ -21,19 +21,22 @@
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --
--- Cost O(users). Each who comes in raises rev by one, as if they had come one by one.
-
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Cost O(users). Each who comes in raises rev by one, as if they had come one by one. What the
+-- nodes share is prolonged only if it was not a moment ago (renew.lua).
 
 local users, free, behind, left = {}, {}, {}, {}
 for i = 5, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
+local time
+local function now()
+    time = time or redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
 for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
     till = tonumber(till or -1)
-    if till == 0 or till > now then
-        left[#left + 1] = till == 0 and 0 or till - now
+    if till == 0 or till > 0 and till > now() then
+        left[#left + 1] = till == 0 and 0 or till - now()
         behind[n] = -1 - left[#left]
     else
         free[#free + 1] = n
@@ -43,26 +46,32 @@ if #free == 0 then
     return {'banned', unpack(left)}
 end
 
-redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
-redis.call('LLEN', KEYS[4])
+local members = redis.call('HLEN', KEYS[2])
+local messages = redis.call('LLEN', KEYS[4])
+local life_left = redis.call('PTTL', KEYS[2])
+local came_in = redis.call('HMGET', KEYS[3], unpack(users))
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
 local made = 0
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
-    epoch = ARGV[1]
+    epoch, seq, rev, members, messages, came_in = ARGV[1], 0, 0, 0, 0, {}
     made = 1
     -- First what Redis refuses when memory is full: behind a DEL it would not.
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
-        'created_at', now, 'shard_id', ARGV[3])
+        'created_at', now(), 'shard_id', ARGV[3])
     redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
 end
+local was_empty = made == 0 and members == 0
 
-local lines, tokens = {}, {}
+local lines, tokens, is_in = {}, {}, {}
 for _, n in ipairs(free) do
     local i = 2 + 3 * n
-    if redis.call('HGET', KEYS[3], ARGV[i]) ~= epoch then
+    if came_in[n] ~= epoch and not is_in[ARGV[i]] then
+        is_in[ARGV[i]] = true
         redis.call('HSET', KEYS[3], ARGV[i], epoch)
         if redis.call('HINCRBY', KEYS[2], ARGV[i], 1) == 1 then
-            lines[#lines + 1] = ARGV[i + 2] .. redis.call('HLEN', KEYS[2]) .. '}'
+            members = members + 1
+            lines[#lines + 1] = ARGV[i + 2] .. members .. '}'
             tokens[#tokens + 1] = ARGV[i + 1]
         end
     end
@@ -71,18 +80,21 @@ end
 for _, n in ipairs(free) do
     behind[n] = #lines - behind[n]
 end
-local members = redis.call('HLEN', KEYS[2])
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
-    redis.call('HDEL', KEYS[1], 'empty_since')
+    rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    if was_empty then
+        redis.call('HDEL', KEYS[1], 'empty_since')
+    end
     if members <= tonumber(ARGV[4]) then
         redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '
             .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
-for i = 1, 4 do
-    redis.call('PEXPIRE', KEYS[i], ARGV[2])
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+if made == 1 or life_left < ARGV[2] * 14 / 15 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    redis.call('PEXPIRE', KEYS[2], ARGV[2])
+    redis.call('PEXPIRE', KEYS[4], ARGV[2])
 end
-local state = redis.call('HMGET', KEYS[1], 'seq', 'rev')
-return {'ok', epoch, tonumber(state[1]), tonumber(state[2]), members,
-    redis.call('LLEN', KEYS[4]), made, unpack(#users > 1 and behind or {})}
+return {'ok', epoch, seq, rev, members, messages, made,
+    unpack(#users > 1 and behind or {})}

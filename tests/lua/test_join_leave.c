@@ -130,6 +130,7 @@ static void a_join_tells_where_the_history_stands(void **state)
     eval_room_join(&room, "node-1", "ann");
     for (int i = 0; i < 3; i++)
         eval_room_say(&room, "node-1", "ann", "hi");
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:members 5000");
     redis_cmd(port(), "PEXPIRE rc:{lobby}:history 5000");
 
     assert_string_equal(eval_room_join(&room, "node-1", "bob"),
