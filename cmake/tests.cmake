@@ -1,4 +1,5 @@
-# tests.cmake - each tests/KIND/test_NAME.c is one program and one test, KIND.NAME.
+# tests.cmake - each tests/KIND/test_NAME.c is one program and one test, KIND.NAME; each
+# directory of frontend/tests that has tests is one test, frontend.NAME.
 
 enable_testing()
 
@@ -39,6 +40,19 @@ foreach(name admin_away admin_events admin_fleet admin_http admin_refusals expir
 endforeach()
 # A test of tests/faults waits more than it computes, so that two may run side by side.
 add_tests(faults 300 1)
+
+# A sanitizer would make them slower and see nothing new.
+if(NOT ROOMCAST_SANITIZE)
+    foreach(name unit client)
+        add_test(NAME frontend.${name}
+            COMMAND npm test --silent --prefix "${PROJECT_SOURCE_DIR}/frontend" -- --project ${name})
+        set_tests_properties(frontend.${name} PROPERTIES
+            LABELS frontend
+            TIMEOUT 300
+            PROCESSORS 1
+            ENVIRONMENT "${environment}")
+    endforeach()
+endif()
 
 # Random faults, for script/soak: no test of ctest's.
 add_program(faults_random FOLDER tests

@@ -1,0 +1,193 @@
+// A Redis of its own, some gateways and an admin service, all on free ports of 127.0.0.1.
+// The programs are $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each
+// command to disk at once, so that a restart brings it back as it was.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { takePort } from './port';
+import { Program } from './program';
+import { waitFor } from './wait';
+
+const BIN = resolve(process.env.ROOMCAST_BIN ?? '../build/bin');
+export const TOKEN = 'the-token-of-the-tests';
+
+interface Gateway {
+  port: number;
+  opsPort: number;
+  program: Program | null;
+}
+
+export interface FleetOptions {
+  gateways: number;
+  /** Starts the admin service with the console of frontend/dist. */
+  admin?: boolean;
+  settings?: Record<string, string>;
+}
+
+async function isReady(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+  await answer.text();
+  return answer.status === 200;
+}
+
+export class Fleet {
+  adminPort = 0;
+  private dir = '';
+  private redisPort = 0;
+  private redis: Program | null = null;
+  private admin: Program | null = null;
+  private readonly gateways: Gateway[] = [];
+
+  private constructor(private readonly settings: Record<string, string>) {}
+
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet({
+      ROOMCAST_WORKERS: '1',
+      ROOMCAST_DRAIN_SECS: '1',
+      ROOMCAST_LEASE_SECS: '2',
+      ...options.settings,
+    });
+
+    fleet.dir = await mkdtemp(join(tmpdir(), 'roomcast-console-'));
+    fleet.redisPort = await takePort();
+    await fleet.startRedis();
+    for (let i = 0; i < options.gateways; i++)
+      fleet.gateways.push({
+        port: await takePort(),
+        opsPort: await takePort(),
+        program: null,
+      });
+    await Promise.all(fleet.gateways.map((_, i) => fleet.startGateway(i)));
+    if (options.admin) await fleet.startAdmin();
+    return fleet;
+  }
+
+  async stop(): Promise<void> {
+    await this.admin?.end('SIGTERM');
+    await Promise.all(this.gateways.map(({ program }) => program?.end('SIGTERM')));
+    await this.redis?.end('SIGTERM');
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  url(index: number): string {
+    return `ws://127.0.0.1:${this.gateways[index]?.port}/ws`;
+  }
+
+  urls(): string[] {
+    return this.gateways.map((_, i) => this.url(i));
+  }
+
+  port(index: number): number {
+    return this.gateways[index]?.port ?? 0;
+  }
+
+  /** The index of the gateway with this address. */
+  indexOf(address: string): number {
+    return this.gateways.findIndex(({ port }) => address.includes(`:${port}`));
+  }
+
+  console(): string {
+    return `http://127.0.0.1:${this.adminPort}/`;
+  }
+
+  /** One request to the admin API; its body. */
+  async ask(method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await fetch(`${this.console()}api${path}`, {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}` },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const json: unknown = await answer.json();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${JSON.stringify(json)}`);
+    return json;
+  }
+
+  async startGateway(index: number): Promise<void> {
+    const gateway = this.gateways[index] as Gateway;
+    const program = new Program(join(BIN, 'roomcast-gateway'), [], {
+      ...this.settings,
+      ROOMCAST_LISTEN: `127.0.0.1:${gateway.port}`,
+      ROOMCAST_OPS_LISTEN: `127.0.0.1:${gateway.opsPort}`,
+      ROOMCAST_ADVERTISE: `127.0.0.1:${gateway.port}`,
+      ROOMCAST_REDIS_URL: `redis://127.0.0.1:${this.redisPort}`,
+    });
+
+    gateway.program = program;
+    await waitFor('a gateway is ready', () => {
+      program.assertRuns();
+      return isReady(gateway.opsPort);
+    });
+  }
+
+  async killGateway(index: number): Promise<void> {
+    await this.gateways[index]?.program?.end('SIGKILL');
+  }
+
+  /** SIGTERM, without waiting for the end. */
+  drainGateway(index: number): void {
+    this.gateways[index]?.program?.signal('SIGTERM');
+  }
+
+  /** Stops and continues it, as a machine that hangs would. */
+  freezeGateway(index: number, on: boolean): void {
+    this.gateways[index]?.program?.signal(on ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  async startRedis(): Promise<void> {
+    const redis = new Program('redis-server', [
+      ...['--bind', '127.0.0.1', '--port', `${this.redisPort}`, '--dir', this.dir],
+      ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'],
+      ...['--notify-keyspace-events', 'Kx'],
+    ]);
+
+    this.redis = redis;
+    await waitFor('Redis listens', () => {
+      redis.assertRuns();
+      return redis.output.includes('Ready to accept connections');
+    });
+    await this.waitReady();
+  }
+
+  /** Until all that run have found Redis again. */
+  private async waitReady(): Promise<void> {
+    const ports = this.gateways.flatMap(({ program, opsPort }) =>
+      program?.isRunning() ? [opsPort] : [],
+    );
+    if (this.admin?.isRunning()) ports.push(this.adminPort);
+    await Promise.all(
+      ports.map((port) => waitFor('all are ready again', () => isReady(port))),
+    );
+  }
+
+  async killRedis(): Promise<void> {
+    await this.redis?.end('SIGKILL');
+  }
+
+  /** Removes what a Redis that is down has kept. */
+  async forgetRedis(): Promise<void> {
+    await rm(join(this.dir, 'appendonlydir'), { recursive: true, force: true });
+  }
+
+  async startAdmin(): Promise<void> {
+    this.adminPort ||= await takePort();
+    const admin = new Program(join(BIN, 'roomcast-admin'), [], {
+      AUTH_TOKEN: TOKEN,
+      ROOMCAST_ADMIN_LISTEN: `127.0.0.1:${this.adminPort}`,
+      ROOMCAST_REDIS_URL: `redis://127.0.0.1:${this.redisPort}`,
+      ROOMCAST_PUBLIC_WS_URLS: this.urls().join(','),
+      ROOMCAST_CONSOLE_DIR: resolve('dist'),
+      ROOMCAST_ROOM_TTL_SECS: this.settings.ROOMCAST_ROOM_TTL_SECS ?? '300',
+    });
+
+    this.admin = admin;
+    await waitFor('the admin service is ready', () => {
+      admin.assertRuns();
+      return isReady(this.adminPort);
+    });
+  }
+
+  async killAdmin(): Promise<void> {
+    await this.admin?.end('SIGKILL');
+  }
+}
