@@ -25,11 +25,18 @@ bool api_is_up(struct http_request *req)
     return false;
 }
 
-static bool take_name(struct http_request *req, unsigned i, size_t max,
-                      struct json_text *out, const char *message)
+/* Browsers make other paths of the names `.` and `..`, however they are written, so `what`
+ * of the query comes before the path. */
+static bool take_name(struct http_request *req, unsigned i, const char *what,
+                      size_t max, struct json_text *out, const char *message)
 {
+    struct json_text given;
+    bool ok = http_query(req, what, &given) == 0;
+
+    if (ok && given.base)
+        http_set_param(req, i, given); /* the query does not outlive the handler */
     *out = http_param(req, i);
-    if (proto_is_name(out->base, out->len, max))
+    if (ok && proto_is_name(out->base, out->len, max))
         return true;
     api_bad_request(req, message);
     return false;
@@ -37,14 +44,14 @@ static bool take_name(struct http_request *req, unsigned i, size_t max,
 
 bool api_take_room(struct http_request *req, unsigned i, struct json_text *room)
 {
-    return take_name(req, i, PROTO_ROOM_MAX, room,
+    return take_name(req, i, "room", PROTO_ROOM_MAX, room,
                      "a room is 1 to 128 bytes of UTF-8 without control characters, "
                      "{ and }");
 }
 
 bool api_take_user(struct http_request *req, unsigned i, struct json_text *user)
 {
-    return take_name(req, i, PROTO_USER_MAX, user,
+    return take_name(req, i, "user", PROTO_USER_MAX, user,
                      "a user is 1 to 64 bytes of UTF-8 without control characters, "
                      "{ and }");
 }

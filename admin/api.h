@@ -47,7 +47,7 @@ struct api *api_of(const struct http_request *req);
 /* Whether Redis can be asked: else 503. Call first. */
 bool api_is_up(struct http_request *req);
 
-/* Parameter `i` of the path as a room's or a user's name. */
+/* Parameter `i` of the path as a room's or a user's name, or `room` or `user` of the query. */
 bool api_take_room(struct http_request *req, unsigned i, struct json_text *room);
 bool api_take_user(struct http_request *req, unsigned i, struct json_text *user);
 

@@ -77,8 +77,9 @@ struct http_request {
     h2o_req_t *h2o;            /* NULL: the client has gone */
     struct http_request **tie; /* in h2o's memory, while that lives */
     uint64_t started_ns;
-    struct json_text params[HTTP_PARAMS_MAX]; /* into `path` */
-    char *path; /* a copy, its parameters decoded in place */
+    struct json_text params[HTTP_PARAMS_MAX]; /* into `path`, or `given` */
+    char *path;                   /* a copy, its parameters decoded in place */
+    char *given[HTTP_PARAMS_MAX]; /* by http_set_param; owned */
 };
 
 struct http_stream {
@@ -153,6 +154,14 @@ struct json_text http_param(const struct http_request *req, unsigned i)
 {
     assert(i < HTTP_PARAMS_MAX && req->params[i].base);
     return req->params[i];
+}
+
+void http_set_param(struct http_request *req, unsigned i, struct json_text value)
+{
+    assert(i < HTTP_PARAMS_MAX && req->params[i].base);
+    free(req->given[i]);
+    req->given[i] = xmemdup(value.base, value.len);
+    req->params[i] = (struct json_text){req->given[i], value.len};
 }
 
 int http_query(struct http_request *req, const char *name, struct json_text *out)
@@ -248,6 +257,8 @@ static h2o_req_t *end_request(struct http_request *req, int status)
                                  uv_hrtime() - req->started_ns);
     if (h2o)
         *req->tie = NULL;
+    for (unsigned i = 0; i < HTTP_PARAMS_MAX; i++)
+        free(req->given[i]);
     free(req->path);
     free(req);
     return h2o;

@@ -69,6 +69,9 @@ struct json_text http_header(const struct http_request *req, const char *name);
 /* Parameter `i` of the path, decoded; it may hold any byte. Until the answer. */
 struct json_text http_param(const struct http_request *req, unsigned i);
 
+/* Puts a copy of `value` in the place of parameter `i`. */
+void http_set_param(struct http_request *req, unsigned i, struct json_text value);
+
 /* `name` of the query, decoded (`+` is a space); base NULL if there is none. 0, or
  * UV_EINVAL if it is encoded wrongly. */
 int http_query(struct http_request *req, const char *name, struct json_text *out)

@@ -316,6 +316,36 @@ static void names_stand_percent_encoded_in_paths(void **state)
     }
 }
 
+/* As a browser has to write them. */
+static void names_in_the_query_come_before_those_in_the_path(void **state)
+{
+    struct chat *chat = on_gateway(0);
+
+    (void)state;
+    chat_join(chat, "..", ".");
+    admin_get(&admin, 200, "/api/rooms/-?room=..");
+    assert_string_equal(admin_text(&admin, "room"), "..");
+    admin_get(&admin, 200, "/api/users/-?user=%%2e");
+    assert_string_equal(admin_text(&admin, "rooms.0"), "..");
+    admin_get(&admin, 200, "/api/rooms/-/members?room=..");
+    assert_string_equal(admin_text(&admin, "members.0.user"), ".");
+    admin_post(&admin, 200, "{\"secs\":60}", "/api/rooms/-/mute/-?room=..&user=.");
+    admin_get(&admin, 200, "/api/rooms/-/mutes?room=..");
+    assert_string_equal(admin_text(&admin, "entries.0.user"), ".");
+    admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/-/messages?room=..");
+    chat_expect(chat, "message");
+    admin_delete(&admin, 200, "/api/rooms/-/messages/1?room=..");
+    chat_expect(chat, "message_deleted");
+    admin_post(&admin, 200, NULL, "/api/rooms/-/kick/-?room=..&user=.");
+    chat_expect(chat, "kicked");
+    admin_post(&admin, 200, NULL, "/api/rooms/-/close?room=..");
+    admin_get(&admin, 404, "/api/rooms/-");
+    admin_get(&admin, 400, "/api/rooms/-?room=");
+    admin_get(&admin, 400, "/api/rooms/-?room=%%00");
+    admin_get(&admin, 400, "/api/rooms/-?room=%%");
+    chat_close(chat);
+}
+
 static void names_of_the_greatest_length_are_names(void **state)
 {
     struct chat *chat = on_gateway(0);
@@ -363,6 +393,7 @@ int main(void)
         cmocka_unit_test(messages_are_read_backwards_by_before),
         cmocka_unit_test(a_message_comes_byte_for_byte),
         cmocka_unit_test(names_stand_percent_encoded_in_paths),
+        cmocka_unit_test(names_in_the_query_come_before_those_in_the_path),
         cmocka_unit_test(names_of_the_greatest_length_are_names),
     };
     return cmocka_run_group_tests(tests, start, stop);
