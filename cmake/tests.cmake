@@ -43,13 +43,13 @@ add_tests(faults 300 1)
 
 # A sanitizer would make them slower and see nothing new.
 if(NOT ROOMCAST_SANITIZE)
-    foreach(name unit client)
+    foreach(name unit client browser)
         add_test(NAME frontend.${name}
             COMMAND npm test --silent --prefix "${PROJECT_SOURCE_DIR}/frontend" -- --project ${name})
         set_tests_properties(frontend.${name} PROPERTIES
             LABELS frontend
-            TIMEOUT 300
-            PROCESSORS 1
+            TIMEOUT 600
+            PROCESSORS 2
             ENVIRONMENT "${environment}")
     endforeach()
 endif()

@@ -8,6 +8,7 @@ export default defineConfig({
   plugins: [react()],
   build: {
     target: 'es2022',
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     // The page may load nothing but files of its own: no data: addresses, no inline script.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

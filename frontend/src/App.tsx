@@ -1,0 +1,135 @@
+// Who sees what: the sign-in, the console around its views, or the chat alone for whoever
+// has no token.
+
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { Api, type GatewayNode } from './lib/api';
+import { type KnownNode, mergeNodes } from './lib/gateways';
+import { printRoute, type Route } from './lib/route';
+import { readSession, type Session, writeSession } from './lib/session';
+import { LiveStream } from './lib/stream';
+import { Broken } from './parts/Broken';
+import { Console, useRoute } from './parts/hooks';
+import { Shell } from './parts/Shell';
+import { type Toast, Toasts } from './parts/Toasts';
+import { Audit } from './views/Audit';
+import { Chat } from './views/Chat';
+import { Gateways } from './views/Gateways';
+import { Overview } from './views/Overview';
+import { Room } from './views/Room';
+import { Rooms } from './views/Rooms';
+import { SignIn } from './views/SignIn';
+
+function View({ route }: { route: Route }) {
+  switch (route.view) {
+    case 'overview':
+      return <Overview />;
+    case 'rooms':
+      return <Rooms />;
+    case 'room':
+      return <Room key={route.room} room={route.room} />;
+    case 'gateways':
+      return <Gateways />;
+    case 'audit':
+      return <Audit />;
+    case 'chat':
+      return <Chat />;
+  }
+}
+
+const NODES_MS = 3000;
+
+/** The gateways, as the stream tells when one comes or goes, and else every few seconds. */
+function useNodes(api: Api, stream: LiveStream): readonly KnownNode[] {
+  const [nodes, setNodes] = useState<readonly KnownNode[]>([]);
+
+  useEffect(() => {
+    const take = ({ gateways }: { gateways: GatewayNode[] }) =>
+      setNodes((before) => mergeNodes(before, gateways, Date.now()));
+    const ask = () => api.gateways().then(take, () => {}); // the stream says why
+    const timer = setInterval(ask, NODES_MS);
+    const deaf = stream.listen(({ type, data }) => {
+      if (type === 'gateways') take(data as { gateways: GatewayNode[] });
+    });
+    void ask();
+    return () => {
+      clearInterval(timer);
+      deaf();
+    };
+  }, [api, stream]);
+  return nodes;
+}
+
+function SignedIn({
+  session,
+  route,
+  onSignOut,
+}: {
+  session: Session;
+  route: Route;
+  onSignOut: (why: string) => void;
+}) {
+  const [toasts, setToasts] = useState<Toast[]>([]);
+  const api = useMemo(
+    () =>
+      new Api(session, () => onSignOut('You were signed out: the token is not valid.')),
+    [session, onSignOut],
+  );
+  const stream = useMemo(() => new LiveStream(api), [api]);
+  const nodes = useNodes(api, stream);
+  const tell = useCallback(
+    (text: string, isError = false) =>
+      setToasts((now) => [
+        ...now.slice(-2),
+        { id: (now.at(-1)?.id ?? 0) + 1, text, isError },
+      ]),
+    [],
+  );
+
+  const putAway = useCallback(
+    (id: number) => setToasts((now) => now.filter((toast) => toast.id !== id)),
+    [],
+  );
+
+  useEffect(() => {
+    stream.open();
+    return () => stream.close();
+  }, [stream]);
+  useEffect(() => {
+    stream.follow(route.view === 'room' ? route.room : null);
+  }, [stream, route]);
+  const context = useMemo(
+    () => ({ api, stream, nodes, tell }),
+    [api, stream, nodes, tell],
+  );
+  return (
+    <Console value={context}>
+      <Shell route={route} onSignOut={() => onSignOut('')}>
+        <Broken at={printRoute(route)}>
+          <View route={route} />
+        </Broken>
+      </Shell>
+      <Toasts toasts={toasts} onDone={putAway} />
+    </Console>
+  );
+}
+
+export function App() {
+  const route = useRoute();
+  const [session, setSession] = useState(readSession);
+  const [notice, setNotice] = useState('');
+  const sign = useCallback((next: Session | null, why = '') => {
+    writeSession(next);
+    setNotice(why);
+    setSession(next);
+  }, []);
+  const signOut = useCallback((why: string) => sign(null, why), [sign]);
+
+  if (session) return <SignedIn session={session} route={route} onSignOut={signOut} />;
+  if (route.view === 'chat')
+    return (
+      <main className="alone">
+        <Chat />
+      </main>
+    );
+  return <SignIn notice={notice} onSignIn={sign} />;
+}
