@@ -35,7 +35,7 @@ EVERYBODY = ("floor", "naive", "roomcast", *PEER_NAMES)
 UPKEEP_PROCESSES = 2  # each has at most 20,000 files
 UPKEEP_ARGUMENTS = "--connections 10000 --rooms 1000 --idle --seconds 600"
 UPKEEP_SETTLE_SECS = 15
-UPKEEP_SECS = 300  # each room's keys are renewed once in that time; see docs/benchmarks.md
+UPKEEP_SECS = 300  # of the nine minutes in which each room is renewed; see docs/benchmarks.md
 
 
 @dataclasses.dataclass(frozen=True)
