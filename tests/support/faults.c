@@ -409,15 +409,18 @@ const unsigned faults_count = sizeof(faults_all) / sizeof(faults_all[0]);
 void faults_play(struct scene *scene, const struct fault *fault)
 {
     scene_begin(scene, fault->name);
+    scene->fleet.failed = true; /* the logs stay, unless all is well */
     fault->play(scene);
     scene_end(scene);
     if (!fault->may_go)
         assert_int_equal(scene->verdict.gone, 0);
     if (scene->left > 0)
-        print_message("  %u were seen leaving; somebody was away for %lld ms\n",
-                      scene->left, (long long)scene->longest_away_ms);
+        print_message("  %u were seen leaving (%s); somebody was away for %lld ms\n",
+                      scene->left, scene->first_left,
+                      (long long)scene->longest_away_ms);
     if (!fault->may_part && scene->longest_away_ms < GRACE_MS - LOOKS_MS)
         assert_int_equal(scene->left, 0);
+    scene->fleet.failed = false;
 }
 
 /* An environment for a gateway with an odd clock or pid. */

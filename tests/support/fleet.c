@@ -208,8 +208,7 @@ static bool has_stopped_well(struct fleet *fleet, struct fleet_gateway *g)
         return true;
     process_kill(&g->process);
     process_print_log(g->log_path);
-    print_error("a gateway stops with %d, not 0, after SIGTERM; the logs stay in %s\n",
-                status, fleet->dir);
+    print_error("a gateway stops with %d, not 0, after SIGTERM\n", status);
     fleet->failed = true;
     return false;
 }
@@ -250,8 +249,10 @@ int fleet_stop(struct fleet *fleet)
         if (!fleet->gateways[i].down)
             has_stopped_well(fleet, &fleet->gateways[i]);
     process_kill(&fleet->redis);
-    if (fleet->failed) /* cmocka does not count a teardown that fails */
+    if (fleet->failed) { /* cmocka does not count a teardown that fails */
+        print_error("the logs stay in %s\n", fleet->dir);
         exit(EXIT_FAILURE);
+    }
     for (unsigned i = 0; i < fleet->count; i++)
         free_gateway(&fleet->gateways[i]);
     fleet_forget_redis(fleet);

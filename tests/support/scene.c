@@ -92,6 +92,18 @@ static bool is_one_of_ours(const struct scene *scene, const char *user)
     return false;
 }
 
+static void note_left(struct scene_guest *guest, const char *room, const char *user,
+                      const char *reason)
+{
+    struct scene *scene = guest->scene;
+
+    if (!is_one_of_ours(scene, user))
+        return;
+    if (scene->left++ == 0)
+        snprintf(scene->first_left, sizeof(scene->first_left), "%s saw %s leave %s: %s",
+                 guest->user, user, room, reason);
+}
+
 static void take_event(struct scene_guest *guest, const char *type, const cJSON *json)
 {
     const char *room = text_of(json, "room");
@@ -107,7 +119,7 @@ static void take_event(struct scene_guest *guest, const char *type, const cJSON 
         checker_on_reset(member_of(guest, room), text_of(json, "epoch"),
                          number_of(json, "seq"));
     else if (strcmp(type, "member_left") == 0)
-        guest->scene->left += is_one_of_ours(guest->scene, text_of(json, "user"));
+        note_left(guest, room, text_of(json, "user"), text_of(json, "reason"));
 }
 
 static void on_event(void *owner, struct json_text type, struct json_text event)

@@ -69,6 +69,7 @@ struct scene {
     const char *name;
     int64_t begun_ms, mended_ms, unready_ms, recovered_ms; /* -1: not */
     unsigned left;           /* member_left about somebody who stays */
+    char first_left[160];    /* who saw whom leaving where, and why */
     int64_t longest_away_ms; /* a guest was out of its rooms, from a look to a look */
     struct checker_verdict verdict;
 };
