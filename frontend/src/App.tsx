@@ -9,7 +9,7 @@ import { readSession, type Session, writeSession } from './lib/session';
 import { LiveStream } from './lib/stream';
 import { Broken } from './parts/Broken';
 import { Console, useRoute } from './parts/hooks';
-import { Shell } from './parts/Shell';
+import { AloneBar, Shell } from './parts/Shell';
 import { type Toast, Toasts } from './parts/Toasts';
 import { Audit } from './views/Audit';
 import { Chat } from './views/Chat';
@@ -127,9 +127,12 @@ export function App() {
   if (session) return <SignedIn session={session} route={route} onSignOut={signOut} />;
   if (route.view === 'chat')
     return (
-      <main className="alone">
-        <Chat />
-      </main>
+      <div className="alone">
+        <AloneBar />
+        <main>
+          <Chat />
+        </main>
+      </div>
     );
   return <SignIn notice={notice} onSignIn={sign} />;
 }

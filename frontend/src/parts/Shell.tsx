@@ -71,6 +71,19 @@ function ThemeButton() {
   );
 }
 
+/** Above the chat of whoever has no token. */
+export function AloneBar() {
+  return (
+    <div className="bar">
+      <Brand />
+      <div className="bar-actions">
+        <a href={printRoute({ view: 'overview' })}>To the console</a>
+        <ThemeButton />
+      </div>
+    </div>
+  );
+}
+
 export function Brand() {
   return (
     <span className="brand">
