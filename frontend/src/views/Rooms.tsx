@@ -204,7 +204,7 @@ export function Rooms() {
                     <thead>
                       <tr>
                         <SortHead sort="recent" query={query} onQuery={setQuery}>
-                          Room<span className="wide-only">, latest first</span>
+                          Room<span className="wide-only">(latest first)</span>
                         </SortHead>
                         <SortHead sort="members" query={query} onQuery={setQuery}>
                           Members
