@@ -113,14 +113,10 @@ void redis_command_add_text(struct redis_command *cmd, const char *text)
 
 void redis_command_add_u64(struct redis_command *cmd, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[STRBUF_U64_DIGITS];
+    const char *first = strbuf_print_u64(digits, value);
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    redis_command_add(cmd, digits + at, sizeof(digits) - at);
+    redis_command_add(cmd, first, (size_t)(digits + sizeof(digits) - first));
 }
 
 void redis_command_deinit(struct redis_command *cmd)

@@ -63,16 +63,23 @@ void strbuf_add_char(struct strbuf *b, char c)
     strbuf_add(b, &c, 1);
 }
 
-void strbuf_add_u64(struct strbuf *b, uint64_t value)
+const char *strbuf_print_u64(char digits[STRBUF_U64_DIGITS], uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char *at = digits + STRBUF_U64_DIGITS;
 
     do {
-        digits[--at] = (char)('0' + value % 10);
+        *--at = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    strbuf_add(b, digits + at, sizeof(digits) - at);
+    return at;
+}
+
+void strbuf_add_u64(struct strbuf *b, uint64_t value)
+{
+    char digits[STRBUF_U64_DIGITS];
+    const char *first = strbuf_print_u64(digits, value);
+
+    strbuf_add(b, first, (size_t)(digits + sizeof(digits) - first));
 }
 
 void strbuf_add_format(struct strbuf *b, const char *fmt, ...)

@@ -28,6 +28,11 @@ void strbuf_add_u64(struct strbuf *b, uint64_t value);
 void strbuf_add_format(struct strbuf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Prints the number so that it ends where `digits` does; returns its first digit, borrowed.
+ * Not terminated. */
+enum { STRBUF_U64_DIGITS = 20 };
+const char *strbuf_print_u64(char digits[STRBUF_U64_DIGITS], uint64_t value);
+
 /* Adds `text` (UTF-8) as a JSON string with its quotes: quote, backslash and control
  * characters (also U+007F) are escaped, all else stays as it is. */
 void strbuf_add_json(struct strbuf *b, const char *text, size_t len);
