@@ -481,14 +481,15 @@ static void reset(struct room *room, const struct room_joined *state)
     forget_last(room);
     room->seq = state->seq;
     room->rev = state->rev;
-    while ((user = map_next(&room->users, &at)))
+    while ((user = map_next(&room->users, &at))) {
         user->rev = state->rev;
+        user->grace_again = true; /* they may be on another node */
+    }
     for (int i = 0; i < 2; i++)
         list_each(link, lists[i]) {
             list_entry(link, struct member, link)->rev = state->rev;
         }
     clear_recent(room);
-    room_renew_grace(room);
     room_begin_event(room, &event, "reset");
     proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
     proto_add_number(&event, "seq", room->seq);

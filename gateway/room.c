@@ -373,20 +373,11 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     return 0;
 }
 
-/* Of one room, or of all. */
-static void renew_grace(struct rooms *rooms, const struct room *room)
+static void renew_grace(struct rooms *rooms)
 {
     list_each(link, &rooms->grace) {
-        struct room_user *user = list_entry(link, struct room_user, grace);
-
-        if (!room || user->room == room)
-            user->grace_again = true;
+        list_entry(link, struct room_user, grace)->grace_again = true;
     }
-}
-
-void room_renew_grace(struct room *room)
-{
-    renew_grace(room->rooms, room);
 }
 
 void room_end_grace(struct room_user *user, const char *reason)
@@ -582,7 +573,7 @@ void rooms_set_up(struct rooms *rooms, bool is_up)
         return;
     rooms->is_up = is_up;
     if (is_up) {
-        renew_grace(rooms, NULL); /* nobody could come back meanwhile */
+        renew_grace(rooms); /* nobody could come back meanwhile */
         rooms_pump(rooms);
     } else {
         each_room(rooms, on_lost);

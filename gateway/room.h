@@ -211,10 +211,6 @@ void room_leave(struct member *member, bool at_once, const char *reason,
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
 
-/* Redis lost who is in: those who came back on another node may not be told there yet, so the
- * grace of this room's users begins anew. */
-void room_renew_grace(struct room *room);
-
 /* Takes out a user who is in grace, at once; nothing for others. */
 void room_end_grace(struct room_user *user, const char *reason);
 
