@@ -168,7 +168,9 @@ static void start_publish(struct call *call, const struct proto_request *body)
     strbuf_reset(out, 64 * 1024);
     add_head(out, call->room);
     redis_command_add(&api->db.cmd, out->data, out->len);
-    redis_command_add_text(&api->db.cmd, ""); /* the server */
+    redis_command_add_u64(&api->db.cmd, 1);   /* run of messages, */
+    redis_command_add_text(&api->db.cmd, ""); /* the server's, */
+    redis_command_add_u64(&api->db.cmd, 1);   /* of one */
     redis_command_add_u64(&api->db.cmd, has_key ? 6 : 0);
     strbuf_reset(out, 64 * 1024);
     proto_add_message_tail(out, user, body->text, wall_ms(), body->data);

@@ -21,7 +21,7 @@ static void send_ack(struct request *request, const struct room *room, uint64_t 
 }
 
 static void on_published(void *data, const struct room *room,
-                         const struct store_published *result, const char *epoch)
+                         const struct publish_result *result, const char *epoch)
 {
     struct request *request = data;
     struct session *session = request->session;

@@ -1,6 +1,6 @@
 /* outbox.c - see outbox.h.
  *
- *     outbox_add -> room->outbox, dirty -> outbox_flush -> start_batch -> store_publish
+ *     outbox_add -> room->outbox, dirty -> outbox_flush -> start_batch -> publish_send
  *                                              ^                             |
  *                                              +------ on_batch_done <-------+
  */
@@ -11,10 +11,10 @@
 
 #include "gateway/pool.h"
 
-enum { BATCH_MESSAGES = 256, BATCH_BYTES = 256 * 1024 };
+enum { BATCH_BYTES = 256 * 1024 };
 
 struct outgoing {
-    struct store_message message; /* first: the list is of these */
+    struct publish_message message; /* first: the list is of these */
     outbox_fn on_done;
     void *data;
     uint64_t queued_ms;
@@ -76,7 +76,7 @@ void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
 }
 
 static void finish(struct room *room, struct outgoing *out,
-                   const struct store_published *result, const char *epoch)
+                   const struct publish_result *result, const char *epoch)
 {
     list_remove(&out->message.link);
     out->on_done(out->data, room, result, epoch);
@@ -85,7 +85,7 @@ static void finish(struct room *room, struct outgoing *out,
 
 static void fail_all(struct room *room, struct list *messages)
 {
-    static const struct store_published unavailable = {PROTO_UNAVAILABLE, 0, 0};
+    static const struct publish_result unavailable = {PROTO_UNAVAILABLE, 0, 0};
     struct list *link;
 
     while ((link = list_first(messages)))
@@ -94,7 +94,7 @@ static void fail_all(struct room *room, struct list *messages)
 
 /* Redis says that somebody is not in who is in here: one of both is wrong. */
 static bool contradicts(const struct room *room, const struct outgoing *out,
-                        const struct store_published *result)
+                        const struct publish_result *result)
 {
     const struct room_user *user;
 
@@ -104,17 +104,21 @@ static bool contradicts(const struct room *room, const struct outgoing *out,
     return user && user->is_in && !user->leaving;
 }
 
-static void on_batch_done(void *data, const char *epoch,
-                          const struct store_published *results)
+static void on_batch_done(void *data, int status, const redisReply *reply)
 {
     struct batch *batch = data;
     struct room *room = batch->room;
-    bool needs_sync = !epoch;
+    struct publish_result results[PUBLISH_MAX];
+    char epoch[PROTO_EPOCH_LEN + 1];
+    bool is_known = publish_read(status, reply, &batch->messages, epoch, results);
+    bool needs_sync = !is_known;
     struct list *link;
 
-    for (unsigned i = 0; epoch && (link = list_first(&batch->messages)); i++) {
+    if (is_known)
+        store_touched(batch->outbox->store, room);
+    for (unsigned i = 0; is_known && (link = list_first(&batch->messages)); i++) {
         struct outgoing *out = outgoing_from(link);
-        struct store_published result = results[i];
+        struct publish_result result = results[i];
 
         if (contradicts(room, out, &result)) {
             needs_sync = true;
@@ -144,7 +148,7 @@ static void start_batch(struct outbox *outbox, struct room *room)
     list_each(link, &room->outbox) {
         size_t more = outgoing_from(link)->message.tail.len + room->message_head.len;
 
-        if (count == BATCH_MESSAGES || (count > 0 && bytes + more > BATCH_BYTES))
+        if (count == PUBLISH_MAX || (count > 0 && bytes + more > BATCH_BYTES))
             break;
         bytes += more;
         count++;
@@ -153,7 +157,7 @@ static void start_batch(struct outbox *outbox, struct room *room)
     }
     room->outbox_busy = true;
     room->holds++;
-    store_publish(outbox->store, room, &batch->messages, count, on_batch_done, batch);
+    publish_send(outbox->store, room, &batch->messages, on_batch_done, batch);
 }
 
 static bool is_late(const struct outbox *outbox, struct room *room, uint64_t now_ms)

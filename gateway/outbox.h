@@ -7,7 +7,7 @@
 #ifndef GATEWAY_OUTBOX_H
 #define GATEWAY_OUTBOX_H
 
-#include "gateway/store.h"
+#include "gateway/publish.h"
 
 struct outbox {
     struct store *store;
@@ -17,7 +17,7 @@ struct outbox {
 
 /* How it ended: PROTO_OK with seq and epoch, or why not. */
 typedef void (*outbox_fn)(void *data, const struct room *room,
-                          const struct store_published *result, const char *epoch);
+                          const struct publish_result *result, const char *epoch);
 
 void outbox_init(struct outbox *outbox, struct store *store);
 

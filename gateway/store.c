@@ -2,11 +2,10 @@
  *
  * Each function puts a script's KEYS and ARGV together in the order of its header and
  * names the callback that takes the reply apart. A reply of the wrong shape counts
- * as a failure.
+ * as a failure. Messages have their own file, publish.c.
  */
 #include "gateway/store.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,6 @@
 
 enum {
     UNDO_USERS = 500,
-    PUBLISH_MAX = 256,
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
 };
 
@@ -98,14 +96,10 @@ uint64_t store_keep_ms(const struct config *config)
 struct call {
     struct store *store;
     struct room *room;
-    unsigned count;
-    char *cursor;
     void *data;
     union {
         store_history_fn history;
         store_members_fn members;
-        void (*published)(void *data, const char *epoch,
-                          const struct store_published *results);
     } on_done;
 };
 
@@ -118,9 +112,9 @@ static struct call *new_call(struct store *store, struct room *room)
     return call;
 }
 
-static void touched(struct call *call)
+void store_touched(struct store *store, const struct room *room)
 {
-    call->store->on_touched(call->store->owner, call->room->name, call->room->name_len);
+    store->on_touched(store->owner, room->name, room->name_len);
 }
 
 /* ---- register ---- */
@@ -181,7 +175,7 @@ static void on_closed(void *data, int status, const redisReply *reply)
         return;
     }
     if (reply_number(reply, 0) > 0)
-        touched(call);
+        store_touched(store, room);
     if (reply_number(reply, 2) > 0) { /* more than one call takes */
         free(call);
         store_close(store, room);
@@ -329,120 +323,7 @@ void store_members(struct store *store, const struct room *room, const char *cur
     store_send_script(store, SCRIPT_MEMBERS, on_members, call);
 }
 
-/* ---- messages and signals ---- */
-
-static struct store_published published_from(const redisReply *e)
-{
-    struct store_published p = {PROTO_UNAVAILABLE, 0, 0};
-
-    if (e->type != REDIS_REPLY_INTEGER)
-        return p;
-    if (e->integer > 0)
-        p = (struct store_published){PROTO_OK, (uint64_t)e->integer, 0};
-    else if (e->integer == -1)
-        p.error = PROTO_NOT_JOINED;
-    else
-        p = (struct store_published){PROTO_MUTED, 0, (uint64_t)(-2 - e->integer)};
-    return p;
-}
-
-static void on_published(void *data, int status, const redisReply *reply)
-{
-    struct call *call = data;
-    struct store_published results[PUBLISH_MAX];
-    char epoch[PROTO_EPOCH_LEN + 1];
-
-    if (status < 0 || !reply_is_array(reply, call->count + 1) ||
-        !reply_take_epoch(epoch, reply, 0)) {
-        call->on_done.published(call->data, NULL, NULL);
-    } else {
-        for (unsigned i = 0; i < call->count; i++)
-            results[i] = published_from(reply->element[i + 1]);
-        touched(call);
-        call->on_done.published(call->data, epoch, results);
-    }
-    free(call);
-}
-
-static unsigned count_keys(struct list *messages)
-{
-    unsigned count = 0;
-
-    list_each(link, messages) {
-        count += list_entry(link, struct store_message, link)->key.len > 0;
-    }
-    return count;
-}
-
-/* Two messages with one key must name one KEYS entry, so that the second finds the first:
- * the entry of the first message with the same user and key. */
-static unsigned find_key(struct list *messages, const struct store_message *m)
-{
-    unsigned at = 5;
-
-    list_each(link, messages) {
-        const struct store_message *other =
-            list_entry(link, struct store_message, link);
-
-        if (other->key.len == 0)
-            continue;
-        at++;
-        if (other == m ||
-            (other->key.len == m->key.len && other->user.len == m->user.len &&
-             memcmp(other->key.base, m->key.base, m->key.len) == 0 &&
-             memcmp(other->user.base, m->user.base, m->user.len) == 0))
-            return at;
-    }
-    return 0;
-}
-
-static void add_dedupe_keys(struct store *store, struct room *room,
-                            struct list *messages)
-{
-    char key[KEYS_MAX_BYTES];
-
-    list_each(link, messages) {
-        const struct store_message *m = list_entry(link, struct store_message, link);
-
-        if (m->key.len > 0)
-            redis_command_add(&store->args.cmd, key,
-                              keys_dedupe(key, room->name, room->name_len, m->user.base,
-                                          m->user.len, m->key.base, m->key.len));
-    }
-}
-
-void store_publish(struct store *store, struct room *room, struct list *messages,
-                   unsigned count,
-                   void (*on_done)(void *data, const char *epoch,
-                                   const struct store_published *results),
-                   void *data)
-{
-    struct call *call = new_call(store, room);
-
-    assert(count <= PUBLISH_MAX);
-    call->count = count;
-    call->on_done.published = on_done;
-    call->data = data;
-    scripts_begin(&store->args.cmd, SCRIPT_PUBLISH, 5 + count_keys(messages));
-    args_add_key(&store->args, room, KEY_META);
-    args_add_key(&store->args, room, KEY_HISTORY);
-    args_add_key(&store->args, room, KEY_EVENTS);
-    args_add_own_on(&store->args, room);
-    args_add_key(&store->args, room, KEY_MUTES);
-    add_dedupe_keys(store, room, messages);
-    redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->history_limit);
-    redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->dedupe_secs);
-    redis_command_add(&store->args.cmd, room->message_head.data,
-                      room->message_head.len);
-    list_each(link, messages) {
-        const struct store_message *m = list_entry(link, struct store_message, link);
-
-        args_add_text(&store->args, m->user);
-        redis_command_add_u64(&store->args.cmd, m->key.len ? find_key(messages, m) : 0);
-        args_add_text(&store->args, m->tail);
-    }
-    store_send_script(store, SCRIPT_PUBLISH, on_published, call);
-}
+/* ---- signals ---- */
 
 void store_signal(struct store *store, const struct room *room, const char *user,
                   size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,

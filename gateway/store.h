@@ -27,19 +27,6 @@ struct store {
     void (*on_touched)(void *owner, const char *room, size_t len);
 };
 
-/* One message to publish; the text is borrowed. */
-struct store_message {
-    struct list link;
-    struct json_text user, key; /* key.len 0: none */
-    struct json_text tail;      /* JSON behind the sequence number */
-};
-
-/* What became of one: seq > 0, or why not; wait_ms: how long a mute lasts, 0: for good. */
-struct store_published {
-    enum proto_error error;
-    uint64_t seq, wait_ms;
-};
-
 void store_init(struct store *store, struct redis_link *link,
                 const struct config *config);
 void store_deinit(struct store *store);
@@ -51,15 +38,6 @@ void store_run_failed(struct store *store);
 void store_register(void *owner, struct room *room);
 void store_close(void *owner, struct room *room);
 void store_backfill(void *owner, struct room *room, uint64_t after);
-
-/* Publishes the `count` (at most 256) messages in `messages`, which must live until
- * `on_done`: then `epoch` is the room's and results[i] belongs to the i-th message; or
- * `epoch` is NULL: nothing is known of any. */
-void store_publish(struct store *store, struct room *room, struct list *messages,
-                   unsigned count,
-                   void (*on_done)(void *data, const char *epoch,
-                                   const struct store_published *results),
-                   void *data);
 
 /* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
  * `history` is NULL if it failed or there is no such room. */
@@ -90,10 +68,13 @@ void store_signal(struct store *store, const struct room *room, const char *user
 /* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
 void store_renew(struct store *store, struct room *room);
 
-/* A call of any script: on_reply comes later in any case. For presence and index. */
+/* A call of any script: on_reply comes later in any case. For presence, index and publish. */
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
+
+/* Calls on_touched. */
+void store_touched(struct store *store, const struct room *room);
 
 /* How long the keys of a room in use live. */
 uint64_t store_keep_ms(const struct config *config);

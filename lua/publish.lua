@@ -12,72 +12,100 @@
 -- ARGV[1]   keep                how many messages the history holds, 0: none
 -- ARGV[2]   dedupe_secs         how long a key is remembered
 -- ARGV[3]   head                JSON up to the sequence number
--- ARGV[4…]  three a message, at most 256 messages: user, '' for the server itself, which
---           needs not be a member; which of KEYS remembers it, 0: none; JSON behind the
---           sequence number, not looked into here
--- Returns   {epoch, a number for each message}: its seq; -1 not a member; -2 muted for
---           good; -2 - n muted for n ms more. Or false: no such room
+-- ARGV[4]   runs                how many there are: messages of one user, one behind the other
+-- ARGV[5…]  three a run: user, '' for the server itself, which needs not be a member; how
+--           many messages, at most 256 in all; which of KEYS is the first one's, followed by
+--           those of the others, 0: none of them has a key
+-- ARGV[…]   one a message: JSON behind the sequence number, not looked into here
+-- Returns   {epoch, of each run …}: why none of it is taken: -1 not a member; -2 muted for
+--           good; -2 - n muted for n ms more. Else without keys the first one's seq, with
+--           keys each one's. Or false: no such room
 --
--- Cost O(messages). Most of it is what Lua makes of each message: it hashes every byte of every
--- string, and prints a number slowly. So nothing is put together twice.
+-- Cost O(messages). Most of it is what Lua makes of each message: it hashes every byte of
+-- every string, and prints a number slowly. So nothing is put together twice, and of the
+-- numbers only each tenth is printed.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq = meta[1], tonumber(meta[2])
 if not epoch then
     return false
 end
-
-local users, is_known = {}, {}
-for i = 4, #ARGV, 3 do
-    local user = ARGV[i]
-    if not is_known[user] then
-        users[#users + 1] = user
-        is_known[user] = true
-    end
+if #KEYS > 5 then
+    redis.call('LLEN', KEYS[2]) -- RPUSH must not fail once a key is written
+end
+local runs, users = tonumber(ARGV[4]), {}
+for run = 1, runs do
+    users[run] = ARGV[3 * run + 2]
 end
 local came_in = redis.call('HMGET', KEYS[4], unpack(users))
 local muted = redis.call('HMGET', KEYS[5], unpack(users))
-local stored = {}
-if #KEYS > 5 then
-    stored = redis.call('MGET', unpack(KEYS, 6))
+
+-- Why the messages of a run are refused, or nil.
+local function find_refusal(run)
+    if users[run] == '' then
+        return nil
+    elseif came_in[run] ~= epoch then
+        return -1
+    elseif not muted[run] then
+        return nil
+    elseif muted[run] == '0' then
+        return -2
+    end
+    local time = redis.call('TIME')
+    local left = muted[run] - time[1] * 1000 - math.floor(time[2] / 1000)
+    return left > 0 and -2 - left or nil
 end
 
--- Why each user's messages are refused, or nothing.
-local refused = {}
-for n, user in ipairs(users) do
-    local till = tonumber(muted[n] or -1)
-    if user ~= '' and came_in[n] ~= epoch then
-        refused[user] = -1
-    elseif user ~= '' and till == 0 then
-        refused[user] = -2
-    elseif user ~= '' and till > 0 then
-        local time = redis.call('TIME')
-        local now = time[1] * 1000 + math.floor(time[2] / 1000)
-        refused[user] = till > now and -2 - (till - now) or nil
-    end
+local results, lines, count = {epoch}, {}, 0
+local digits = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}
+local tens, digit, line_head -- of the number to come: before its last digit, that; JSON
+
+local function begin_tens()
+    digit = (seq + 1) % 10
+    tens = seq < 9 and '' or string.format('%d', (seq + 1 - digit) / 10)
+    line_head = ARGV[3] .. tens
 end
 
-local results, lines, remember = {epoch}, {}, {}
-local count, head, format = 0, ARGV[3], string.format
-for i = 4, #ARGV, 3 do
-    local result = refused[ARGV[i]]
-    local key = ARGV[i + 1] ~= '0' and tonumber(ARGV[i + 1])
-    local before = key and stored[key - 5]
-    if not result and before and before:sub(1, #epoch) == epoch then
-        result = tonumber(before:sub(#epoch + 2))
+local function add(tail)
+    seq, count = seq + 1, count + 1
+    lines[count] = line_head .. digits[digit] .. tail
+    digit = digit + 1
+    if digit == 10 then
+        begin_tens()
     end
-    if not result then
-        seq = seq + 1
-        result = seq
-        local text = format('%d', seq)
-        count = count + 1
-        lines[count] = head .. text .. ARGV[i + 2]
-        if key then
-            stored[key - 5] = epoch .. ' ' .. text
-            remember[#remember + 1] = key
+    return seq
+end
+
+-- The seq under which KEYS[key] is known, or nil: from now on that of the number to come.
+local function remember(key)
+    local value = epoch .. ' ' .. tens .. digits[digit]
+    if redis.call('SET', KEYS[key], value, 'NX', 'EX', ARGV[2]) then
+        return nil
+    end
+    local known = redis.call('MGET', KEYS[key])[1] -- as GET, but also if it is no string
+    if known and known:sub(1, #epoch) == epoch then
+        return tonumber(known:sub(#epoch + 2))
+    end
+    redis.call('SET', KEYS[key], value, 'EX', ARGV[2])
+end
+
+begin_tens()
+local first = tens .. digits[digit]
+local at = 4 + 3 * runs -- the last argument before the messages
+for run = 1, runs do
+    local size, key = tonumber(ARGV[3 * run + 3]), tonumber(ARGV[3 * run + 4])
+    local refused = find_refusal(run)
+    if refused or key == 0 then
+        results[#results + 1] = refused or seq + 1
+    end
+    for i = 1, refused and 0 or size do
+        if key == 0 then
+            add(ARGV[at + i])
+        else
+            results[#results + 1] = remember(key + i - 1) or add(ARGV[at + i])
         end
     end
-    results[#results + 1] = result
+    at = at + size
 end
 if count == 0 then
     return results
@@ -89,17 +117,14 @@ if tonumber(ARGV[1]) > 0 then
         redis.call('PEXPIRE', KEYS[2], redis.call('PTTL', KEYS[1]))
     end
     if length > tonumber(ARGV[1]) then
-        redis.call('LTRIM', KEYS[2], -ARGV[1], -1)
+        redis.call('LTRIM', KEYS[2], '-' .. ARGV[1], '-1')
     end
 end
-redis.call('HSET', KEYS[1], 'seq', seq) -- here, because RPUSH may fail
+local last = string.format('%d', seq)
+redis.call('HSET', KEYS[1], 'seq', last) -- here, because RPUSH may fail
 if tonumber(ARGV[1]) == 0 then
     redis.call('DEL', KEYS[2]) -- of a time with a history: its numbers would be wrong
 end
-for _, key in ipairs(remember) do
-    redis.call('SETEX', KEYS[key], ARGV[2], stored[key - 5])
-end
-lines[0] = '1 ' .. epoch .. ' ' .. meta[3] .. ' message ' .. (seq - count + 1) .. ' '
-    .. seq .. ' -'
+lines[0] = '1 ' .. epoch .. ' ' .. meta[3] .. ' message ' .. first .. ' ' .. last .. ' -'
 redis.call('PUBLISH', KEYS[3], table.concat(lines, '\n', 0))
 return results

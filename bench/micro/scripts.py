@@ -8,7 +8,8 @@ as a turn of a gateway's loop does, and prints a table in markdown. "Redis CPU" 
 processor time of the server from the kernel's account, so with reading the call and
 writing the reply: medians of the rounds. "Script" is what INFO commandstats says of
 EVALSHA; as that goes by the clock, the least of the rounds. A second table takes
-publish.lua apart by the commands that it calls. A client is subscribed to every room,
+publish.lua apart by the commands that it calls. "Unchecked" is the plainest script that
+numbers, stores and tells, to see what the machine makes of such. A client is subscribed to every room,
 as a gateway with members is.
 
 With --instructions the server runs under callgrind and its instructions are counted:
@@ -180,12 +181,31 @@ def call_leave(redis, room, users):
 
 def call_publish(redis, room, count, message_keys=()):
     """Message `n` with message_keys[n], if there are any."""
-    arguments = [HISTORY, 300, f'{{"type":"message","room":"{room}","seq":']
-    for n in range(count):
-        arguments += ["user-0000", 6 + n if message_keys else 0, TAIL]
+    arguments = [HISTORY, 300, f'{{"type":"message","room":"{room}","seq":',
+                 1, "user-0000", count, 6 if message_keys else 0] + [TAIL] * count
     names = ["meta", "history", "events", f"on:{NODE}", "mutes"]
     names += [f"key:9:user-0000:{name}" for name in message_keys]
     return redis.call("publish", keys(room, *names), arguments)
+
+
+BARE = """
+local first = redis.call('HINCRBY', KEYS[1], 'seq', #ARGV - 2) - #ARGV + 3
+local lines = {}
+for i = 3, #ARGV do
+    lines[i - 2] = ARGV[2] .. (first + i - 3) .. ARGV[i]
+end
+redis.call('RPUSH', KEYS[2], unpack(lines))
+redis.call('LTRIM', KEYS[2], -ARGV[1], -1)
+redis.call('PUBLISH', KEYS[3], 'm ' .. first .. '\\n' .. table.concat(lines, '\\n'))
+return first
+"""
+
+
+def call_bare(redis, room, count):
+    digest = redis.ask("SCRIPT", "LOAD", BARE)
+    arguments = [HISTORY, f'{{"type":"message","room":"{room}","seq":']
+    return encode(["EVALSHA", digest, 3, *keys(room, "meta", "history", "events"),
+                   *arguments, *[TAIL] * count])
 
 
 def call_sync(redis, room, users, known=EPOCH):
@@ -240,6 +260,18 @@ def publish_case(count, has_keys):
 for with_keys in (False, True):
     for messages in (1, 16, 64, 256):
         publish_case(messages, with_keys)
+
+
+def bare_case(count):
+    def fill(redis):
+        rooms = fill_rooms(redis, 16, 10)
+        return [call_bare(redis, rooms[n % 16], count)
+                for n in range(max(64, 6400 // count))]
+    case("numbered, stored and told, unchecked", count)(fill)
+
+
+for messages in (1, 16, 64):
+    bare_case(messages)
 
 
 @case("join, into rooms of 10")

@@ -136,13 +136,20 @@ static void on_history(const struct command *command)
     strbuf_deinit(&line);
 }
 
+/* As lua/publish.lua: a run of messages without keys is answered by its first number. */
 static void on_publish(const struct command *command)
 {
-    size_t messages = (count_arguments(command) - 3) / 3;
+    const struct json_text *run = command->words + 3 + number_of(command->words[2]) + 4;
+    const struct json_text *end = run + 3 * number_of(run[-1]);
+    size_t count = 1;
 
-    strbuf_add_format(&reply, "*%zu\r\n$16\r\n" EPOCH "\r\n", 1 + messages);
-    for (size_t i = 0; i < messages; i++)
-        add_number(++published);
+    for (const struct json_text *at = run; at < end; at += 3)
+        count += number_of(at[2]) > 0 ? number_of(at[1]) : 1;
+    strbuf_add_format(&reply, "*%zu\r\n$16\r\n" EPOCH "\r\n", count);
+    for (; run < end; run += 3)
+        for (size_t n = 0; n < number_of(run[1]); n++, published++)
+            if (n == 0 || number_of(run[2]) > 0)
+                add_number(published + 1);
 }
 
 static void on_any_script(const struct command *command)

@@ -92,6 +92,65 @@ static void messages_of_one_call_travel_as_one_notice(void **state)
     expect_history(3, SAID("4", "ann", "3"));
 }
 
+static void a_run_of_one_user_is_answered_by_its_first_number(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"ann", NULL, TAIL("1")},   {"ann", NULL, TAIL("2")},
+        {"ann", NULL, TAIL("3")},   {"ann", "k", TAIL("4")},
+        {"ann", "l", TAIL("5")},    {"nobody", "k", TAIL("6")},
+        {"nobody", "l", TAIL("7")}, {"nobody", NULL, TAIL("8")},
+        {"bob", NULL, TAIL("9")},   {"bob", NULL, TAIL("10")},
+    };
+
+    (void)state;
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 10),
+                        "('" EPOCH_1 "' 1 4 5 -1 -1 6)");
+    assert_non_null(strstr(eval_room_notices(&room), " message 1 7 -\n"));
+    assert_int_equal(history_length(), 7);
+}
+
+static void numbers_go_on_over_every_power_of_ten(void **state)
+{
+    static const long long lasts[] = {0,  8,     9,         98,
+                                      99, 12345, 999999999, 9007199254740000};
+    static const struct eval_message messages[] = {
+        {"ann", NULL, TAIL("1")}, {"ann", NULL, TAIL("2")}, {"ann", NULL, TAIL("3")}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lasts); i++) {
+        char expected[512];
+
+        print_message("  %lld\n", lasts[i]);
+        redis_cmd(port(), "HSET rc:{lobby}:meta seq %lld", lasts[i]);
+        eval_room_publish(&room, "node-1", messages, 3);
+        snprintf(expected, sizeof(expected), "1 " EPOCH_1 " 2 message %lld %lld -\n",
+                 lasts[i] + 1, lasts[i] + 3);
+        for (int n = 1; n <= 3; n++)
+            snprintf(
+                expected + strlen(expected), sizeof(expected) - strlen(expected),
+                "%s{\"type\":\"message\",\"room\":\"lobby\",\"seq\":%lld" TAIL("%d"),
+                n > 1 ? "\n" : "", lasts[i] + n, n);
+        assert_string_equal(eval_room_notices(&room), expected);
+        assert_int_equal(eval_room_number(&room, "meta", "seq"), lasts[i] + 3);
+    }
+}
+
+static void nothing_is_remembered_that_cannot_be_stored(void **state)
+{
+    char *before, *after;
+
+    (void)state;
+    redis_cmd(port(), "SET rc:{lobby}:history odd");
+    before = eval_state(&redis);
+    publish("ann", "k");
+    after = eval_state(&redis);
+    assert_string_equal(after, before);
+    assert_string_equal(eval_room_notices(&room), "");
+    redis_cmd(port(), "DEL rc:{lobby}:history");
+    free(before);
+    free(after);
+}
+
 static void what_stands_behind_the_number_is_passed_on_as_it_is(void **state)
 {
     static const char tail[] = ",\"text\":\"%s %1 \\u0000 \xf0\x9f\x98\x80\",\"data\":"
@@ -456,6 +515,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_numbered_stored_and_told_as_the_same_bytes),
         TEST(messages_of_one_call_travel_as_one_notice),
+        TEST(a_run_of_one_user_is_answered_by_its_first_number),
+        TEST(numbers_go_on_over_every_power_of_ten),
+        TEST(nothing_is_remembered_that_cannot_be_stored),
         TEST(what_stands_behind_the_number_is_passed_on_as_it_is),
         TEST(a_call_takes_256_messages_with_256_keys),
         TEST(a_room_that_is_not_there_takes_nothing),

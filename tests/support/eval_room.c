@@ -197,12 +197,6 @@ const char *eval_room_remake(const struct eval_room *room, const char *known,
     return eval_run(room->redis);
 }
 
-static bool is_same_key(const struct eval_message *a, const struct eval_message *b)
-{
-    return a->key && b->key && strcmp(a->user, b->user) == 0 &&
-           strcmp(a->key, b->key) == 0;
-}
-
 static void add_message_keys(const struct eval_room *room,
                              const struct eval_message *messages, unsigned count)
 {
@@ -212,19 +206,35 @@ static void add_message_keys(const struct eval_room *room,
                      strlen(messages[i].user), messages[i].user, messages[i].key);
 }
 
-/* Which of KEYS remembers message `i`: that of the first one with its user and key. */
-static unsigned find_key(const struct eval_message *messages, unsigned i)
+/* How many messages are in the run that begins with the first: of one user, all with a key
+ * or all without. */
+static unsigned run_of(const struct eval_message *messages, unsigned count)
 {
-    unsigned key = 5;
+    unsigned size = 1;
 
-    if (!messages[i].key)
-        return 0;
-    for (unsigned k = 0; k <= i; k++) {
-        key += messages[k].key != NULL;
-        if (is_same_key(&messages[k], &messages[i]))
-            return key;
+    while (size < count && strcmp(messages[size].user, messages[0].user) == 0 &&
+           !messages[size].key == !messages[0].key)
+        size++;
+    return size;
+}
+
+static void add_runs(const struct eval_room *room, const struct eval_message *messages,
+                     unsigned count)
+{
+    unsigned runs = 0, key = 6;
+
+    for (unsigned i = 0; i < count; i += run_of(messages + i, count - i))
+        runs++;
+    eval_arg(room->redis, "%u", runs);
+    for (unsigned i = 0; i < count;) {
+        unsigned size = run_of(messages + i, count - i);
+
+        eval_arg(room->redis, "%s", messages[i].user);
+        eval_arg(room->redis, "%u", size);
+        eval_arg(room->redis, "%u", messages[i].key ? key : 0);
+        key += messages[i].key ? size : 0;
+        i += size;
     }
-    return 0;
 }
 
 const char *eval_room_publish(const struct eval_room *room, const char *node,
@@ -246,11 +256,9 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
     strbuf_add_text(&head, ",\"seq\":");
     eval_arg_bytes(room->redis, head.data, head.len);
     strbuf_deinit(&head);
-    for (unsigned i = 0; i < count; i++) {
-        eval_arg(room->redis, "%s", messages[i].user);
-        eval_arg(room->redis, "%u", find_key(messages, i));
+    add_runs(room, messages, count);
+    for (unsigned i = 0; i < count; i++)
         eval_arg(room->redis, "%s", messages[i].tail);
-    }
     return eval_run(room->redis);
 }
 

@@ -1,0 +1,168 @@
+/* publish.c - see publish.h.
+ *
+ * The script takes the messages in runs, those of one user behind each other, because
+ * what it is told of each message and answers to each costs Redis more than the gateway.
+ * Who asks counts the runs, who answers keeps to them.
+ */
+#include "gateway/publish.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/reply.h"
+
+enum { FIXED_KEYS = 5 };
+
+/* Messages of one user, one behind the other, all with a key or all without. */
+struct run {
+    struct json_text user;
+    unsigned size;
+    bool has_keys;
+};
+
+static const struct publish_message *message_from(const struct list *link)
+{
+    return list_entry(link, const struct publish_message, link);
+}
+
+static bool belongs(const struct run *run, const struct publish_message *m)
+{
+    return run->has_keys == (m->key.len > 0) && run->user.len == m->user.len &&
+           memcmp(run->user.base, m->user.base, m->user.len) == 0;
+}
+
+/* How many there are. */
+static unsigned find_runs(const struct list *messages, struct run runs[PUBLISH_MAX])
+{
+    unsigned count = 0;
+
+    for (const struct list *link = messages->next; link != messages;
+         link = link->next) {
+        const struct publish_message *m = message_from(link);
+
+        if (count == 0 || !belongs(&runs[count - 1], m)) {
+            assert(count < PUBLISH_MAX);
+            runs[count++] = (struct run){m->user, 0, m->key.len > 0};
+        }
+        runs[count - 1].size++;
+    }
+    return count;
+}
+
+/* ---- the call ---- */
+
+static unsigned count_keys(const struct run *runs, unsigned count)
+{
+    unsigned keys = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        keys += runs[i].has_keys ? runs[i].size : 0;
+    return keys;
+}
+
+static void add_keys(struct args *args, const struct room *room,
+                     const struct list *messages)
+{
+    char key[KEYS_MAX_BYTES];
+
+    args_add_key(args, room, KEY_META);
+    args_add_key(args, room, KEY_HISTORY);
+    args_add_key(args, room, KEY_EVENTS);
+    args_add_own_on(args, room);
+    args_add_key(args, room, KEY_MUTES);
+    for (const struct list *link = messages->next; link != messages;
+         link = link->next) {
+        const struct publish_message *m = message_from(link);
+
+        if (m->key.len > 0)
+            redis_command_add(&args->cmd, key,
+                              keys_dedupe(key, room->name, room->name_len, m->user.base,
+                                          m->user.len, m->key.base, m->key.len));
+    }
+}
+
+static void add_runs(struct args *args, const struct run *runs, unsigned count)
+{
+    unsigned key = FIXED_KEYS + 1; /* Lua counts from 1 */
+
+    redis_command_add_u64(&args->cmd, count);
+    for (unsigned i = 0; i < count; i++) {
+        args_add_text(args, runs[i].user);
+        redis_command_add_u64(&args->cmd, runs[i].size);
+        redis_command_add_u64(&args->cmd, runs[i].has_keys ? key : 0);
+        key += runs[i].has_keys ? runs[i].size : 0;
+    }
+}
+
+void publish_send(struct store *store, const struct room *room,
+                  const struct list *messages, redis_reply_fn on_reply, void *data)
+{
+    struct args *args = &store->args;
+    struct run runs[PUBLISH_MAX];
+    unsigned count = find_runs(messages, runs);
+
+    scripts_begin(&args->cmd, SCRIPT_PUBLISH, FIXED_KEYS + count_keys(runs, count));
+    add_keys(args, room, messages);
+    redis_command_add_u64(&args->cmd, (uint64_t)store->config->history_limit);
+    redis_command_add_u64(&args->cmd, (uint64_t)store->config->dedupe_secs);
+    redis_command_add(&args->cmd, room->message_head.data, room->message_head.len);
+    add_runs(args, runs, count);
+    for (const struct list *link = messages->next; link != messages; link = link->next)
+        args_add_text(args, message_from(link)->tail);
+    store_send_script(store, SCRIPT_PUBLISH, on_reply, data);
+}
+
+/* ---- the reply ---- */
+
+static struct publish_result result_from(long long number)
+{
+    if (number > 0)
+        return (struct publish_result){PROTO_OK, (uint64_t)number, 0};
+    if (number == -1)
+        return (struct publish_result){PROTO_NOT_JOINED, 0, 0};
+    return (struct publish_result){PROTO_MUTED, 0, (uint64_t)(-2 - number)};
+}
+
+/* Takes the next number; false: there is none. */
+static bool take_number(const redisReply *reply, size_t *at, long long *number)
+{
+    if (*at >= reply->elements || reply->element[*at]->type != REDIS_REPLY_INTEGER)
+        return false;
+    *number = reply->element[(*at)++]->integer;
+    return *number != 0;
+}
+
+static bool read_run(const struct run *run, const redisReply *reply, size_t *at,
+                     struct publish_result *results)
+{
+    long long number;
+
+    if (!take_number(reply, at, &number))
+        return false;
+    results[0] = result_from(number);
+    for (unsigned i = 1; i < run->size; i++) {
+        if (number > 0 && !run->has_keys)
+            number++;
+        else if (number > 0 && !take_number(reply, at, &number))
+            return false;
+        results[i] = result_from(number);
+    }
+    return true;
+}
+
+bool publish_read(int status, const redisReply *reply, const struct list *messages,
+                  char *epoch, struct publish_result *results)
+{
+    struct run runs[PUBLISH_MAX];
+    unsigned count = find_runs(messages, runs);
+    size_t at = 1;
+
+    if (status < 0 || !reply_is_array(reply, 1) || !reply_take_epoch(epoch, reply, 0))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (!read_run(&runs[i], reply, &at, results))
+            return false;
+        results += runs[i].size;
+    }
+    return true;
+}
