@@ -95,12 +95,6 @@ static const char *check_auth(struct config *config, const char *text)
     return strcmp(text, "none") == 0 ? NULL : "must be none";
 }
 
-static const char *check_flush(struct config *config, const char *text)
-{
-    (void)text;
-    return config->flush_ms == 0 ? NULL : "other than 0 is not in this build yet";
-}
-
 static const char *check_ws_urls(struct config *config, const char *text)
 {
     (void)config;
@@ -228,8 +222,11 @@ static const struct setting {
     {"ROOMCAST_QUEUES_MAX_BYTES", NUMBER, GATEWAY, FIELD(queues_max_bytes), "268435456",
      1048576, 1099511627776, NULL, NULL,
      "what waits for all clients; beyond it the one with most is closed with 4001"},
-    {"ROOMCAST_FLUSH_MS", NUMBER, GATEWAY, FIELD(flush_ms), "0", 0, 1000, check_flush,
-     NULL, "how long messages of a busy room may wait to share a write; only 0 as yet"},
+    {"ROOMCAST_FLUSH_MS", NUMBER, GATEWAY, FIELD(flush_ms), "0", 0, 1000, NULL, NULL,
+     "how long the messages of a busy room may wait to share a write"},
+    {"ROOMCAST_PRESENCE_FLUSH_MS", NUMBER, GATEWAY, FIELD(presence_flush_ms), "100", 0,
+     10000, NULL, NULL,
+     "how long member_joined and member_left may wait to share a write"},
     {"ROOMCAST_HANDSHAKE_SECS", NUMBER, GATEWAY, FIELD(handshake_secs), "10", 1, 3600,
      NULL, NULL, "how long a client may take for its HTTP request"},
     {"ROOMCAST_FIRST_JOIN_SECS", NUMBER, GATEWAY, FIELD(first_join_secs), "60", 1,

@@ -39,7 +39,7 @@ struct config {
     long requests_in_flight;
     long send_queue_max_bytes, slow_secs;
     long queues_max_bytes;
-    long flush_ms;
+    long flush_ms, presence_flush_ms;
     long handshake_secs, first_join_secs, ping_interval_secs, drain_secs;
     char *allowed_origins; /* "*" or a comma separated list */
     char *auth;

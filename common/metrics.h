@@ -27,6 +27,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Messages stored in Redis and acked")                                            \
     X(GATEWAY, counter, deliveries_total, "Messages handed to a member's connection")  \
     X(GATEWAY, counter, sent_bytes_total, "Bytes written to clients")                  \
+    X(GATEWAY, counter, writes_total, "Writes to clients' sockets")                    \
     X(GATEWAY, counter, received_bytes_total, "Bytes read from clients")               \
     X(GATEWAY, counter, slow_consumers_total, "Connections that fell behind")          \
     X(GATEWAY, counter, signals_dropped_total,                                         \

@@ -2,7 +2,9 @@
  *
  * In:   on_readable -> on_head (HANDSHAKE) -> upgrade_parse -> open_socket
  *                   -> feed (OPEN)         -> reader_feed -> on_message -> events
- * Out:  conn_send -> queue, dirty -> on_flush, once a turn -> flush_conn
+ * Out:  conn_send -> queue, schedule -> on_flush, once a turn -> flush_conn
+ *                            |              ^
+ *                            +-> on_due ----+   where it may wait for more
  *                 -> send_now, all that waits; if the socket is full, start_write
  *                 -> on_written -> flush_conn
  * End:  conn_close -> flush_conn -> linger -> the peer's FIN, or drop after its time
@@ -34,6 +36,7 @@ enum {
     OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
     PONGS_MISSED_MAX = 2,
+    WAIT_BYTES = 16 * 1024, /* a longer queue does not wait for more */
 };
 
 struct conn_write {
@@ -89,16 +92,74 @@ static void drop_unsent(struct conn *conn)
     note_queued(conn, before);
 }
 
-static void mark_dirty(struct conn *conn)
+static uint32_t now_ms(const struct conn *conn)
 {
-    struct conn_env *env = conn->env;
-
-    if (conn->write || conn->state == CONN_GONE || conn->dirty.next != &conn->dirty)
-        return;
-    list_add(&env->dirty, &conn->dirty);
+    return (uint32_t)uv_now(conn->env->loop);
 }
 
-static void push(struct conn *conn, struct frame *frame)
+/* Replies go at once. Messages wait where there was a write a moment ago, presence always;
+ * as long as the settings say. */
+static enum conn_urgency urgency_of(const struct conn *conn, enum conn_class class)
+{
+    const struct conn_due *due = conn->env->due;
+    uint32_t flush_ms = due[CONN_WITH_MESSAGES].ms;
+
+    if (class == CONN_REPLY || conn->queue.bytes > WAIT_BYTES)
+        return CONN_THIS_TURN;
+    if (class == CONN_PRESENCE && due[CONN_WITH_PRESENCE].ms > 0)
+        return CONN_WITH_PRESENCE;
+    return flush_ms > 0 && now_ms(conn) - conn->flushed_ms < flush_ms
+               ? CONN_WITH_MESSAGES
+               : CONN_THIS_TURN;
+}
+
+static void enqueue(struct conn *conn, enum conn_urgency urgency)
+{
+    list_remove(&conn->due);
+    list_add(&conn->env->due[urgency].conns, &conn->due);
+    conn->urgency = (unsigned char)urgency;
+}
+
+static void dequeue(struct conn *conn)
+{
+    list_remove(&conn->due);
+    conn->urgency = CONN_NOT_QUEUED;
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct conn_due *due = timer->data;
+    struct list *link;
+
+    while ((link = list_first(&due->conns))) {
+        struct conn *conn = list_entry(link, struct conn, due);
+        int32_t left_ms = (int32_t)(conn->due_ms - now_ms(conn));
+
+        if (left_ms > 0) {
+            uv_timer_start(timer, on_due, (uint64_t)left_ms, 0);
+            return;
+        }
+        enqueue(conn, CONN_THIS_TURN);
+    }
+}
+
+/* Sees to it that the queue is written as soon as `class` wants. */
+static void schedule(struct conn *conn, enum conn_class class)
+{
+    enum conn_urgency urgency = urgency_of(conn, class);
+    struct conn_due *due = &conn->env->due[urgency];
+
+    if (conn->write || conn->state == CONN_GONE || conn->urgency >= urgency)
+        return;
+    enqueue(conn, urgency);
+    if (urgency == CONN_THIS_TURN)
+        return;
+    conn->due_ms = now_ms(conn) + due->ms;
+    if (!uv_is_active((uv_handle_t *)&due->timer))
+        uv_timer_start(&due->timer, on_due, due->ms, 0);
+}
+
+static void push(struct conn *conn, struct frame *frame, enum conn_class class)
 {
     size_t before = conn->queue.bytes;
 
@@ -111,7 +172,7 @@ static void push(struct conn *conn, struct frame *frame)
         if (conn->state == CONN_OPEN)
             uv_read_stop((uv_stream_t *)&conn->tcp);
     }
-    mark_dirty(conn);
+    schedule(conn, class);
 }
 
 static void note_slow(struct conn *conn)
@@ -142,11 +203,11 @@ bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class)
         note_slow(conn);
         if (class == CONN_MESSAGE) {
             conn->above_low = true; /* so that on_drained comes */
-            mark_dirty(conn);
+            schedule(conn, CONN_REPLY);
             return false;
         }
     }
-    push(conn, frame);
+    push(conn, frame, class);
     return true;
 }
 
@@ -312,7 +373,7 @@ static void send_raw(struct conn *conn, struct strbuf *bytes)
 {
     struct frame *frame = frame_new_raw(bytes->data, bytes->len);
 
-    push(conn, frame);
+    push(conn, frame, CONN_REPLY);
     frame_unref(frame);
     strbuf_deinit(bytes);
 }
@@ -534,6 +595,7 @@ static void flush_conn(struct conn *conn)
         unsigned count = queue_gather(&conn->queue, bufs, WRITE_FRAMES, &total);
         ssize_t n = send_now(conn, bufs, count);
 
+        metric_add(&conn->env->metrics->writes_total, 1);
         if (n < 0 && n != UV_EAGAIN) {
             conn_abort(conn, CONN_END_CLIENT);
             return;
@@ -595,11 +657,12 @@ static void on_flush(uv_prepare_t *prepare)
     struct list *link;
 
     bound_queues(env);
-    while ((link = list_first(&env->dirty))) {
-        struct conn *conn = list_entry(link, struct conn, dirty);
+    while ((link = list_first(&env->due[CONN_THIS_TURN].conns))) {
+        struct conn *conn = list_entry(link, struct conn, due);
 
-        prefetch(list_entry(link->next, struct conn, dirty));
-        list_remove(link);
+        prefetch(list_entry(link->next, struct conn, due));
+        dequeue(conn);
+        conn->flushed_ms = now_ms(conn);
         flush_conn(conn);
     }
     if (env->fanout_started_ns)
@@ -655,7 +718,7 @@ static void close_with(struct conn *conn, enum conn_end end, int code)
     if (end == CONN_END_SLOW)
         drop_unsent(conn);
     frame = frame_new(FRAME_CLOSE, payload, code ? sizeof(payload) : 0);
-    push(conn, frame);
+    push(conn, frame, CONN_REPLY);
     frame_unref(frame);
     conn->end = (unsigned char)end;
     conn_set_state(conn, CONN_CLOSING);
@@ -687,7 +750,7 @@ void conn_abort(struct conn *conn, enum conn_end end)
     conn->end = (unsigned char)end;
     conn_set_state(conn, CONN_GONE);
     wheel_remove(&conn->timer);
-    list_remove(&conn->dirty);
+    dequeue(conn);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
@@ -775,7 +838,7 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
     conn->over_limit = open >= env->max_connections;
     queue_init(&conn->queue);
     list_init(&conn->timer.link);
-    list_init(&conn->dirty);
+    list_init(&conn->due);
     list_add(&env->all, &conn->all);
     uv_tcp_init(env->loop, &conn->tcp);
     conn->tcp.data = conn;
@@ -805,7 +868,13 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
     env->high_bytes = env->max_bytes / 2;
     env->low_bytes = env->max_bytes / 4 < CONN_LOW_BYTES ? env->max_bytes / 4
                                                          : (size_t)CONN_LOW_BYTES;
-    list_init(&env->dirty);
+    env->due[CONN_WITH_PRESENCE].ms = (uint32_t)config->presence_flush_ms;
+    env->due[CONN_WITH_MESSAGES].ms = (uint32_t)config->flush_ms;
+    for (int i = 0; i < CONN_URGENCIES; i++) {
+        list_init(&env->due[i].conns);
+        uv_timer_init(loop, &env->due[i].timer);
+        env->due[i].timer.data = &env->due[i];
+    }
     list_init(&env->all);
     wheel_init(&env->wheel);
     uv_prepare_init(loop, &env->flush);
@@ -820,6 +889,8 @@ void conn_env_close(struct conn_env *env)
 {
     uv_close((uv_handle_t *)&env->flush, NULL);
     uv_close((uv_handle_t *)&env->second, NULL);
+    for (int i = 0; i < CONN_URGENCIES; i++)
+        uv_close((uv_handle_t *)&env->due[i].timer, NULL);
 }
 
 void conn_env_deinit(struct conn_env *env)

@@ -7,7 +7,8 @@
  * the peer's, so that what was sent is not destroyed by a reset. GONE: libuv is letting go.
  *
  * A conn is embedded in its owner's struct, which knows what is said; conn knows rooms
- * as little as JSON. What is sent in one turn of the loop goes out in one write.
+ * as little as JSON. What is sent in one turn of the loop goes out in one write. What may
+ * wait for more (ROOMCAST_FLUSH_MS, ROOMCAST_PRESENCE_FLUSH_MS) goes out with what may not.
  */
 #ifndef GATEWAY_CONN_H
 #define GATEWAY_CONN_H
@@ -68,6 +69,15 @@ struct conn_events {
     void (*on_gone)(struct conn *conn);
 };
 
+/* How soon a queue is written. */
+enum conn_urgency {
+    CONN_NOT_QUEUED,
+    CONN_WITH_PRESENCE, /* ROOMCAST_PRESENCE_FLUSH_MS after its first frame */
+    CONN_WITH_MESSAGES, /* ROOMCAST_FLUSH_MS after its first frame */
+    CONN_THIS_TURN,
+    CONN_URGENCIES
+};
+
 enum {
     CONN_LOW_BYTES = 64 * 1024,
     CONN_READ_BYTES = 64 * 1024,
@@ -90,7 +100,11 @@ struct conn_env {
     uv_prepare_t flush;
     uv_timer_t second;
     struct wheel wheel;
-    struct list dirty; /* conns with something to send this turn */
+    struct conn_due {
+        struct list conns; /* with something to send, the first one due first */
+        uv_timer_t timer;  /* for the first one */
+        uint32_t ms;       /* how long one stands here; 0: none does */
+    } due[CONN_URGENCIES];
     struct list all;
     struct reader *spare[CONN_SPARE_READERS];
     unsigned spare_count;
@@ -102,13 +116,14 @@ struct conn_env {
 struct conn {
     /* What each message touches stands together: two cache lines. */
     struct queue queue;
-    struct list dirty;
+    struct list due; /* in env->due[urgency] */
     struct conn_env *env;
     struct conn_write *write; /* libuv is writing the first `writing` frames */
     uint32_t writing;
     int fd;
     uint32_t slow_since_s;
-    unsigned char state, end, missed_pongs;
+    uint32_t due_ms, flushed_ms; /* of the loop's clock */
+    unsigned char state, end, missed_pongs, urgency;
     bool paused, above_low, choked, watched, over_limit, in_held, has_eof;
 
     uint32_t ping_at_s, opened_s;

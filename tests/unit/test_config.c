@@ -169,7 +169,7 @@ static const struct {
     {"ROOMCAST_ALLOWED_ORIGINS", "https://a\nb"},
     {"ROOMCAST_AUTH", "jwt"},
     {"ROOMCAST_AUTH", "None"},
-    {"ROOMCAST_FLUSH_MS", "5"},
+    {"ROOMCAST_FLUSH_MS", "1001"},
     {"ROOMCAST_LOG_LEVEL", "verbose"},
     {"ROOMCAST_ECHO", "2"},
     {"ROOMCAST_ECHO", "yes"},
