@@ -1,5 +1,6 @@
-# tests.cmake - each tests/KIND/test_NAME.c is one program and one test, KIND.NAME; each
-# directory of frontend/tests that has tests is one test, frontend.NAME.
+# tests.cmake - each tests/KIND/test_NAME.c is one program and one test, KIND.NAME; so is
+# each tests/k8s/test_NAME.py and tests/docs/test_NAME.py, and each directory of frontend/tests
+# that has tests is one test, frontend.NAME.
 
 enable_testing()
 
@@ -51,6 +52,19 @@ if(NOT ROOMCAST_SANITIZE)
             TIMEOUT 600
             PROCESSORS 2
             ENVIRONMENT "${environment}")
+    endforeach()
+    # Debian's python, which has the modules of script/setup.
+    foreach(kind k8s docs)
+        file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/test_*.py")
+        foreach(source IN LISTS sources)
+            get_filename_component(name "${source}" NAME_WE)
+            string(REGEX REPLACE "^test_" "" name "${name}")
+            add_test(NAME ${kind}.${name} COMMAND /usr/bin/python3 -B "${source}")
+            set_tests_properties(${kind}.${name} PROPERTIES
+                LABELS ${kind}
+                TIMEOUT 300
+                ENVIRONMENT "${environment}")
+        endforeach()
     endforeach()
 endif()
 

@@ -1,0 +1,260 @@
+"""k8s/ against the real programs: they know every setting and take its value, answer each
+probe where it asks, and can do all they need with the component's Redis and its user."""
+
+import asyncio
+import json
+import pathlib
+import socket
+import subprocess
+import tempfile
+import unittest
+import urllib.request
+
+import websockets
+
+import cluster
+import programs
+from programs import Program, free_port, get
+
+PROGRAMS = ("gateway", "admin")
+# Each, and which port of the pod it is.
+LISTENS = {"gateway": {"ROOMCAST_LISTEN": "ws", "ROOMCAST_OPS_LISTEN": "ops"},
+           "admin": {"ROOMCAST_ADMIN_LISTEN": "http"}}
+PASSWORD = "dev-only"  # the one in overlays/dev
+
+variants = {}
+
+
+def setUpModule():
+    with cluster.Tree() as tree:
+        assert tree.make_secrets("redis.example:6379").returncode == 0
+        variants["dev"] = tree.render("dev")
+        variants["production"] = tree.render("production", ["redis"])
+
+
+def pod_of(objects, program):
+    spec = cluster.named(objects, "Deployment", f"roomcast-{program}")["spec"]["template"][
+        "spec"]
+    [container] = spec["containers"]
+    return spec, container
+
+
+def read_secret(objects, name, key):
+    """What stands in overlays/dev."""
+    assert objects is variants["dev"] and name in ("redis", "admin")
+    return (cluster.ROOT / "k8s/overlays/dev/secrets" / key).read_text()
+
+
+class Pod:
+    """A program with the environment of its pod, but for ports and places."""
+
+    def __init__(self, directory, objects, program, redis_port=1, settings=None):
+        _, container = pod_of(objects, program)
+        self.ports = {port: free_port() for port in LISTENS[program].values()}
+        url = directory / "url"
+        url.write_text(f"redis://roomcast:{PASSWORD}@127.0.0.1:{redis_port}\n")
+        token = directory / "token"
+        token.write_text(f"{PASSWORD}\n")
+        environment = cluster.environment(objects, container)
+        environment["ROOMCAST_REDIS_URL_FILE"] = str(url)
+        if program == "admin":
+            environment["AUTH_TOKEN_FILE"] = str(token)
+            environment["ROOMCAST_CONSOLE_DIR"] = str(directory)
+        for variable, port in LISTENS[program].items():
+            environment[variable] = f"127.0.0.1:{self.ports[port]}"
+        self.program = Program([programs.path_of(program)], {**environment, **(settings or {})},
+                               directory / f"{program}.log")
+        self.container = container
+
+    def status(self, probe):
+        action = self.container[probe]["httpGet"]
+        return get(self.ports[action["port"]], action["path"])
+
+
+class Settings(unittest.TestCase):
+    def each(self):
+        for objects in variants.values():
+            for program in PROGRAMS:
+                yield objects, program
+
+    def test_the_program_knows_each_setting(self):
+        for objects, program in self.each():
+            settings = cluster.environment(objects, pod_of(objects, program)[1])
+            self.assertLessEqual(settings.keys(), programs.defaults(program).keys())
+
+    def test_ports_are_those_at_which_the_program_listens(self):
+        for objects, program in self.each():
+            _, container = pod_of(objects, program)
+            known = {**programs.defaults(program), **cluster.environment(objects, container)}
+            numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
+            self.assertEqual(
+                {port: int(known[variable].rpartition(":")[2])
+                 for variable, port in LISTENS[program].items()}, numbers)
+            for variable in LISTENS[program]:
+                self.assertTrue(known[variable].startswith("0.0.0.0:"))
+
+    def test_the_program_starts_with_its_settings_and_is_alive_without_redis(self):
+        for objects, program in self.each():
+            with tempfile.TemporaryDirectory() as directory:
+                pod = Pod(pathlib.Path(directory), objects, program, free_port())
+                with pod.program:
+                    pod.program.wait_for("it is started",
+                                         lambda: pod.status("startupProbe") == 200)
+                    self.assertEqual(pod.status("livenessProbe"), 200)
+                    self.assertEqual(pod.status("readinessProbe"), 503)
+
+    def test_a_value_that_it_does_not_take_would_be_seen(self):
+        with tempfile.TemporaryDirectory() as directory:
+            pod = Pod(pathlib.Path(directory), variants["dev"], "gateway",
+                      settings={"ROOMCAST_DRAIN_SECS": "99999"})
+            with pod.program:
+                self.assertEqual(pod.program.wait(), 2)
+            self.assertIn("ROOMCAST_DRAIN_SECS", pod.program.log())
+
+    def test_images_are_of_the_version_that_the_programs_tell(self):
+        for program in PROGRAMS:
+            told = subprocess.run([programs.path_of(program), "--version"], check=True,
+                                  capture_output=True, text=True).stdout.split()[1]
+            self.assertEqual(told, cluster.version())
+
+    def test_memory_suffices_for_what_settings_allow(self):
+        """Queues, and 8 KiB a connection: 1.2 in the process, the rest in the kernel."""
+        for objects, program in self.each():
+            if program == "gateway":
+                _, container = pod_of(objects, program)
+                settings = cluster.environment(objects, container)
+                need = (int(settings["ROOMCAST_QUEUES_MAX_BYTES"])
+                        + 8192 * int(settings["ROOMCAST_MAX_CONNECTIONS"]))
+                self.assertGreater(cluster.amount(container["resources"]["limits"]["memory"]),
+                                   need)
+
+
+class WithRedis(unittest.TestCase):
+    """redis.conf of the component, with the user of the overlay dev."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="roomcast-k8s-")
+        self.addCleanup(directory.cleanup)
+        self.dir = pathlib.Path(directory.name)
+        self.objects = variants["dev"]
+        self.redis_port = free_port()
+        self.redis = self.enter(Program(["redis-server", self.write_config()],
+                                        log=self.dir / "redis.log"))
+        self.redis.wait_for("Redis answers", lambda: self.probe_redis() == 0)
+
+    def enter(self, context):
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def write_config(self):
+        text = cluster.named(self.objects, "ConfigMap", "roomcast-redis")["data"]["redis.conf"]
+        (self.dir / "users.acl").write_text(read_secret(self.objects, "redis", "users.acl"))
+        for was, now in (("port 6379", f"port {self.redis_port}\nbind 127.0.0.1"),
+                         ("dir /data", f"dir {self.dir}"),
+                         ("/run/secrets/roomcast-redis", str(self.dir))):
+            self.assertEqual(text.count(was), 1)
+            text = text.replace(was, now)
+        path = self.dir / "redis.conf"
+        path.write_text(text)
+        return path
+
+    def probe_redis(self):
+        """The readiness probe's command."""
+        [container] = cluster.named(self.objects, "StatefulSet", "roomcast-redis")["spec"][
+            "template"]["spec"]["containers"]
+        words = container["readinessProbe"]["exec"]["command"]
+        return subprocess.run([words[0], "-p", str(self.redis_port), *words[1:]],
+                              capture_output=True).returncode
+
+    def start(self, program, **settings):
+        pod = Pod(self.dir, self.objects, program, self.redis_port, settings)
+        self.enter(pod.program)
+        pod.program.wait_for(f"{program} is ready",
+                             lambda: pod.status("readinessProbe") == 200)
+        return pod
+
+    def ask(self, pod, method, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{pod.ports['http']}/api{path}", method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {PASSWORD}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def test_nobody_gets_at_data_without_the_password(self):
+        done = subprocess.run(["redis-cli", "-p", str(self.redis_port), "-e", "get", "x"],
+                              capture_output=True, text=True)
+        self.assertIn("NOPERM", done.stdout + done.stderr)
+
+    def test_a_conversation_and_its_moderation_need_no_other_right(self):
+        gateway, admin = self.start("gateway"), self.start("admin")
+        asyncio.run(self.converse(gateway.ports["ws"], admin))
+        for pod in (gateway, admin):
+            self.assertNotIn("NOPERM", pod.program.log())
+
+    async def converse(self, port, admin):
+        async with websockets.connect(f"ws://127.0.0.1:{port}/ws") as ann:
+            async def until(kind):
+                while (event := json.loads(await asyncio.wait_for(ann.recv(), 10)))[
+                        "type"] != kind:
+                    self.assertNotEqual(event["type"], "error")
+
+            async def ask(*words):
+                return await asyncio.to_thread(self.ask, admin, *words)
+
+            await ann.send('{"type":"join","room":"lobby","user":"ann"}')
+            await until("history_batch")
+            await ann.send('{"type":"message","room":"lobby","text":"hi","key":"k"}')
+            await until("message_ack")
+            for request in ("get_members", "get_history"):
+                await ann.send(json.dumps({"type": request, "room": "lobby"}))
+            await until("history_batch")
+            for path in ("/rooms", "/rooms?search=lob", "/rooms/lobby/members",
+                         "/rooms/lobby/messages", "/users/ann", "/gateways", "/stats",
+                         "/stats/online", "/audit", "/rooms/lobby/bans"):
+                await ask("GET", path)
+            await ask("POST", "/rooms/lobby/messages", {"user": "eve", "text": "be kind"})
+            await ask("POST", "/rooms/lobby/mute/ann", {"secs": 60})
+            await ask("DELETE", "/rooms/lobby/mute/ann")
+            await ask("DELETE", "/rooms/lobby/messages/1")
+            await until("message_deleted")
+            await ask("POST", "/rooms/lobby/kick/ann", {"ban_secs": 60})
+            await until("kicked")
+            await ann.send('{"type":"join","room":"hall","user":"ann"}')
+            await until("history_batch")
+            await ask("POST", "/rooms/hall/close", {})
+            await until("room_closed")
+            await ann.send('{"type":"join","room":"hall","user":"ann"}')
+            await until("history_batch")
+            await ask("POST", "/users/ann/disconnect")
+            await asyncio.wait_for(ann.wait_closed(), 10)
+
+    def test_sigterm_closes_the_door_at_once_and_so_the_pod_waits_before(self):
+        gateway = self.start("gateway", ROOMCAST_DRAIN_SECS="2")
+        with socket.create_connection(("127.0.0.1", gateway.ports["ws"])):
+            gateway.program.terminate()
+
+            def is_refused():
+                try:
+                    socket.create_connection(("127.0.0.1", gateway.ports["ws"])).close()
+                    return False
+                except ConnectionRefusedError:
+                    return True
+
+            programs.wait_until("new connections are refused", is_refused)
+            self.assertEqual(gateway.status("livenessProbe"), 200)
+            self.assertEqual(gateway.status("readinessProbe"), 503)
+        self.assertEqual(gateway.program.wait(), 0)
+
+    def test_the_admin_service_ends_within_its_time(self):
+        admin = self.start("admin")
+        spec, container = pod_of(self.objects, "admin")
+        admin.program.terminate()
+        self.assertEqual(
+            admin.program.wait(spec["terminationGracePeriodSeconds"]
+                               - container["lifecycle"]["preStop"]["sleep"]["seconds"]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
