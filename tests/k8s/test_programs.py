@@ -6,6 +6,7 @@ import json
 import pathlib
 import socket
 import subprocess
+import sys
 import tempfile
 import unittest
 import urllib.request
@@ -13,6 +14,8 @@ import urllib.request
 import websockets
 
 import cluster
+
+sys.path.insert(0, str(cluster.ROOT / "tests" / "support"))
 import programs
 from programs import Program, free_port, get
 

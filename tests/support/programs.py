@@ -1,4 +1,4 @@
-"""The real programs: what --help says of each setting, and running them."""
+"""The real programs, for tests in Python: what --help says of each setting, and running them."""
 
 import os
 import pathlib
@@ -95,6 +95,10 @@ class Program:
 
     def terminate(self):
         self._child.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self._child.kill()
+        self._child.wait()
 
     def wait(self, seconds=PATIENCE_SECS):
         return self._child.wait(timeout=seconds)
