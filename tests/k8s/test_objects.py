@@ -1,5 +1,6 @@
 """What k8s/ renders to: sound for the API, consistent in itself, and as safe as it says."""
 
+import base64
 import json
 import pathlib
 import re
@@ -432,6 +433,17 @@ class Production(unittest.TestCase):
             self.assertEqual((done.returncode, path.read_text()), (1, before))
             self.assertIn("exists", done.stderr)
             self.assertEqual(path.stat().st_mode & 0o077, 0)
+
+    def test_users_have_the_rights_that_the_documentation_gives(self):
+        page = (ROOT / "docs" / "redis.md").read_text()
+        told = re.search(r"acl setuser roomcast on '>secret' (.*?)\n```", page, re.S)[1]
+        told = re.sub(r"[\\']", "", told).split()
+        for name in ("dev", "production"):
+            [secret] = [each for each in of_kind(variants[name], "Secret")
+                        if "users.acl" in each["data"]]
+            lines = base64.b64decode(secret["data"]["users.acl"]).decode().splitlines()
+            self.assertEqual(lines[0], "user default on nopass -@all +ping")
+            self.assertEqual(lines[1].split()[4:], told)
 
     def test_nothing_of_dev_is_in_it(self):
         dev = of_kind(variants["dev"], "Secret")

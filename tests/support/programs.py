@@ -1,4 +1,4 @@
-"""The real programs, for tests in Python: what --help says of each setting, and running them."""
+"""The real programs, for tests in Python: what --help says of each setting; running them."""
 
 import os
 import pathlib
