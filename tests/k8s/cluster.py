@@ -65,10 +65,10 @@ class Tree:
 
     def kustomize(self, overlay, components=()):
         """The outcome of kubectl, with components added to those of the overlay."""
-        base = self.k8s / "overlays" / overlay
-        path = base.with_name("-".join([overlay, *components]))
+        path = self.k8s / "overlays" / overlay
         if components:
-            shutil.copytree(base, path, dirs_exist_ok=True)
+            alone, path = path, path.with_name("-".join([overlay, *components]))
+            shutil.copytree(alone, path, dirs_exist_ok=True)
             text = (path / "kustomization.yaml").read_text()
             names = [f"../../components/{name}" for name in components]
             (path / "kustomization.yaml").write_text(

@@ -19,6 +19,7 @@ OPERATORS_OWN = "PodMonitor"  # a kind that only the Prometheus operator knows
 ANNOTATIONS = "nginx.ingress.kubernetes.io/"
 
 variants = {}
+base = []  # without Secrets, and nothing of it overridden
 validator = None
 
 
@@ -29,6 +30,7 @@ def setUpModule():
     unittest.addModuleCleanup(end_validator)
     with cluster.Tree() as tree:
         assert tree.make_secrets("redis.example:6379").returncode == 0
+        base.extend(tree.render("../base"))
         variants["dev"] = tree.render("dev")
         variants["production"] = tree.render("production")
         variants["production with all"] = tree.render("production", ["redis", "podmonitor"])
@@ -211,7 +213,7 @@ class Objects(unittest.TestCase):
     # ---- how pods live and end ----
 
     def test_a_pod_has_time_to_end(self):
-        for objects in self.each_variant():
+        for objects in (base, *self.each_variant()):
             for workload, spec, container in each_container(objects):
                 name = workload["metadata"]["name"]
                 if name not in OURS:
@@ -253,7 +255,7 @@ class Objects(unittest.TestCase):
                                          "liveness": "/healthz"})
 
     def test_a_proxy_waits_longer_than_two_pings(self):
-        for objects in self.each_variant():
+        for objects in (base, *self.each_variant()):
             [ingress] = of_kind(objects, "Ingress")
             [container] = cluster.named(objects, "Deployment", OURS[0])["spec"]["template"][
                 "spec"]["containers"]

@@ -31,6 +31,7 @@ variants = {}
 def setUpModule():
     with cluster.Tree() as tree:
         assert tree.make_secrets("redis.example:6379").returncode == 0
+        variants["base"] = tree.render("../base")
         variants["dev"] = tree.render("dev")
         variants["production"] = tree.render("production", ["redis"])
 
