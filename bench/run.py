@@ -49,6 +49,7 @@ ROWS = {
     "1,000 in one room, window 8": Row("--connections 1000 --window 8"),
     "1,000 in one room, window 64": Row("--connections 1000 --window 64"),
     "1,000 in 100 rooms, window 1": Row("--connections 1000 --rooms 100 --window 1"),
+    "10,000 idle in one room": Row("--connections 10000 --idle"),
     "10,000 idle in 100 rooms": Row("--connections 10000 --rooms 100 --idle"),
     "10,000 idle in 1,000 rooms": Row("--connections 10000 --rooms 1000 --idle"),
     "32 in 16 rooms, window 64": Row("--connections 32 --rooms 16 --window 64",

@@ -272,7 +272,7 @@ static const struct {
     {"LOADING", "loading", true},    {"BUSY", "busy", false},
     {"MISCONF", "misconf", false},   {"NOPERM", "noperm", false},
     {"NOAUTH", "noperm", false},     {"WRONGPASS", "noperm", false},
-    {"MASTERDOWN", "loading", true},
+    {"MASTERDOWN", "loading", true}, {"NOREPLICAS", "readonly", true},
 };
 
 static void count_error(struct redis_link *link, const char *kind, const char *text)

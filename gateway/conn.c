@@ -97,41 +97,25 @@ static uint32_t now_ms(const struct conn *conn)
     return (uint32_t)uv_now(conn->env->loop);
 }
 
-/* Replies go at once. Messages wait where there was a write a moment ago, presence always;
- * as long as the settings say. */
-static enum conn_urgency urgency_of(const struct conn *conn, enum conn_class class)
-{
-    const struct conn_due *due = conn->env->due;
-    uint32_t flush_ms = due[CONN_WITH_MESSAGES].ms;
-
-    if (class == CONN_REPLY || conn->queue.bytes > WAIT_BYTES)
-        return CONN_THIS_TURN;
-    if (class == CONN_PRESENCE && due[CONN_WITH_PRESENCE].ms > 0)
-        return CONN_WITH_PRESENCE;
-    return flush_ms > 0 && now_ms(conn) - conn->flushed_ms < flush_ms
-               ? CONN_WITH_MESSAGES
-               : CONN_THIS_TURN;
-}
-
-static void enqueue(struct conn *conn, enum conn_urgency urgency)
-{
-    list_remove(&conn->due);
-    list_add(&conn->env->due[urgency].conns, &conn->due);
-    conn->urgency = (unsigned char)urgency;
-}
-
 static void dequeue(struct conn *conn)
 {
     list_remove(&conn->due);
     conn->urgency = CONN_NOT_QUEUED;
 }
 
+static void enqueue(struct conn *conn, enum conn_urgency urgency)
+{
+    if (conn->urgency != CONN_NOT_QUEUED)
+        list_remove(&conn->due);
+    list_add(&conn->env->due[urgency], &conn->due);
+    conn->urgency = (unsigned char)urgency;
+}
+
 static void on_due(uv_timer_t *timer)
 {
-    struct conn_due *due = timer->data;
-    struct list *link;
+    struct list *conns = timer->data, *link;
 
-    while ((link = list_first(&due->conns))) {
+    while ((link = list_first(conns))) {
         struct conn *conn = list_entry(link, struct conn, due);
         int32_t left_ms = (int32_t)(conn->due_ms - now_ms(conn));
 
@@ -143,20 +127,47 @@ static void on_due(uv_timer_t *timer)
     }
 }
 
+/* Whether what is queued has to go in this turn though its class may wait: messages do where
+ * there was no write a moment ago, and all where it is much. */
+static bool is_pressing(const struct conn *conn, enum conn_urgency urgency)
+{
+    return conn->queue.bytes > WAIT_BYTES ||
+           (urgency == CONN_WITH_MESSAGES &&
+            now_ms(conn) - conn->flushed_ms >= conn->env->due_ms[urgency]);
+}
+
+static __attribute__((noinline)) void wait_for_more(struct conn *conn,
+                                                    enum conn_urgency urgency)
+{
+    struct conn_env *env = conn->env;
+    uv_timer_t *timer = &env->due_timer[urgency];
+
+    if (is_pressing(conn, urgency)) {
+        enqueue(conn, CONN_THIS_TURN);
+    } else if (conn->urgency < urgency) {
+        enqueue(conn, urgency);
+        conn->due_ms = now_ms(conn) + env->due_ms[urgency];
+        if (!uv_is_active((uv_handle_t *)timer))
+            uv_timer_start(timer, on_due, env->due_ms[urgency], 0);
+    }
+}
+
 /* Sees to it that the queue is written as soon as `class` wants. */
 static void schedule(struct conn *conn, enum conn_class class)
 {
-    enum conn_urgency urgency = urgency_of(conn, class);
-    struct conn_due *due = &conn->env->due[urgency];
+    static const unsigned char urgencies[] = {
+        [CONN_REPLY] = CONN_THIS_TURN,
+        [CONN_MESSAGE] = CONN_WITH_MESSAGES,
+        [CONN_PRESENCE] = CONN_WITH_PRESENCE,
+        [CONN_SIGNAL] = CONN_WITH_MESSAGES,
+    };
 
-    if (conn->write || conn->state == CONN_GONE || conn->urgency >= urgency)
+    if (conn->urgency == CONN_THIS_TURN || conn->write || conn->state == CONN_GONE)
         return;
-    enqueue(conn, urgency);
-    if (urgency == CONN_THIS_TURN)
-        return;
-    conn->due_ms = now_ms(conn) + due->ms;
-    if (!uv_is_active((uv_handle_t *)&due->timer))
-        uv_timer_start(&due->timer, on_due, due->ms, 0);
+    if (conn->env->due_ms[urgencies[class]] > 0)
+        wait_for_more(conn, urgencies[class]);
+    else
+        enqueue(conn, CONN_THIS_TURN);
 }
 
 static void push(struct conn *conn, struct frame *frame, enum conn_class class)
@@ -654,15 +665,16 @@ static void prefetch(const struct conn *conn)
 static void on_flush(uv_prepare_t *prepare)
 {
     struct conn_env *env = prepare->data;
+    uint32_t now = (uint32_t)uv_now(env->loop);
     struct list *link;
 
     bound_queues(env);
-    while ((link = list_first(&env->due[CONN_THIS_TURN].conns))) {
+    while ((link = list_first(&env->due[CONN_THIS_TURN]))) {
         struct conn *conn = list_entry(link, struct conn, due);
 
         prefetch(list_entry(link->next, struct conn, due));
         dequeue(conn);
-        conn->flushed_ms = now_ms(conn);
+        conn->flushed_ms = now;
         flush_conn(conn);
     }
     if (env->fanout_started_ns)
@@ -868,12 +880,12 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
     env->high_bytes = env->max_bytes / 2;
     env->low_bytes = env->max_bytes / 4 < CONN_LOW_BYTES ? env->max_bytes / 4
                                                          : (size_t)CONN_LOW_BYTES;
-    env->due[CONN_WITH_PRESENCE].ms = (uint32_t)config->presence_flush_ms;
-    env->due[CONN_WITH_MESSAGES].ms = (uint32_t)config->flush_ms;
+    env->due_ms[CONN_WITH_PRESENCE] = (uint32_t)config->presence_flush_ms;
+    env->due_ms[CONN_WITH_MESSAGES] = (uint32_t)config->flush_ms;
     for (int i = 0; i < CONN_URGENCIES; i++) {
-        list_init(&env->due[i].conns);
-        uv_timer_init(loop, &env->due[i].timer);
-        env->due[i].timer.data = &env->due[i];
+        list_init(&env->due[i]);
+        uv_timer_init(loop, &env->due_timer[i]);
+        env->due_timer[i].data = &env->due[i];
     }
     list_init(&env->all);
     wheel_init(&env->wheel);
@@ -890,7 +902,7 @@ void conn_env_close(struct conn_env *env)
     uv_close((uv_handle_t *)&env->flush, NULL);
     uv_close((uv_handle_t *)&env->second, NULL);
     for (int i = 0; i < CONN_URGENCIES; i++)
-        uv_close((uv_handle_t *)&env->due[i].timer, NULL);
+        uv_close((uv_handle_t *)&env->due_timer[i], NULL);
 }
 
 void conn_env_deinit(struct conn_env *env)

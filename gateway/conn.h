@@ -100,11 +100,9 @@ struct conn_env {
     uv_prepare_t flush;
     uv_timer_t second;
     struct wheel wheel;
-    struct conn_due {
-        struct list conns; /* with something to send, the first one due first */
-        uv_timer_t timer;  /* for the first one */
-        uint32_t ms;       /* how long one stands here; 0: none does */
-    } due[CONN_URGENCIES];
+    struct list due[CONN_URGENCIES]; /* conns with something to send, in its order */
+    uint32_t due_ms[CONN_URGENCIES]; /* how long one stands there; 0: none does */
+    uv_timer_t due_timer[CONN_URGENCIES]; /* for the first one */
     struct list all;
     struct reader *spare[CONN_SPARE_READERS];
     unsigned spare_count;

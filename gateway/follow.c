@@ -15,11 +15,10 @@
 #include "gateway/follow.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/proto.h"
-#include "common/xalloc.h"
+#include "gateway/pool.h"
 #include "gateway/room.h"
 
 enum {
@@ -48,14 +47,19 @@ static void ring_drop_oldest(struct room *room)
     room->ring_count--;
 }
 
+static void ring_recycle(struct frame **ring, uint32_t cap)
+{
+    pool_recycle(ring, cap * sizeof(struct frame *));
+}
+
 static void ring_grow(struct room *room)
 {
     uint32_t cap = room->ring_cap ? 2 * room->ring_cap : 16;
-    struct frame **bigger = xmalloc(cap * sizeof(struct frame *));
+    struct frame **bigger = pool_alloc(cap * sizeof(struct frame *));
 
     for (uint32_t i = 0; i < room->ring_count; i++)
         bigger[i] = *ring_at(room, i);
-    free(room->ring);
+    ring_recycle(room->ring, room->ring_cap);
     room->ring = bigger;
     room->ring_cap = cap;
     room->ring_head = 0;
@@ -65,7 +69,7 @@ void follow_drop_ring(struct room *room)
 {
     while (room->ring_count > 0)
         ring_drop_oldest(room);
-    free(room->ring);
+    ring_recycle(room->ring, room->ring_cap);
     room->ring = NULL;
     room->ring_cap = room->ring_head = 0;
     room->ring_is_whole = false;
@@ -149,7 +153,7 @@ void follow_fill_ring(struct room *room, const struct follow_history *h)
         ring_add(room, frame_new_text(h->lines[i].base, h->lines[i].len));
     for (uint32_t i = 0; i < count; i++)
         ring_add(room, old[(head + i) & (cap - 1)]);
-    free(old);
+    ring_recycle(old, cap);
 }
 
 bool follow_read_ring(const struct room *room, uint64_t after, struct json_text *lines,
