@@ -62,13 +62,6 @@ static struct batch *new_batch(struct moves *moves, struct room *room,
     return batch;
 }
 
-static void touched(const struct batch *batch)
-{
-    const struct room *room = batch->room;
-
-    batch->store->on_touched(batch->store->owner, room->name, room->name_len);
-}
-
 /* ---- joins ---- */
 
 /* How join `n` ended: `joined` comes as the room's state behind all of them, and becomes
@@ -108,7 +101,7 @@ static void on_joins(void *data, int status, const redisReply *reply)
     struct list *link;
 
     if (ok)
-        touched(batch);
+        store_touched(batch->store, batch->room);
     for (size_t n = 0; (link = list_first(&batch->list)); n++) {
         struct join *join = list_entry(link, struct join, link);
         enum proto_error error = PROTO_UNAVAILABLE;
@@ -162,7 +155,7 @@ static void on_leaves(void *data, int status, const redisReply *reply)
     struct list *link;
 
     if (ok)
-        touched(batch);
+        store_touched(batch->store, batch->room);
     while ((link = list_first(&batch->list))) {
         list_remove(link);
         room_on_left(batch->room, list_entry(link, struct room_user, leave), ok);
