@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,14 +144,40 @@ static void read_dir(struct console *console, int parent, const char *name,
     closedir(dir);
 }
 
+/* PREFIX/share/roomcast/console, where this program is PREFIX/bin/roomcast-admin; false
+ * where that has no console. */
+static bool find_installed(char dir[PATH_MAX])
+{
+    char program[PATH_MAX], index[PATH_MAX + 16];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+    if (len < 0)
+        return false;
+    program[len] = '\0';
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(program, '/');
+
+        if (!slash)
+            return false;
+        *slash = '\0';
+    }
+    snprintf(dir, PATH_MAX, "%.*s/share/roomcast/console", PATH_MAX - 64, program);
+    snprintf(index, sizeof(index), "%s/index.html", dir);
+    return access(index, R_OK) == 0;
+}
+
 void console_init(struct console *console, const struct config *config)
 {
+    char installed[PATH_MAX];
+    const char *dir = config->console_dir;
+
     *console = (struct console){.config = config};
-    read_dir(console, AT_FDCWD, config->console_dir, "/", 0);
+    if (!dir[0])
+        dir = find_installed(installed) ? installed : "frontend/dist";
+    read_dir(console, AT_FDCWD, dir, "/", 0);
     if (!map_find(&console->files, "/index.html", 11))
         add_file(console, "/index.html", xstrdup(placeholder), strlen(placeholder));
-    log_info("console_read", "dir=%s files=%u", config->console_dir,
-             console->files.count);
+    log_info("console_read", "dir=%s files=%u", dir, console->files.count);
 }
 
 void console_deinit(struct console *console)

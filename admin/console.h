@@ -16,7 +16,8 @@ struct console {
     struct map files; /* path -> struct file */
 };
 
-/* Reads config->console_dir. What cannot be read is logged and left out. */
+/* Reads config->console_dir, or where that is empty what is installed with the program, or
+ * frontend/dist. What cannot be read is logged and left out. */
 void console_init(struct console *console, const struct config *config);
 void console_deinit(struct console *console);
 

@@ -14,6 +14,7 @@
 #include "admin/api.h"
 #include "admin/events.h"
 #include "admin/routes.h"
+#include "common/healthcheck.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
@@ -139,8 +140,12 @@ int main(int argc, char **argv)
         config_load(&service.config, CONFIG_ADMIN, argc, argv);
 
     if (outcome != CONFIG_RUN) {
+        int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+
+        if (outcome == CONFIG_HEALTHCHECK)
+            status = healthcheck_run(service.config.admin_listen);
         config_deinit(&service.config);
-        return outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+        return status;
     }
     signal(SIGPIPE, SIG_IGN);
     keys_set_prefix(service.config.key_prefix);

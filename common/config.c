@@ -160,8 +160,11 @@ static const struct setting {
     {"AUTH_TOKEN", SECRET, ADMIN, FIELD(auth_token), "", 0, 0, check_token,
      "1 to 1024 printable ASCII characters without a space",
      "what operators have to send; the admin service does not start without it"},
-    {"ROOMCAST_CONSOLE_DIR", TEXT, ADMIN, FIELD(console_dir), "frontend/dist", 0, 0,
-     NULL, "DIRECTORY", "the built console; read once, at the start"},
+    {"ROOMCAST_CONSOLE_DIR", TEXT, ADMIN, FIELD(console_dir), "", 0, 0, NULL,
+     "DIRECTORY",
+     "the built console, read once, at the start; without it what is installed with "
+     "the "
+     "program, else frontend/dist"},
     {"ROOMCAST_ADMIN_LISTENERS", NUMBER, ADMIN, FIELD(admin_listeners), "100", 1, 10000,
      NULL, NULL, "clients that may follow the events at once; beyond it 503"},
     {"ROOMCAST_ADMIN_FAILURES", NUMBER, ADMIN, FIELD(admin_failures), "10", 1, 1000,
@@ -422,7 +425,11 @@ static void print_help(enum config_program program)
 {
     printf("usage: %s [--FLAG VALUE | --FLAG=VALUE]...\n\n"
            "A flag beats its environment variable; an empty variable counts as none.\n"
-           "--help prints this, --version the version.\n",
+           "--help prints this, --version the version. --healthcheck asks the one that "
+           "runs "
+           "with\nthe same settings for its /healthz, and exits with 0 if all is well, "
+           "else "
+           "with 1.\n",
            program_name(program));
     for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
         char flag[NAME_BYTES_MAX];
@@ -461,6 +468,11 @@ void config_print_markdown(FILE *out)
         "no flag, because other users of a machine can see those. A bad setting ends "
         "the\n"
         "program at once with one line on stderr and exit code 2.\n\n"
+        "`--help` prints the settings of a program, `--version` its version. With\n"
+        "`--healthcheck` it asks the one that runs with the same settings for its\n"
+        "`/healthz`, and exits with 0 if all is well, else with 1 and one line on "
+        "stderr:\n"
+        "what a container engine wants to know of an image without curl.\n\n"
         "| variable | of | default | limits | |\n|---|---|---|---|---|\n",
         out);
     for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
@@ -494,23 +506,39 @@ static const struct setting *find_flag(enum config_program program, const char *
     return NULL;
 }
 
+/* What a word that is no setting asks for; CONFIG_RUN: it is none of these. */
+static enum config_outcome read_word(enum config_program program, const char *word)
+{
+    if (strcmp(word, "--healthcheck") == 0)
+        return CONFIG_HEALTHCHECK;
+    if (strcmp(word, "--help") == 0)
+        print_help(program);
+    else if (strcmp(word, "--version") == 0)
+        printf("%s %s\n", program_name(program), ROOMCAST_VERSION);
+    else
+        return CONFIG_RUN;
+    return CONFIG_EXIT_OK;
+}
+
 /* Puts the text of each flag into `given`, borrowed from argv. */
 static enum config_outcome read_flags(enum config_program program, int argc,
                                       char **argv, const char *given[SETTINGS])
 {
+    enum config_outcome outcome = CONFIG_RUN;
+
     for (int i = 1; i < argc; i++) {
         bool has_dashes = strncmp(argv[i], "--", 2) == 0;
         const char *name = has_dashes ? argv[i] + 2 : argv[i];
         size_t len = strcspn(name, "=");
         const struct setting *s = has_dashes ? find_flag(program, name, len) : NULL;
 
-        if (strcmp(argv[i], "--help") == 0) {
-            print_help(program);
-            return CONFIG_EXIT_OK;
-        }
-        if (strcmp(argv[i], "--version") == 0) {
-            printf("%s %s\n", program_name(program), ROOMCAST_VERSION);
-            return CONFIG_EXIT_OK;
+        enum config_outcome asked = read_word(program, argv[i]);
+
+        if (asked == CONFIG_EXIT_OK)
+            return asked;
+        if (asked == CONFIG_HEALTHCHECK) {
+            outcome = asked;
+            continue;
         }
         if (!s) {
             /* Not what is behind a '=': it may be a secret. */
@@ -524,7 +552,7 @@ static enum config_outcome read_flags(enum config_program program, int argc,
         }
         given[s - settings] = name[len] == '=' ? name + len + 1 : argv[++i];
     }
-    return CONFIG_RUN;
+    return outcome;
 }
 
 enum config_outcome config_load(struct config *config, enum config_program program,
@@ -533,13 +561,13 @@ enum config_outcome config_load(struct config *config, enum config_program progr
     const char *given[SETTINGS] = {NULL};
     enum config_outcome outcome = read_flags(program, argc, argv, given);
 
-    if (outcome != CONFIG_RUN)
+    if (outcome != CONFIG_RUN && outcome != CONFIG_HEALTHCHECK)
         return outcome;
     for (int i = 0; i < SETTINGS; i++)
         if ((settings[i].programs & program) &&
             !load_one(config, &settings[i], given[i]))
             return CONFIG_EXIT_BAD;
-    return finish(config, program) ? CONFIG_RUN : CONFIG_EXIT_BAD;
+    return finish(config, program) ? outcome : CONFIG_EXIT_BAD;
 }
 
 void config_deinit(struct config *config)

@@ -26,7 +26,7 @@ struct config {
     char *key_prefix;
     char *admin_listen, *public_ws_urls; /* urls empty: from the page's host */
     char *auth_token;                    /* never empty for the admin service */
-    char *console_dir;
+    char *console_dir;                   /* empty: where it is installed or built */
     long admin_listeners, admin_failures, audit_entries;
     long redis_deadline_ms;
     long workers; /* 0: one a core */
@@ -47,11 +47,12 @@ struct config {
     bool echo; /* hidden: for conformance suites */
 };
 
-/* What main does next: run, or exit with 0 or 2. */
-enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
+/* What main does next: run, ask the one that runs (healthcheck.h), or exit with 0 or 2. */
+enum config_outcome { CONFIG_RUN, CONFIG_HEALTHCHECK, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
 
 /* Reads the flags and the environment into `config` (zeroed by the caller). --help and
- * --version print to stdout: CONFIG_EXIT_OK. A bad setting prints one line `NAME:
+ * --version print to stdout: CONFIG_EXIT_OK. --healthcheck loads the settings too:
+ * CONFIG_HEALTHCHECK. A bad setting prints one line `NAME:
  * reason` to stderr: CONFIG_EXIT_BAD. Sets log_max. Whatever comes out, deinit frees. */
 enum config_outcome config_load(struct config *config, enum config_program program,
                                 int argc, char **argv)

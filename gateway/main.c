@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "common/config.h"
+#include "common/healthcheck.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
@@ -184,8 +185,12 @@ int main(int argc, char **argv)
         config_load(&gateway.config, CONFIG_GATEWAY, argc, argv);
 
     if (outcome != CONFIG_RUN) {
+        int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+
+        if (outcome == CONFIG_HEALTHCHECK)
+            status = healthcheck_run(gateway.config.ops_listen);
         config_deinit(&gateway.config);
-        return outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+        return status;
     }
     signal(SIGPIPE, SIG_IGN);
     keys_set_prefix(gateway.config.key_prefix);

@@ -421,6 +421,20 @@ static void version_is_the_name_and_the_number(void **state)
     config_deinit(&config);
 }
 
+static void a_healthcheck_reads_the_settings_first(void **state)
+{
+    static const char *const args[] = {"--healthcheck", "--ops-listen=127.0.0.1:9"};
+    static const char *const wrong[] = {"--healthcheck", "--ops-listen=nowhere"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, args, 2), CONFIG_HEALTHCHECK);
+    assert_string_equal(config.ops_listen, "127.0.0.1:9");
+    config_deinit(&config);
+    assert_int_equal(load(&config, wrong, 2), CONFIG_EXIT_BAD);
+    config_deinit(&config);
+}
+
 static void an_address_is_split_at_its_port(void **state)
 {
     static const struct {
@@ -484,6 +498,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(help_lists_settings_and_hides_what_is_hidden,
                                forget_environment),
         cmocka_unit_test_setup(version_is_the_name_and_the_number, forget_environment),
+        cmocka_unit_test_setup(a_healthcheck_reads_the_settings_first,
+                               forget_environment),
         cmocka_unit_test(an_address_is_split_at_its_port),
         cmocka_unit_test(the_documentation_is_what_the_table_says),
     };
