@@ -27,6 +27,9 @@
 
 enum { FILE_BYTES_MAX = 4096, NAME_BYTES_MAX = 64 };
 
+/* How every example of a password in the project begins. */
+static const char example_secret[] = "change-me";
+
 /* URL and SECRET: text, also from a file; a SECRET is never a flag, which others see. */
 enum kind { TEXT, URL, SECRET, NUMBER, SWITCH };
 
@@ -387,6 +390,25 @@ static bool load_one(struct config *config, const struct setting *s, const char 
     return true;
 }
 
+/* Of docker-compose.yml and the like, which work with no edit: whoever knows the project
+ * knows them too. */
+static void warn_about_examples(const struct config *config)
+{
+    static const char text[] =
+        "text=\"the password is the example's, which everybody knows: change it\"";
+    const struct {
+        const char *name, *secret;
+    } secrets[] = {
+        {"ROOMCAST_REDIS_URL", config->redis.password},
+        {"AUTH_TOKEN", config->auth_token},
+    };
+
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+        if (secrets[i].secret &&
+            strncmp(secrets[i].secret, example_secret, strlen(example_secret)) == 0)
+            log_warn("example_secret", "of=%s %s", secrets[i].name, text);
+}
+
 static bool finish(struct config *config, enum config_program program)
 {
     if (program == CONFIG_ADMIN && !config->auth_token[0])
@@ -567,7 +589,11 @@ enum config_outcome config_load(struct config *config, enum config_program progr
         if ((settings[i].programs & program) &&
             !load_one(config, &settings[i], given[i]))
             return CONFIG_EXIT_BAD;
-    return finish(config, program) ? outcome : CONFIG_EXIT_BAD;
+    if (!finish(config, program))
+        return CONFIG_EXIT_BAD;
+    if (outcome == CONFIG_RUN)
+        warn_about_examples(config);
+    return outcome;
 }
 
 void config_deinit(struct config *config)

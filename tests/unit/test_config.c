@@ -435,6 +435,24 @@ static void a_healthcheck_reads_the_settings_first(void **state)
     config_deinit(&config);
 }
 
+static void the_passwords_of_the_examples_are_warned_about(void **state)
+{
+    struct config config = {0};
+
+    (void)state;
+    setenv("ROOMCAST_REDIS_URL", "redis://:change-me-please@h", 1);
+    assert_int_equal(load(&config, NULL, 0), CONFIG_RUN);
+    assert_non_null(strstr(said, " WARN example_secret of=ROOMCAST_REDIS_URL "));
+    assert_null(strstr(said, "change-me"));
+    config_deinit(&config);
+    setenv("ROOMCAST_REDIS_URL", "redis://:unchanged@h", 1);
+    setenv("AUTH_TOKEN", "change-me", 1);
+    assert_int_equal(load_admin(&config), CONFIG_RUN);
+    assert_non_null(strstr(said, " WARN example_secret of=AUTH_TOKEN "));
+    assert_null(strstr(said, "REDIS"));
+    config_deinit(&config);
+}
+
 static void an_address_is_split_at_its_port(void **state)
 {
     static const struct {
@@ -499,6 +517,8 @@ int main(int argc, char **argv)
                                forget_environment),
         cmocka_unit_test_setup(version_is_the_name_and_the_number, forget_environment),
         cmocka_unit_test_setup(a_healthcheck_reads_the_settings_first,
+                               forget_environment),
+        cmocka_unit_test_setup(the_passwords_of_the_examples_are_warned_about,
                                forget_environment),
         cmocka_unit_test(an_address_is_split_at_its_port),
         cmocka_unit_test(the_documentation_is_what_the_table_says),
