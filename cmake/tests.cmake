@@ -3,6 +3,7 @@
 # that has tests is one test, frontend.NAME.
 
 enable_testing()
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
 add_part(test_support SOURCES ${support_sources}
@@ -41,6 +42,8 @@ foreach(name admin_away admin_events admin_fleet admin_http admin_refusals expir
 endforeach()
 # A test of tests/faults waits more than it computes, so that two may run side by side.
 add_tests(faults 300 1)
+# What docker-compose.yml mounts, with the programs that it is for.
+add_tests(compose 300 2)
 
 # A sanitizer would make them slower and see nothing new.
 if(NOT ROOMCAST_SANITIZE)
@@ -67,6 +70,17 @@ if(NOT ROOMCAST_SANITIZE)
         endforeach()
     endforeach()
 endif()
+
+# What is shipped, as far as no engine is needed; tests/image/rehearse.py is script/test-long's.
+function(add_check name)
+    add_test(NAME ${name} COMMAND /usr/bin/python3 ${ARGN})
+    set_tests_properties(${name} PROPERTIES LABELS shipping TIMEOUT 120)
+endfunction()
+add_check(image.version "${PROJECT_SOURCE_DIR}/tests/image/version.py")
+add_check(image.install "${PROJECT_SOURCE_DIR}/tests/image/install.py"
+    "${PROJECT_BINARY_DIR}" "${PROJECT_BINARY_DIR}/installed")
+add_check(compose.files "${PROJECT_SOURCE_DIR}/tests/compose/check.py"
+    "${PROJECT_BINARY_DIR}/bin" "${PROJECT_BINARY_DIR}/tests")
 
 # Random faults, for script/soak: no test of ctest's.
 add_program(faults_random FOLDER tests

@@ -51,19 +51,33 @@ static bool is_redis_up_or_dead(void *data)
     return !process_is_running(&fleet->redis) || redis_cmd_is_up(fleet->redis_port);
 }
 
+static unsigned add_args(const char *args[ARGS_MAX], unsigned n,
+                         const char *const *more)
+{
+    for (; more && *more; more++) {
+        assert_true(n + 1 < ARGS_MAX);
+        args[n++] = *more;
+    }
+    return n;
+}
+
 void fleet_start_redis(struct fleet *fleet)
 {
     char port[16];
-    const char *args[ARGS_MAX] = {"redis-server", "--port", port,      "--bind",
-                                  "127.0.0.1",    "--save", "",        "--appendonly",
-                                  "no",           "--dir",  fleet->dir};
-    unsigned n = 11;
+    const char *args[ARGS_MAX] = {"redis-server"};
+    const char *const place[] = {"--port", port,       "--bind", "127.0.0.1",
+                                 "--dir",  fleet->dir, NULL};
+    const char *const forgetful[] = {"--save", "", "--appendonly", "no", NULL};
+    const char *const login[] = {"--requirepass", fleet->redis_password, NULL};
+    unsigned n = 1;
 
     snprintf(port, sizeof(port), "%d", fleet->redis_port);
-    for (const char *const *arg = fleet->redis_args; arg && *arg; arg++) {
-        assert_true(n + 1 < ARGS_MAX);
-        args[n++] = *arg;
-    }
+    if (fleet->redis_conf)
+        args[n++] = fleet->redis_conf;
+    n = add_args(args, n, place);
+    n = add_args(args, n, fleet->redis_conf ? NULL : forgetful);
+    n = add_args(args, n, fleet->redis_password ? login : NULL);
+    n = add_args(args, n, fleet->redis_args);
     process_start(&fleet->redis, args, NULL, fleet->redis_log_path);
     /* Not asked again: a link that comes back ends the client that had its old number,
      * and after a restart that may be the one that asks. */
@@ -164,8 +178,10 @@ static unsigned add(struct fleet *fleet, const char *const *settings)
     g->settings = xcalloc(ARGS_MAX, sizeof(*g->settings));
     g->settings[n++] = print("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
     g->settings[n++] = print("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
-    g->settings[n++] =
-        print("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    g->settings[n++] = print("ROOMCAST_REDIS_URL=redis://%s%s%s127.0.0.1:%d",
+                             fleet->redis_password ? ":" : "",
+                             fleet->redis_password ? fleet->redis_password : "",
+                             fleet->redis_password ? "@" : "", fleet->redis_port);
     g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
     g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
     for (; settings && *settings; settings++) {
@@ -186,7 +202,10 @@ unsigned fleet_add(struct fleet *fleet, const char *const *settings)
 
 int fleet_start(struct fleet *fleet, const struct fleet_opts *opts)
 {
-    *fleet = (struct fleet){.redis_args = opts->redis_args};
+    *fleet = (struct fleet){.redis_args = opts->redis_args,
+                            .redis_conf = opts->redis_conf,
+                            .redis_password = opts->redis_password};
+    redis_cmd_set_password(opts->redis_password);
     snprintf(fleet->dir, sizeof(fleet->dir), "/tmp/roomcast-test-XXXXXX");
     if (!mkdtemp(fleet->dir))
         fail_msg("%s: %s", fleet->dir, strerror(errno));

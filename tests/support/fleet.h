@@ -44,6 +44,7 @@ struct fleet {
     int redis_port;
     char *redis_log_path;
     const char *const *redis_args;
+    const char *redis_conf, *redis_password; /* borrowed, as above */
     struct fleet_gateway gateways[FLEET_MAX];
     unsigned count; /* ever added, also those that do not run any more */
     bool failed;    /* keep the directory */
@@ -54,9 +55,13 @@ struct fleet_opts {
     unsigned gateways;
     const char *const *settings;   /* NAME=value, for each gateway */
     const char *const *redis_args; /* e.g. "--notify-keyspace-events", "Kx" */
+    /* A file that Redis is started with, as it stands but for the port, the address and the
+     * directory; NULL: none, and nothing is written to disk. */
+    const char *redis_conf;
+    const char *redis_password; /* NULL: none */
 };
 
-/* Starts Redis (nothing is written to disk) and the gateways, and waits until each is
+/* Starts Redis and the gateways, and waits until each is
  * ready. The settings beat these of every fleet: one worker, ROOMCAST_DRAIN_SECS=1.
  * 0, as a fixture wants it. */
 int fleet_start(struct fleet *fleet, const struct fleet_opts *opts);

@@ -68,20 +68,25 @@ void http_get(struct http_answer *answer, int port, const char *path)
     strbuf_deinit(&request);
 }
 
-int http_get_status(int port, const char *path)
+bool http_get_try(struct http_answer *answer, int port, const char *path)
 {
     struct strbuf request = {0};
-    struct http_answer answer = {0};
     struct wire *w = wire_try_open(port);
-    int status = 0;
 
     if (!w)
-        return 0;
+        return false;
     print_get(&request, path);
-    ask(&answer, w, request.data);
-    status = answer.status;
-    http_get_deinit(&answer);
+    ask(answer, w, request.data);
     strbuf_deinit(&request);
+    return true;
+}
+
+int http_get_status(int port, const char *path)
+{
+    struct http_answer answer = {0};
+    int status = http_get_try(&answer, port, path) ? answer.status : 0;
+
+    http_get_deinit(&answer);
     return status;
 }
 

@@ -25,6 +25,9 @@ struct http_answer {
 /* GET with Connection: close. Frees what *answer held before. */
 void http_get(struct http_answer *answer, int port, const char *path);
 
+/* The same where there may be nobody. False: so it is. */
+bool http_get_try(struct http_answer *answer, int port, const char *path);
+
 /* Sends `request` as it stands and reads until the end of the stream. */
 void http_get_raw(struct http_answer *answer, int port, const char *request);
 

@@ -14,12 +14,21 @@
 
 enum { CONNECT_SECS = 5 };
 
+static const char *password;
+
+void redis_cmd_set_password(const char *text)
+{
+    password = text;
+}
+
 static redisReply *ask(int port, const char *format, va_list args)
 {
     struct timeval patience = {.tv_sec = CONNECT_SECS};
     redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, patience);
     redisReply *reply = NULL;
 
+    if (redis && !redis->err && password)
+        freeReplyObject(redisCommand(redis, "AUTH %s", password));
     if (redis && !redis->err)
         reply = redisvCommand(redis, format, args);
     redisFree(redis);

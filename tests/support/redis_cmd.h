@@ -15,6 +15,9 @@
 
 #include <hiredis/hiredis.h>
 
+/* What Redis asks for, from now on; borrowed, NULL: nothing. */
+void redis_cmd_set_password(const char *password);
+
 /* Runs the command; what it answers does not matter. */
 void redis_cmd(int port, const char *format, ...);
 
