@@ -67,6 +67,8 @@ def seconds(text):
 def resolve(**env):
     """The file as docker-compose understands it, with everything put in."""
     text = output_of("docker-compose", "-f", "docker-compose.yml", "config", **env)
+    if wrong:  # nothing to compare
+        sys.exit("\n".join(wrong))
     return yaml.safe_load(text)
 
 
@@ -195,7 +197,7 @@ def check_balancer(services, known, stages, directory):
 def check_prometheus(services, directory):
     """With the mounts in their places, promtool finds all it names."""
     copy = directory / "prometheus"
-    shutil.copytree(ROOT / "monitoring", copy)
+    shutil.copytree(ROOT / "monitoring", copy, dirs_exist_ok=True)
     output_of("promtool", "check", "config", copy / "prometheus.yml")
     main = yaml.safe_load((copy / "prometheus.yml").read_text())
     expect(main.get("rule_files"), "prometheus.yml: no rules")
