@@ -9,13 +9,17 @@ the variables in; haproxy and promtool read what it mounts. The rest is compared
 --help, ports with the images and the balancer, times with each other, paths with the tree.
 """
 
+import http.server
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 
 import yaml
 
@@ -28,6 +32,7 @@ import version  # noqa: E402
 GATEWAYS = ["gateway-1", "gateway-2", "gateway-3"]
 OURS = {**{name: "gateway" for name in GATEWAYS}, "admin": "admin"}
 OTHERS = ["redis", "balancer", "prometheus", "grafana"]
+PATIENCE_SECS = 30
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 wrong = []
@@ -194,6 +199,62 @@ def check_balancer(services, known, stages, directory):
     expect(files > 2 * most + 100, f"balancer: {files} files for {most} connections")
 
 
+class Ready(http.server.BaseHTTPRequestHandler):
+    """A gateway, as far as the balancer's checks go."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def check_balancer_health(service):
+    """Its health check, run here: well with a gateway, not without, not without a balancer."""
+    gateway = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ready)
+    listen, ops = free_port(), free_port()
+    env = {
+        **{f"GATEWAY_{i}": f"127.0.0.1:{gateway.server_port}" for i in (1, 2, 3)},
+        **{f"GATEWAY_{i}_OPS_PORT": str(gateway.server_port) for i in (1, 2, 3)},
+        "BALANCER_LISTEN": f"127.0.0.1:{listen}",
+        "BALANCER_OPS_LISTEN": f"127.0.0.1:{ops}",
+        "BALANCER_MAX_CONNECTIONS": "100",
+    }
+    _, *words = service["healthcheck"]["test"]
+    words = [word.replace("/8404", f"/{ops}").replace("$$", "$") for word in words]
+
+    def says(well):
+        end = time.monotonic() + PATIENCE_SECS
+        while (subprocess.run(words, capture_output=True).returncode == 0) != well:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
+
+    expect(says(False), "balancer: well before it runs")
+    balancer = subprocess.Popen(
+        ["haproxy", "-db", "-f", ROOT / "compose" / "haproxy.cfg"],
+        env={**CLEAN, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        threading.Thread(target=gateway.serve_forever, daemon=True).start()
+        expect(says(True), "balancer: has gateways, and is not well")
+        gateway.shutdown()
+        gateway.server_close()
+        expect(says(False), "balancer: has no gateway, and is well")
+    finally:
+        balancer.terminate()
+        balancer.wait()
+
+
 def check_prometheus(services, directory):
     """With the mounts in their places, promtool finds all it names."""
     copy = directory / "prometheus"
@@ -271,6 +332,7 @@ def main():
         expect(config["networks"][network].get("internal"), f"network {network}: reaches the world")
     expect(list(services["redis"]["networks"]) == ["state"], "redis: is reached by others")
     check_balancer(services, known["gateway"], stages, directory)
+    check_balancer_health(services["balancer"])
     check_prometheus(services, directory)
     check_grafana(services)
     check_passwords()
