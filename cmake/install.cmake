@@ -3,13 +3,14 @@
 #
 #     gateway  bin/roomcast-gateway
 #     admin    bin/roomcast-admin, share/roomcast/console (it looks there by itself)
-#     client   bin/roomcast, where that program is built
+#     client   bin/roomcast and its page of the manual, where that program is built
 #     support  share/roomcast/monitoring, share/doc/roomcast
 
 install(TARGETS roomcast-gateway RUNTIME DESTINATION bin COMPONENT gateway)
 install(TARGETS roomcast-admin RUNTIME DESTINATION bin COMPONENT admin)
 if(TARGET roomcast)
     install(TARGETS roomcast RUNTIME DESTINATION bin COMPONENT client)
+    install(FILES client/roomcast.1 DESTINATION share/man/man1 COMPONENT client)
 endif()
 
 # Built by node, not by cmake: whoever has none gets an admin service without its pages.

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 # (files, what names the version there, whether it has to)
 NAMED = [
-    ("CHANGELOG.md", r"\A# Changelog\n+## (\S+)", True),
+    ("CHANGELOG.md", r"\A# Changelog\n(?:(?!## ).*\n)*## \[?([\w.]+)", True),
     ("Dockerfile", r"ARG VERSION=(\S+)", True),
     ("Dockerfile", r"roomcast-\w+:(\d[\w.-]*)", False),
     ("docker-compose.yml", r"image: roomcast\S*:(\S+)", True),
