@@ -18,6 +18,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -70,8 +71,11 @@ def seconds(text):
 
 
 def resolve(**env):
-    """The file as docker-compose understands it, with everything put in."""
-    text = output_of("docker-compose", "-f", "docker-compose.yml", "config", **env)
+    """The file as docker-compose understands it, with everything put in; but not what somebody
+    has in a file .env."""
+    with tempfile.NamedTemporaryFile() as nothing:
+        words = ["docker-compose", "--env-file", nothing.name, "-f", "docker-compose.yml"]
+        text = output_of(*words, "config", **env)
     if wrong:  # nothing to compare
         sys.exit("\n".join(wrong))
     return yaml.safe_load(text)

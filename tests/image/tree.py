@@ -23,6 +23,7 @@ import dockerfile
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SUITE = "bookworm"
 LENT = "run/rehearsal"
+OUTPUT_MAX = 8000  # of a step that fails
 DEVICES = ["null", "zero", "full", "random", "urandom"]
 
 # What Debian's image does without.
@@ -262,13 +263,14 @@ class Images:
         lent = image.tree / LENT
         mounts = self.lend(image, lent)
         try:
-            run(
-                "/bin/sh", "-c", command,
+            done = subprocess.run(
+                ["/bin/sh", "-c", command],
                 env={**env, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", **lent_env()},
-                preexec_fn=enter, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                preexec_fn=enter, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             )  # fmt: skip
-        except subprocess.CalledProcessError:
-            sys.exit(f"RUN {command}: failed")
+            if done.returncode != 0:
+                sys.exit(f"{done.stdout[-OUTPUT_MAX:]}\nRUN {command}: failed")
         finally:
             for mount in reversed(mounts):
                 run("umount", "--recursive", "--lazy", mount)
