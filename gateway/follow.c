@@ -136,6 +136,15 @@ static void ring_add(struct room *room, struct frame *frame)
     room->rooms->ring_bytes += frame_len(frame);
 }
 
+/* Whether Redis holds nothing before `h` that the room's messages could begin with: if it is
+ * ahead of the room, as much may have been cut off its front since. */
+static bool is_from_the_start(const struct room *room, const struct follow_history *h)
+{
+    return h->first == h->oldest &&
+           (h->seq <= room->seq ||
+            h->seq - h->oldest + 1 < (uint64_t)room->rooms->history_limit);
+}
+
 void follow_fill_ring(struct room *room, const struct follow_history *h)
 {
     uint64_t next = room->seq - room->ring_count + 1; /* the oldest that is there */
@@ -148,7 +157,7 @@ void follow_fill_ring(struct room *room, const struct follow_history *h)
     room->ring_head = room->ring_count = room->ring_cap = 0;
     room->rooms->ring_bytes -= room->ring_bytes;
     room->ring_bytes = 0;
-    room->ring_is_whole = h->first == h->oldest;
+    room->ring_is_whole = is_from_the_start(room, h);
     for (size_t i = 0; i < h->count && h->first + i < next; i++)
         ring_add(room, frame_new_text(h->lines[i].base, h->lines[i].len));
     for (uint32_t i = 0; i < count; i++)
@@ -165,7 +174,7 @@ bool follow_read_ring(const struct room *room, uint64_t after, struct json_text 
     size_t bytes = 0;
 
     if (!room->epoch[0] || after > room->seq ||
-        (after + 1 < oldest && !room->ring_is_whole))
+        (after + 1 < oldest && !room->ring_is_whole && room->ring_count < limit))
         return false;
     seq = after + 1 < oldest ? oldest : after + 1;
     *out = (struct follow_history){.epoch = room->epoch,

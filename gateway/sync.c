@@ -210,7 +210,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     sync->state.seq = reply_number(reply, 2);
     sync->state.rev = reply_number(reply, 3);
     sync->state.members = reply_number(reply, 4);
-    sync->store->on_touched(sync->store->owner, room->name, room->name_len);
+    store_touched(sync->store, room);
     take_kicks(sync, reply);
     if (sync->seen != room->users.count)
         sync->at = sync->users = 0;

@@ -99,23 +99,30 @@ static bool has_ended(void *data)
     return !process_is_running(data);
 }
 
-bool process_is_running(struct process *p)
+/* Whether it runs or stands still after this waitpid. */
+static bool look(struct process *p, int options)
 {
     int status;
 
-    if (p->pid == 0)
-        return false;
-    if (waitpid(p->pid, &status, WNOHANG) == 0)
+    if (waitpid(p->pid, &status, options) == 0 || WIFSTOPPED(status))
         return true;
     p->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     p->pid = 0;
     return false;
 }
 
+bool process_is_running(struct process *p)
+{
+    return p->pid != 0 && look(p, WNOHANG);
+}
+
 void process_signal(struct process *p, int signal)
 {
-    if (process_is_running(p))
-        kill(p->pid, signal);
+    if (!process_is_running(p))
+        return;
+    kill(p->pid, signal);
+    if (signal == SIGSTOP)
+        look(p, WUNTRACED);
 }
 
 int process_wait(struct process *p, long deadline_ms)

@@ -31,7 +31,8 @@ void process_start(struct process *p, const char *const *argv, const char *const
 /* Whether it still runs; looks, and does not wait. */
 bool process_is_running(struct process *p);
 
-/* Sends a signal; nothing if it does not run. */
+/* Sends a signal; nothing if it does not run. After SIGSTOP all its threads stand still. It
+ * must not be stopped twice. */
 void process_signal(struct process *p, int signal);
 
 /* Waits for the end: the status as in the struct, or PROCESS_STILL_RUNS at the deadline.
