@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client/json_read.h"
 #include "client/ws_client.h"
 #include "common/list.h"
 #include "common/strbuf.h"
@@ -29,9 +30,12 @@ enum {
     PAUSE_LEAST_MS = 500,
     PAUSE_MOST_MS = 30000,
     SILENCE_MS = 15000,
-    RETRY_MS = 1000, /* where the server does not say when */
+    LOOK_MESSAGES = 100,
+    FAREWELL_MS = 1000, /* for the leave_acks, before the connection closes */
+    RETRY_MS = 1000,    /* where the server does not say when */
     EPOCH_MAX = 32,
     ID_MAX = 24,
+    CLOSE_TOO_LARGE = 1009,
 };
 
 enum room_state {
@@ -49,6 +53,9 @@ struct chat_room {
     uint64_t retry_at_ms; /* 0: nothing waits */
     uint64_t seq;         /* the last message given */
     uint64_t skip_to;     /* of a history that begins anew: what the owner has */
+    uint64_t had_to;      /* what the owner had before this join; 0: nothing */
+    uint64_t look_id;     /* of the look for what was deleted meanwhile */
+    size_t in_flight;     /* says that are sent and not answered */
     char epoch[EPOCH_MAX];
     char *name, *user; /* owned */
     char *token;       /* the name in JSON, owned: rooms are found by it */
@@ -81,81 +88,17 @@ struct chat_client {
     uint64_t last_id;   /* of a request */
     uint64_t heard_ms;  /* when something came */
     uint64_t return_ms; /* `reconnect`: when to come back; 0: not asked to */
+    uint64_t again_ms;  /* WAITING: when the next attempt begins */
     uint64_t secret;    /* in keys: what another life of this user said is not ours */
     bool was_asked;     /* silent: a ping is under way */
+    size_t leaves;      /* sent and not acked */
+    bool is_at_work;    /* with an event: rooms that go stay until its end */
+    bool is_leaving;    /* closing, and the leave_acks are awaited */
     bool closing;
     int handles;
 };
 
 static void start_connect(struct chat_client *client);
-
-/* ---- reading JSON ---- */
-
-static struct json_text find(const struct json_members *members, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (size_t i = 0; i < members->count; i++) {
-        struct json_text key = members->items[i].key;
-
-        if (key.len == len + 2 && memcmp(key.base + 1, name, len) == 0)
-            return members->items[i].value;
-    }
-    return (struct json_text){"", 0};
-}
-
-static uint64_t number_of(struct json_text token)
-{
-    uint64_t number = 0;
-
-    for (size_t i = 0; i < token.len && token.base[i] >= '0' && token.base[i] <= '9';
-         i++)
-        number = number * 10 + (uint64_t)(token.base[i] - '0');
-    return number;
-}
-
-static bool is(struct json_text token, const char *text)
-{
-    size_t len = strlen(text);
-
-    return token.len == len + 2 && memcmp(token.base + 1, text, len) == 0;
-}
-
-static void copy_text(char *out, size_t size, struct json_text token)
-{
-    size_t len = token.len < 2 ? 0 : token.len - 2;
-
-    if (len >= size)
-        len = size - 1;
-    memcpy(out, token.base + (len > 0), len);
-    out[len] = '\0';
-}
-
-/* The next element of an array that json_scan has checked, from `at` on (the bracket). */
-static bool next_element(struct json_text array, size_t *at, struct json_text *out)
-{
-    size_t i = *at + 1, depth = 0;
-    bool in_string = false;
-
-    if (i + 1 >= array.len)
-        return false;
-    for (*at = i; *at < array.len; (*at)++) {
-        char c = array.base[*at];
-
-        if (in_string && c == '\\')
-            (*at)++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '['))
-            depth++;
-        else if (!in_string && depth == 0 && (c == ',' || c == ']'))
-            break;
-        else if (!in_string && (c == '}' || c == ']'))
-            depth--;
-    }
-    *out = (struct json_text){array.base + i, *at - i};
-    return true;
-}
 
 /* ---- rooms and what was said ---- */
 
@@ -193,6 +136,7 @@ static void end_say(struct chat_client *client, struct chat_room *room, struct s
                              .times = say->times,
                              .key = {say->key, strlen(say->key)}};
 
+    room->in_flight -= say->is_sent;
     list_remove(&say->link);
     if (client->opts.on_said && !client->closing)
         client->opts.on_said(client->opts.owner, &said);
@@ -200,17 +144,20 @@ static void end_say(struct chat_client *client, struct chat_room *room, struct s
     free(say);
 }
 
-/* Out of the room for good. */
+/* Out of the room for good. `event` is what told so; of length 0: we left. */
 static void drop_room(struct chat_client *client, struct chat_room *room,
-                      const char *why)
+                      const char *code, struct json_text event)
 {
+    struct chat_out out = {.room = room->name, .code = code, .event = event};
     struct list *link;
 
     room->is_gone = true;
     list_remove(&room->link);
     list_add(&client->gone, &room->link);
     while ((link = list_first(&room->says)))
-        end_say(client, room, list_entry(link, struct say, link), why, 0);
+        end_say(client, room, list_entry(link, struct say, link), "not_joined", 0);
+    if (event.len > 0 && client->opts.on_out && !client->closing)
+        client->opts.on_out(client->opts.owner, &out);
 }
 
 static void free_gone(struct chat_client *client)
@@ -268,7 +215,11 @@ static void start_says(struct chat_client *client, struct chat_room *room)
 
         if (say->is_sent)
             continue;
+        if (client->opts.says_in_flight &&
+            room->in_flight >= client->opts.says_in_flight)
+            return;
         say->is_sent = true;
+        room->in_flight++;
         say->times++;
         begin(client, "message", say->id, room);
         strbuf_add_format(&client->out, ",\"key\":\"%s\",\"text\":%s", say->key,
@@ -317,7 +268,8 @@ static void give_message(struct chat_client *client, struct chat_room *room,
 {
     struct chat_message message = {.room = room->name,
                                    .epoch = room->epoch,
-                                   .seq = number_of(find(members, "seq")),
+                                   .seq =
+                                       json_read_number(json_read_find(members, "seq")),
                                    .event = event};
 
     if (room->is_gone || message.seq <= room->skip_to)
@@ -336,50 +288,113 @@ static void on_message(struct chat_client *client, struct chat_room *room,
 static void on_join_ack(struct chat_client *client, struct chat_room *room,
                         struct json_text event)
 {
-    bool recovered = find(&client->members, "recovered").base[0] == 't';
+    bool recovered = json_read_is_true(json_read_find(&client->members, "recovered"));
     char before[EPOCH_MAX];
 
     (void)event;
+    if (room->state != ROOM_JOINING)
+        return; /* of a request of the owner's */
     memcpy(before, room->epoch, sizeof(before));
-    copy_text(room->epoch, sizeof(room->epoch), find(&client->members, "epoch"));
+    json_read_copy(room->epoch, sizeof(room->epoch),
+                   json_read_find(&client->members, "epoch"));
+    room->had_to = strcmp(before, room->epoch) == 0 ? room->seq : 0;
     room->skip_to = !recovered && strcmp(before, room->epoch) == 0 ? room->seq : 0;
     room->state = ROOM_READING;
     client->attempts = 0;
     start_says(client, room);
 }
 
+/* A resume does not tell what was deleted of what was there before; the history does. */
+static void start_look(struct chat_client *client, struct chat_room *room)
+{
+    if (!client->opts.looks_for_deleted || room->had_to == 0)
+        return;
+    room->look_id = ++client->last_id;
+    begin(client, "get_history", room->look_id, room);
+    strbuf_add_format(&client->out, ",\"limit\":%d,\"before\":%llu", LOOK_MESSAGES,
+                      (unsigned long long)room->had_to + 1);
+    finish(client);
+}
+
+static void tell_deleted(struct chat_client *client, struct chat_room *room,
+                         uint64_t seq)
+{
+    static const struct json_text type = {"\"message_deleted\"", 17};
+    struct json_text event;
+
+    if (room->is_gone || !client->opts.on_event)
+        return;
+    strbuf_reset(&client->out, 64 * 1024);
+    strbuf_add_format(&client->out,
+                      "{\"type\":\"message_deleted\",\"room\":%s,\"seq\":%llu}",
+                      room->token, (unsigned long long)seq);
+    event = (struct json_text){client->out.data, client->out.len};
+    client->opts.on_event(client->opts.owner, type, event);
+}
+
+/* The answer to the look. */
+static void take_look(struct chat_client *client, struct chat_room *room)
+{
+    struct json_text messages = json_read_find(&client->members, "messages"), message;
+    struct json_text epoch = json_read_find(&client->members, "epoch");
+    size_t at = 0;
+
+    room->look_id = 0;
+    if (!json_read_is(epoch, room->epoch))
+        return;
+    while (json_read_next(messages, &at, &message))
+        if (json_scan(message.base, message.len, &client->inner) == 0 &&
+            json_read_is_true(json_read_find(&client->inner, "deleted")))
+            tell_deleted(client, room,
+                         json_read_number(json_read_find(&client->inner, "seq")));
+}
+
+static void on_live(struct chat_client *client, struct chat_room *room)
+{
+    room->state = ROOM_LIVE;
+    room->skip_to = 0;
+    start_look(client, room);
+    if (client->opts.on_live && !client->closing)
+        client->opts.on_live(client->opts.owner, room->name);
+}
+
 static void on_batch(struct chat_client *client, struct chat_room *room,
                      struct json_text event)
 {
-    struct json_text messages = find(&client->members, "messages"), message;
-    bool more = find(&client->members, "more").base[0] == 't';
+    struct json_text id = json_read_find(&client->members, "id");
+    struct json_text messages = json_read_find(&client->members, "messages"), message;
+    bool more = json_read_is_true(json_read_find(&client->members, "more"));
     size_t at = 0;
 
     (void)event;
-    if (find(&client->members, "id").len > 0)
-        return; /* the answer to a get_history of the owner's */
-    while (next_element(messages, &at, &message))
+    if (id.len > 0) { /* the answer to a get_history, of the owner's or of ours */
+        if (room->look_id && json_read_number(id) == room->look_id)
+            take_look(client, room);
+        return;
+    }
+    if (room->state != ROOM_READING)
+        return;
+    while (json_read_next(messages, &at, &message))
         if (json_scan(message.base, message.len, &client->inner) == 0)
             give_message(client, room, &client->inner, message);
-    if (more)
-        return;
-    room->state = ROOM_LIVE;
-    room->skip_to = 0;
+    if (!more && !room->is_gone)
+        on_live(client, room);
 }
 
 static void on_gap(struct chat_client *client, struct chat_room *room,
                    struct json_text event)
 {
     (void)event;
-    room->seq = number_of(find(&client->members, "to"));
+    room->seq = json_read_number(json_read_find(&client->members, "to"));
 }
 
 static void on_reset(struct chat_client *client, struct chat_room *room,
                      struct json_text event)
 {
     (void)event;
-    copy_text(room->epoch, sizeof(room->epoch), find(&client->members, "epoch"));
-    room->seq = number_of(find(&client->members, "seq"));
+    json_read_copy(room->epoch, sizeof(room->epoch),
+                   json_read_find(&client->members, "epoch"));
+    room->seq = json_read_number(json_read_find(&client->members, "seq"));
     room->skip_to = 0;
 }
 
@@ -397,28 +412,35 @@ static struct say *find_say(struct chat_room *room, uint64_t id)
 static void on_ack(struct chat_client *client, struct chat_room *room,
                    struct json_text event)
 {
-    struct say *say = find_say(room, number_of(find(&client->members, "id")));
+    struct say *say =
+        find_say(room, json_read_number(json_read_find(&client->members, "id")));
     char now[EPOCH_MAX];
 
     (void)event;
     if (!say)
         return;
     memcpy(now, room->epoch, sizeof(now));
-    copy_text(room->epoch, sizeof(room->epoch), find(&client->members, "epoch"));
-    end_say(client, room, say, NULL, number_of(find(&client->members, "seq")));
+    json_read_copy(room->epoch, sizeof(room->epoch),
+                   json_read_find(&client->members, "epoch"));
+    end_say(client, room, say, NULL,
+            json_read_number(json_read_find(&client->members, "seq")));
     memcpy(room->epoch, now, sizeof(now)); /* the room itself learns it by `reset` */
+    if (!room->is_gone)
+        start_says(client, room);
 }
 
 static void on_out(struct chat_client *client, struct chat_room *room,
                    struct json_text event)
 {
-    (void)event;
-    drop_room(client, room, "not_joined");
+    char code[32];
+
+    json_read_copy(code, sizeof(code), json_read_find(&client->members, "type"));
+    drop_room(client, room, code, event);
 }
 
 static bool can_retry(struct json_text code)
 {
-    return is(code, "unavailable") || is(code, "rate_limited");
+    return json_read_is(code, "unavailable") || json_read_is(code, "rate_limited");
 }
 
 static void on_say_refused(struct chat_client *client, struct chat_room *room,
@@ -427,21 +449,29 @@ static void on_say_refused(struct chat_client *client, struct chat_room *room,
     char word[32];
 
     if (can_retry(code)) {
+        room->in_flight -= say->is_sent;
         say->is_sent = false;
         retry_later(client, room, after_ms);
         return;
     }
-    copy_text(word, sizeof(word), code);
+    json_read_copy(word, sizeof(word), code);
     end_say(client, room, say, word, 0);
+    if (!room->is_gone)
+        start_says(client, room);
 }
 
 /* An error has no room: the id tells what it is about. */
-static void on_error(struct chat_client *client)
+static void on_error(struct chat_client *client, struct json_text event)
 {
-    uint64_t id = number_of(find(&client->members, "id"));
-    uint64_t after_ms = number_of(find(&client->members, "retry_after_ms"));
-    struct json_text code = find(&client->members, "code");
+    uint64_t id = json_read_number(json_read_find(&client->members, "id"));
+    uint64_t after_ms =
+        json_read_number(json_read_find(&client->members, "retry_after_ms"));
+    struct json_text code = json_read_find(&client->members, "code");
+    char word[32];
 
+    if (id == 0)
+        return;
+    json_read_copy(word, sizeof(word), code);
     list_each(link, &client->rooms) {
         struct chat_room *room = list_entry(link, struct chat_room, link);
         struct say *say = find_say(room, id);
@@ -452,11 +482,12 @@ static void on_error(struct chat_client *client)
         }
         if (room->join_id != id)
             continue;
+        room->join_id = 0;
         room->state = ROOM_OUT;
         if (can_retry(code))
             retry_later(client, room, after_ms);
         else
-            drop_room(client, room, "not_joined");
+            drop_room(client, room, word, event);
         return;
     }
 }
@@ -478,21 +509,39 @@ static void take_event(struct chat_client *client, struct json_text type,
 {
     struct chat_room *room;
 
-    if (!is(type, "message") && client->opts.on_event)
+    if (!json_read_is(type, "message") && client->opts.on_event)
         client->opts.on_event(client->opts.owner, type, event);
-    room = find_room(client, find(&client->members, "room"));
-    if (is(type, "error")) {
-        on_error(client);
-    } else if (is(type, "reconnect")) {
+    room = find_room(client, json_read_find(&client->members, "room"));
+    if (json_read_is(type, "leave_ack")) {
+        client->leaves -= client->leaves > 0;
+    } else if (json_read_is(type, "error")) {
+        on_error(client, event);
+    } else if (json_read_is(type, "reconnect")) {
         client->return_ms =
-            uv_now(client->loop) + number_of(find(&client->members, "after_ms"));
+            uv_now(client->loop) +
+            json_read_number(json_read_find(&client->members, "after_ms"));
         watch(client);
     }
     for (size_t i = 0; room && i < sizeof(of_rooms) / sizeof(of_rooms[0]); i++)
-        if (is(type, of_rooms[i].type)) {
+        if (json_read_is(type, of_rooms[i].type)) {
             of_rooms[i].take(client, room, event);
             return;
         }
+}
+
+static void end_leaving(struct chat_client *client);
+
+/* After chat_client_close: the gateway would tell the others of a connection that broke if it
+ * closed before a leave is done. */
+static void take_farewell(struct chat_client *client, const char *text, size_t len)
+{
+    if (json_scan(text, len, &client->members) != 0)
+        return;
+    if (json_read_is(json_read_find(&client->members, "type"), "leave_ack") &&
+        client->leaves > 0)
+        client->leaves--;
+    if (client->leaves == 0)
+        end_leaving(client);
 }
 
 static void on_text(void *owner, const char *text, size_t len)
@@ -501,9 +550,14 @@ static void on_text(void *owner, const char *text, size_t len)
 
     client->heard_ms = uv_now(client->loop);
     client->was_asked = false;
+    if (client->is_leaving)
+        take_farewell(client, text, len);
     if (client->closing || json_scan(text, len, &client->members) != 0)
         return;
-    take_event(client, find(&client->members, "type"), (struct json_text){text, len});
+    client->is_at_work = true;
+    take_event(client, json_read_find(&client->members, "type"),
+               (struct json_text){text, len});
+    client->is_at_work = false;
     free_gone(client);
 }
 
@@ -594,17 +648,44 @@ static void free_if_done(struct chat_client *client)
     if (!client->closing || client->ws || client->handles > 0)
         return;
     while ((link = list_first(&client->rooms)))
-        drop_room(client, list_entry(link, struct chat_room, link), "closed");
+        drop_room(client, list_entry(link, struct chat_room, link), "closed",
+                  (struct json_text){"", 0});
     free_gone(client);
     json_members_deinit(&client->members);
     json_members_deinit(&client->inner);
     strbuf_deinit(&client->out);
-    for (size_t i = 0; i < client->opts.count; i++)
+    for (size_t i = 0; i < client->opts.count; i++) {
         free((char *)client->addresses[i].host);
+        free((char *)client->addresses[i].path);
+    }
     free(client->addresses);
     if (client->opts.on_closed)
         client->opts.on_closed(client->opts.owner);
     free(client);
+}
+
+/* The server has closed for a message that is too large for it, which must be the longest
+ * of what is on its way. It is not sent again, or that would never end. */
+static void drop_longest(struct chat_client *client)
+{
+    struct chat_room *where = NULL;
+    struct say *longest = NULL;
+
+    list_each(link, &client->rooms) {
+        struct chat_room *room = list_entry(link, struct chat_room, link);
+
+        list_each(one, &room->says) {
+            struct say *say = list_entry(one, struct say, link);
+
+            if (say->is_sent &&
+                (!longest || strlen(say->text) > strlen(longest->text))) {
+                where = room;
+                longest = say;
+            }
+        }
+    }
+    if (longest)
+        end_say(client, where, longest, "too_large", 0);
 }
 
 static void on_close(void *owner, int code, const char *why)
@@ -612,13 +693,19 @@ static void on_close(void *owner, int code, const char *why)
     struct chat_client *client = owner;
     bool was_asked_back = client->return_ms != 0;
 
+    if (code == CLOSE_TOO_LARGE && !client->closing)
+        drop_longest(client);
     client->ws = NULL;
     client->return_ms = 0;
+    client->leaves = 0;
+    end_leaving(client);
     list_each(link, &client->rooms) {
         struct chat_room *room = list_entry(link, struct chat_room, link);
 
         room->state = ROOM_OUT;
         room->retry_at_ms = 0;
+        room->look_id = 0;
+        room->in_flight = 0;
         list_each(say, &room->says) {
             list_entry(say, struct say, link)->is_sent = false;
         }
@@ -634,14 +721,17 @@ static void on_close(void *owner, int code, const char *why)
         return;
     }
     client->attempts++;
+    client->again_ms = was_asked_back ? 0 : pause_ms(client);
+    uv_timer_start(&client->timer, on_timer, client->again_ms, 0);
+    client->again_ms += uv_now(client->loop);
     set_state(client, CHAT_CLIENT_WAITING, why);
-    uv_timer_start(&client->timer, on_timer, was_asked_back ? 0 : pause_ms(client), 0);
 }
 
 static void start_connect(struct chat_client *client)
 {
     struct ws_client_opts opts = {.host = client->addresses[client->at].host,
                                   .port = client->addresses[client->at].port,
+                                  .path = client->addresses[client->at].path,
                                   .protocol = "roomcast.v1",
                                   .owner = client,
                                   .on_open = on_open,
@@ -670,9 +760,14 @@ struct chat_client *chat_client_open(uv_loop_t *loop,
     client->opts.pause_most_ms = or_else(opts->pause_most_ms, PAUSE_MOST_MS);
     client->opts.silence_ms = or_else(opts->silence_ms, SILENCE_MS);
     client->addresses = xcalloc(opts->count, sizeof(*client->addresses));
-    for (size_t i = 0; i < opts->count; i++)
-        client->addresses[i] = (struct chat_address){xstrdup(opts->addresses[i].host),
-                                                     opts->addresses[i].port};
+    for (size_t i = 0; i < opts->count; i++) {
+        const struct chat_address *from = &opts->addresses[i];
+
+        client->addresses[i] =
+            (struct chat_address){.host = xstrdup(from->host),
+                                  .port = from->port,
+                                  .path = from->path ? xstrdup(from->path) : NULL};
+    }
     client->at = opts->first % opts->count;
     client->loop = loop;
     client->secret = random_below(UINT64_MAX);
@@ -714,8 +809,11 @@ void chat_client_leave(struct chat_client *client, const char *name)
     if (client->state == CHAT_CLIENT_OPEN) {
         begin(client, "leave", ++client->last_id, room);
         finish(client);
+        client->leaves++;
     }
-    drop_room(client, room, "not_joined");
+    drop_room(client, room, "left", (struct json_text){"", 0});
+    if (!client->is_at_work)
+        free_gone(client);
 }
 
 uint64_t chat_client_say(struct chat_client *client, const char *name, const char *text,
@@ -751,6 +849,38 @@ bool chat_client_is_live(const struct chat_client *client, const char *name)
     return client->state == CHAT_CLIENT_OPEN && room && room->state == ROOM_LIVE;
 }
 
+size_t chat_client_withdraw(struct chat_client *client, const char *name)
+{
+    struct chat_room *room = find_named(client, name);
+    size_t count = 0;
+
+    if (!room)
+        return 0;
+    list_each(link, &room->says) {
+        struct say *say = list_entry(link, struct say, link);
+
+        if (say->times > 0)
+            continue;
+        end_say(client, room, say, "withdrawn", 0);
+        count++;
+    }
+    return count;
+}
+
+uint64_t chat_client_wait_ms(const struct chat_client *client)
+{
+    uint64_t now_ms = uv_now(client->loop);
+
+    if (client->state != CHAT_CLIENT_WAITING || client->again_ms <= now_ms)
+        return 0;
+    return client->again_ms - now_ms;
+}
+
+const struct chat_address *chat_client_address(const struct chat_client *client)
+{
+    return &client->addresses[client->at];
+}
+
 int chat_client_port(const struct chat_client *client)
 {
     return client->addresses[client->at].port;
@@ -782,13 +912,30 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_done(client);
 }
 
-void chat_client_close(struct chat_client *client)
+static void end_leaving(struct chat_client *client)
 {
-    if (client->closing)
+    if (!client->is_leaving)
         return;
-    client->closing = true;
+    client->is_leaving = false;
     if (client->ws)
         ws_client_close(client->ws, 1000);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
     uv_close((uv_handle_t *)&client->retry, on_handle_closed);
+}
+
+static void on_farewell(uv_timer_t *timer)
+{
+    end_leaving(timer->data);
+}
+
+void chat_client_close(struct chat_client *client)
+{
+    if (client->closing)
+        return;
+    client->closing = client->is_leaving = true;
+    uv_timer_stop(&client->retry);
+    if (client->leaves > 0)
+        uv_timer_start(&client->timer, on_farewell, FAREWELL_MS, 0);
+    else
+        end_leaving(client);
 }

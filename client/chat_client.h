@@ -14,11 +14,16 @@
  * Messages of a room are sent in the order said. One that Redis did not take is sent again
  * later, and may then stand behind one that was said after it.
  *
- * All callbacks come from the loop, never from inside a call.
+ * A message that is too large for the server closes the connection; it is given up with
+ * `too_large`, and all else goes on.
+ *
+ * All callbacks come from the loop, never from inside a call, but on_said of what is left or
+ * withdrawn.
  */
 #ifndef CLIENT_CHAT_CLIENT_H
 #define CLIENT_CHAT_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -28,8 +33,9 @@
 struct chat_client;
 
 struct chat_address {
-    const char *host; /* numeric */
+    const char *host; /* a name or a numeric address */
     int port;
+    const char *path; /* NULL: "/ws" */
 };
 
 enum chat_client_state {
@@ -58,6 +64,13 @@ struct chat_said {
     struct json_text key; /* it was sent with */
 };
 
+/* Why it is out of a room for good, without having left. */
+struct chat_out {
+    const char *room;
+    const char *code; /* kicked, room_closed, or of the error that refused the join */
+    struct json_text event; /* that told so; borrowed */
+};
+
 struct chat_client_opts {
     const struct chat_address *addresses; /* tried in turn, from `first` on; copied */
     size_t count, first;
@@ -67,6 +80,12 @@ struct chat_client_opts {
     /* A connection on which nothing comes for so long is asked, and given up after as long
      * again; also how long an attempt may take. 0: 15 s. */
     uint64_t silence_ms;
+    /* Messages of a room that may be on their way at once; 0: any number. With 1 they stand in
+     * the room in the order said, whatever happens. */
+    size_t says_in_flight;
+    /* After a resume, look into the history for messages that were deleted meanwhile. They are
+     * told by on_event as `message_deleted`, perhaps again. Costs a get_history a resume. */
+    bool looks_for_deleted;
     void *owner; /* given to every callback; borrowed */
 
     /* Each may be NULL. `why` says it in words. */
@@ -75,6 +94,9 @@ struct chat_client_opts {
     /* Everything else that comes, as it came: join_ack, member_joined, gap, reset, … */
     void (*on_event)(void *owner, struct json_text type, struct json_text event);
     void (*on_said)(void *owner, const struct chat_said *said);
+    /* The history of a join has been given; what comes from now on is new. */
+    void (*on_live)(void *owner, const char *room);
+    void (*on_out)(void *owner, const struct chat_out *out);
     /* The last callback, after chat_client_close; the memory is freed after it. */
     void (*on_closed)(void *owner);
 };
@@ -98,6 +120,16 @@ void chat_client_send(struct chat_client *client, const char *json, size_t len);
 
 /* Whether it is in the room on the present connection, with the history read. */
 bool chat_client_is_live(const struct chat_client *client, const char *room);
+
+/* Takes back what was said in a room and never sent; on_said tells each, with the error
+ * `withdrawn`, from inside this call. How many there were. */
+size_t chat_client_withdraw(struct chat_client *client, const char *room);
+
+/* How long until the next attempt to connect; 0: it is not waiting. */
+uint64_t chat_client_wait_ms(const struct chat_client *client);
+
+/* Where it is connected to, or what it tries next; borrowed. */
+const struct chat_address *chat_client_address(const struct chat_client *client);
 
 /* The port that it is connected to, or tries. */
 int chat_client_port(const struct chat_client *client);

@@ -33,6 +33,7 @@ void handshake_init(struct handshake *h, struct strbuf *out, const char *host, i
 {
     unsigned char random[KEY_BYTES];
     char key[KEY_TEXT];
+    bool is_ipv6 = strchr(host, ':') != NULL;
 
     *h = (struct handshake){.protocol = protocol ? xstrdup(protocol) : NULL};
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -40,10 +41,10 @@ void handshake_init(struct handshake *h, struct strbuf *out, const char *host, i
     EVP_EncodeBlock((unsigned char *)key, random, KEY_BYTES);
     print_accept(h->accept, key);
     strbuf_add_format(out,
-                      "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\n"
+                      "GET %s HTTP/1.1\r\nHost: %s%s%s:%d\r\nUpgrade: websocket\r\n"
                       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                       "Sec-WebSocket-Key: %s\r\n",
-                      path, host, port, key);
+                      path, is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port, key);
     if (protocol)
         strbuf_add_format(out, "Sec-WebSocket-Protocol: %s\r\n", protocol);
     strbuf_add_text(out, "\r\n");

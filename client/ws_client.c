@@ -2,7 +2,7 @@
  *
  * What happens, in the order of the functions below, read upwards from open:
  *
- *     open -> on_connected -> on_bytes (handshake) -> on_bytes (wslay) -> end
+ *     open (-> on_resolved) -> on_connected -> on_bytes (handshake) -> on_bytes (wslay) -> end
  *                                                         |                ^
  *     send -> on_turn (one write for all of a turn)    on_message          |
  *                                                         |                |
@@ -17,7 +17,9 @@
  */
 #include "client/ws_client.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -55,14 +57,17 @@ struct ws_client {
     uv_timer_t deadline;
     uv_idle_t turn; /* idle handles keep the loop from sleeping on what is to be sent */
     uv_connect_t connect;
+    uv_getaddrinfo_t resolve;
+    struct addrinfo *found, *next; /* what the name stands for; the next one to try */
+    bool is_resolving;             /* libuv has the request */
+    bool is_between;               /* the tcp of an attempt in vain is closing */
     uv_write_t write;
     int handles; /* that libuv still holds */
 };
 
-static void on_handle_closed(uv_handle_t *handle)
+/* One handle less that libuv holds, or one request. */
+static void release(struct ws_client *client)
 {
-    struct ws_client *client = handle->data;
-
     if (--client->handles > 0)
         return;
     client->opts.on_close(client->opts.owner,
@@ -72,7 +77,13 @@ static void on_handle_closed(uv_handle_t *handle)
     handshake_deinit(&client->handshake);
     strbuf_deinit(&client->out);
     strbuf_deinit(&client->writing);
+    uv_freeaddrinfo(client->found);
     free(client);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    release(handle->data);
 }
 
 static void end(struct ws_client *client, const char *why)
@@ -81,7 +92,10 @@ static void end(struct ws_client *client, const char *why)
         return;
     client->state = WS_CLIENT_ENDED;
     client->why = why;
-    uv_close((uv_handle_t *)&client->tcp, on_handle_closed);
+    if (client->is_resolving)
+        uv_cancel((uv_req_t *)&client->resolve); /* on_resolved still comes */
+    if (!client->is_between)
+        uv_close((uv_handle_t *)&client->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&client->deadline, on_handle_closed);
     uv_close((uv_handle_t *)&client->turn, on_handle_closed);
 }
@@ -257,19 +271,94 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         take_frames(client, buf->base, (size_t)n);
 }
 
+static void try_next(struct ws_client *client);
+
+/* The tcp of an attempt in vain is gone; the next address wants one of its own. */
+static void on_tcp_closed(uv_handle_t *handle)
+{
+    struct ws_client *client = handle->data;
+
+    client->is_between = false;
+    if (client->state == WS_CLIENT_ENDED) {
+        release(client);
+        return;
+    }
+    uv_tcp_init(handle->loop, &client->tcp);
+    client->tcp.data = client;
+    try_next(client);
+}
+
+static void fail_attempt(struct ws_client *client, int status)
+{
+    if (!client->next) {
+        end(client, uv_strerror(status));
+        return;
+    }
+    client->is_between = true;
+    uv_close((uv_handle_t *)&client->tcp, on_tcp_closed);
+}
+
 static void on_connected(uv_connect_t *req, int status)
 {
     struct ws_client *client = req->data;
 
-    if (client->state == WS_CLIENT_ENDED)
+    if (client->state == WS_CLIENT_ENDED || client->is_between)
         return;
     if (status < 0) {
-        end(client, uv_strerror(status));
+        fail_attempt(client, status);
         return;
     }
     uv_tcp_nodelay(&client->tcp, 1);
     uv_read_start((uv_stream_t *)&client->tcp, on_alloc, on_bytes);
     flush(client);
+}
+
+static void try_address(struct ws_client *client, const struct sockaddr *address)
+{
+    int rc = uv_tcp_connect(&client->connect, &client->tcp, address, on_connected);
+
+    if (rc < 0)
+        fail_attempt(client, rc);
+}
+
+static void try_next(struct ws_client *client)
+{
+    const struct sockaddr *address = client->next->ai_addr;
+
+    client->next = client->next->ai_next;
+    try_address(client, address);
+}
+
+static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+{
+    struct ws_client *client = req->data;
+
+    client->is_resolving = false;
+    client->found = client->next = found;
+    if (client->state != WS_CLIENT_ENDED) {
+        if (status == 0 && found)
+            try_next(client);
+        else
+            end(client, uv_strerror(status < 0 ? status : UV_EAI_NONAME));
+    }
+    release(client);
+}
+
+static void start_resolve(struct ws_client *client, const char *host, int port)
+{
+    static const struct addrinfo tcp = {.ai_socktype = SOCK_STREAM};
+    char service[16];
+    int rc;
+
+    snprintf(service, sizeof(service), "%d", port);
+    rc = uv_getaddrinfo(client->tcp.loop, &client->resolve, on_resolved, host, service,
+                        &tcp);
+    if (rc < 0) {
+        end(client, uv_strerror(rc));
+        return;
+    }
+    client->is_resolving = true;
+    client->handles++;
 }
 
 static void start_connect(struct ws_client *client, const char *host, int port)
@@ -280,10 +369,10 @@ static void start_connect(struct ws_client *client, const char *host, int port)
 
     if (rc < 0)
         rc = uv_ip6_addr(host, port, (struct sockaddr_in6 *)any);
-    if (rc == 0)
-        rc = uv_tcp_connect(&client->connect, &client->tcp, any, on_connected);
     if (rc < 0)
-        end(client, uv_strerror(rc));
+        start_resolve(client, host, port);
+    else
+        try_address(client, any);
 }
 
 struct ws_client *ws_client_open(uv_loop_t *loop, const struct ws_client_opts *opts)
@@ -306,7 +395,7 @@ struct ws_client *ws_client_open(uv_loop_t *loop, const struct ws_client_opts *o
     uv_idle_init(loop, &client->turn);
     client->handles = 3;
     client->tcp.data = client->deadline.data = client->turn.data = client;
-    client->connect.data = client->write.data = client;
+    client->connect.data = client->write.data = client->resolve.data = client;
     uv_timer_start(&client->deadline, on_deadline, HANDSHAKE_MS, 0);
     start_connect(client, opts->host, opts->port);
     return client;

@@ -13,7 +13,7 @@
 struct ws_client;
 
 struct ws_client_opts {
-    const char *host; /* a numeric address; copied */
+    const char *host; /* a numeric address, or a name that is resolved; copied */
     int port;
     const char *path;     /* copied; NULL: "/ws" */
     const char *protocol; /* offered subprotocol, NULL: none; copied */

@@ -45,6 +45,9 @@ add_tests(faults 300 1)
 # What docker-compose.yml mounts, with the programs that it is for.
 add_tests(compose 300 2)
 
+# The terminal client in a terminal: tmux.
+add_tests(terminal 300 2)
+
 # A sanitizer would make them slower and see nothing new.
 if(NOT ROOMCAST_SANITIZE)
     foreach(name unit client browser)

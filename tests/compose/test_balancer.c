@@ -197,7 +197,7 @@ static bool all_are_live(void *data)
 
 static void come(struct crowd *crowd)
 {
-    const struct chat_address address = {"127.0.0.1", balancer.port};
+    const struct chat_address address = {.host = "127.0.0.1", .port = balancer.port};
 
     for (unsigned i = 0; i < PEOPLE; i++) {
         struct person *person = &crowd->people[i];

@@ -33,13 +33,15 @@ struct person {
     unsigned opened;       /* connections */
     unsigned again;        /* messages that had to be sent again */
     unsigned left, errors; /* events */
-    const char *refusal;   /* of the last message that was not taken */
+    unsigned deleted, too_large;
+    const char *refusal; /* of the last message that was not taken */
     unsigned kicked, rooms_closed;
     bool closed, refused;
 };
 
 static struct fleet fleet;
 static uv_loop_t loop;
+static size_t in_flight; /* says_in_flight of who comes; 0: no limit */
 
 static void on_state(void *owner, enum chat_client_state state, const char *why)
 {
@@ -75,6 +77,7 @@ static void on_event(void *owner, struct json_text type, struct json_text event)
     (void)event;
     person->left += is_type(type, "member_left");
     person->errors += is_type(type, "error");
+    person->deleted += is_type(type, "message_deleted");
     person->kicked += is_type(type, "kicked");
     person->rooms_closed += is_type(type, "room_closed");
     assert_false(is_type(type, "gap"));
@@ -86,6 +89,7 @@ static void on_said(void *owner, const struct chat_said *said)
     struct person *person = owner;
 
     person->refusal = said->error ? "refused" : NULL;
+    person->too_large += said->error && strcmp(said->error, "too_large") == 0;
     if (said->error)
         return;
     person->acked++;
@@ -104,7 +108,8 @@ static void come(struct person *person, const char *room, const char *user,
     struct chat_address addresses[GATEWAYS];
 
     for (int g = 0; g < GATEWAYS; g++)
-        addresses[g] = (struct chat_address){"127.0.0.1", fleet.gateways[g].port};
+        addresses[g] =
+            (struct chat_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
     *person = (struct person){.room = room};
     person->client = chat_client_open(&loop, &(struct chat_client_opts){
                                                  .addresses = addresses,
@@ -113,6 +118,8 @@ static void come(struct person *person, const char *room, const char *user,
                                                  .pause_least_ms = 20,
                                                  .pause_most_ms = 200,
                                                  .silence_ms = 1000,
+                                                 .says_in_flight = in_flight,
+                                                 .looks_for_deleted = true,
                                                  .owner = person,
                                                  .on_state = on_state,
                                                  .on_message = on_message,
@@ -293,6 +300,70 @@ static void what_redis_did_not_take_is_said_again(void **state)
     end_talk(&talk);
 }
 
+static void one_at_a_time_stay_in_order_whatever_is_refused(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+
+    (void)state;
+    in_flight = 1;
+    begin_talk(&talk, "order");
+    go_on(&talk, 20);
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 1");
+    for (int i = 0; i < 50; i++)
+        say_next(&talk.ann);
+    assert_true(loop_run_until(&loop, all_is_sent_again, &talk, PATIENCE_MS));
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 0");
+    go_on(&talk, 80); /* bob asserts the order */
+    assert_true(talk.ann.again > 0);
+    end_talk(&talk);
+    in_flight = 0;
+}
+
+static bool is_too_large(void *data)
+{
+    return ((struct person *)data)->too_large == 1;
+}
+
+static void a_message_too_large_is_given_up_and_the_rest_goes_on(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+    char *much = calloc(1, 100000);
+
+    (void)state;
+    memset(much, 'x', 99999);
+    begin_talk(&talk, "large");
+    go_on(&talk, 20);
+    assert_true(chat_client_say(talk.ann.client, "large", much, 99999) > 0);
+    assert_true(loop_run_until(&loop, is_too_large, &talk.ann, PATIENCE_MS));
+    go_on(&talk, 20);
+    end_talk(&talk);
+    free(much);
+}
+
+static bool has_heard_of_it(void *data)
+{
+    return ((struct person *)data)->deleted > 0;
+}
+
+static void what_was_deleted_while_away_is_told(void **state)
+{
+    struct talk talk = {.trouble = NULL};
+    struct admin admin;
+
+    (void)state;
+    admin_start(&admin, &fleet, NULL);
+    begin_talk(&talk, "deleted");
+    go_on(&talk, 5);
+    fleet_kill_gateway(&fleet, 1); /* bob's; the loop does not turn meanwhile */
+    admin_delete(&admin, 200, "/api/rooms/deleted/messages/3");
+    assert_true(loop_run_until(&loop, has_heard_of_it, &talk.bob, PATIENCE_MS));
+    assert_int_equal(talk.bob.deleted, 1);
+    go_on(&talk, 5);
+    end_talk(&talk);
+    admin_stop(&admin);
+    fleet_start_gateway(&fleet, 1);
+}
+
 static bool has_an_error(void *data)
 {
     return ((struct person *)data)->errors > 0;
@@ -414,9 +485,12 @@ int main(void)
         cmocka_unit_test(a_gateway_that_does_not_answer_is_given_up),
         cmocka_unit_test(a_draining_gateway_is_left_at_the_time_it_tells),
         cmocka_unit_test(what_redis_did_not_take_is_said_again),
+        cmocka_unit_test(one_at_a_time_stay_in_order_whatever_is_refused),
+        cmocka_unit_test(a_message_too_large_is_given_up_and_the_rest_goes_on),
         cmocka_unit_test(who_is_banned_is_not_in_and_does_not_try_again),
         cmocka_unit_test(an_operator_is_obeyed),
         cmocka_unit_test(it_can_be_closed_at_each_step),
+        cmocka_unit_test(what_was_deleted_while_away_is_told),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

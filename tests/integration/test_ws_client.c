@@ -362,10 +362,41 @@ static void an_address_that_is_none_is_told(void **state)
     struct ws_client_opts opts = opts_for(&peer);
 
     (void)state;
-    opts.host = "localhost.";
+    opts.host = "no..name"; /* nobody is asked about it */
     talk_with(&peer, &opts);
     assert_int_equal(peer.opened, 0);
     assert_int_equal(peer.code, 1006);
+}
+
+static void a_name_stands_for_its_addresses(void **state)
+{
+    struct peer peer = {.on_open = send_hello, .on_text = check_hello};
+    struct ws_client_opts opts = opts_for(&peer);
+
+    (void)state;
+    opts.host = "localhost";
+    talk_with(&peer, &opts);
+    assert_int_equal(peer.texts, 1);
+    assert_int_equal(peer.code, 1000);
+}
+
+static void it_may_be_ended_while_a_name_is_looked_up(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 4; turns++) {
+        struct peer peer = {0};
+        struct ws_client_opts opts = opts_for(&peer);
+        uv_loop_t loop;
+
+        opts.host = "localhost";
+        uv_loop_init(&loop);
+        peer.client = ws_client_open(&loop, &opts);
+        for (int i = 0; i < turns; i++)
+            uv_run(&loop, UV_RUN_NOWAIT);
+        ws_client_abort(peer.client);
+        run(&loop, &peer);
+        assert_int_equal(peer.closed, 1);
+    }
 }
 
 static void a_refusal_is_told(void **state)
@@ -455,6 +486,8 @@ int main(void)
         cmocka_unit_test(it_may_be_ended_before_it_is_open),
         cmocka_unit_test(a_closed_port_is_told),
         cmocka_unit_test(an_address_that_is_none_is_told),
+        cmocka_unit_test(a_name_stands_for_its_addresses),
+        cmocka_unit_test(it_may_be_ended_while_a_name_is_looked_up),
         cmocka_unit_test(a_refusal_is_told),
         cmocka_unit_test(a_paused_client_reads_nothing_until_it_resumes),
         cmocka_unit_test(the_gateway_forgets_them_all),

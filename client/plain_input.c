@@ -1,0 +1,274 @@
+/* plain_input.c - what the lines of the input mean, see plain.h: something to say, a command, or,
+ * with --json, a request.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/json_read.h"
+#include "client/plain.h"
+#include "client/term.h"
+#include "client/term_command.h"
+#include "client/text.h"
+#include "common/proto.h"
+#include "common/xalloc.h"
+
+enum { ROOM_MAX_BYTES = 128, HISTORY_PAGE = 100 };
+
+static void put_line(void *owner, const char *line)
+{
+    (void)owner;
+    fprintf(stderr, "%s\n", line);
+}
+
+void plain_set_current(struct plain *p, const char *name)
+{
+    free(p->current);
+    p->current = xstrdup(name);
+}
+
+void plain_join(struct plain *p, const char *rest)
+{
+    struct plain_room *room;
+
+    if (!proto_is_name(rest, strlen(rest), ROOM_MAX_BYTES)) {
+        plain_complain("/join needs a room of 1 to 128 bytes");
+        plain_fail(p);
+        return;
+    }
+    room = plain_find_room(p, rest);
+    if (room) {
+        room->wants_leave = false;
+    } else {
+        room = xcalloc(1, sizeof(*room));
+        room->name = xstrdup(rest);
+        list_add(&p->rooms, &room->link);
+        chat_client_join(p->client, rest, p->options->user);
+    }
+    plain_set_current(p, rest);
+}
+
+/* Not before what was said in it is acked. */
+void plain_leave_if_done(struct plain *p, struct plain_room *room)
+{
+    if (!room->wants_leave || room->unacked > 0 || room->wants_members ||
+        room->wants_history || p->is_finishing)
+        return;
+    chat_client_leave(p->client, room->name);
+    plain_drop_room(p, room);
+}
+
+static void on_leave(struct plain *p, const char *rest)
+{
+    const char *name = rest[0] ? rest : p->current ? p->current : "";
+    struct plain_room *room = plain_find_room(p, name);
+
+    if (!room) {
+        plain_complain("not in such a room");
+        return;
+    }
+    if (p->current && strcmp(p->current, name) == 0) {
+        free(p->current);
+        p->current = NULL;
+    }
+    room->wants_leave = true;
+    plain_leave_if_done(p, room);
+}
+
+void plain_ask(struct plain *p, const char *type, const struct plain_room *room,
+               struct json_text cursor, uint64_t before)
+{
+    struct strbuf out = {NULL, 0, 0};
+
+    strbuf_add_format(&out, "{\"type\":\"%s\",\"id\":\"p%llu\",\"room\":", type,
+                      (unsigned long long)++p->last_id);
+    strbuf_add_json(&out, room->name, strlen(room->name));
+    if (cursor.len > 0) {
+        strbuf_add_text(&out, ",\"cursor\":");
+        strbuf_add(&out, cursor.base, cursor.len);
+    }
+    if (before > 0)
+        strbuf_add_format(&out, ",\"before\":%llu,\"limit\":%d",
+                          (unsigned long long)before, HISTORY_PAGE);
+    strbuf_add_char(&out, '}');
+    p->asked++;
+    chat_client_send(p->client, out.data, out.len);
+    strbuf_deinit(&out);
+}
+
+/* Asks for what is wanted of a room, once it is live. */
+void plain_ask_wanted(struct plain *p, struct plain_room *room)
+{
+    if (!chat_client_is_live(p->client, room->name))
+        return;
+    if (room->wants_members)
+        plain_ask(p, "get_members", room, (struct json_text){"", 0}, 0);
+    if (room->wants_history && room->oldest > 1)
+        plain_ask(p, "get_history", room, (struct json_text){"", 0}, room->oldest);
+    else if (room->wants_history)
+        plain_complain("nothing older is to be had");
+    room->wants_members = room->wants_history = false;
+}
+
+static struct plain_room *current_room(struct plain *p)
+{
+    struct plain_room *room = p->current ? plain_find_room(p, p->current) : NULL;
+
+    if (!room)
+        plain_complain("not in a room");
+    return room;
+}
+
+static void on_members(struct plain *p, const char *rest)
+{
+    struct plain_room *room = current_room(p);
+
+    (void)rest;
+    if (!room)
+        return;
+    room->wants_members = true;
+    plain_ask_wanted(p, room);
+}
+
+static void on_history(struct plain *p, const char *rest)
+{
+    struct plain_room *room = current_room(p);
+
+    (void)rest;
+    if (!room)
+        return;
+    room->wants_history = true;
+    plain_ask_wanted(p, room);
+}
+
+static void on_rooms(struct plain *p, const char *rest)
+{
+    (void)rest;
+    list_each(link, &p->rooms) {
+        plain_complain("in %s", list_entry(link, struct plain_room, link)->name);
+    }
+}
+
+static void on_stop(struct plain *p, const char *rest)
+{
+    (void)rest;
+    if (p->current)
+        chat_client_withdraw(p->client, p->current);
+}
+
+static void on_help(struct plain *p, const char *rest)
+{
+    (void)rest;
+    term_command_help(put_line, p);
+}
+
+static void on_quit(struct plain *p, const char *rest)
+{
+    (void)rest;
+    p->has_ended = true;
+    line_in_pause(&p->in);
+    if (p->unacked == 0 && p->asked == 0)
+        plain_finish(p, TERM_DONE);
+}
+
+static void on_unknown(struct plain *p, const char *line)
+{
+    plain_complain("no such command, and not said: %s", line);
+    plain_fail(p);
+}
+
+static const struct {
+    enum term_verb verb;
+    void (*run)(struct plain *p, const char *rest);
+} verbs[] = {
+    {TERM_JOIN, plain_join},    {TERM_LEAVE, on_leave}, {TERM_MEMBERS, on_members},
+    {TERM_HISTORY, on_history}, {TERM_ROOMS, on_rooms}, {TERM_STOP, on_stop},
+    {TERM_HELP, on_help},       {TERM_QUIT, on_quit},   {TERM_UNKNOWN, on_unknown},
+};
+
+static void say(struct plain *p, const char *room, const char *text, size_t len)
+{
+    if (!room || !chat_client_say(p->client, room, text, len)) {
+        plain_complain("not in a room, and not said: %.200s", text);
+        plain_fail(p);
+        return;
+    }
+    plain_find_room(p, room)->unacked++;
+    if (++p->unacked >= PLAIN_UNACKED_MAX)
+        line_in_pause(&p->in);
+}
+
+/* What a program sends: {"type":"message"|"join"|"leave", …}, or any other request. */
+static bool take_request(struct plain *p, const char *line, size_t len)
+{
+    struct json_text type;
+    char *room, *text;
+
+    if (json_scan(line, len, &p->members) != 0)
+        return false;
+    type = json_read_find(&p->members, "type");
+    room = json_read_dup(json_read_find(&p->members, "room"));
+    text = json_read_dup(json_read_find(&p->members, "text"));
+    if (json_read_is(type, "message"))
+        say(p, room[0] ? room : p->current, text, strlen(text));
+    else if (json_read_is(type, "join"))
+        plain_join(p, room);
+    else if (json_read_is(type, "leave"))
+        on_leave(p, room);
+    else
+        chat_client_send(p->client, line, len);
+    free(room);
+    free(text);
+    return true;
+}
+
+/* Bytes that the server would close for are replaced. */
+static void mend(struct strbuf *out, const char *line, size_t len)
+{
+    const char *end = line + len;
+
+    while (line < end) {
+        uint32_t c;
+
+        line = text_decode(line, end, &c);
+        text_add_char(out, c ? c : 0xfffd);
+    }
+}
+
+static void take_line(struct plain *p, const char *line, size_t len)
+{
+    struct term_command command = {TERM_SAY, line};
+
+    if (p->options->is_json && line[0] == '{') {
+        if (!take_request(p, line, len)) {
+            plain_complain("no JSON object, and not sent: %.200s", line);
+            plain_fail(p);
+        }
+        return;
+    }
+    if (!p->options->has_no_commands)
+        command = term_command_parse(line);
+    if (command.verb == TERM_SAY && command.rest[0])
+        say(p, p->current, command.rest, strlen(command.rest));
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (verbs[i].verb == command.verb) {
+            verbs[i].run(p, command.rest);
+            return;
+        }
+}
+
+void plain_on_line(void *owner, const char *line, size_t len)
+{
+    struct plain *p = owner;
+    struct strbuf mended = {NULL, 0, 0};
+
+    if (!line) {
+        plain_complain("a line of more than %d bytes was not said", LINE_IN_MAX_BYTES);
+        plain_fail(p);
+        return;
+    }
+    mend(&mended, line, len);
+    if (mended.len > 0)
+        take_line(p, mended.data, mended.len);
+    strbuf_deinit(&mended);
+}

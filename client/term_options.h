@@ -1,0 +1,41 @@
+/* term_options.h - the settings of the terminal client, from flags and the environment, in
+ * the manner of common/config.h: one table, and one line for a bad one.
+ */
+#ifndef CLIENT_TERM_OPTIONS_H
+#define CLIENT_TERM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client/chat_client.h"
+
+enum { TERM_OPTIONS_URLS_MAX = 16 };
+
+/* Strings are owned, but the rooms: these are of argv. */
+struct term_options {
+    char *user;
+    char *urls; /* as given, comma separated */
+    struct chat_address addresses[TERM_OPTIONS_URLS_MAX];
+    size_t address_count;
+    long timeout_secs;
+    bool is_plain, is_json, follows, has_no_commands;
+    char **rooms;
+    size_t room_count;
+};
+
+enum term_outcome { TERM_RUN, TERM_EXIT_OK, TERM_EXIT_BAD };
+
+/* Reads argv into `options` (zeroed by the caller). --help and --version print to stdout; a
+ * bad setting prints one line to stderr. Whatever comes out, deinit frees. */
+enum term_outcome term_options_load(struct term_options *options, int argc, char **argv)
+    __attribute__((warn_unused_result));
+
+/* Accepts a zeroed struct, and may be called twice. */
+void term_options_deinit(struct term_options *options);
+
+/* Takes `ws://host[:port][/path]` apart into strings of its own. NULL, or the reason why it
+ * cannot. */
+const char *term_options_parse_url(struct chat_address *address, const char *url,
+                                   size_t len);
+
+#endif

@@ -1,0 +1,259 @@
+/* text.c - see text.h. */
+#include "client/text.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <string.h>
+
+enum {
+    REPLACEMENT = 0xfffd,
+    CONTROL_PICTURES = 0x2400, /* the sign of a C0 control is this and its number */
+    PICTURE_OF_DELETE = 0x2421,
+};
+
+bool text_use_locale(void)
+{
+    setlocale(LC_CTYPE, "");
+    if (strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
+        return true;
+    return setlocale(LC_CTYPE, "C.UTF-8") || setlocale(LC_CTYPE, "en_US.UTF-8");
+}
+
+void text_add_char(struct strbuf *out, uint32_t c)
+{
+    if (c < 0x80) {
+        strbuf_add_char(out, (char)c);
+        return;
+    }
+    if (c < 0x800) {
+        strbuf_add_char(out, (char)(0xc0 | c >> 6));
+    } else {
+        if (c < 0x10000) {
+            strbuf_add_char(out, (char)(0xe0 | c >> 12));
+        } else {
+            strbuf_add_char(out, (char)(0xf0 | c >> 18));
+            strbuf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
+        }
+        strbuf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+    }
+    strbuf_add_char(out, (char)(0x80 | (c & 0x3f)));
+}
+
+const char *text_decode(const char *at, const char *end, uint32_t *c)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char a = (unsigned char)*at;
+    size_t len = a < 0x80 ? 1 : a < 0xc2 ? 0 : a < 0xe0 ? 2 : a < 0xf0 ? 3 : 4;
+
+    *c = REPLACEMENT;
+    if (len == 0 || a > 0xf4 || (size_t)(end - at) < len)
+        return at + 1;
+    *c = len == 1 ? a : a & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        unsigned char b = (unsigned char)at[i];
+
+        *c = *c << 6 | (b & 0x3f);
+        if ((b & 0xc0) != 0x80) {
+            *c = REPLACEMENT;
+            return at + 1;
+        }
+    }
+    if (*c < least[len] || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff)) {
+        *c = REPLACEMENT;
+        return at + 1;
+    }
+    return at + len;
+}
+
+/* From, to. Sorted. */
+static const uint32_t unsafe[][2] = {
+    {0x0, 0x1f},         /* C0 */
+    {0x7f, 0x9f},        /* DEL, C1 */
+    {0x61c, 0x61c},      /* Arabic letter mark */
+    {0x180e, 0x180e},    /* Mongolian vowel separator: width differs */
+    {0x200e, 0x200f},    /* left-to-right and right-to-left mark */
+    {0x2028, 0x202e},    /* separators, embeddings and overrides */
+    {0x2066, 0x206f},    /* isolates, deprecated format characters */
+    {0xfff0, 0xfffb},    /* interlinear annotation */
+    {0xe0000, 0xe00ff},  /* tags: invisible text */
+    {0xf0000, 0x10ffff}, /* private: what a font makes of it */
+};
+
+bool text_is_unsafe(uint32_t c)
+{
+    for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]) && c >= unsafe[i][0]; i++)
+        if (c <= unsafe[i][1])
+            return true;
+    return false;
+}
+
+static uint32_t sign_of(uint32_t c)
+{
+    if (c < 0x20)
+        return CONTROL_PICTURES + c;
+    return c == 0x7f ? PICTURE_OF_DELETE : REPLACEMENT;
+}
+
+/* What joins or colours emoji, and what is not to be seen at all. */
+static bool is_left_out(uint32_t c)
+{
+    return c == 0x200d || c == 0x200b || c == 0x200c || c == 0x2060 || c == 0xfeff ||
+           c == 0xad || c == 0x34f || (c >= 0xfe00 && c <= 0xfe0f) ||
+           (c >= 0x1f3fb && c <= 0x1f3ff) || (c >= 0xe0100 && c <= 0xe01ef);
+}
+
+static bool is_mark(uint32_t c)
+{
+    return !text_is_unsafe(c) && !is_left_out(c) && wcwidth((wchar_t)c) == 0;
+}
+
+const char *text_cell(const char *at, const char *end, struct text_cell *cell)
+{
+    size_t count = 0;
+    uint32_t c;
+
+    *cell = (struct text_cell){.width = 0};
+    at = text_decode(at, end, &c);
+    if (text_is_unsafe(c)) {
+        cell->chars[count++] = (wchar_t)(c == '\t' ? ' ' : sign_of(c));
+        cell->width = 1;
+    } else if (is_mark(c)) { /* with nothing to stand on */
+        cell->chars[count++] = 0x25cc;
+        cell->chars[count++] = (wchar_t)c;
+        cell->width = 1;
+    } else if (!is_left_out(c)) {
+        cell->width = wcwidth((wchar_t)c);
+        if (cell->width < 1) {
+            c = REPLACEMENT;
+            cell->width = 1;
+        }
+        cell->chars[count++] = (wchar_t)c;
+    }
+    while (at < end) {
+        const char *next = text_decode(at, end, &c);
+
+        if (!is_left_out(c) && !is_mark(c))
+            break;
+        if (is_mark(c) && count > 0 && count <= TEXT_MARKS_MAX)
+            cell->chars[count++] = (wchar_t)c;
+        at = next;
+    }
+    return at;
+}
+
+/* Where the character before `at` begins. */
+static const char *char_before(const char *from, const char *at)
+{
+    const char *start = at - 1;
+    uint32_t c;
+
+    while (start > from && at - start < 4 && ((unsigned char)*start & 0xc0) == 0x80)
+        start--;
+    return text_decode(start, at, &c) == at ? start : at - 1;
+}
+
+const char *text_before(const char *from, const char *at)
+{
+    while (at > from) {
+        const char *end = at;
+        uint32_t c;
+
+        at = char_before(from, end);
+        text_decode(at, end, &c);
+        if (!is_left_out(c) && !is_mark(c))
+            break;
+    }
+    return at;
+}
+
+int text_width(const char *text, size_t len)
+{
+    const char *end = text + len;
+    struct text_cell cell;
+    int width = 0;
+
+    while (text < end) {
+        text = text_cell(text, end, &cell);
+        width += cell.width;
+    }
+    return width;
+}
+
+size_t text_fit(const char *text, size_t len, int columns)
+{
+    const char *at = text, *end = text + len;
+    struct text_cell cell;
+
+    while (at < end) {
+        const char *next = text_cell(at, end, &cell);
+
+        columns -= cell.width;
+        if (columns < 0)
+            break;
+        at = next;
+    }
+    return (size_t)(at - text);
+}
+
+void text_add_line(struct strbuf *out, const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    while (text < end) {
+        uint32_t c;
+        const char *next = text_decode(text, end, &c);
+
+        if (c == '\t')
+            strbuf_add_char(out, ' ');
+        else if (text_is_unsafe(c))
+            text_add_char(out, sign_of(c));
+        else if (c == REPLACEMENT)
+            text_add_char(out, c); /* its bytes may not be UTF-8 */
+        else
+            strbuf_add(out, text, (size_t)(next - text));
+        text = next;
+    }
+}
+
+void text_add_json(struct strbuf *out, const char *json, size_t len)
+{
+    const char *end = json + len;
+
+    while (json < end) {
+        uint32_t c;
+        const char *next = text_decode(json, end, &c);
+
+        if (!text_is_unsafe(c))
+            strbuf_add(out, json, (size_t)(next - json));
+        else if (c < 0x10000)
+            strbuf_add_format(out, "\\u%04x", (unsigned)c);
+        else
+            strbuf_add_format(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (c >> 10)),
+                              (unsigned)(0xdc00 + (c & 0x3ff)));
+        json = next;
+    }
+}
+
+const char *text_wrap(const char *at, const char *end, int columns, size_t *len)
+{
+    const char *from = at, *gap = NULL, *behind_gap = NULL;
+    struct text_cell cell;
+    int width = 0;
+
+    while (at < end && *at != '\n') {
+        const char *next = text_cell(at, end, &cell);
+
+        width += cell.width;
+        if (*at == ' ' && at > from) {
+            gap = at;
+            behind_gap = next;
+        }
+        if (width > columns && at > from) {
+            *len = (size_t)((gap ? gap : at) - from);
+            return gap ? behind_gap : at;
+        }
+        at = next;
+    }
+    *len = (size_t)(at - from);
+    return at < end ? at + 1 : end;
+}
