@@ -537,14 +537,33 @@ static void on_tick(struct conn *conn)
         conn_close(conn, CONN_END_IDLE);
 }
 
+/* Whether the last of what waits for its turn, of joins and leaves, is a leave: whoever asked
+ * for it and ended the connection has left. */
+static bool waits_to_leave(const struct membership *m)
+{
+    bool is_leave = false;
+
+    for (const struct list *link = m->deferred.next; link != &m->deferred;
+         link = link->next) {
+        enum request_type type = list_entry(link, struct request, link)->type;
+
+        if (type == REQUEST_LEAVE || type == REQUEST_JOIN)
+            is_leave = type == REQUEST_LEAVE;
+    }
+    return is_leave;
+}
+
 static void on_end(struct conn *conn)
 {
     struct session *session = session_of(conn);
     struct list *link;
 
-    while ((link = list_first(&session->memberships)))
-        session_drop_membership(list_entry(link, struct membership, link), false,
-                                "closed");
+    while ((link = list_first(&session->memberships))) {
+        struct membership *m = list_entry(link, struct membership, link);
+        bool is_leaving = waits_to_leave(m);
+
+        session_drop_membership(m, is_leaving, is_leaving ? "left" : "closed");
+    }
     /* What still waits for the slot are requests: nobody is there for the answer. */
     while ((link = list_first(&session->slot_waiting))) {
         struct slot_wait *wait = list_entry(link, struct slot_wait, link);

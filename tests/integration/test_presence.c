@@ -15,6 +15,7 @@
 #include "tests/support/http_get.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
+#include "tests/support/wire.h"
 
 enum { LEASE_MS = 2000 };
 
@@ -359,6 +360,26 @@ static void while_redis_is_away_sockets_stay_and_requests_are_answered(void **st
     chat_close(ann);
 }
 
+/* The leave waits until the message before it is acked; then nobody is there any more. */
+static void who_leaves_and_hangs_up_has_left(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(0);
+
+    (void)state;
+    chat_join(ann, "exit", "ann");
+    chat_join(bob, "exit", "bob");
+    chat_expect(ann, "member_joined");
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    chat_send(bob, "{\"type\":\"message\",\"room\":\"exit\",\"text\":\"bye\"}");
+    chat_send(bob, "{\"type\":\"leave\",\"room\":\"exit\"}");
+    wire_end(chat_wire(bob));
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+    chat_expect_skipping(ann, "member_left");
+    assert_string_equal(chat_get_text(ann, "reason"), "left");
+    chat_abort(bob);
+    chat_close(ann);
+}
+
 enum { GRACE_MS = 4000 };
 
 static bool has_passed(void *data)
@@ -424,6 +445,7 @@ int main(void)
         TEST(a_gateway_that_slept_past_its_lease_comes_back_under_another_name),
         TEST(cut_connections_to_redis_lose_no_message),
         TEST(a_redis_that_lost_everything_gets_its_members_back),
+        TEST(who_leaves_and_hangs_up_has_left),
         TEST(a_flushed_redis_is_noticed_with_the_links_up),
         TEST(a_redis_that_lost_its_tail_begins_a_new_epoch),
         TEST(a_message_deleted_meanwhile_is_no_lost_tail),
