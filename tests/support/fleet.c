@@ -2,7 +2,6 @@
 #include "tests/support/fleet.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "tests/support/files.h"
 #include "tests/support/http_get.h"
 #include "tests/support/port.h"
 #include "tests/support/redis_cmd.h"
@@ -91,20 +91,11 @@ void fleet_kill_redis(struct fleet *fleet)
     process_kill(&fleet->redis);
 }
 
-static int remove_one(const char *path, const struct stat *what, int kind,
-                      struct FTW *where)
-{
-    (void)what;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 void fleet_forget_redis(struct fleet *fleet)
 {
     char *kept = print("%s/appendonlydir", fleet->dir);
 
-    nftw(kept, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    files_remove(kept);
     free(kept);
 }
 

@@ -13,6 +13,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "tests/support/files.h"
 
 enum { SCRIPT_DEADLINE_MS = 60000 };
 
@@ -44,21 +45,6 @@ void roomcast_open(struct tmux *tmux, const struct fleet *fleet, unsigned first,
     free(command);
 }
 
-static char *read_file(const char *path)
-{
-    struct strbuf text = {NULL, 0, 0};
-    FILE *file = fopen(path, "r");
-    char bytes[4096];
-    size_t n;
-
-    while (file && (n = fread(bytes, 1, sizeof(bytes), file)) > 0)
-        strbuf_add(&text, bytes, n);
-    if (file)
-        fclose(file);
-    unlink(path);
-    return text.data ? text.data : xstrdup("");
-}
-
 int roomcast_run(const struct fleet *fleet, const char *user, const char *script,
                  char **out, char **err)
 {
@@ -76,8 +62,10 @@ int roomcast_run(const struct fleet *fleet, const char *user, const char *script
                   (const char *[]){env.data, "TZ=UTC", NULL}, err_path);
     status = process_wait(&p, SCRIPT_DEADLINE_MS);
     process_kill(&p);
-    *out = read_file(out_path);
-    *err = read_file(err_path);
+    *out = files_read(out_path);
+    *err = files_read(err_path);
+    unlink(out_path);
+    unlink(err_path);
     free(command);
     strbuf_deinit(&env);
     strbuf_deinit(&text);

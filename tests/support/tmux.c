@@ -1,7 +1,6 @@
 /* tmux.c - see tmux.h. Each step is one call of the tmux program, whose output is in a file. */
 #include "tests/support/tmux.h"
 
-#include <ftw.h>
 #include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
+#include "tests/support/files.h"
 #include "tests/support/wait.h"
 
 enum { ARGS_MAX = 24, PATH_BYTES = 128 };
@@ -26,20 +26,6 @@ static const char *path_of(const struct tmux *tmux, const char *file,
 {
     snprintf(path, PATH_BYTES, "%s/%s", tmux->dir, file);
     return path;
-}
-
-static char *read_all(const char *path)
-{
-    struct strbuf text = {NULL, 0, 0};
-    FILE *file = fopen(path, "r");
-    char bytes[4096];
-    size_t n;
-
-    while (file && (n = fread(bytes, 1, sizeof(bytes), file)) > 0)
-        strbuf_add(&text, bytes, n);
-    if (file)
-        fclose(file);
-    return text.data ? text.data : xstrdup("");
 }
 
 /* Runs tmux with these arguments, up to NULL; the status. Its output is in the file `out`. */
@@ -105,15 +91,6 @@ void tmux_start(struct tmux *tmux)
     run(tmux, "set-option", "-g", "escape-time", "0", NULL);
 }
 
-static int remove_one(const char *path, const struct stat *what, int kind,
-                      struct FTW *where)
-{
-    (void)what;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 int tmux_stop(struct tmux *tmux)
 {
     char pattern[PATH_BYTES];
@@ -129,7 +106,7 @@ int tmux_stop(struct tmux *tmux)
         process_print_log(found.gl_pathv[i]);
     globfree(&found);
     free(tmux->screen);
-    nftw(tmux->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    files_remove(tmux->dir);
     *tmux = (struct tmux){0};
     if (complaints > 0) /* cmocka does not count a teardown that fails */
         exit(EXIT_FAILURE);
@@ -204,11 +181,11 @@ pid_t tmux_pid(struct tmux *tmux, const char *name)
     int pid;
 
     run(tmux, "display-message", "-p", "-t", name, "#{pane_pid}", NULL);
-    text = read_all(path_of(tmux, "out", out));
+    text = files_read(path_of(tmux, "out", out));
     pid = atoi(text);
     free(text);
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-    text = read_all(path);
+    text = files_read(path);
     if (text[0])
         pid = atoi(text);
     free(text);
@@ -221,7 +198,7 @@ static const char *capture(struct tmux *tmux, const char *name, const char *flag
 
     run(tmux, "capture-pane", "-p", "-t", name, flag, NULL);
     free(tmux->screen);
-    tmux->screen = read_all(path_of(tmux, "out", out));
+    tmux->screen = files_read(path_of(tmux, "out", out));
     return tmux->screen;
 }
 
