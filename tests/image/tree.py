@@ -24,6 +24,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SUITE = "bookworm"
 LENT = "run/rehearsal"
 OUTPUT_MAX = 8000  # of a step that fails
+ATTEMPTS = 3
 DEVICES = ["null", "zero", "full", "random", "urandom"]
 
 # What Debian's image does without.
@@ -87,14 +88,25 @@ def proxy_environment():
     return env
 
 
+def debootstrap(tree):
+    """The tree that was made; a mirror that fails for a moment is asked again, for another."""
+    for attempt in range(1, ATTEMPTS + 1):
+        new = tree.with_name(f"{tree.name}-{attempt}")
+        done = subprocess.run(
+            ["debootstrap", "--variant=minbase", SUITE, new, find_mirror()],
+            env=dict(os.environ, **proxy_environment()), stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return new
+        print(f"debootstrap failed (attempt {attempt} of {ATTEMPTS})", file=sys.stderr)
+    raise SystemExit("debootstrap made no tree")
+
+
 def make_base(tree):
     if "REHEARSAL_BASE" in os.environ:
         run("cp", "-a", "--reflink=auto", os.environ["REHEARSAL_BASE"], tree)
     else:
-        run(
-            "debootstrap", "--variant=minbase", SUITE, tree, find_mirror(),
-            env=dict(os.environ, **proxy_environment()), stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        tree = debootstrap(tree)
     for path in SLIM:
         for inside in (tree / path).glob("*"):
             if inside.is_dir() and not inside.is_symlink():
