@@ -74,10 +74,11 @@ static bool is_in_state(unsigned gateway, const char *state)
     return http_get_metric(balancer.ops_port, name) == 1;
 }
 
-/* `limit` is how many connections an address may have. */
+/* `limit` is how many connections an address may have. How many new ones is left open, since a
+ * fast machine makes many. */
 static void start_balancer(struct balancer *b, const char *limit)
 {
-    enum { LINES = 4 + 2 * GATEWAYS };
+    enum { LINES = 5 + 2 * GATEWAYS };
     static char lines[LINES][128], config[PATH_BYTES + 32];
     const char *env[LINES + 1] = {NULL};
     unsigned n = 0;
@@ -90,6 +91,7 @@ static void start_balancer(struct balancer *b, const char *limit)
     snprintf(lines[n++], 128, "BALANCER_OPS_LISTEN=127.0.0.1:%d", b->ops_port);
     snprintf(lines[n++], 128, "BALANCER_MAX_CONNECTIONS=2000");
     snprintf(lines[n++], 128, "BALANCER_CONNECTIONS_PER_SOURCE=%s", limit);
+    snprintf(lines[n++], 128, "BALANCER_NEW_PER_SOURCE=1000000000");
     for (unsigned g = 0; g < GATEWAYS; g++) {
         snprintf(lines[n++], 128, "GATEWAY_%u=127.0.0.1:%d", g + 1,
                  fleet.gateways[g].port);
