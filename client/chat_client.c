@@ -881,11 +881,6 @@ const struct chat_address *chat_client_address(const struct chat_client *client)
     return &client->addresses[client->at];
 }
 
-int chat_client_port(const struct chat_client *client)
-{
-    return client->addresses[client->at].port;
-}
-
 void chat_client_cut(struct chat_client *client)
 {
     if (client->ws)

@@ -131,9 +131,6 @@ uint64_t chat_client_wait_ms(const struct chat_client *client);
 /* Where it is connected to, or what it tries next; borrowed. */
 const struct chat_address *chat_client_address(const struct chat_client *client);
 
-/* The port that it is connected to, or tries. */
-int chat_client_port(const struct chat_client *client);
-
 /* Cuts the connection as a network would; the client comes back. */
 void chat_client_cut(struct chat_client *client);
 

@@ -165,9 +165,8 @@ static const struct setting {
      "what operators have to send; the admin service does not start without it"},
     {"ROOMCAST_CONSOLE_DIR", TEXT, ADMIN, FIELD(console_dir), "", 0, 0, NULL,
      "DIRECTORY",
-     "the built console, read once, at the start; without it what is installed with "
-     "the "
-     "program, else frontend/dist"},
+     "the built console, read once, at the start; without it what is installed "
+     "with the program, else frontend/dist"},
     {"ROOMCAST_ADMIN_LISTENERS", NUMBER, ADMIN, FIELD(admin_listeners), "100", 1, 10000,
      NULL, NULL, "clients that may follow the events at once; beyond it 503"},
     {"ROOMCAST_ADMIN_FAILURES", NUMBER, ADMIN, FIELD(admin_failures), "10", 1, 1000,
@@ -447,11 +446,9 @@ static void print_help(enum config_program program)
 {
     printf("usage: %s [--FLAG VALUE | --FLAG=VALUE]...\n\n"
            "A flag beats its environment variable; an empty variable counts as none.\n"
-           "--help prints this, --version the version. --healthcheck asks the one that "
-           "runs "
-           "with\nthe same settings for its /healthz, and exits with 0 if all is well, "
-           "else "
-           "with 1.\n",
+           "--help prints this, --version the version. --healthcheck asks the one "
+           "that runs with\nthe same settings for its /healthz, and exits with 0 if "
+           "all is well, else with 1.\n",
            program_name(program));
     for (const struct setting *s = settings; s < settings + SETTINGS; s++) {
         char flag[NAME_BYTES_MAX];

@@ -229,11 +229,13 @@ static void a_conversation_goes_on_over_a_killed_gateway(void **state)
     say_next(&talk.ann); /* may be on its way when the gateway dies */
     fleet_kill_gateway(&fleet, 0);
     go_on(&talk, 20);
-    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    assert_int_equal(chat_client_address(talk.ann.client)->port,
+                     fleet.gateways[1].port);
     fleet_start_gateway(&fleet, 0);
     fleet_kill_gateway(&fleet, 1);
     go_on(&talk, 20);
-    assert_int_equal(chat_client_port(talk.bob.client), fleet.gateways[0].port);
+    assert_int_equal(chat_client_address(talk.bob.client)->port,
+                     fleet.gateways[0].port);
     fleet_start_gateway(&fleet, 1);
     end_talk(&talk);
 }
@@ -247,7 +249,8 @@ static void a_gateway_that_does_not_answer_is_given_up(void **state)
     go_on(&talk, 20);
     process_signal(&fleet.gateways[0].process, SIGSTOP);
     go_on(&talk, 20);
-    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    assert_int_equal(chat_client_address(talk.ann.client)->port,
+                     fleet.gateways[1].port);
     process_signal(&fleet.gateways[0].process, SIGCONT);
     end_talk(&talk);
     fleet_wait_all_ready(&fleet);
@@ -271,7 +274,8 @@ static void a_draining_gateway_is_left_at_the_time_it_tells(void **state)
         loop_run_until(&loop, is_down, &fleet.gateways[0].process, PATIENCE_MS));
     assert_int_equal(fleet.gateways[0].process.status, 0);
     fleet.gateways[0].down = true;
-    assert_int_equal(chat_client_port(talk.ann.client), fleet.gateways[1].port);
+    assert_int_equal(chat_client_address(talk.ann.client)->port,
+                     fleet.gateways[1].port);
     assert_int_equal(talk.bob.left, 0);
     end_talk(&talk);
     fleet_start_gateway(&fleet, 0);

@@ -390,7 +390,7 @@ static void spread_guests(struct scene *scene)
 {
     for (int tries = 1; tries < SCENE_GATEWAYS; tries++) {
         for (unsigned i = 0; i < SCENE_GUESTS; i++)
-            if ((unsigned)chat_client_port(scene->guests[i].client) !=
+            if ((unsigned)chat_client_address(scene->guests[i].client)->port !=
                 home_of(scene, i))
                 chat_client_cut(scene->guests[i].client);
         scene_run(scene, NOTICE_MS);
@@ -482,7 +482,8 @@ static const char *roll_of(struct scene *scene)
         const struct scene_guest *guest = &scene->guests[i];
         unsigned g = 0;
 
-        while (scene->fleet.gateways[g].port != chat_client_port(guest->client))
+        while (scene->fleet.gateways[g].port !=
+               chat_client_address(guest->client)->port)
             g++;
         for (int r = 0; r < SCENE_EACH; r++)
             entries[count++] =
