@@ -37,6 +37,8 @@ enum {
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
     PONGS_MISSED_MAX = 2,
     WAIT_BYTES = 16 * 1024, /* a longer queue does not wait for more */
+    CROWD = 400,    /* each so many that wait with presence, it waits once longer, */
+    WAITS_MAX = 10, /* up to so many times ROOMCAST_PRESENCE_FLUSH_MS */
 };
 
 struct conn_write {
@@ -99,15 +101,18 @@ static uint32_t now_ms(const struct conn *conn)
 
 static void dequeue(struct conn *conn)
 {
+    if (conn->urgency == CONN_NOT_QUEUED)
+        return;
     list_remove(&conn->due);
+    conn->env->due_count[conn->urgency]--;
     conn->urgency = CONN_NOT_QUEUED;
 }
 
 static void enqueue(struct conn *conn, enum conn_urgency urgency)
 {
-    if (conn->urgency != CONN_NOT_QUEUED)
-        list_remove(&conn->due);
+    dequeue(conn);
     list_add(&conn->env->due[urgency], &conn->due);
+    conn->env->due_count[urgency]++;
     conn->urgency = (unsigned char)urgency;
 }
 
@@ -136,19 +141,31 @@ static bool is_pressing(const struct conn *conn, enum conn_urgency urgency)
             now_ms(conn) - conn->flushed_ms >= conn->env->due_ms[urgency]);
 }
 
+/* How long a conn waits that begins to. Of who came and went the longer the more do: while
+ * everybody comes back, a write that names many is worth more than one that is soon. */
+static uint32_t wait_ms(const struct conn_env *env, enum conn_urgency urgency)
+{
+    unsigned times = 1 + env->due_count[CONN_WITH_PRESENCE] / CROWD;
+
+    if (urgency != CONN_WITH_PRESENCE)
+        return env->due_ms[urgency];
+    return env->due_ms[urgency] * (times < WAITS_MAX ? times : WAITS_MAX);
+}
+
 static __attribute__((noinline)) void wait_for_more(struct conn *conn,
                                                     enum conn_urgency urgency)
 {
     struct conn_env *env = conn->env;
     uv_timer_t *timer = &env->due_timer[urgency];
+    uint32_t ms = wait_ms(env, urgency);
 
     if (is_pressing(conn, urgency)) {
         enqueue(conn, CONN_THIS_TURN);
     } else if (conn->urgency < urgency) {
         enqueue(conn, urgency);
-        conn->due_ms = now_ms(conn) + env->due_ms[urgency];
+        conn->due_ms = now_ms(conn) + ms;
         if (!uv_is_active((uv_handle_t *)timer))
-            uv_timer_start(timer, on_due, env->due_ms[urgency], 0);
+            uv_timer_start(timer, on_due, ms, 0);
     }
 }
 
@@ -882,8 +899,9 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
                                                          : (size_t)CONN_LOW_BYTES;
     env->due_ms[CONN_WITH_PRESENCE] = (uint32_t)config->presence_flush_ms;
     env->due_ms[CONN_WITH_MESSAGES] = (uint32_t)config->flush_ms;
-    for (int i = 0; i < CONN_URGENCIES; i++) {
+    for (int i = 0; i < CONN_URGENCIES; i++)
         list_init(&env->due[i]);
+    for (int i = CONN_WITH_PRESENCE; i < CONN_THIS_TURN; i++) {
         uv_timer_init(loop, &env->due_timer[i]);
         env->due_timer[i].data = &env->due[i];
     }
@@ -901,7 +919,7 @@ void conn_env_close(struct conn_env *env)
 {
     uv_close((uv_handle_t *)&env->flush, NULL);
     uv_close((uv_handle_t *)&env->second, NULL);
-    for (int i = 0; i < CONN_URGENCIES; i++)
+    for (int i = CONN_WITH_PRESENCE; i < CONN_THIS_TURN; i++)
         uv_close((uv_handle_t *)&env->due_timer[i], NULL);
 }
 

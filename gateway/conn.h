@@ -101,8 +101,9 @@ struct conn_env {
     uv_timer_t second;
     struct wheel wheel;
     struct list due[CONN_URGENCIES]; /* conns with something to send, in its order */
-    uint32_t due_ms[CONN_URGENCIES]; /* how long one stands there; 0: none does */
-    uv_timer_t due_timer[CONN_URGENCIES]; /* for the first one */
+    unsigned due_count[CONN_URGENCIES];
+    uint32_t due_ms[CONN_URGENCIES];      /* how long one stands there; 0: none does */
+    uv_timer_t due_timer[CONN_THIS_TURN]; /* for the first one */
     struct list all;
     struct reader *spare[CONN_SPARE_READERS];
     unsigned spare_count;

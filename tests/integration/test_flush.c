@@ -14,7 +14,7 @@
 #include "tests/support/fleet.h"
 #include "tests/support/wait.h"
 
-enum { MESSAGES = 8 };
+enum { MESSAGES = 8, CROWDED_ROOMS = 225, CROWD_WAIT_MS = 300 };
 
 static struct fleet fleet;
 
@@ -106,6 +106,38 @@ static void a_client_may_go_while_something_waits_for_it(void **state)
     fleet_stop_gateway(&fleet, gateway);
 }
 
+/* One client comes into many rooms of two at once. The first of those who are there wait as
+ * always; the last ones, with more than 400 before them, twice as long. */
+static void the_more_wait_the_longer_they_do(void **state)
+{
+    unsigned gateway =
+        fleet_add(&fleet, (const char *[]){"ROOMCAST_PRESENCE_FLUSH_MS=300",
+                                           "ROOMCAST_MAX_ROOMS=300",
+                                           "ROOMCAST_JOINS_BURST=300", NULL});
+    struct chat *people[2 * CROWDED_ROOMS], *cem = open_on(gateway);
+    char room[32];
+    int64_t start_ms;
+
+    (void)state;
+    for (int i = 0; i < 2 * CROWDED_ROOMS; i++) {
+        snprintf(room, sizeof(room), "room-%d", i / 2);
+        people[i] = open_on(gateway);
+        chat_join(people[i], room, i % 2 ? "bob" : "ann");
+    }
+    for (int i = 0; i < 2 * CROWDED_ROOMS; i += 2)
+        expect_joined(people[i], "bob");
+    start_ms = wait_now_ms();
+    for (int i = 0; i < CROWDED_ROOMS; i++)
+        chat_send(cem, "{\"type\":\"join\",\"room\":\"room-%d\",\"user\":\"cem\"}", i);
+    for (int i = 0; i < 2 * CROWDED_ROOMS; i++)
+        expect_joined(people[i], "cem");
+    assert_true(wait_now_ms() - start_ms >= 2 * CROWD_WAIT_MS);
+    for (int i = 0; i < 2 * CROWDED_ROOMS; i++)
+        chat_close(people[i]);
+    chat_close(cem);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 /* ---- messages ---- */
 
 /* Ann says the first, which ends the quiet, and the others while it is busy. How many writes
@@ -183,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_message_takes_along_who_came_before_it),
         cmocka_unit_test(who_came_is_told_also_when_nothing_else_is),
         cmocka_unit_test(a_client_may_go_while_something_waits_for_it),
+        cmocka_unit_test(the_more_wait_the_longer_they_do),
         cmocka_unit_test(messages_of_a_busy_room_share_a_write),
         cmocka_unit_test(a_room_that_never_rests_is_not_held_up),
     };
