@@ -112,25 +112,33 @@ static const char *parse_escape(const char *at, const char *end)
     return unit >= 0xdc00 && unit <= 0xdfff ? at + 6 : NULL;
 }
 
+/* Characters beyond ASCII. */
+static const char *parse_utf8(const char *at, const char *end)
+{
+    while (at < end && (unsigned char)*at >= 0x80) {
+        size_t len = utf8_len(at, end);
+
+        if (len == 0)
+            return NULL;
+        at += len;
+    }
+    return at;
+}
+
 static const char *parse_string(const char *at, const char *end)
 {
     at++; /* the quote */
-    while (at && at < end) {
+    while (at && (at += strbuf_plain_len(at, (size_t)(end - at))) < end) {
         unsigned char c = (unsigned char)*at;
 
         if (c == '"')
             return at + 1;
         if (c < 0x20)
             return NULL;
-        if (c == '\\') {
+        if (c == '\\')
             at = parse_escape(at + 1, end);
-        } else if (c < 0x80) {
-            at++;
-        } else {
-            size_t n = utf8_len(at, end);
-
-            at = n ? at + n : NULL;
-        }
+        else
+            at = c == 0x7f ? at + 1 : parse_utf8(at, end);
     }
     return NULL;
 }
@@ -278,7 +286,8 @@ static const char *add_string(struct strbuf *out, const char *at, const char *en
 {
     const char *plain = at; /* what is not yet copied */
 
-    for (at++; *at != '"'; at++) {
+    at++;
+    for (; *(at += strbuf_plain_len(at, (size_t)(end - at))) != '"'; at++) {
         unsigned char c = (unsigned char)*at;
         unsigned control;
         size_t len;

@@ -2,6 +2,7 @@
 #include "common/strbuf.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -97,9 +98,32 @@ void strbuf_add_format(struct strbuf *b, const char *fmt, ...)
     va_end(args);
 }
 
-static bool is_plain_in_json(unsigned char c)
+static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Eight bytes at a time: one that is not plain raises the high bit of its place, and may raise
+ * those of places behind it, so that the lowest counts. */
+size_t strbuf_plain_len(const char *text, size_t len)
+{
+    const uint64_t each = 0x0101010101010101u;
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        uint64_t eight, odd;
+
+        memcpy(&eight, text + i, 8);
+        eight = le64toh(eight);
+        odd = (eight | (eight - 0x20 * each) | (eight + each) |
+               ((eight ^ '"' * each) - each) | ((eight ^ '\\' * each) - each)) &
+              0x80 * each;
+        if (odd)
+            return i + (size_t)__builtin_ctzll(odd) / 8;
+    }
+    while (i < len && is_plain((unsigned char)text[i]))
+        i++;
+    return i;
 }
 
 static void add_json_escape(struct strbuf *b, unsigned char c)
@@ -121,18 +145,21 @@ static void add_json_escape(struct strbuf *b, unsigned char c)
 
 void strbuf_add_json(struct strbuf *b, const char *text, size_t len)
 {
-    size_t start = 0;
+    size_t start = 0, i = 0;
 
     strbuf_reserve(b, len + 2);
     strbuf_add_char(b, '"');
-    for (size_t i = 0; i < len; i++) {
+    while ((i += strbuf_plain_len(text + i, len - i)) < len) {
         unsigned char c = (unsigned char)text[i];
 
-        if (is_plain_in_json(c))
-            continue;
-        strbuf_add(b, text + start, i - start);
-        add_json_escape(b, c);
-        start = i + 1;
+        if (c < 0x80) {
+            strbuf_add(b, text + start, i - start);
+            add_json_escape(b, c);
+            start = i + 1;
+        }
+        do
+            i++;
+        while (c >= 0x80 && i < len && (unsigned char)text[i] >= 0x80);
     }
     strbuf_add(b, text + start, len - start);
     strbuf_add_char(b, '"');

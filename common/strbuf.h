@@ -37,6 +37,10 @@ const char *strbuf_print_u64(char digits[STRBUF_U64_DIGITS], uint64_t value);
  * characters (also U+007F) are escaped, all else stays as it is. */
 void strbuf_add_json(struct strbuf *b, const char *text, size_t len);
 
+/* How many bytes at the start of `text` stand in a JSON string as they are and in ASCII: no
+ * quote, backslash or control character. */
+size_t strbuf_plain_len(const char *text, size_t len);
+
 /* Adds `text` percent-encoded: all but RFC 3986's unreserved characters. */
 void strbuf_add_percent(struct strbuf *b, const char *text, size_t len);
 

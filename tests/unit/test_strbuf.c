@@ -1,6 +1,7 @@
 /* test_strbuf.c - growing, escaping, and the NUL behind it all. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -116,6 +117,31 @@ static void texts_are_escaped_for_json_and_percent_encoded(void **state)
     }
 }
 
+/* Every byte in every place of texts up to a few words long, before bytes of all kinds. */
+static void what_is_plain_ends_at_the_first_byte_that_is_not(void **state)
+{
+    static const char behind[] = {'a', '\0', '"', '\x7f', '\xff'};
+    char text[24];
+
+    (void)state;
+    for (size_t len = 0; len <= sizeof(text); len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 0; c < 256 * (int)sizeof(behind); c++) {
+                bool plain = c % 256 >= ' ' && c % 256 <= '~' && c % 256 != '"' &&
+                             c % 256 != '\\';
+
+                memset(text, 'x', at);
+                memset(text + at, behind[c / 256], len - at);
+                text[at] = (char)c;
+                if (!plain)
+                    assert_int_equal(strbuf_plain_len(text, len), at);
+                else if (behind[c / 256] == 'a' || at + 1 == len)
+                    assert_int_equal(strbuf_plain_len(text, len), len);
+                else
+                    assert_int_equal(strbuf_plain_len(text, len), at + 1);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +151,7 @@ int main(void)
         cmocka_unit_test(reset_keeps_memory_up_to_the_limit),
         cmocka_unit_test(dropping_the_front_keeps_the_rest),
         cmocka_unit_test(texts_are_escaped_for_json_and_percent_encoded),
+        cmocka_unit_test(what_is_plain_ends_at_the_first_byte_that_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
