@@ -96,13 +96,21 @@ void redis_command_begin(struct redis_command *cmd)
     cmd->argc = 0;
 }
 
+/* "$LEN", the bytes and their line ends at one go: a message takes some twenty of these. */
 void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len)
 {
-    strbuf_add_char(&cmd->args, '$');
-    strbuf_add_u64(&cmd->args, len);
-    strbuf_add(&cmd->args, "\r\n", 2);
-    strbuf_add(&cmd->args, bytes, len);
-    strbuf_add(&cmd->args, "\r\n", 2);
+    char digits[STRBUF_U64_DIGITS];
+    const char *first = strbuf_print_u64(digits, len);
+    size_t count = (size_t)(digits + sizeof(digits) - first);
+    size_t size = 1 + count + 2 + len + 2;
+    char *at = strbuf_reserve(&cmd->args, size);
+
+    *at++ = '$';
+    at = mempcpy(at, first, count);
+    at = mempcpy(at, "\r\n", 2);
+    at = len > 0 ? mempcpy(at, bytes, len) : at; /* bytes may be NULL then */
+    memcpy(at, "\r\n", 3);
+    cmd->args.len += size;
     cmd->argc++;
 }
 
