@@ -9,7 +9,8 @@ processor time of the server from the kernel's account, so with reading the call
 writing the reply: medians of the rounds. "Script" is what INFO commandstats says of
 EVALSHA; as that goes by the clock, the least of the rounds. A second table takes
 publish.lua apart by the commands that it calls. "Unchecked" is the plainest script that
-numbers, stores and tells, to see what the machine makes of such. A client is subscribed to every room,
+numbers, stores and tells, and "without a script" the command by itself, to see what the
+machine makes of such. A client is subscribed to every room,
 as a gateway with members is.
 
 With --instructions the server runs under callgrind and its instructions are counted:
@@ -274,6 +275,12 @@ for messages in (1, 16, 64):
     bare_case(messages)
 
 
+@case("SET of a message's key, without a script", at_once=64)
+def set_key(redis):
+    names = [key("room-00000", f"key:9:user-0000:{n:08x}-0000") for n in range(200_000)]
+    return [encode(["SET", name, f"{EPOCH} 123456", "NX", "EX", 300]) for name in names]
+
+
 @case("join, into rooms of 10")
 def join_one(redis):
     return [call_join(redis, room, ["ann"]) for room in fill_rooms(redis, 2000, 10)]
@@ -513,7 +520,7 @@ def measure(redis, one):
     redis.run(calls, one.at_once)
     cpu = redis.cpu_us() - before
     commands = redis.commands()
-    _, script = commands.pop("evalsha")
+    _, script = commands.pop("evalsha", (0, 0))
     commands.pop("config|resetstat", None)
     return {"cpu": cpu / len(calls), "script": script / len(calls),
             "commands": {name: (count / len(calls), us / len(calls))
