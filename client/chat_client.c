@@ -6,7 +6,11 @@
  *     on_timer <- start_pause <- on_close
  *
  * One timer serves the state: the pause while WAITING, the deadline while CONNECTING,
- * silence and `reconnect` while OPEN. What Redis did not take is sent again by `retry`.
+ * silence and `reconnect` while OPEN, the patience of a farewell once closing. What Redis did
+ * not take is sent again by `retry`.
+ *
+ *     close -> (leave_acks) -> start_goodbye -> on_close -> on_handle_closed
+ *       on_farewell: the leave_acks, or the end of the connection, are not waited for
  *
  * A room's position is the number of the last message given to the owner; it is what the
  * next join names as `since`. Where that join is not `recovered`, the whole history comes,
@@ -31,7 +35,7 @@ enum {
     PAUSE_MOST_MS = 30000,
     SILENCE_MS = 15000,
     LOOK_MESSAGES = 100,
-    FAREWELL_MS = 1000, /* for the leave_acks, before the connection closes */
+    FAREWELL_MS = 1000, /* for the leave_acks, and again for the close handshake */
     RETRY_MS = 1000,    /* where the server does not say when */
     EPOCH_MAX = 32,
     ID_MAX = 24,
@@ -93,7 +97,6 @@ struct chat_client {
     bool was_asked;     /* silent: a ping is under way */
     size_t leaves;      /* sent and not acked */
     bool is_at_work;    /* with an event: rooms that go stay until its end */
-    bool is_leaving;    /* closing, and the leave_acks are awaited */
     bool closing;
     int handles;
 };
@@ -509,12 +512,12 @@ static void take_event(struct chat_client *client, struct json_text type,
 {
     struct chat_room *room;
 
+    if (client->leaves > 0 && json_read_is(type, "leave_ack"))
+        client->leaves--; /* before the owner hears of it, who may close then */
     if (!json_read_is(type, "message") && client->opts.on_event)
         client->opts.on_event(client->opts.owner, type, event);
     room = find_room(client, json_read_find(&client->members, "room"));
-    if (json_read_is(type, "leave_ack")) {
-        client->leaves -= client->leaves > 0;
-    } else if (json_read_is(type, "error")) {
+    if (json_read_is(type, "error")) {
         on_error(client, event);
     } else if (json_read_is(type, "reconnect")) {
         client->return_ms =
@@ -529,19 +532,17 @@ static void take_event(struct chat_client *client, struct json_text type,
         }
 }
 
-static void end_leaving(struct chat_client *client);
+static void start_goodbye(struct chat_client *client);
 
 /* After chat_client_close: the gateway would tell the others of a connection that broke if it
  * closed before a leave is done. */
 static void take_farewell(struct chat_client *client, const char *text, size_t len)
 {
-    if (json_scan(text, len, &client->members) != 0)
+    if (client->leaves == 0 || json_scan(text, len, &client->members) != 0)
         return;
     if (json_read_is(json_read_find(&client->members, "type"), "leave_ack") &&
-        client->leaves > 0)
-        client->leaves--;
-    if (client->leaves == 0)
-        end_leaving(client);
+        --client->leaves == 0)
+        start_goodbye(client);
 }
 
 static void on_text(void *owner, const char *text, size_t len)
@@ -550,9 +551,11 @@ static void on_text(void *owner, const char *text, size_t len)
 
     client->heard_ms = uv_now(client->loop);
     client->was_asked = false;
-    if (client->is_leaving)
+    if (client->closing) {
         take_farewell(client, text, len);
-    if (client->closing || json_scan(text, len, &client->members) != 0)
+        return;
+    }
+    if (json_scan(text, len, &client->members) != 0)
         return;
     client->is_at_work = true;
     take_event(client, json_read_find(&client->members, "type"),
@@ -592,7 +595,7 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* Sets the timer of an open connection. */
+/* Sets the timer of an open connection. The owner may have closed it in a callback. */
 static void watch(struct chat_client *client)
 {
     uint64_t now_ms = uv_now(client->loop);
@@ -601,6 +604,8 @@ static void watch(struct chat_client *client)
 
     if (client->return_ms && client->return_ms < at_ms)
         at_ms = client->return_ms;
+    if (client->closing)
+        return;
     uv_timer_start(&client->timer, on_timer, at_ms > now_ms ? at_ms - now_ms : 0, 0);
 }
 
@@ -641,11 +646,13 @@ static uint64_t pause_ms(const struct chat_client *client)
     return random_below(bound + 1);
 }
 
-static void free_if_done(struct chat_client *client)
+/* `retry` is closed by chat_client_close, `timer` once there is no connection. */
+static void on_handle_closed(uv_handle_t *handle)
 {
+    struct chat_client *client = handle->data;
     struct list *link;
 
-    if (!client->closing || client->ws || client->handles > 0)
+    if (--client->handles > 0)
         return;
     while ((link = list_first(&client->rooms)))
         drop_room(client, list_entry(link, struct chat_room, link), "closed",
@@ -698,7 +705,6 @@ static void on_close(void *owner, int code, const char *why)
     client->ws = NULL;
     client->return_ms = 0;
     client->leaves = 0;
-    end_leaving(client);
     list_each(link, &client->rooms) {
         struct chat_room *room = list_entry(link, struct chat_room, link);
 
@@ -711,7 +717,7 @@ static void on_close(void *owner, int code, const char *why)
         }
     }
     if (client->closing) {
-        free_if_done(client);
+        uv_close((uv_handle_t *)&client->timer, on_handle_closed);
         return;
     }
     client->at = (client->at + 1) % client->opts.count;
@@ -738,9 +744,9 @@ static void start_connect(struct chat_client *client)
                                   .on_text = on_text,
                                   .on_close = on_close};
 
-    set_state(client, CHAT_CLIENT_CONNECTING, "connecting");
     client->ws = ws_client_open(client->loop, &opts);
     uv_timer_start(&client->timer, on_timer, client->opts.silence_ms, 0);
+    set_state(client, CHAT_CLIENT_CONNECTING, "connecting"); /* the owner may close */
 }
 
 /* ---- what the owner calls ---- */
@@ -899,38 +905,36 @@ void chat_client_resume(struct chat_client *client)
         ws_client_resume(client->ws);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct chat_client *client = handle->data;
-
-    client->handles--;
-    free_if_done(client);
-}
-
-static void end_leaving(struct chat_client *client)
-{
-    if (!client->is_leaving)
-        return;
-    client->is_leaving = false;
-    if (client->ws)
-        ws_client_close(client->ws, 1000);
-    uv_close((uv_handle_t *)&client->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&client->retry, on_handle_closed);
-}
-
 static void on_farewell(uv_timer_t *timer)
 {
-    end_leaving(timer->data);
+    struct chat_client *client = timer->data;
+
+    if (client->leaves > 0)
+        start_goodbye(client);
+    else
+        ws_client_abort(client->ws);
+}
+
+/* The leaves are done, or have had their time. */
+static void start_goodbye(struct chat_client *client)
+{
+    client->leaves = 0;
+    if (!client->ws) {
+        uv_close((uv_handle_t *)&client->timer, on_handle_closed);
+        return;
+    }
+    ws_client_close(client->ws, 1000);
+    uv_timer_start(&client->timer, on_farewell, FAREWELL_MS, 0);
 }
 
 void chat_client_close(struct chat_client *client)
 {
     if (client->closing)
         return;
-    client->closing = client->is_leaving = true;
-    uv_timer_stop(&client->retry);
+    client->closing = true;
+    uv_close((uv_handle_t *)&client->retry, on_handle_closed);
     if (client->leaves > 0)
         uv_timer_start(&client->timer, on_farewell, FAREWELL_MS, 0);
     else
-        end_leaving(client);
+        start_goodbye(client);
 }

@@ -138,7 +138,8 @@ void chat_client_cut(struct chat_client *client);
 void chat_client_pause(struct chat_client *client);
 void chat_client_resume(struct chat_client *client);
 
-/* Ends for good; what is not acked stays unknown. on_closed follows. Idempotent. */
+/* Ends for good; what is not acked stays unknown. on_closed follows, after two seconds at most
+ * if the server does not answer. Idempotent. */
 void chat_client_close(struct chat_client *client);
 
 #endif

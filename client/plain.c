@@ -23,8 +23,6 @@
 #include "client/text.h"
 #include "common/xalloc.h"
 
-enum { FAREWELL_MS = 2000 };
-
 /* ---- what is printed ---- */
 
 /* To stderr; a name in it may be anybody's. */
@@ -287,14 +285,6 @@ static void on_closed(void *owner)
     struct plain *p = owner;
 
     p->client = NULL;
-    uv_close((uv_handle_t *)&p->deadline, NULL);
-}
-
-static void on_farewell(uv_timer_t *timer)
-{
-    struct plain *p = timer->data;
-
-    chat_client_cut(p->client);
 }
 
 /* `code`: unless there is something worse. */
@@ -310,7 +300,7 @@ void plain_finish(struct plain *p, int code)
     }
     chat_client_resume(p->client); /* or the close would not be read */
     chat_client_close(p->client);
-    uv_timer_start(&p->deadline, on_farewell, FAREWELL_MS, 0);
+    uv_close((uv_handle_t *)&p->deadline, NULL);
     uv_close((uv_handle_t *)&p->term, NULL);
     uv_close((uv_handle_t *)&p->interrupt, NULL);
 }

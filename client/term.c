@@ -20,11 +20,7 @@
 #include "client/json_read.h"
 #include "client/screen.h"
 
-enum {
-    FRAME_MS = 33,
-    TICK_MS = 500,
-    FAREWELL_MS = 1000, /* for the close handshake */
-};
+enum { FRAME_MS = 33, TICK_MS = 500 };
 
 uint64_t term_now_ms(void)
 {
@@ -177,7 +173,6 @@ static void on_closed(void *owner)
     struct term *term = owner;
 
     term->client = NULL;
-    uv_close((uv_handle_t *)&term->farewell, NULL);
 }
 
 static void send_request(void *owner, const char *json, size_t len)
@@ -196,13 +191,6 @@ void term_join(struct term *term, const char *room)
 
 /* ---- signals, and the end ---- */
 
-static void on_farewell(uv_timer_t *timer)
-{
-    struct term *term = timer->data;
-
-    chat_client_cut(term->client);
-}
-
 void term_quit(struct term *term)
 {
     if (term->is_ending)
@@ -212,7 +200,6 @@ void term_quit(struct term *term)
     for (size_t i = 0; i < term->talk.count; i++)
         chat_client_leave(term->client, term->talk.rooms[i]->name);
     chat_client_close(term->client);
-    uv_timer_start(&term->farewell, on_farewell, FAREWELL_MS, 0);
     uv_close((uv_handle_t *)&term->input, NULL);
     uv_close((uv_handle_t *)&term->frame, NULL);
     uv_close((uv_handle_t *)&term->tick, NULL);
@@ -302,10 +289,9 @@ static void start(struct term *term)
 {
     uv_timer_init(term->loop, &term->frame);
     uv_timer_init(term->loop, &term->tick);
-    uv_timer_init(term->loop, &term->farewell);
     if (fd_poll_init(term->loop, &term->input, STDIN_FILENO) < 0)
         abort(); /* a terminal can be polled, and screen_open has looked */
-    term->frame.data = term->tick.data = term->farewell.data = term->input.data = term;
+    term->frame.data = term->tick.data = term->input.data = term;
     start_signals(term);
     screen_resize(); /* nobody was told of a change until now */
     start_client(term);

@@ -32,7 +32,7 @@ struct term {
     char why[128];       /* of the state */
     uint64_t closing_ms; /* when the gateway closes, of uv_now; 0: it does not */
     uv_poll_t input;
-    uv_timer_t frame, tick, farewell;
+    uv_timer_t frame, tick;
     uv_signal_t signals[6];
     uint64_t drawn_ms;
     bool has_connected, is_ending, asked_to_quit;

@@ -36,6 +36,7 @@ struct person {
     unsigned deleted, too_large;
     const char *refusal; /* of the last message that was not taken */
     unsigned kicked, rooms_closed;
+    const char *closes_at; /* what on_state tells or an event's type; NULL: no word */
     bool closed, refused;
 };
 
@@ -47,9 +48,10 @@ static void on_state(void *owner, enum chat_client_state state, const char *why)
 {
     struct person *person = owner;
 
-    (void)why;
     person->opened += state == CHAT_CLIENT_OPEN;
     person->refused = state == CHAT_CLIENT_REFUSED;
+    if (person->closes_at && strcmp(why, person->closes_at) == 0)
+        chat_client_close(person->client);
 }
 
 static void on_message(void *owner, const struct chat_message *message)
@@ -80,6 +82,8 @@ static void on_event(void *owner, struct json_text type, struct json_text event)
     person->deleted += is_type(type, "message_deleted");
     person->kicked += is_type(type, "kicked");
     person->rooms_closed += is_type(type, "room_closed");
+    if (person->closes_at && is_type(type, person->closes_at))
+        chat_client_close(person->client);
     assert_false(is_type(type, "gap"));
     assert_false(is_type(type, "reset"));
 }
@@ -464,6 +468,56 @@ static void it_can_be_closed_at_each_step(void **state)
     }
 }
 
+static void it_can_be_closed_in_a_callback(void **state)
+{
+    static const char *const words[] = {"connecting", "connected", "join_ack",
+                                        "leave_ack"};
+    struct person ann;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        print_message("  %s\n", words[i]);
+        uv_loop_init(&loop);
+        come(&ann, "steps", "ann", 0);
+        ann.closes_at = words[i];
+        if (strcmp(words[i], "leave_ack") == 0) {
+            assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+            chat_client_leave(ann.client, "steps");
+        }
+        assert_true(loop_run_until(&loop, has_closed, &ann, PATIENCE_MS));
+        loop_close(&loop);
+    }
+}
+
+/* The close frame is not answered, and after leaving, the leave is not acked either. What
+ * ends it must be sooner than ws_client's own 5 s. */
+static void a_server_that_does_not_answer_does_not_hold_it(void **state)
+{
+    static const struct {
+        bool leaves;
+        long deadline_ms;
+    } cases[] = {{false, 4000}, {true, 5000}};
+    struct person ann;
+    bool ended;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uv_loop_init(&loop);
+        come(&ann, "farewell", "ann", 0);
+        assert_true(loop_run_until(&loop, is_in, &ann, PATIENCE_MS));
+        assert_int_equal(chat_client_address(ann.client)->port, fleet.gateways[0].port);
+        process_signal(&fleet.gateways[0].process, SIGSTOP);
+        if (cases[i].leaves)
+            chat_client_leave(ann.client, "farewell");
+        chat_client_close(ann.client);
+        ended = loop_run_until(&loop, has_closed, &ann, cases[i].deadline_ms);
+        process_signal(&fleet.gateways[0].process, SIGCONT);
+        assert_true(ended);
+        loop_close(&loop);
+        fleet_wait_all_ready(&fleet);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -494,6 +548,8 @@ int main(void)
         cmocka_unit_test(who_is_banned_is_not_in_and_does_not_try_again),
         cmocka_unit_test(an_operator_is_obeyed),
         cmocka_unit_test(it_can_be_closed_at_each_step),
+        cmocka_unit_test(it_can_be_closed_in_a_callback),
+        cmocka_unit_test(a_server_that_does_not_answer_does_not_hold_it),
         cmocka_unit_test(what_was_deleted_while_away_is_told),
     };
     return cmocka_run_group_tests(tests, start, stop);

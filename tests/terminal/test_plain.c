@@ -295,6 +295,25 @@ static void a_killed_gateway_loses_no_line(void **state)
     fleet_start_gateway(&fleet, 0);
 }
 
+/* Neither the leave is acked nor the close answered. */
+static void a_gateway_that_does_not_answer_does_not_hold_it(void **state)
+{
+    char script[512];
+    struct run r;
+
+    (void)state;
+    snprintf(script, sizeof(script),
+             "$ROOMCAST --plain --follow still </dev/null >$TMPDIR/out.$$ & "
+             "until grep -q 'you are in' $TMPDIR/out.$$; do sleep 0.02; done; "
+             "rm $TMPDIR/out.$$; kill -STOP %d; kill -TERM $!; "
+             "timeout 5 tail -s 0.1 --pid=$! -f /dev/null; held=$?; kill -CONT %d; "
+             "wait $! && exit $held",
+             (int)fleet.gateways[0].process.pid, (int)fleet.gateways[0].process.pid);
+    r = run(script);
+    assert_int_equal(r.status, 0);
+    deinit(&r);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -327,6 +346,7 @@ int main(void)
         cmocka_unit_test(who_follows_stays_until_told),
         cmocka_unit_test(a_reader_that_goes_ends_it_quietly),
         cmocka_unit_test(a_killed_gateway_loses_no_line),
+        cmocka_unit_test(a_gateway_that_does_not_answer_does_not_hold_it),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
