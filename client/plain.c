@@ -332,22 +332,16 @@ static void drain(struct plain *p)
 
 static void start_client(struct plain *p)
 {
+    static const struct chat_client_opts callbacks = {.on_state = on_state,
+                                                      .on_message = on_message,
+                                                      .on_event = on_event,
+                                                      .on_said = on_said,
+                                                      .on_live = on_live,
+                                                      .on_out = on_out,
+                                                      .on_closed = on_closed};
     const struct term_options *options = p->options;
 
-    p->client = chat_client_open(p->loop, &(struct chat_client_opts){
-                                              .addresses = options->addresses,
-                                              .count = options->address_count,
-                                              .says_in_flight = 1,
-                                              .looks_for_deleted = true,
-                                              .owner = p,
-                                              .on_state = on_state,
-                                              .on_message = on_message,
-                                              .on_event = on_event,
-                                              .on_said = on_said,
-                                              .on_live = on_live,
-                                              .on_out = on_out,
-                                              .on_closed = on_closed,
-                                          });
+    p->client = term_options_open_client(options, p->loop, &callbacks, p);
     for (size_t i = 0; i < options->room_count; i++)
         plain_join(p, options->rooms[i]);
     if (options->room_count > 0)

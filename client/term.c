@@ -115,7 +115,6 @@ static void on_state(void *owner, enum chat_client_state state, const char *why)
 
     term->state = state;
     term->closing_ms = 0;
-    term->has_connected = term->has_connected || state == CHAT_CLIENT_OPEN;
     if (state != CHAT_CLIENT_CONNECTING)
         snprintf(term->why, sizeof(term->why), "%s", why);
     if (state == CHAT_CLIENT_WAITING || state == CHAT_CLIENT_REFUSED)
@@ -267,21 +266,16 @@ static void start_signals(struct term *term)
 
 static void start_client(struct term *term)
 {
+    static const struct chat_client_opts callbacks = {.on_state = on_state,
+                                                      .on_message = on_message,
+                                                      .on_event = on_event,
+                                                      .on_said = on_said,
+                                                      .on_live = on_live,
+                                                      .on_out = on_out,
+                                                      .on_closed = on_closed};
+
     term->client =
-        chat_client_open(term->loop, &(struct chat_client_opts){
-                                         .addresses = term->options->addresses,
-                                         .count = term->options->address_count,
-                                         .says_in_flight = 1,
-                                         .looks_for_deleted = true,
-                                         .owner = term,
-                                         .on_state = on_state,
-                                         .on_message = on_message,
-                                         .on_event = on_event,
-                                         .on_said = on_said,
-                                         .on_live = on_live,
-                                         .on_out = on_out,
-                                         .on_closed = on_closed,
-                                     });
+        term_options_open_client(term->options, term->loop, &callbacks, term);
     term->state = CHAT_CLIENT_CONNECTING;
 }
 

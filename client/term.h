@@ -35,7 +35,7 @@ struct term {
     uv_timer_t frame, tick;
     uv_signal_t signals[6];
     uint64_t drawn_ms;
-    bool has_connected, is_ending, asked_to_quit;
+    bool is_ending, asked_to_quit;
 
     struct strbuf paste; /* what is being pasted, or waits for an answer */
     bool is_pasting, is_paste_too_long;

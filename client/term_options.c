@@ -313,3 +313,18 @@ void term_options_deinit(struct term_options *options)
     }
     *options = (struct term_options){0};
 }
+
+struct chat_client *term_options_open_client(const struct term_options *options,
+                                             uv_loop_t *loop,
+                                             const struct chat_client_opts *callbacks,
+                                             void *owner)
+{
+    struct chat_client_opts opts = *callbacks;
+
+    opts.addresses = options->addresses;
+    opts.count = options->address_count;
+    opts.says_in_flight = 1;
+    opts.looks_for_deleted = true;
+    opts.owner = owner;
+    return chat_client_open(loop, &opts);
+}

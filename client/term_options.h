@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <uv.h>
 
 #include "client/chat_client.h"
 
@@ -32,6 +33,12 @@ enum term_outcome term_options_load(struct term_options *options, int argc, char
 
 /* Accepts a zeroed struct, and may be called twice. */
 void term_options_deinit(struct term_options *options);
+
+/* Opens the client that they describe; of `callbacks` only the functions are looked at. */
+struct chat_client *term_options_open_client(const struct term_options *options,
+                                             uv_loop_t *loop,
+                                             const struct chat_client_opts *callbacks,
+                                             void *owner);
 
 /* Takes `ws://host[:port][/path]` apart into strings of its own. NULL, or the reason why it
  * cannot. */
