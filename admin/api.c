@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digits.h"
 #include "common/xalloc.h"
 
 enum { KEEP_BYTES = 256 * 1024, CURSOR_MAX = 512 };
@@ -56,17 +57,6 @@ bool api_take_user(struct http_request *req, unsigned i, struct json_text *user)
                      "{ and }");
 }
 
-static bool parse_number(struct json_text text, uint64_t max, uint64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.base[i] < '0' || text.base[i] > '9')
-            return false;
-        *out = *out * 10 + (uint64_t)(text.base[i] - '0');
-    }
-    return text.len > 0 && text.len <= 16 && *out <= max;
-}
-
 bool api_take_number(struct http_request *req, const char *name, uint64_t min,
                      uint64_t max, uint64_t fallback, uint64_t *out)
 {
@@ -74,7 +64,7 @@ bool api_take_number(struct http_request *req, const char *name, uint64_t min,
 
     *out = fallback;
     if (http_query(req, name, &text) == 0 &&
-        (!text.base || (parse_number(text, max, out) && *out >= min)))
+        (!text.base || (digits_parse(text.base, text.len, max, out) && *out >= min)))
         return true;
     api_bad_request(req, "a number of the query is not one, or not within its limits");
     return false;
@@ -90,13 +80,6 @@ bool api_take_limit(struct http_request *req, unsigned *out)
     return true;
 }
 
-static int value_of_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Cursors travel as hex, so that they need no encoding in a URL. */
 static char *parse_cursor(struct json_text text)
 {
@@ -106,13 +89,13 @@ static char *parse_cursor(struct json_text text)
         return NULL;
     out = xcalloc(text.len / 2 + 1, 1);
     for (size_t i = 0; i < text.len; i += 2) {
-        int high = value_of_hex(text.base[i]), low = value_of_hex(text.base[i + 1]);
+        int byte = digits_parse_hex(text.base + i, 2);
 
-        if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+        if (byte <= 0) { /* no string of ours has a NUL in it */
             free(out);
             return NULL;
         }
-        out[i / 2] = (char)(high * 16 + low);
+        out[i / 2] = (char)byte;
     }
     return out;
 }

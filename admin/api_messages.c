@@ -4,6 +4,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "common/digits.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
 
@@ -233,15 +234,8 @@ static bool take_seq(struct http_request *req, uint64_t *seq)
 {
     struct json_text text = http_param(req, 1);
 
-    *seq = 0;
-    for (size_t i = 0; i < text.len && i < 17; i++) {
-        if (text.base[i] < '0' || text.base[i] > '9' || text.base[0] == '0') {
-            *seq = 0;
-            break;
-        }
-        *seq = *seq * 10 + (uint64_t)(text.base[i] - '0');
-    }
-    if (*seq > 0 && *seq <= (uint64_t)1 << 53)
+    if (digits_parse(text.base, text.len, (uint64_t)1 << 53, seq) &&
+        text.base[0] != '0')
         return true;
     api_bad_request(req, "a message's number is a whole number from 1 on");
     return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/text.h"
+#include "common/digits.h"
 #include "common/xalloc.h"
 
 struct json_text json_read_find(const struct json_members *members, const char *name)
@@ -56,18 +57,6 @@ void json_read_copy(char *out, size_t size, struct json_text token)
     out[len] = '\0';
 }
 
-static uint32_t hex4(const char *at)
-{
-    uint32_t value = 0;
-
-    for (int i = 0; i < 4; i++) {
-        uint32_t c = (unsigned char)at[i];
-
-        value = value * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    return value;
-}
-
 /* What the escape at `at` (the backslash) stands for; returns the place behind it. */
 static const char *add_escaped(struct strbuf *out, const char *at)
 {
@@ -79,10 +68,11 @@ static const char *add_escaped(struct strbuf *out, const char *at)
         strbuf_add_char(out, name ? values[name - names] : at[1]);
         return at + 2;
     }
-    c = hex4(at + 2);
+    c = (uint32_t)digits_parse_hex(at + 2, 4);
     at += 6;
     if (c >= 0xd800 && c <= 0xdbff) { /* json_scan has seen the other half */
-        c = 0x10000 + ((c - 0xd800) << 10) + (hex4(at + 2) - 0xdc00);
+        c = 0x10000 + ((c - 0xd800) << 10) +
+            ((uint32_t)digits_parse_hex(at + 2, 4) - 0xdc00);
         at += 6;
     }
     text_add_char(out, c);

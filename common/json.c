@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "common/digits.h"
 #include "common/xalloc.h"
 
 static const char *parse_value(const char *at, const char *end, int depth);
@@ -73,22 +74,7 @@ bool json_is_utf8(const char *bytes, size_t len)
 /* The four hex digits of \uXXXX, or -1. */
 static int hex4(const char *at, const char *end)
 {
-    int value = 0;
-
-    if (end - at < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        char c = at[i];
-
-        value <<= 4;
-        if (c >= '0' && c <= '9')
-            value += c - '0';
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            value += (c | 0x20) - 'a' + 10;
-        else
-            return -1;
-    }
-    return value;
+    return end - at < 4 ? -1 : digits_parse_hex(at, 4);
 }
 
 /* `at` is behind the backslash. */

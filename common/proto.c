@@ -11,6 +11,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "common/digits.h"
+
 static const char *const error_words[] = {[PROTO_OK] = "ok",
 #define X(id, word, text) [id] = #word,
                                           PROTO_ERRORS(X)
@@ -93,18 +95,9 @@ static bool decode(struct json_text token, struct json_text *out)
     return true;
 }
 
-/* An integer token from 0 to `max`. */
 static bool decode_number(struct json_text token, uint64_t max, uint64_t *out)
 {
-    *out = 0;
-    if (token.len < 1 || token.len > 16)
-        return false;
-    for (size_t i = 0; i < token.len; i++) {
-        if (token.base[i] < '0' || token.base[i] > '9')
-            return false;
-        *out = *out * 10 + (uint64_t)(token.base[i] - '0');
-    }
-    return *out <= max;
+    return digits_parse(token.base, token.len, max, out);
 }
 
 static void compact(struct json_text token, struct json_text *out)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digits.h"
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/reply.h"
@@ -206,13 +207,7 @@ static struct json_text next_word(const char **at, const char *end)
 
 static bool parse_number(struct json_text word, uint64_t *out)
 {
-    *out = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        if (word.base[i] < '0' || word.base[i] > '9')
-            return false;
-        *out = *out * 10 + (uint64_t)(word.base[i] - '0');
-    }
-    return word.len > 0 && word.len < 20;
+    return digits_parse(word.base, word.len, UINT64_MAX, out);
 }
 
 static bool parse_kind(struct json_text word, enum room_notice_kind *out)
