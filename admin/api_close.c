@@ -15,15 +15,10 @@
 
 struct call {
     struct fleet_wait wait; /* first */
-    struct http_request *req;
-    struct api *api;
-    struct json_text room;
-    char *reason;
-    size_t reason_len;
+    struct moderation_order order;
     char **nodes;
     size_t count;
     uint64_t members;
-    struct audit_origin origin;
 };
 
 static void free_call(struct call *call)
@@ -31,28 +26,26 @@ static void free_call(struct call *call)
     for (size_t i = 0; i < call->count; i++)
         free(call->nodes[i]);
     free(call->nodes);
-    free(call->reason);
+    moderation_order_deinit(&call->order);
     free(call);
 }
 
 static void on_settled(void *data, char *const *pending, size_t count)
 {
     struct call *call = data;
-    struct strbuf *out = &call->api->out;
+    struct strbuf *out = &call->order.api->out;
 
     strbuf_reset(out, 4096);
     strbuf_add_text(out, "{\"closed\":true");
     proto_add_number(out, "members", call->members);
-    moderation_add_pending(out, pending, count);
-    strbuf_add_char(out, '}');
-    api_reply(call->req, count > 0 ? 202 : 200, out);
+    moderation_reply(call->order.req, pending, count);
     free_call(call);
 }
 
 static void start_settling(struct call *call, const redisReply *reply)
 {
     struct settle_opts opts = {
-        .room = call->room,
+        .room = call->order.room,
         .field = {"", 0},
         .mark = reply_text(reply, 1).base,
         .nodes = xcalloc(reply->elements, sizeof(char *)),
@@ -66,7 +59,7 @@ static void start_settling(struct call *call, const redisReply *reply)
         if (number >= 1 && number <= call->count)
             opts.nodes[opts.count++] = xstrdup(call->nodes[number - 1]);
     }
-    settle_start(call->api, &opts);
+    settle_start(call->order.api, &opts);
 }
 
 static void on_closed(void *data, int status, const redisReply *reply)
@@ -75,20 +68,14 @@ static void on_closed(void *data, int status, const redisReply *reply)
 
     if (status == 0 && reply_is_array(reply, 2)) {
         call->members = reply_number(reply, 0);
-        audit_add(
-            call->api, &call->origin,
-            &(struct audit_entry){
-                .what = AUDIT_CLOSE,
-                .room = call->room,
-                .detail = {call->reason_len ? call->reason : NULL, call->reason_len},
-            });
+        moderation_note(&call->order, AUDIT_CLOSE);
         start_settling(call, reply);
         return;
     }
     if (status == 0)
-        api_room_not_found(call->req);
+        api_room_not_found(call->order.req);
     else
-        api_unavailable(call->req);
+        api_unavailable(call->order.req);
     free_call(call);
 }
 
@@ -108,8 +95,8 @@ static void start_close(struct call *call)
 {
     static const enum room_key keys[] = {KEY_META,  KEY_MEMBERS, KEY_HISTORY,
                                          KEY_KICKS, KEY_CLOSED,  KEY_EVENTS};
-    struct api *api = call->api;
-    struct json_text room = call->room;
+    struct json_text room = call->order.room, reason = call->order.reason;
+    struct api *api = call->order.api;
     struct strbuf *out = &api->out;
 
     call->nodes = fleet_copy_names(&api->fleet, &call->count);
@@ -118,11 +105,11 @@ static void start_close(struct call *call)
         command_add_room_key(&api->db.cmd, room, keys[i]);
     for (size_t i = 0; i < call->count; i++)
         command_add_on_key(&api->db.cmd, room, call->nodes[i]);
-    redis_command_add(&api->db.cmd, call->reason, call->reason_len);
+    command_add(&api->db.cmd, reason);
     strbuf_reset(out, 4096);
     proto_begin(out, "room_closed", (struct json_text){NULL, 0});
     proto_add_text(out, "room", room.base, room.len);
-    proto_add_text(out, "reason", call->reason, call->reason_len);
+    proto_add_text(out, "reason", reason.base, reason.len);
     strbuf_add_char(out, '}');
     redis_command_add(&api->db.cmd, out->data, out->len);
     db_send_script(&api->db, SCRIPT_CLOSE, on_closed, call);
@@ -131,16 +118,16 @@ static void start_close(struct call *call)
 static void on_view(struct fleet_wait *wait, bool ok)
 {
     struct call *call = (struct call *)(void *)wait;
-    struct api *api = call->api;
+    struct api *api = call->order.api;
     char *room;
-    size_t len = call->room.len;
+    size_t len = call->order.room.len;
 
     if (!ok) {
-        api_unavailable(call->req);
+        api_unavailable(call->order.req);
         free_call(call);
         return;
     }
-    room = xmemdup(call->room.base, len); /* the call may be over at once */
+    room = xmemdup(call->order.room.base, len); /* the call may be over at once */
     start_close(call);
     unindex(api, (struct json_text){room, len});
     free(room);
@@ -157,11 +144,7 @@ void api_close(void *owner, struct http_request *req)
         return;
     call = xcalloc(1, sizeof(*call));
     call->wait.on_view = on_view;
-    call->req = req;
-    call->api = owner;
-    call->room = room;
-    call->reason = xmemdup(body.reason.base ? body.reason.base : "", body.reason.len);
-    call->reason_len = body.reason.len;
-    audit_origin_of(&call->origin, req);
-    fleet_get(&call->api->fleet, &call->wait);
+    moderation_order_init(&call->order, owner, req, body.reason);
+    call->order.room = room;
+    fleet_get(&call->order.api->fleet, &call->wait);
 }

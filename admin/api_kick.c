@@ -12,19 +12,14 @@
 #include "common/xalloc.h"
 
 struct call {
-    struct http_request *req;
-    struct api *api;
-    struct json_text room, user;
-    char *reason;
-    size_t reason_len;
+    struct moderation_order order;
     uint64_t ban_secs;
     bool has_ban;
-    struct audit_origin origin;
 };
 
 static void free_call(struct call *call)
 {
-    free(call->reason);
+    moderation_order_deinit(&call->order);
     free(call);
 }
 
@@ -32,87 +27,77 @@ static void on_kicked(void *data)
 {
     struct call *call = data;
 
-    audit_add(call->api, &call->origin,
-              &(struct audit_entry){
-                  .what = AUDIT_KICK,
-                  .room = call->room,
-                  .user = call->user,
-                  .detail = {call->reason_len ? call->reason : NULL, call->reason_len},
-              });
+    moderation_note(&call->order, AUDIT_KICK);
 }
 
 static void on_done(void *data, enum moderation_kick result, char *const *pending,
                     size_t count)
 {
     struct call *call = data;
-    struct strbuf *out = &call->api->out;
+    struct http_request *req = call->order.req;
+    struct strbuf *out = &call->order.api->out;
 
     if (result == KICK_FAILED) {
-        api_unavailable(call->req);
+        api_unavailable(req);
     } else if (result == KICK_ABSENT && !call->has_ban) {
-        http_reply_error(call->req, 404, "not_found", "not a member of this room");
+        http_reply_error(req, 404, "not_found", "not a member of this room");
     } else {
         strbuf_reset(out, 4096);
         strbuf_add_text(out, "{\"kicked\":true");
-        moderation_add_pending(out, pending, count);
-        strbuf_add_char(out, '}');
-        api_reply(call->req, count > 0 ? 202 : 200, out);
+        moderation_reply(req, pending, count);
     }
     free_call(call);
 }
 
 static void start_kick(struct call *call)
 {
-    moderation_kick(call->api, &(struct moderation_kick_opts){
-                                   .room = call->room,
-                                   .user = call->user,
-                                   .reason = {call->reason, call->reason_len},
-                                   .on_kicked = on_kicked,
-                                   .on_done = on_done,
-                                   .data = call,
-                               });
+    moderation_kick(&call->order, on_kicked, on_done, call);
 }
 
 static void on_banned(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
+    struct moderation_order *order = &call->order;
 
     if (status == 0 && reply_is_text(reply, 0, "ok")) {
-        audit_add(call->api, &call->origin,
+        audit_add(order->api, &order->origin, /* the reason is the kick's */
                   &(struct audit_entry){
-                      .what = AUDIT_BAN, .room = call->room, .user = call->user});
+                      .what = AUDIT_BAN, .room = order->room, .user = order->user});
         start_kick(call);
         return;
     }
     if (status == 0)
-        http_reply_error(call->req, 409, "conflict", "the room has too many bans");
+        http_reply_error(order->req, 409, "conflict", "the room has too many bans");
     else
-        api_unavailable(call->req);
+        api_unavailable(order->req);
     free_call(call);
 }
 
 static void on_member(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
+    struct moderation_order *order = &call->order;
 
     if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
-        moderation_set(call->api, KEY_BANS, call->room, call->user,
+        moderation_set(order->api, KEY_BANS, order->room, order->user,
                        (int64_t)call->ban_secs, on_banned, call);
         return;
     }
     if (status == 0)
-        http_reply_error(call->req, 404, "not_found", "not a member of this room");
+        http_reply_error(order->req, 404, "not_found", "not a member of this room");
     else
-        api_unavailable(call->req);
+        api_unavailable(order->req);
     free_call(call);
 }
 
 static void start_member(struct call *call)
 {
-    db_begin(&call->api->db, "HEXISTS");
-    command_add_room_key(&call->api->db.cmd, call->room, KEY_MEMBERS);
-    command_add(&call->api->db.cmd, call->user);
-    db_send(&call->api->db, on_member, call);
+    struct db *db = &call->order.api->db;
+
+    db_begin(db, "HEXISTS");
+    command_add_room_key(&db->cmd, call->order.room, KEY_MEMBERS);
+    command_add(&db->cmd, call->order.user);
+    db_send(db, on_member, call);
 }
 
 void api_kick(void *owner, struct http_request *req)
@@ -126,15 +111,11 @@ void api_kick(void *owner, struct http_request *req)
         !api_is_up(req))
         return;
     call = xcalloc(1, sizeof(*call));
-    call->req = req;
-    call->api = owner;
-    call->room = room;
-    call->user = user;
-    call->reason = xmemdup(body.reason.base ? body.reason.base : "", body.reason.len);
-    call->reason_len = body.reason.len;
+    moderation_order_init(&call->order, owner, req, body.reason);
+    call->order.room = room;
+    call->order.user = user;
     call->has_ban = body.fields & PROTO_F_BAN_SECS;
     call->ban_secs = body.ban_secs;
-    audit_origin_of(&call->origin, req);
     if (call->has_ban)
         start_member(call);
     else

@@ -12,50 +12,31 @@
 #include "common/xalloc.h"
 
 struct call {
-    struct http_request *req;
-    struct api *api;
-    struct json_text room, user;
-    enum room_key which;
+    struct moderation_order order;
     enum audit_action action;
-    char *reason;
-    size_t reason_len;
     uint64_t until;
-    struct audit_origin origin;
 };
 
 static void free_call(struct call *call)
 {
-    free(call->reason);
+    moderation_order_deinit(&call->order);
     free(call);
-}
-
-static void note(struct call *call)
-{
-    audit_add(call->api, &call->origin,
-              &(struct audit_entry){
-                  .what = call->action,
-                  .room = call->room,
-                  .user = call->user,
-                  .detail = {call->reason_len ? call->reason : NULL, call->reason_len},
-              });
 }
 
 static void reply_set(struct call *call, char *const *pending, size_t count)
 {
-    struct strbuf *out = &call->api->out;
+    struct strbuf *out = &call->order.api->out;
     bool lifts = call->action == AUDIT_UNBAN || call->action == AUDIT_UNMUTE;
 
     strbuf_reset(out, 4096);
     if (lifts) {
-        strbuf_add_text(out, "{\"lifted\":true}");
+        strbuf_add_text(out, "{\"lifted\":true");
     } else {
         strbuf_add_text(out, call->action == AUDIT_BAN ? "{\"banned\":true"
                                                        : "{\"muted\":true");
         proto_add_number(out, "until", call->until);
-        moderation_add_pending(out, pending, count);
-        strbuf_add_char(out, '}');
     }
-    api_reply(call->req, count > 0 ? 202 : 200, out);
+    moderation_reply(call->order.req, pending, count);
     free_call(call);
 }
 
@@ -70,44 +51,33 @@ static void on_kicked_out(void *data, enum moderation_kick result, char *const *
     struct call *call = data;
 
     if (result == KICK_FAILED) {
-        api_unavailable(call->req);
+        api_unavailable(call->order.req);
         free_call(call);
         return;
     }
     reply_set(call, pending, count);
 }
 
-static void put_out(struct call *call)
-{
-    moderation_kick(call->api, &(struct moderation_kick_opts){
-                                   .room = call->room,
-                                   .user = call->user,
-                                   .reason = {call->reason, call->reason_len},
-                                   .on_kicked = on_kicked,
-                                   .on_done = on_kicked_out,
-                                   .data = call,
-                               });
-}
-
 static void on_set(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
+    struct http_request *req = call->order.req;
 
     if (status == 0 && reply_is_text(reply, 0, "ok")) {
         call->until = reply_number(reply, 1);
-        note(call);
+        moderation_note(&call->order, call->action);
         if (call->action == AUDIT_BAN)
-            put_out(call);
+            moderation_kick(&call->order, on_kicked, on_kicked_out, call);
         else
             reply_set(call, NULL, 0);
         return;
     }
     if (status < 0)
-        api_unavailable(call->req);
+        api_unavailable(req);
     else if (reply_is_text(reply, 0, "full"))
-        http_reply_error(call->req, 409, "conflict", "the room has too many entries");
+        http_reply_error(req, 409, "conflict", "the room has too many entries");
     else
-        http_reply_error(call->req, 404, "not_found", "there is nothing to lift");
+        http_reply_error(req, 404, "not_found", "there is nothing to lift");
     free_call(call);
 }
 
@@ -125,15 +95,10 @@ static void start(struct api *api, struct http_request *req, enum room_key which
     if (!api_is_up(req))
         return;
     call = xcalloc(1, sizeof(*call));
-    call->req = req;
-    call->api = api;
-    call->room = room;
-    call->user = user;
-    call->which = which;
+    moderation_order_init(&call->order, api, req, body.reason);
+    call->order.room = room;
+    call->order.user = user;
     call->action = action;
-    call->reason = xmemdup(body.reason.base ? body.reason.base : "", body.reason.len);
-    call->reason_len = body.reason.len;
-    audit_origin_of(&call->origin, req);
     moderation_set(api, which, room, user, lifts ? MODERATION_LIFT : (int64_t)body.secs,
                    on_set, call);
 }

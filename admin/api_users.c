@@ -284,9 +284,7 @@ static void reply_told(struct order *order)
     strbuf_reset(out, 4096);
     strbuf_add_text(out, "{\"disconnected\":true");
     proto_add_number(out, "nodes", order->total - order->count);
-    moderation_add_pending(out, order->nodes, order->count);
-    strbuf_add_char(out, '}');
-    api_reply(order->req, order->count > 0 ? 202 : 200, out);
+    moderation_reply(order->req, order->nodes, order->count);
     end_order(order);
 }
 

@@ -1,6 +1,6 @@
 /* moderation.c - see moderation.h.
  *
- *     moderation_kick -> on_view -> start_kick -> on_kicked -> settle_start -> on_settled
+ *     moderation_kick -> on_view -> start_kick -> on_answer -> settle_start -> on_settled
  *                           ^                         | a node that we did not know of
  *                           +-------------------------+ (three times at most)
  */
@@ -16,14 +16,53 @@
 enum { ENTRIES_MAX = 10000, TRIES_MAX = 3 };
 
 struct kick {
-    struct fleet_wait wait; /* first */
-    struct api *api;
-    struct moderation_kick_opts opts;
-    char *reason;
+    struct fleet_wait wait;               /* first */
+    const struct moderation_order *order; /* borrowed */
+    moderation_kicked_fn on_kicked;
+    moderation_done_fn on_done;
+    void *data;
     char **nodes; /* of the call in flight, in its order */
     size_t count;
     unsigned tries;
 };
+
+/* ---- any order ---- */
+
+void moderation_order_init(struct moderation_order *order, struct api *api,
+                           struct http_request *req, struct json_text reason)
+{
+    *order = (struct moderation_order){.req = req, .api = api};
+    order->reason.base = xmemdup(reason.base ? reason.base : "", reason.len);
+    order->reason.len = reason.len;
+    audit_origin_of(&order->origin, req);
+}
+
+void moderation_order_deinit(struct moderation_order *order)
+{
+    free((char *)order->reason.base);
+    order->reason = (struct json_text){NULL, 0};
+}
+
+void moderation_note(const struct moderation_order *order, enum audit_action what)
+{
+    struct audit_entry entry = {.what = what, .room = order->room, .user = order->user};
+
+    if (order->reason.len > 0)
+        entry.detail = order->reason;
+    audit_add(order->api, &order->origin, &entry);
+}
+
+void moderation_reply(struct http_request *req, char *const *pending, size_t count)
+{
+    struct strbuf *out = &api_of(req)->out;
+
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_text(out, i == 0 ? ",\"pending\":[" : ",");
+        strbuf_add_json(out, pending[i], strlen(pending[i]));
+    }
+    strbuf_add_text(out, count > 0 ? "]}" : "}");
+    api_reply(req, count > 0 ? 202 : 200, out);
+}
 
 /* ---- bans and mutes ---- */
 
@@ -56,8 +95,7 @@ static void end(struct kick *kick, enum moderation_kick result, char *const *pen
                 size_t count)
 {
     free_nodes(kick->nodes, kick->count);
-    kick->opts.on_done(kick->opts.data, result, pending, count);
-    free(kick->reason);
+    kick->on_done(kick->data, result, pending, count);
     free(kick);
 }
 
@@ -70,8 +108,8 @@ static void on_settled(void *data, char *const *pending, size_t count)
 static void start_settling(struct kick *kick, const redisReply *reply)
 {
     struct settle_opts opts = {
-        .room = kick->opts.room,
-        .field = kick->opts.user,
+        .room = kick->order->room,
+        .field = kick->order->user,
         .mark = reply_text(reply, 1).base,
         .nodes = xcalloc(reply->elements, sizeof(char *)),
         .on_done = on_settled,
@@ -86,10 +124,10 @@ static void start_settling(struct kick *kick, const redisReply *reply)
         opts.nodes[opts.count++] = kick->nodes[number - 1];
         kick->nodes[number - 1] = NULL;
     }
-    settle_start(kick->api, &opts);
+    settle_start(kick->order->api, &opts);
 }
 
-static void on_kicked(void *data, int status, const redisReply *reply)
+static void on_answer(void *data, int status, const redisReply *reply)
 {
     struct kick *kick = data;
 
@@ -101,9 +139,9 @@ static void on_kicked(void *data, int status, const redisReply *reply)
         free_nodes(kick->nodes, kick->count);
         kick->nodes = NULL;
         kick->count = 0;
-        fleet_get_anew(&kick->api->fleet, &kick->wait);
+        fleet_get_anew(&kick->order->api->fleet, &kick->wait);
     } else {
-        kick->opts.on_kicked(kick->opts.data);
+        kick->on_kicked(kick->data);
         start_settling(kick, reply);
     }
 }
@@ -112,21 +150,22 @@ static void add_event(struct strbuf *out, const struct kick *kick, const char *t
 {
     strbuf_reset(out, 4096);
     proto_begin(out, type, (struct json_text){NULL, 0});
-    proto_add_text(out, "room", kick->opts.room.base, kick->opts.room.len);
+    proto_add_text(out, "room", kick->order->room.base, kick->order->room.len);
 }
 
 static void add_events(struct kick *kick)
 {
-    struct api *api = kick->api;
+    const struct moderation_order *order = kick->order;
+    struct api *api = kick->order->api;
     struct strbuf *out = &api->out;
 
     add_event(out, kick, "kicked");
-    proto_add_text(out, "reason", kick->reason, strlen(kick->reason));
+    proto_add_text(out, "reason", order->reason.base, order->reason.len);
     strbuf_add_char(out, '}');
     redis_command_add(&api->db.cmd, out->data, out->len);
     add_event(out, kick, "member_left");
     proto_add_text(out, "reason", "kicked", 6);
-    proto_add_text(out, "user", kick->opts.user.base, kick->opts.user.len);
+    proto_add_text(out, "user", order->user.base, order->user.len);
     strbuf_add_text(out, ",\"members\":");
     redis_command_add(&api->db.cmd, out->data, out->len);
 }
@@ -135,22 +174,23 @@ static void start_kick(struct kick *kick)
 {
     static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,
                                          KEY_EVENTS};
-    struct api *api = kick->api;
+    const struct moderation_order *order = kick->order;
+    struct api *api = kick->order->api;
 
     kick->nodes = fleet_copy_names(&api->fleet, &kick->count);
     db_begin_script(&api->db, SCRIPT_KICK, 5 + (unsigned)kick->count);
     for (size_t i = 0; i < 5; i++)
-        command_add_room_key(&api->db.cmd, kick->opts.room, keys[i]);
+        command_add_room_key(&api->db.cmd, order->room, keys[i]);
     for (size_t i = 0; i < kick->count; i++)
-        command_add_on_key(&api->db.cmd, kick->opts.room, kick->nodes[i]);
-    command_add(&api->db.cmd, kick->opts.user);
-    command_add_percent(&api->db.cmd, kick->opts.user);
-    redis_command_add_text(&api->db.cmd, kick->reason);
+        command_add_on_key(&api->db.cmd, order->room, kick->nodes[i]);
+    command_add(&api->db.cmd, order->user);
+    command_add_percent(&api->db.cmd, order->user);
+    command_add(&api->db.cmd, order->reason);
     add_events(kick);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->presence_events_max);
     redis_command_add_u64(&api->db.cmd, 1000u * (uint64_t)api->config->room_ttl_secs);
     redis_command_add_u64(&api->db.cmd, ++kick->tries >= TRIES_MAX);
-    db_send_script(&api->db, SCRIPT_KICK, on_kicked, kick);
+    db_send_script(&api->db, SCRIPT_KICK, on_answer, kick);
 }
 
 static void on_view(struct fleet_wait *wait, bool ok)
@@ -163,27 +203,16 @@ static void on_view(struct fleet_wait *wait, bool ok)
         end(kick, KICK_FAILED, NULL, 0);
 }
 
-void moderation_kick(struct api *api, const struct moderation_kick_opts *opts)
+void moderation_kick(const struct moderation_order *order,
+                     moderation_kicked_fn on_kicked, moderation_done_fn on_done,
+                     void *data)
 {
     struct kick *kick = xcalloc(1, sizeof(*kick));
 
     kick->wait.on_view = on_view;
-    kick->api = api;
-    kick->opts = *opts;
-    kick->reason =
-        xmemdup(opts->reason.base ? opts->reason.base : "", opts->reason.len);
-    fleet_get(&api->fleet, &kick->wait);
-}
-
-void moderation_add_pending(struct strbuf *out, char *const *pending, size_t count)
-{
-    if (count == 0)
-        return;
-    strbuf_add_text(out, ",\"pending\":[");
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            strbuf_add_char(out, ',');
-        strbuf_add_json(out, pending[i], strlen(pending[i]));
-    }
-    strbuf_add_char(out, ']');
+    kick->order = order;
+    kick->on_kicked = on_kicked;
+    kick->on_done = on_done;
+    kick->data = data;
+    fleet_get(&kick->order->api->fleet, &kick->wait);
 }
