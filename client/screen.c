@@ -10,6 +10,7 @@
  */
 #include "client/screen.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,8 +150,16 @@ void screen_close(void)
     the.screen = NULL;
 }
 
+/* After Ctrl-S; TCOON undoes no more than what TCOOFF did. */
+static void restart_output(void)
+{
+    tcflow(STDOUT_FILENO, TCOOFF);
+    tcflow(STDOUT_FILENO, TCOON);
+}
+
 void screen_suspend(void)
 {
+    restart_output(); /* or giving back would wait for Ctrl-Q */
     write_quietly(leave_pastes, sizeof(leave_pastes) - 1);
     endwin();
     the.is_suspended = true;
@@ -176,6 +185,13 @@ void screen_resize(void)
 void screen_redraw(void)
 {
     clearok(curscr, TRUE);
+}
+
+bool screen_is_held(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&out, 1, 0) == 0;
 }
 
 /* ---- drawing ---- */

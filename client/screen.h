@@ -81,6 +81,9 @@ void screen_redraw(void);
 /* The place that the conversation has. */
 void screen_conversation(const struct talk *talk, int *columns, size_t *rows);
 
+/* Whether the terminal takes nothing at the moment (Ctrl-S): drawing would wait for it. */
+bool screen_is_held(void);
+
 void screen_draw(struct talk *talk, const struct screen_bar *bar);
 
 /* The next key. False: there is none as yet. */

@@ -81,6 +81,10 @@ static void on_frame(uv_timer_t *timer)
                              .question = term->paste_lines ? term->question : NULL,
                              .members_top = term->members_top};
 
+    if (screen_is_held()) { /* the connection must not wait with it */
+        uv_timer_start(timer, on_frame, FRAME_MS, 0);
+        return;
+    }
     term->drawn_ms = uv_now(term->loop);
     bar.is_trouble = print_status(term, status, sizeof(status));
     screen_draw(&term->talk, &bar);

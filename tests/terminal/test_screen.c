@@ -430,6 +430,29 @@ static void it_can_be_suspended(void **state)
     free(command);
 }
 
+static void the_held_screen_holds_nothing_else(void **state)
+{
+    static const char *const lines[] = {"first", "second", "third"};
+    struct chat *eve = come("held", "eve");
+
+    (void)state;
+    open_ann(80, 24, "held");
+    tmux_key(&tmux, "ann", "C-s");
+    for (size_t i = 0; i < 3; i++) { /* each would be drawn before the next is read */
+        tmux_line(&tmux, "ann", lines[i]);
+        chat_expect_skipping(eve, "message");
+    }
+    assert_null(strstr(tmux_screen(&tmux, "ann"), "ann: first"));
+    tmux_key(&tmux, "ann", "C-q");
+    tmux_expect(&tmux, "ann", "ann: third");
+    tmux_key(&tmux, "ann", "C-s");
+    kill(tmux_pid(&tmux, "ann"), SIGTERM);
+    tmux_expect(&tmux, "ann", "[exit 0]");
+    expect_a_sane_terminal();
+    tmux_close(&tmux, "ann");
+    chat_close(eve);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -463,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_busy_room_does_not_starve_the_keys),
         cmocka_unit_test(the_terminal_is_given_back),
         cmocka_unit_test(it_can_be_suspended),
+        cmocka_unit_test(the_held_screen_holds_nothing_else),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
