@@ -348,7 +348,7 @@ static int start(void **state)
     char url[96];
     const char *deaf[] = {settings[0], settings[1], url, NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1, .settings = settings});
     redis_cmd(fleet.redis_port, "ACL SETUSER deaf on >secret ~* &* +@all");
     snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis://deaf:secret@127.0.0.1:%d",
@@ -356,13 +356,6 @@ static int start(void **state)
     fleet_add(&fleet, deaf);
     admin_start(&admin, &fleet, settings);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -379,5 +372,5 @@ int main(void)
         cmocka_unit_test(a_cut_at_the_moment_of_a_kick_loses_nothing),
         cmocka_unit_test(a_kick_from_a_dead_gateway_is_counted_once),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

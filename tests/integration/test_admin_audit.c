@@ -251,17 +251,10 @@ static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_AUDIT_ENTRIES=100", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2});
     admin_start(&admin, &fleet, settings);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -274,5 +267,5 @@ int main(void)
         cmocka_unit_test(the_trail_comes_in_pages),
         cmocka_unit_test(the_trail_is_capped),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

@@ -293,17 +293,10 @@ static void it_stops_with_listeners_and_idle_connections(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
     admin_start(&admin, &fleet, (const char *[]){"ROOMCAST_ADMIN_FAILURES=1000", NULL});
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -319,5 +312,5 @@ int main(void)
         cmocka_unit_test(it_starts_without_redis_and_gets_ready_with_it),
         cmocka_unit_test(it_stops_with_listeners_and_idle_connections),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

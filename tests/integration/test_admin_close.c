@@ -205,17 +205,10 @@ static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_PRESENCE_GRACE_MS=300", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     admin_start(&admin, &fleet, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -228,5 +221,5 @@ int main(void)
         cmocka_unit_test(a_disconnected_user_is_closed_on_all_gateways),
         cmocka_unit_test(a_user_with_odd_letters_is_disconnected_alone),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

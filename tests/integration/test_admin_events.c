@@ -332,18 +332,11 @@ static int start(void **state)
                                            "ROOMCAST_ROOM_TTL_SECS=1", NULL};
     static const char *const args[] = {"--notify-keyspace-events", "Kx", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){
                             .gateways = 2, .settings = settings, .redis_args = args});
     admin_start(&admin, &fleet, of_admin);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -364,5 +357,5 @@ int main(void)
                                wait_for_quiet),
         cmocka_unit_test_setup(listeners_outlive_a_restart_of_redis, wait_for_quiet),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

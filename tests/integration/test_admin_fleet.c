@@ -361,7 +361,7 @@ static int start(void **state)
     static const char *const settings[] = {"ROOMCAST_LEASE_SECS=2",
                                            "ROOMCAST_PRESENCE_GRACE_MS=0", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){0});
     for (unsigned i = 0; i < 2; i++) {
         char address[64];
@@ -371,13 +371,6 @@ static int start(void **state)
     }
     admin_start(&admin, &fleet, settings);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -390,5 +383,5 @@ int main(void)
         cmocka_unit_test(one_of_the_replicas_samples),
         cmocka_unit_test(old_samples_are_left_out_by_minutes),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

@@ -266,17 +266,10 @@ static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_PRESENCE_GRACE_MS=60000", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     admin_start(&admin, &fleet, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -292,5 +285,5 @@ int main(void)
         cmocka_unit_test(a_ban_puts_out_and_keeps_out_on_all_gateways),
         cmocka_unit_test(a_ban_can_come_before_the_room),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

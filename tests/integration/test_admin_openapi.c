@@ -48,17 +48,10 @@ static void the_service_is_what_its_document_says(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2});
     admin_start(&admin, &fleet, (const char *[]){"ROOMCAST_ADMIN_FAILURES=1000", NULL});
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -66,5 +59,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_service_is_what_its_document_says),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

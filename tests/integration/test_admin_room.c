@@ -368,17 +368,10 @@ static int start(void **state)
                                            "ROOMCAST_PRESENCE_GRACE_MS=0",
                                            "ROOMCAST_HISTORY_LIMIT=20", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     admin_start(&admin, &fleet, settings);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -396,5 +389,5 @@ int main(void)
         cmocka_unit_test(names_in_the_query_come_before_those_in_the_path),
         cmocka_unit_test(names_of_the_greatest_length_are_names),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

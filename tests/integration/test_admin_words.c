@@ -344,17 +344,10 @@ static int start(void **state)
     static const char *const settings[] = {"ROOMCAST_HISTORY_LIMIT=10",
                                            "ROOMCAST_ROOM_TTL_SECS=60", NULL};
 
-    (void)state;
+    *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     admin_start(&admin, &fleet, settings);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    admin_stop(&admin);
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -374,5 +367,5 @@ int main(void)
         cmocka_unit_test(the_lists_come_in_pages),
         cmocka_unit_test(a_room_has_so_many_entries_at_most),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, admin_teardown);
 }

@@ -476,17 +476,11 @@ static void what_is_out_of_order_is_refused(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet,
                        &(struct fleet_opts){.gateways = 2,
                                             .settings = (const char *[]){
                                                 "ROOMCAST_PRESENCE_GRACE_MS=0", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -499,5 +493,5 @@ int main(void)
         cmocka_unit_test(a_wrong_field_is_refused),
         cmocka_unit_test(what_is_out_of_order_is_refused),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -520,19 +520,13 @@ static void a_server_that_does_not_answer_does_not_hold_it(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){
                                    .gateways = GATEWAYS,
                                    .settings = (const char *[]){
                                        "ROOMCAST_LEASE_SECS=2", "ROOMCAST_DRAIN_SECS=4",
                                        "ROOMCAST_PRESENCE_GRACE_MS=2000",
                                        "ROOMCAST_HISTORY_LIMIT=1000", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -552,5 +546,5 @@ int main(void)
         cmocka_unit_test(a_server_that_does_not_answer_does_not_hold_it),
         cmocka_unit_test(what_was_deleted_while_away_is_told),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -189,17 +189,11 @@ static void raise_fd_limit(void)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     raise_fd_limit();
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 2,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_WORKERS=2", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -207,5 +201,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_in_a_crowd_gets_every_message_in_order),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -403,20 +403,14 @@ static int start_with_notifications(void **state)
 {
     static const char *const args[] = {"--notify-keyspace-events", "Kx", NULL};
 
-    (void)state;
+    *state = &fleet;
     return start_with(args);
 }
 
 static int start_without(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return start_with(NULL);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 /* The first two count what expires, so nothing of another test may be left. */
@@ -443,8 +437,9 @@ int main(void)
     };
     int failed =
         cmocka_run_group_tests_name("with keyspace notifications", by_notifications,
-                                    start_with_notifications, stop);
+                                    start_with_notifications, fleet_teardown);
 
     return failed + cmocka_run_group_tests_name("without keyspace notifications",
-                                                by_walking, start_without, stop);
+                                                by_walking, start_without,
+                                                fleet_teardown);
 }

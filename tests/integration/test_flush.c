@@ -199,14 +199,8 @@ static void a_room_that_never_rests_is_not_held_up(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 0});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -219,5 +213,5 @@ int main(void)
         cmocka_unit_test(messages_of_a_busy_room_share_a_write),
         cmocka_unit_test(a_room_that_never_rests_is_not_held_up),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

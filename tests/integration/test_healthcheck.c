@@ -110,14 +110,8 @@ static void an_admin_service_that_runs_is_well(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -131,5 +125,5 @@ int main(void)
         cmocka_unit_test(bad_settings_are_refused_as_ever),
         cmocka_unit_test(an_admin_service_that_runs_is_well),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -115,17 +115,11 @@ static void a_binary_message_is_not_taken(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(
         &fleet, &(struct fleet_opts){.gateways = 1,
                                      .settings = (const char *[]){
                                          "ROOMCAST_MAX_MESSAGE_BYTES=10000", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -136,5 +130,5 @@ int main(void)
         cmocka_unit_test(a_message_without_an_end_is_too_large),
         cmocka_unit_test(a_binary_message_is_not_taken),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

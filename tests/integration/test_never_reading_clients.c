@@ -330,17 +330,11 @@ static void ten_that_never_read_cost_little(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet,
                        &(struct fleet_opts){.gateways = 1,
                                             .settings = (const char *[]){
                                                 "ROOMCAST_PRESENCE_GRACE_MS=0", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -348,5 +342,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_that_never_read_cost_little),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -149,14 +149,8 @@ static void members_of_a_deaf_gateway_are_told_once_that_it_is_down(void **state
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -168,5 +162,5 @@ int main(void)
         cmocka_unit_test(a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long),
         cmocka_unit_test(members_of_a_deaf_gateway_are_told_once_that_it_is_down),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

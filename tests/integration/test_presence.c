@@ -26,15 +26,9 @@ static int start(void **state)
     static const char *const settings[] = {"ROOMCAST_LEASE_SECS=2",
                                            "ROOMCAST_PRESENCE_GRACE_MS=300", NULL};
 
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet,
                        &(struct fleet_opts){.gateways = 3, .settings = settings});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 static struct chat *on_gateway(unsigned i)
@@ -452,5 +446,5 @@ int main(void)
         TEST(while_redis_is_away_sockets_stay_and_requests_are_answered),
         TEST(who_came_back_elsewhere_is_not_seen_leaving_after_redis_lost_everything),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

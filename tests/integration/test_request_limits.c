@@ -416,18 +416,12 @@ static int start(void **state)
     static const char *const few_requests[] = {"ROOMCAST_REQUESTS_PER_SEC=1",
                                                "ROOMCAST_REQUESTS_BURST=3", NULL};
 
-    (void)state;
+    *state = &fleet;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = usual});
     fleet_add(&fleet, few_rooms);
     fleet_add(&fleet, few_joins);
     fleet_add(&fleet, few_requests);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -444,5 +438,5 @@ int main(void)
         cmocka_unit_test(requests_have_a_rate_but_pings),
         cmocka_unit_test(what_is_malformed_counts_too),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -315,16 +315,10 @@ static void control_frames_are_short_and_whole(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_ECHO=1", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -340,5 +334,5 @@ int main(void)
         cmocka_unit_test(a_message_may_have_ten_thousand_fragments),
         cmocka_unit_test(control_frames_are_short_and_whole),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

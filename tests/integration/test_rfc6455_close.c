@@ -179,16 +179,10 @@ static void a_client_in_full_flow_still_reads_why_it_is_closed(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_ECHO=1", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -201,5 +195,5 @@ int main(void)
         cmocka_unit_test(an_end_in_the_middle_of_a_frame_hurts_nobody),
         cmocka_unit_test(a_client_in_full_flow_still_reads_why_it_is_closed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -224,16 +224,10 @@ static void messages_of_all_lengths_share_their_segments(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_ECHO=1", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -248,5 +242,5 @@ int main(void)
         cmocka_unit_test(many_messages_in_one_write_come_back_in_order),
         cmocka_unit_test(messages_of_all_lengths_share_their_segments),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -331,16 +331,10 @@ static void binary_may_hold_anything(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_ECHO=1", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -354,5 +348,5 @@ int main(void)
         cmocka_unit_test(what_is_unfinished_but_right_is_waited_for),
         cmocka_unit_test(binary_may_hold_anything),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -22,15 +22,9 @@ static int start(void **state)
                                            "ROOMCAST_HISTORY_LIMIT=50",
                                            "ROOMCAST_PRESENCE_EVENTS_MAX=5", NULL};
 
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet,
                        &(struct fleet_opts){.gateways = 2, .settings = settings});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 static struct chat *on_gateway(unsigned i)
@@ -664,5 +658,5 @@ int main(void)
         cmocka_unit_test(a_closed_room_puts_everybody_out),
         cmocka_unit_test(rooms_stand_in_the_index),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -286,17 +286,11 @@ static void of_all_queues_together_the_largest_is_closed(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet,
                        &(struct fleet_opts){.gateways = 1,
                                             .settings = (const char *[]){
                                                 "ROOMCAST_PRESENCE_GRACE_MS=0", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -308,5 +302,5 @@ int main(void)
         cmocka_unit_test(a_slow_client_that_does_not_catch_up_is_closed_and_resumes),
         cmocka_unit_test(of_all_queues_together_the_largest_is_closed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

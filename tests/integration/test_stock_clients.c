@@ -104,18 +104,12 @@ static int start(void **state)
 {
     const char *source = getenv("ROOMCAST_SOURCE");
 
-    (void)state;
+    *state = &fleet;
     if (!source)
         fail_msg("ROOMCAST_SOURCE is not set: the directory with tests/clients");
     snprintf(python.script, sizeof(python.script), "%s/tests/clients/talk.py", source);
     snprintf(node.script, sizeof(node.script), "%s/tests/clients/talk.mjs", source);
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 2});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -125,5 +119,5 @@ int main(void)
         cmocka_unit_test(node_talks_to_python),
         cmocka_unit_test(python_talks_to_python),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

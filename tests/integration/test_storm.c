@@ -375,15 +375,9 @@ static void raise_fd_limit(void)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     raise_fd_limit();
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = GATEWAYS});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -395,5 +389,5 @@ int main(void)
             a_history_beyond_the_ring_is_read_once_for_all_who_ask_meanwhile),
         cmocka_unit_test(those_who_come_or_leave_in_one_turn_are_one_notice),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

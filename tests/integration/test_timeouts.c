@@ -317,14 +317,8 @@ static void a_gateway_without_clients_stops_and_is_forgotten(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 0});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -336,5 +330,5 @@ int main(void)
         cmocka_unit_test(a_long_grace_does_not_shorten_the_leave),
         cmocka_unit_test(a_gateway_without_clients_stops_and_is_forgotten),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -244,14 +244,8 @@ static void refusals_are_counted(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -264,5 +258,5 @@ int main(void)
         cmocka_unit_test(a_nul_in_a_header_is_refused),
         cmocka_unit_test(refusals_are_counted),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -241,7 +241,7 @@ static void only_pages_of_allowed_origins_come_in(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
     fleet_add(&fleet, (const char *[]){"ROOMCAST_HANDSHAKE_SECS=1", NULL});
     fleet_add(&fleet, (const char *[]){"ROOMCAST_MAX_CONNECTIONS=2", NULL});
@@ -249,12 +249,6 @@ static int start(void **state)
                                        "http://localhost:3000",
                                        NULL});
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -269,5 +263,5 @@ int main(void)
         cmocka_unit_test(one_connection_too_many_is_sent_away),
         cmocka_unit_test(only_pages_of_allowed_origins_come_in),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

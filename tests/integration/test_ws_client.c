@@ -462,16 +462,10 @@ static void the_gateway_forgets_them_all(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_ECHO=1", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -492,5 +486,5 @@ int main(void)
         cmocka_unit_test(a_paused_client_reads_nothing_until_it_resumes),
         cmocka_unit_test(the_gateway_forgets_them_all),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -248,14 +248,8 @@ static void who_was_silent_for_a_lease_is_dead_and_told_to_others(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &redis;
     return eval_start(&redis);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
 }
 
 static int begin(void **state)
@@ -280,5 +274,5 @@ int main(void)
         TEST(who_was_declared_dead_learns_it_and_changes_nothing),
         TEST(who_was_silent_for_a_lease_is_dead_and_told_to_others),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_teardown);
 }

@@ -18,7 +18,7 @@
 enum { MANY = 300, USERS = 3000, EXACT_MAX = 1000, PAGE = 100 };
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -308,23 +308,11 @@ static void a_scan_goes_on_when_the_room_has_become_small(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, eval_room_begin_test)
 
 int main(void)
 {
@@ -340,5 +328,5 @@ int main(void)
         TEST(a_page_is_about_as_large_as_asked),
         TEST(a_scan_goes_on_when_the_room_has_become_small),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -15,7 +15,7 @@
 #include "tests/support/wait.h"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -248,23 +248,11 @@ static void a_room_lives_on_empty_then_expires_and_goes(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, eval_room_begin_test)
 
 int main(void)
 {
@@ -281,5 +269,5 @@ int main(void)
         TEST(what_one_index_forgot_does_not_stay_in_the_other),
         TEST(a_room_lives_on_empty_then_expires_and_goes),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

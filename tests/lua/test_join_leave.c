@@ -27,7 +27,7 @@
     "\"" user "\",\"members\":" members "}"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -570,30 +570,12 @@ static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    eval_room_expect_books_balance(&room);
-    return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f)                                                                        \
+    cmocka_unit_test_setup_teardown(f, eval_room_begin_test, eval_room_end_test)
 
 int main(void)
 {
@@ -626,5 +608,5 @@ int main(void)
         TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
         TEST(a_renewal_of_a_room_that_is_gone_makes_none),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

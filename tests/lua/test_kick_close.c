@@ -21,7 +21,7 @@
 #define CLOSED "{\"type\":\"room_closed\",\"room\":\"lobby\",\"reason\":\"late\"}"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -280,23 +280,11 @@ static void a_room_that_is_not_there_is_not_closed(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, eval_room_begin_test)
 
 int main(void)
 {
@@ -316,5 +304,5 @@ int main(void)
         TEST(a_join_behind_the_closing_makes_another_room),
         TEST(a_room_that_is_not_there_is_not_closed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

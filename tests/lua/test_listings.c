@@ -16,7 +16,7 @@
 #include "tests/support/wait.h"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -222,23 +222,11 @@ static void an_entry_is_kept_and_told_with_its_id(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, eval_room_begin_test)
 
 int main(void)
 {
@@ -253,5 +241,5 @@ int main(void)
         TEST(the_series_is_capped_at_its_oldest_end),
         TEST(an_entry_is_kept_and_told_with_its_id),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

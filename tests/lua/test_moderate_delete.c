@@ -19,7 +19,7 @@
 #define DELETED(seq) "{\"type\":\"message_deleted\",\"room\":\"lobby\",\"seq\":" seq "}"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -223,23 +223,11 @@ static void only_what_is_in_the_history_can_be_deleted(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-#define TEST(f) cmocka_unit_test_setup(f, begin)
+#define TEST(f) cmocka_unit_test_setup(f, eval_room_begin_test)
 
 int main(void)
 {
@@ -256,5 +244,5 @@ int main(void)
         TEST(deleting_again_tells_nobody),
         TEST(only_what_is_in_the_history_can_be_deleted),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

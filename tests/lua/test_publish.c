@@ -25,7 +25,7 @@
 #define TAIL(text) ",\"text\":\"" text "\"}"
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -480,35 +480,21 @@ static void the_first_message_gives_the_history_what_meta_has_left(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
 }
 
 /* Ann and Bob are in through node-1. */
 static int begin(void **state)
 {
-    (void)state;
-    eval_room_begin(&room, &redis);
+    eval_room_begin_test(state);
     eval_room_join(&room, "node-1", "ann");
     eval_room_join(&room, "node-1", "bob");
     eval_room_notices(&room);
     return 0;
 }
 
-static int end(void **state)
-{
-    (void)state;
-    eval_room_expect_books_balance(&room);
-    return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, eval_room_end_test)
 
 int main(void)
 {
@@ -537,5 +523,5 @@ int main(void)
         TEST(a_call_with_more_than_the_history_holds_keeps_the_last),
         TEST(the_first_message_gives_the_history_what_meta_has_left),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -519,14 +519,8 @@ static void a_redis_that_refuses_writes_is_left_as_it_is(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &redis;
     return eval_start(&redis);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
 }
 
 int main(void)
@@ -536,5 +530,5 @@ int main(void)
         cmocka_unit_test(full_memory_refuses_what_takes_more),
         cmocka_unit_test(a_redis_that_refuses_writes_is_left_as_it_is),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_teardown);
 }

@@ -26,7 +26,7 @@ static const char *const ann[] = {"ann", "1", NULL};
 static const char *const ann_and_bob[] = {"ann", "1", "bob", "2", NULL};
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -508,30 +508,12 @@ static void names_of_any_kind_become_valid_json(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    eval_room_expect_books_balance(&room);
-    return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f)                                                                        \
+    cmocka_unit_test_setup_teardown(f, eval_room_begin_test, eval_room_end_test)
 
 int main(void)
 {
@@ -562,5 +544,5 @@ int main(void)
         TEST(a_crowded_room_hears_nothing_of_a_sync),
         TEST(names_of_any_kind_become_valid_json),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -26,7 +26,7 @@
 enum { LEASE_MS = 10000, PAGE = 500, CROWD = 600 };
 
 static struct eval redis;
-static struct eval_room room;
+static struct eval_room room = {.redis = &redis};
 
 static int port(void)
 {
@@ -527,30 +527,12 @@ static void what_a_claimant_left_half_done_is_finished_by_the_next(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &room;
     return eval_start(&redis);
 }
 
-static int stop(void **state)
-{
-    (void)state;
-    return eval_stop(&redis);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    return eval_room_begin(&room, &redis);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    eval_room_expect_books_balance(&room);
-    return 0;
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f)                                                                        \
+    cmocka_unit_test_setup_teardown(f, eval_room_begin_test, eval_room_end_test)
 
 int main(void)
 {
@@ -579,5 +561,5 @@ int main(void)
         TEST(two_claimants_undo_each_member_once),
         TEST(what_a_claimant_left_half_done_is_finished_by_the_next),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -144,6 +144,15 @@ void admin_stop(struct admin *admin)
     admin_deinit(admin);
 }
 
+int admin_teardown(void **state)
+{
+    struct admin *admin = *state;
+    struct fleet *fleet = admin->fleet;
+
+    admin_stop(admin);
+    return fleet ? fleet_stop(fleet) : -1; /* NULL: the setup has not come so far */
+}
+
 bool admin_has_logged(const struct admin *admin, const char *text)
 {
     FILE *log = fopen(admin->log_path, "re");

@@ -65,6 +65,10 @@ void admin_resume(struct admin *admin);
 /* SIGTERM; exit 0 is asserted. Frees. */
 void admin_stop(struct admin *admin);
 
+/* A group's teardown that stops the service which its setup has put into *state, and then
+ * the fleet. */
+int admin_teardown(void **state);
+
 /* Frees what is left of one that has ended by itself. */
 void admin_deinit(struct admin *admin);
 

@@ -71,6 +71,11 @@ int eval_stop(struct eval *e)
     return fleet_stop(&e->fleet);
 }
 
+int eval_teardown(void **state)
+{
+    return eval_stop(*state);
+}
+
 int eval_reset(struct eval *e)
 {
     eval_refuse_no_more(e);

@@ -40,6 +40,9 @@ struct eval {
 int eval_start(struct eval *e);
 int eval_stop(struct eval *e);
 
+/* A group's teardown that stops what its setup has put into *state. */
+int eval_teardown(void **state);
+
 /* Forgets all keys and notices, and undoes eval_refuse: the start of a test. */
 int eval_reset(struct eval *e);
 

@@ -28,6 +28,24 @@ int eval_room_begin(struct eval_room *room, struct eval *redis)
     return eval_reset(redis);
 }
 
+int eval_room_begin_test(void **state)
+{
+    struct eval_room *room = *state;
+
+    return eval_room_begin(room, room->redis);
+}
+
+int eval_room_end_test(void **state)
+{
+    eval_room_expect_books_balance(*state);
+    return 0;
+}
+
+int eval_room_teardown(void **state)
+{
+    return eval_stop(((struct eval_room *)*state)->redis);
+}
+
 /* ---- calls ---- */
 
 static void add_key(const struct eval_room *room, const char *suffix)

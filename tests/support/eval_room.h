@@ -33,6 +33,12 @@ struct eval_room {
  * is the epoch it would get, and the limits are a gateway's defaults. 0. */
 int eval_room_begin(struct eval_room *room, struct eval *redis);
 
+/* Fixtures of tests about one room: a group's setup puts the room into *state and its Redis
+ * into the room. The end of a test expects that the books balance. */
+int eval_room_begin_test(void **state);
+int eval_room_end_test(void **state);
+int eval_room_teardown(void **state);
+
 /* One message to publish; `key` NULL: none. */
 struct eval_message {
     const char *user, *key, *tail;

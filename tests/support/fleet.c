@@ -273,6 +273,11 @@ int fleet_stop(struct fleet *fleet)
     return 0;
 }
 
+int fleet_teardown(void **state)
+{
+    return fleet_stop(*state);
+}
+
 bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text)
 {
     FILE *log = fopen(fleet->gateways[index].log_path, "r");

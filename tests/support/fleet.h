@@ -5,16 +5,12 @@
  *
  *     static int start(void **state)
  *     {
+ *         *state = &fleet;
  *         return fleet_start(&fleet, &(struct fleet_opts){
  *             .gateways = 2, .settings = (const char *[]){"ROOMCAST_LEASE_SECS=2", NULL}});
  *     }
  *
- *     static int stop(void **state)
- *     {
- *         return fleet_stop(&fleet);
- *     }
- *
- *     cmocka_run_group_tests(tests, start, stop);
+ *     cmocka_run_group_tests(tests, start, fleet_teardown);
  *
  * The programs are $ROOMCAST_BIN/roomcast-gateway and redis-server of the PATH. What they
  * print is in files of a temporary directory that is removed when all went well. Where
@@ -70,6 +66,9 @@ int fleet_start(struct fleet *fleet, const struct fleet_opts *opts);
  * that has gone by itself, or the test program ends here. Then Redis. 0, as a fixture
  * wants it. */
 int fleet_stop(struct fleet *fleet);
+
+/* A group's teardown that stops the fleet which its setup has put into *state. */
+int fleet_teardown(void **state);
 
 /* Starts one more gateway and waits until it is ready; its index. */
 unsigned fleet_add(struct fleet *fleet, const char *const *settings);

@@ -316,19 +316,13 @@ static void a_gateway_that_does_not_answer_does_not_hold_it(void **state)
 
 static int start(void **state)
 {
-    (void)state;
+    *state = &fleet;
     setenv("TMPDIR", "/tmp", 0);
     return fleet_start(
         &fleet, &(struct fleet_opts){
                     .gateways = 2,
                     .settings = (const char *[]){"ROOMCAST_PRESENCE_GRACE_MS=0",
                                                  "ROOMCAST_HISTORY_LIMIT=1000", NULL}});
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    return fleet_stop(&fleet);
 }
 
 int main(void)
@@ -348,5 +342,5 @@ int main(void)
         cmocka_unit_test(a_killed_gateway_loses_no_line),
         cmocka_unit_test(a_gateway_that_does_not_answer_does_not_hold_it),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
 }
