@@ -24,10 +24,7 @@ static struct admin admin;
 
 static struct chat *join_on(unsigned gateway, const char *room, const char *user)
 {
-    struct chat *chat = chat_open(fleet.gateways[gateway].port);
-
-    chat_join(chat, room, user);
-    return chat;
+    return chat_enter(fleet.gateways[gateway].port, room, user);
 }
 
 static void expect_closed(struct chat *chat, const char *room, const char *reason)
@@ -139,8 +136,7 @@ static void an_empty_room_can_be_closed(void **state)
 
     (void)state;
     chat_say(ann, "empty", "bye");
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"empty\"}");
-    chat_expect_skipping(ann, "leave_ack");
+    chat_leave(ann, "empty");
     admin_post(&admin, 200, NULL, "/api/rooms/empty/close");
     assert_int_equal(admin_number(&admin, "members"), 0);
     assert_int_equal(count_keys("empty"), 0);

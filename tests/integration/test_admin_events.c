@@ -28,10 +28,7 @@ static struct admin admin;
 
 static struct chat *join_on(unsigned gateway, const char *room, const char *user)
 {
-    struct chat *chat = chat_open(fleet.gateways[gateway].port);
-
-    chat_join(chat, room, user);
-    return chat;
+    return chat_enter(fleet.gateways[gateway].port, room, user);
 }
 
 /* How many listen to a channel. */
@@ -119,8 +116,7 @@ static void a_listener_learns_of_rooms_that_expire(void **state)
     open_stream(&s, "");
     ann = join_on(1, "short", "ann");
     event_stream_expect_text(&s, "room_opened", "room", "short");
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"short\"}");
-    chat_expect_skipping(ann, "leave_ack");
+    chat_leave(ann, "short");
     event_stream_expect_text(&s, "room_expired", "room", "short");
     admin_get(&admin, 404, "/api/rooms/short");
     chat_close(ann);

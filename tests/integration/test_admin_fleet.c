@@ -26,10 +26,7 @@ static struct admin admin;
 
 static struct chat *join_on(unsigned gateway, const char *room, const char *user)
 {
-    struct chat *chat = chat_open(fleet.gateways[gateway].port);
-
-    chat_join(chat, room, user);
-    return chat;
+    return chat_enter(fleet.gateways[gateway].port, room, user);
 }
 
 /* ---- gateways and totals ---- */

@@ -28,12 +28,6 @@ static struct chat *on_gateway(unsigned i)
     return chat_open(fleet.gateways[i].port);
 }
 
-static void leave(struct chat *chat, const char *room)
-{
-    chat_send(chat, "{\"type\":\"leave\",\"room\":\"%s\"}", room);
-    chat_expect_skipping(chat, "leave_ack");
-}
-
 static void a_room_is_what_redis_has_of_it(void **state)
 {
     struct chat *chat = on_gateway(0);
@@ -86,7 +80,7 @@ static void the_countdown_runs_while_nobody_is_in(void **state)
     chat_join(chat, "ttl", "ann");
     admin_get(&admin, 200, "/api/rooms/ttl");
     assert_true(admin_is_null(&admin, "ttl_ms"));
-    leave(chat, "ttl");
+    chat_leave(chat, "ttl");
     admin_get(&admin, 200, "/api/rooms/ttl");
     assert_int_equal(admin_number(&admin, "members"), 0);
     ttl_ms = admin_number(&admin, "ttl_ms");

@@ -25,10 +25,7 @@ static struct admin admin;
 
 static struct chat *join_on(unsigned gateway, const char *room, const char *user)
 {
-    struct chat *chat = chat_open(fleet.gateways[gateway].port);
-
-    chat_join(chat, room, user);
-    return chat;
+    return chat_enter(fleet.gateways[gateway].port, room, user);
 }
 
 static void say_and_expect_muted(struct chat *chat, const char *room)
@@ -105,8 +102,7 @@ static void publishing_does_not_prolong_an_empty_room(void **state)
     double before, after;
 
     (void)state;
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"quiet\"}");
-    chat_expect_skipping(ann, "leave_ack");
+    chat_leave(ann, "quiet");
     admin_get(&admin, 200, "/api/rooms/quiet");
     before = admin_number(&admin, "ttl_ms");
     admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/quiet/messages");
@@ -144,8 +140,7 @@ static void a_deleted_message_leaves_a_tombstone(void **state)
     assert_int_equal(admin_count(&admin, "messages"), 3);
     assert_non_null(strstr(admin.answer.body, stored));
     free(stored);
-    chat_send(bob, "{\"type\":\"leave\",\"room\":\"delete\"}");
-    chat_expect_skipping(bob, "leave_ack");
+    chat_leave(bob, "delete");
     chat_send(bob,
               "{\"type\":\"join\",\"room\":\"delete\",\"user\":\"bob\","
               "\"since\":{\"epoch\":\"%s\",\"seq\":1}}",

@@ -60,13 +60,6 @@ static void expect_id(struct chat *chat, const char *id)
     free(printed);
 }
 
-static void expect_usable(struct chat *chat)
-{
-    chat_send(chat, "{\"type\":\"ping\",\"id\":\"still here\"}");
-    chat_expect(chat, "pong");
-    assert_string_equal(chat_get_text(chat, "id"), "still here");
-}
-
 static void expect_refused(struct chat *chat, const struct row *row)
 {
     print_message("  %s\n", row->name);
@@ -74,7 +67,7 @@ static void expect_refused(struct chat *chat, const struct row *row)
     chat_expect_error(chat, row->code);
     assert_true(chat_get_text(chat, "message")[0] != '\0');
     expect_id(chat, row->id);
-    expect_usable(chat);
+    chat_expect_usable(chat);
 }
 
 /* All rows, and then that bob has seen nothing of them. */
@@ -466,8 +459,7 @@ static void what_is_out_of_order_is_refused(void **state)
     refuse_all(out_of_order, COUNT(out_of_order));
 
     chat_join(ann, "here", "ann");
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"here\"}");
-    chat_expect_skipping(ann, "leave_ack");
+    chat_leave(ann, "here");
     chat_send(ann, "{\"id\":9,\"type\":\"leave\",\"room\":\"here\"}");
     chat_expect_error(ann, "not_joined");
     assert_int_equal(chat_get_number(ann, "id"), 9);

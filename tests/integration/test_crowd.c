@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include <cmocka.h>
 #include <uv.h>
@@ -19,6 +18,7 @@
 #include "tests/support/fleet.h"
 #include "tests/support/follower.h"
 #include "tests/support/loop.h"
+#include "tests/support/process.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { CLIENTS = 300, MESSAGES = 200 };
@@ -176,21 +176,10 @@ static void everybody_in_a_crowd_gets_every_message_in_order(void **state)
     loop_close(&crowd.loop);
 }
 
-static void raise_fd_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur < CLIENTS + SPARE_FDS)
-        fail_msg("%d file descriptors are not enough", (int)files.rlim_cur);
-}
-
 static int start(void **state)
 {
     *state = &fleet;
-    raise_fd_limit();
+    process_raise_fd_limit(CLIENTS + SPARE_FDS);
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = 2,
                                                     .settings = (const char *[]){
                                                         "ROOMCAST_WORKERS=2", NULL}});

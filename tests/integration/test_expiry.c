@@ -20,6 +20,7 @@
 #include "common/strbuf.h"
 #include "tests/support/chat.h"
 #include "tests/support/fleet.h"
+#include "tests/support/print.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
@@ -30,12 +31,6 @@ static struct fleet fleet;
 static struct chat *on_gateway(unsigned i)
 {
     return chat_open(fleet.gateways[i].port);
-}
-
-static void leave(struct chat *chat, const char *room)
-{
-    chat_send(chat, "{\"type\":\"leave\",\"room\":\"%s\"}", room);
-    chat_expect_skipping(chat, "leave_ack");
 }
 
 /* ---- what there is of a room ---- */
@@ -80,12 +75,10 @@ static bool is_empty(void *data)
 /* How often the logs of all gateways say that the room has expired. */
 static int count_logged(const char *room)
 {
-    char *line = NULL, *name;
+    char *line = NULL, *name = print_text("room=%s\n", room);
     size_t size = 0;
     int count = 0;
 
-    if (asprintf(&name, "room=%s\n", room) < 0)
-        abort();
     for (unsigned i = 0; i < fleet.count; i++) {
         FILE *log = fopen(fleet.gateways[i].log_path, "re");
 
@@ -120,7 +113,7 @@ static void pass_a_lifetime(const char *room)
     struct chat *ann = on_gateway(0);
 
     chat_join(ann, room, "ann");
-    leave(ann, room);
+    chat_leave(ann, room);
     chat_close(ann);
     assert_true(wait_until(is_logged, (void *)room, PATIENCE_MS));
 }
@@ -140,8 +133,8 @@ static void an_empty_room_is_gone_after_its_time(void **state)
               "{\"type\":\"message\",\"room\":\"gone\",\"text\":\"y\",\"key\":\"k\"}");
     chat_expect_skipping(bob, "message_ack");
     assert_false(is_off_the_index("gone"));
-    leave(ann, "gone");
-    leave(bob, "gone");
+    chat_leave(ann, "gone");
+    chat_leave(bob, "gone");
     assert_true(wait_until(is_off_the_index, "gone", PATIENCE_MS));
     assert_true(wait_until(is_logged, "gone", PATIENCE_MS));
     redis_cmd(fleet.redis_port, "DEL %s",
@@ -173,7 +166,7 @@ static void many_rooms_that_expire_together_are_counted_once_each(void **state)
         char room[32];
 
         snprintf(room, sizeof(room), "many-%d", i);
-        leave(ann, room);
+        chat_leave(ann, room);
     }
     for (int i = 0; i < ROOMS; i++) {
         char room[32];
@@ -196,10 +189,10 @@ static void a_room_is_empty_since_the_last_one_left(void **state)
     chat_join(ann, "since", "ann");
     assert_false(is_empty_since("since"));
     chat_join(bob, "since", "bob");
-    leave(ann, "since");
+    chat_leave(ann, "since");
     chat_expect_skipping(bob, "member_left");
     assert_false(is_empty_since("since"));
-    leave(bob, "since");
+    chat_leave(bob, "since");
     assert_true(wait_until(is_empty, "since", PATIENCE_MS));
     assert_in_range(ttl_of("since", "meta"), 1, 60000);
     chat_join(ann, "since", "ann");
@@ -299,7 +292,7 @@ static void every_key_of_a_room_expires_but_bans_and_mutes(void **state)
     chat_send(ann,
               "{\"type\":\"message\",\"room\":\"keys\",\"text\":\"x\",\"key\":\"k\"}");
     chat_expect_skipping(ann, "message_ack");
-    leave(bob, "keys");
+    chat_leave(bob, "keys");
     chat_expect_skipping(ann, "member_left");
     redis_cmd(fleet.redis_port, "HSET rc:{keys}:bans eve 0");
     redis_cmd(fleet.redis_port, "HSET rc:{keys}:mutes eve 0");
@@ -339,7 +332,7 @@ static void a_room_whose_gateway_stops_is_found_by_the_others(void **state)
     (void)state;
     chat_join(ann, "stopped", "ann");
     assert_false(is_off_the_index("stopped"));
-    leave(ann, "stopped");
+    chat_leave(ann, "stopped");
     chat_close(ann);
     fleet_stop_gateway(&fleet, 0); /* it has no time to look at the room again */
     assert_true(wait_until(is_off_the_index, "stopped", PATIENCE_MS));
@@ -367,7 +360,7 @@ static void what_expired_while_no_gateway_lived_is_found_afterwards(void **state
     chat_join(ann, "orphan", "ann");
     chat_join(bob, "orphan", "bob");
     chat_join(ann, "left-behind", "ann");
-    leave(ann, "left-behind");
+    chat_leave(ann, "left-behind");
     assert_false(is_off_the_index("orphan"));
     fleet_kill_gateway(&fleet, 0);
     fleet_kill_gateway(&fleet, 1);

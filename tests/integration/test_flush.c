@@ -54,8 +54,7 @@ static void a_message_takes_along_who_came_before_it(void **state)
     expect_joined(bob, "cem");
     chat_expect(bob, "message");
 
-    chat_send(cem, "{\"type\":\"leave\",\"room\":\"hall\"}");
-    chat_expect_skipping(cem, "leave_ack");
+    chat_leave(cem, "hall");
     chat_send(ann, "{\"type\":\"ping\"}"); /* so does a reply */
     for (assert_true(chat_recv(ann, CHAT_DEADLINE_MS));
          strcmp(chat_get_text(ann, "type"), "pong") != 0;
@@ -78,8 +77,7 @@ static void who_came_is_told_also_when_nothing_else_is(void **state)
     for (int round = 0; round < 5; round++) {
         chat_join(bob, "lobby", "bob");
         expect_joined(ann, "bob");
-        chat_send(bob, "{\"type\":\"leave\",\"room\":\"lobby\"}");
-        chat_expect_skipping(bob, "leave_ack");
+        chat_leave(bob, "lobby");
         chat_expect(ann, "member_left");
     }
     chat_close(ann);

@@ -120,8 +120,7 @@ static void talk(struct chat *ann, struct chat *bob)
     chat_expect_skipping(ann, "history_batch");
     chat_send(ann, "{\"type\":\"ping\"}");
     chat_expect_skipping(ann, "pong");
-    chat_send(bob, "{\"type\":\"leave\",\"room\":\"lobby\"}");
-    chat_expect_skipping(bob, "leave_ack");
+    chat_leave(bob, "lobby");
 }
 
 static void be_rude(struct chat *chat)

@@ -21,6 +21,7 @@
 #include "tests/support/fleet.h"
 #include "tests/support/http_upgrade.h"
 #include "tests/support/loop.h"
+#include "tests/support/print.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
@@ -54,16 +55,15 @@ __attribute__((format(printf, 2, 3))) static void add_request(struct strbuf *fra
     static uint32_t mask = 1;
     va_list args;
     char *text;
-    int len;
 
     va_start(args, format);
-    len = vasprintf(&text, format, args);
+    text = print_args(format, args);
     va_end(args);
     mask = mask * 1664525U + 1013904223U;
     wire_print_frame(frames,
                      &(struct wire_frame){.head = WIRE_FIN | WIRE_TEXT,
                                           .bytes = text,
-                                          .len = (size_t)len},
+                                          .len = strlen(text)},
                      mask);
     free(text);
 }

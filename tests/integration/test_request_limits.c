@@ -34,13 +34,6 @@ static struct chat *on_gateway(unsigned i)
     return chat_open(fleet.gateways[i].port);
 }
 
-static void expect_usable(struct chat *chat)
-{
-    chat_send(chat, "{\"type\":\"ping\",\"id\":\"still here\"}");
-    chat_expect(chat, "pong");
-    assert_string_equal(chat_get_text(chat, "id"), "still here");
-}
-
 /* ---- what is just right ---- */
 
 static const struct {
@@ -177,8 +170,7 @@ static void nesting_ends_at_32(void **state)
     chat_expect_skipping(ann, "message_ack");
     send_nested(ann, DEPTH_MAX, '{', '}');
     chat_expect_skipping(ann, "message_ack");
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"deep\"}");
-    chat_expect_skipping(ann, "leave_ack"); /* nothing more comes of the room */
+    chat_leave(ann, "deep"); /* nothing more comes of the room */
     for (size_t i = 0; i < COUNT(too_deep); i++) {
         send_nested(ann, too_deep[i], '[', ']');
         chat_expect_error(ann, "bad_request");
@@ -187,7 +179,7 @@ static void nesting_ends_at_32(void **state)
             chat_expect_error(ann, "bad_request");
         }
     }
-    expect_usable(ann);
+    chat_expect_usable(ann);
     chat_close(ann);
 }
 
@@ -222,7 +214,7 @@ static void a_signals_data_ends_at_4_kib(void **state)
     send_signal(ann, SIGNAL_DATA_MAX);
     chat_expect(bob, "signal");
     assert_int_equal(strlen(chat_get_text(bob, "data")), SIGNAL_DATA_MAX - 2);
-    expect_usable(ann);
+    chat_expect_usable(ann);
     chat_close(ann);
     chat_close(bob);
 }
@@ -275,7 +267,7 @@ static void what_breaks_the_framing_closes_and_hurts_nobody_else(void **state)
         chat_abort(ann);
         free(spaces);
     }
-    expect_usable(bob);
+    chat_expect_usable(bob);
     chat_close(bob);
 }
 

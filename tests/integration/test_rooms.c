@@ -535,11 +535,9 @@ static void the_channel_is_dropped_with_the_last_member(void **state)
     chat_join(bob, "channel", "bob");
     assert_int_equal(
         redis_cmd_number(fleet.redis_port, "PUBLISH rc:{channel}:events x"), 1);
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"channel\"}");
-    chat_expect_skipping(ann, "leave_ack");
+    chat_leave(ann, "channel");
     assert_false(has_no_channel("channel"));
-    chat_send(bob, "{\"type\":\"leave\",\"room\":\"channel\"}");
-    chat_expect_skipping(bob, "leave_ack");
+    chat_leave(bob, "channel");
     assert_true(wait_until(has_no_channel, "channel", 5000));
     chat_join(ann, "channel", "ann");
     assert_int_equal(

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <cmocka.h>
 #include <uv.h>
@@ -22,6 +21,7 @@
 #include "tests/support/chat.h"
 #include "tests/support/fleet.h"
 #include "tests/support/loop.h"
+#include "tests/support/process.h"
 #include "tests/support/redis_cmd.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -362,21 +362,10 @@ a_history_beyond_the_ring_is_read_once_for_all_who_ask_meanwhile(void **state)
     chat_close(ann);
 }
 
-static void raise_fd_limit(void)
-{
-    struct rlimit files;
-
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur < CLIENTS + SPARE_FDS)
-        fail_msg("%d file descriptors are not enough", (int)files.rlim_cur);
-}
-
 static int start(void **state)
 {
     *state = &fleet;
-    raise_fd_limit();
+    process_raise_fd_limit(CLIENTS + SPARE_FDS);
     return fleet_start(&fleet, &(struct fleet_opts){.gateways = GATEWAYS});
 }
 

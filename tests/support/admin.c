@@ -23,23 +23,12 @@
 #include "common/xalloc.h"
 #include "tests/support/json_path.h"
 #include "tests/support/port.h"
+#include "tests/support/print.h"
 #include "tests/support/wait.h"
 
 enum { SETTINGS_MAX = 32, ARGS_MAX = 48, CURL_MS = 60000, PATH_BYTES = 256 };
 
 /* ---- the service ---- */
-
-static char *print(const char *format, ...)
-{
-    va_list args;
-    char *text = NULL;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    return text;
-}
 
 static void fail_with_log(const struct admin *admin, const char *what)
 {
@@ -50,16 +39,9 @@ static void fail_with_log(const struct admin *admin, const char *what)
 
 void admin_resume(struct admin *admin)
 {
-    const char *dir = getenv("ROOMCAST_BIN");
-    char *path;
-
-    if (!dir)
-        fail_msg("ROOMCAST_BIN is not set: the directory of roomcast-admin");
     assert_false(process_is_running(&admin->process));
-    path = print("%s/roomcast-admin", dir);
-    process_start(&admin->process, (const char *[]){path, NULL},
-                  (const char *const *)admin->settings, admin->log_path);
-    free(path);
+    process_start_roomcast(&admin->process, "roomcast-admin",
+                           (const char *const *)admin->settings, admin->log_path);
 }
 
 void admin_launch(struct admin *admin, struct fleet *fleet, const char *const *settings)
@@ -67,12 +49,13 @@ void admin_launch(struct admin *admin, struct fleet *fleet, const char *const *s
     unsigned n = 0;
 
     *admin = (struct admin){.fleet = fleet, .port = port_take()};
-    admin->log_path = print("%s/admin-%d.log", fleet->dir, admin->port);
+    admin->log_path = print_text("%s/admin-%d.log", fleet->dir, admin->port);
     admin->settings = xcalloc(SETTINGS_MAX, sizeof(*admin->settings));
-    admin->settings[n++] = print("ROOMCAST_ADMIN_LISTEN=127.0.0.1:%d", admin->port);
     admin->settings[n++] =
-        print("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
-    admin->settings[n++] = print("ROOMCAST_CONSOLE_DIR=%s/no-console", fleet->dir);
+        print_text("ROOMCAST_ADMIN_LISTEN=127.0.0.1:%d", admin->port);
+    admin->settings[n++] =
+        print_text("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    admin->settings[n++] = print_text("ROOMCAST_CONSOLE_DIR=%s/no-console", fleet->dir);
     for (; settings && *settings; settings++) {
         assert_true(n + 1 < SETTINGS_MAX);
         admin->settings[n++] = xstrdup(*settings);
@@ -155,17 +138,7 @@ int admin_teardown(void **state)
 
 bool admin_has_logged(const struct admin *admin, const char *text)
 {
-    FILE *log = fopen(admin->log_path, "re");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-
-    while (log && !found && getline(&line, &size, log) >= 0)
-        found = strstr(line, text) != NULL;
-    free(line);
-    if (log)
-        fclose(log);
-    return found;
+    return process_has_logged(admin->log_path, text);
 }
 
 /* ---- a request ---- */
@@ -303,8 +276,8 @@ int admin_ask(struct admin *admin, const struct admin_request *r)
     const char *method = r->method ? r->method : "GET";
     const char *token = r->token ? r->token : ADMIN_TOKEN;
     bool is_head = strcmp(method, "HEAD") == 0;
-    char *url = print("http://127.0.0.1:%d%s", admin->port, r->path);
-    char *bearer = print("Authorization: Bearer %s", token);
+    char *url = print_text("http://127.0.0.1:%d%s", admin->port, r->path);
+    char *bearer = print_text("Authorization: Bearer %s", token);
     char data[PATH_BYTES + 1];
     struct files files = name_files(admin);
     struct args args = {{"curl", "-sS", "--globoff", "--path-as-is"}, 4};
@@ -339,10 +312,8 @@ __attribute__((format(printf, 5, 0))) static void
 ask_well(struct admin *admin, int status, const char *method, const char *body,
          const char *format, va_list args)
 {
-    char *path = NULL;
+    char *path = print_args(format, args);
 
-    if (vasprintf(&path, format, args) < 0)
-        abort();
     admin_ask(admin,
               &(struct admin_request){.method = method, .path = path, .body = body});
     if (admin->answer.status == 0)

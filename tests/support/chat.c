@@ -17,6 +17,7 @@
 
 #include "common/xalloc.h"
 #include "tests/support/json_path.h"
+#include "tests/support/print.h"
 #include "tests/support/wait.h"
 
 struct chat {
@@ -122,13 +123,12 @@ void chat_abort(struct chat *chat)
 void chat_send(struct chat *chat, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
-    int len;
+    char *text;
 
     va_start(args, format);
-    len = vasprintf(&text, format, args);
+    text = print_args(format, args);
     va_end(args);
-    if (!chat_send_bytes(chat, text, (size_t)len))
+    if (!chat_send_bytes(chat, text, strlen(text)))
         fail_msg("the connection is gone; not sent: %s", text);
     free(text);
 }
@@ -191,6 +191,13 @@ void chat_expect_error(struct chat *chat, const char *code)
     recv_or_fail(chat, code);
     if (!is_type(chat, "error") || strcmp(chat_get_text(chat, "code"), code) != 0)
         fail_msg("expected the error %s, got %s", code, chat->text.data);
+}
+
+void chat_expect_usable(struct chat *chat)
+{
+    chat_send(chat, "{\"type\":\"ping\",\"id\":\"still here\"}");
+    chat_expect(chat, "pong");
+    assert_string_equal(chat_get_text(chat, "id"), "still here");
 }
 
 void chat_expect_silence(struct chat *chat, long ms)
@@ -283,6 +290,20 @@ void chat_join(struct chat *chat, const char *room, const char *user)
     while (chat_is_true(chat, "more"));
     cJSON_Delete(chat->json);
     chat->json = ack;
+}
+
+struct chat *chat_enter(int port, const char *room, const char *user)
+{
+    struct chat *chat = chat_open(port);
+
+    chat_join(chat, room, user);
+    return chat;
+}
+
+void chat_leave(struct chat *chat, const char *room)
+{
+    chat_send(chat, "{\"type\":\"leave\",\"room\":\"%s\"}", room);
+    chat_expect_skipping(chat, "leave_ack");
 }
 
 double chat_say(struct chat *chat, const char *room, const char *text)

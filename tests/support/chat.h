@@ -65,6 +65,9 @@ void chat_expect_skipping(struct chat *chat, const char *type);
 /* The next message must be an `error` with this code. */
 void chat_expect_error(struct chat *chat, const char *code);
 
+/* The next message is the answer to a ping. */
+void chat_expect_usable(struct chat *chat);
+
 /* No message comes for `ms`, and the connection stays open. */
 void chat_expect_silence(struct chat *chat, long ms);
 
@@ -91,6 +94,12 @@ int chat_get_count(const struct chat *chat, const char *path);
  * stays the last message, the history read and dropped. For a history that matters send
  * the join by chat_send. */
 void chat_join(struct chat *chat, const char *room, const char *user);
+
+/* Opens and joins. */
+struct chat *chat_enter(int port, const char *room, const char *user);
+
+/* Leaves; the leave_ack becomes the last message, and what comes before it is dropped. */
+void chat_leave(struct chat *chat, const char *room);
 
 /* Says `text` and waits for the message_ack, which becomes the last message; the seq.
  * Everything that comes before it is dropped. */

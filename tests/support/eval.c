@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/xalloc.h"
+#include "tests/support/print.h"
 #include "tests/support/redis_cmd.h"
 
 /* Tells where the notices so far end; no roomcast channel. */
@@ -100,11 +101,9 @@ static void add(struct eval *e, const char *bytes, size_t len)
 
 static void add_format(struct eval *e, const char *format, va_list args)
 {
-    char *text = NULL;
-    int len = vasprintf(&text, format, args);
+    char *text = print_args(format, args);
 
-    assert_true(len >= 0);
-    add(e, text, (size_t)len);
+    add(e, text, strlen(text));
     free(text);
 }
 

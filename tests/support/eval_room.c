@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/print.h"
 #include "tests/support/redis_cmd.h"
 
 enum { TEST_MS = 60000 }; /* more than a test takes */
@@ -329,10 +330,7 @@ static int port_of(const struct eval_room *room)
 
 char *eval_room_key(const struct eval_room *room, const char *suffix)
 {
-    char *key = NULL;
-
-    assert_true(asprintf(&key, "rc:{%s}:%s", room->name, suffix) > 0);
-    return key;
+    return print_text("rc:{%s}:%s", room->name, suffix);
 }
 
 char *eval_room_field(const struct eval_room *room, const char *suffix,

@@ -14,28 +14,15 @@
 
 #include <cmocka.h>
 
-#include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "tests/support/files.h"
 #include "tests/support/http_get.h"
 #include "tests/support/port.h"
+#include "tests/support/print.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
 enum { ARGS_MAX = 64 };
-
-/* The text of a format, to be freed. */
-static char *print(const char *format, ...)
-{
-    va_list args;
-    char *text = NULL;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    return text;
-}
 
 static void fail_with_log(struct fleet *fleet, const char *what, const char *log_path)
 {
@@ -93,7 +80,7 @@ void fleet_kill_redis(struct fleet *fleet)
 
 void fleet_forget_redis(struct fleet *fleet)
 {
-    char *kept = print("%s/appendonlydir", fleet->dir);
+    char *kept = print_text("%s/appendonlydir", fleet->dir);
 
     files_remove(kept);
     free(kept);
@@ -131,15 +118,8 @@ void fleet_wait_all_ready(struct fleet *fleet)
 
 static void launch(struct fleet_gateway *g)
 {
-    const char *dir = getenv("ROOMCAST_BIN");
-    char *path;
-
-    if (!dir)
-        fail_msg("ROOMCAST_BIN is not set: the directory of roomcast-gateway");
-    path = print("%s/roomcast-gateway", dir);
-    process_start(&g->process, (const char *[]){path, NULL},
-                  (const char *const *)g->settings, g->log_path);
-    free(path);
+    process_start_roomcast(&g->process, "roomcast-gateway",
+                           (const char *const *)g->settings, g->log_path);
 }
 
 void fleet_launch_gateway(struct fleet *fleet, unsigned index)
@@ -165,14 +145,14 @@ static unsigned add(struct fleet *fleet, const char *const *settings)
     assert_true(index < FLEET_MAX);
     g->port = port_take();
     g->ops_port = port_take();
-    g->log_path = print("%s/gateway-%u.log", fleet->dir, index);
+    g->log_path = print_text("%s/gateway-%u.log", fleet->dir, index);
     g->settings = xcalloc(ARGS_MAX, sizeof(*g->settings));
-    g->settings[n++] = print("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
-    g->settings[n++] = print("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
-    g->settings[n++] = print("ROOMCAST_REDIS_URL=redis://%s%s%s127.0.0.1:%d",
-                             fleet->redis_password ? ":" : "",
-                             fleet->redis_password ? fleet->redis_password : "",
-                             fleet->redis_password ? "@" : "", fleet->redis_port);
+    g->settings[n++] = print_text("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
+    g->settings[n++] = print_text("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
+    g->settings[n++] = print_text("ROOMCAST_REDIS_URL=redis://%s%s%s127.0.0.1:%d",
+                                  fleet->redis_password ? ":" : "",
+                                  fleet->redis_password ? fleet->redis_password : "",
+                                  fleet->redis_password ? "@" : "", fleet->redis_port);
     g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
     g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
     for (; settings && *settings; settings++) {
@@ -201,7 +181,7 @@ int fleet_start(struct fleet *fleet, const struct fleet_opts *opts)
     if (!mkdtemp(fleet->dir))
         fail_msg("%s: %s", fleet->dir, strerror(errno));
     fleet->redis_port = port_take();
-    fleet->redis_log_path = print("%s/redis.log", fleet->dir);
+    fleet->redis_log_path = print_text("%s/redis.log", fleet->dir);
     fleet_start_redis(fleet);
     for (unsigned i = 0; i < opts->gateways; i++)
         add(fleet, opts->settings);
@@ -280,17 +260,7 @@ int fleet_teardown(void **state)
 
 bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text)
 {
-    FILE *log = fopen(fleet->gateways[index].log_path, "r");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-
-    while (log && !found && getline(&line, &size, log) >= 0)
-        found = strstr(line, text) != NULL;
-    free(line);
-    if (log)
-        fclose(log);
-    return found;
+    return process_has_logged(fleet->gateways[index].log_path, text);
 }
 
 double fleet_metric(const struct fleet *fleet, unsigned index, const char *name)

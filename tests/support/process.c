@@ -2,15 +2,22 @@
 #include "tests/support/process.h"
 
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
+#include "tests/support/print.h"
 #include "tests/support/wait.h"
 
 extern char **environ;
@@ -99,6 +106,19 @@ static bool has_ended(void *data)
     return !process_is_running(data);
 }
 
+void process_start_roomcast(struct process *p, const char *program,
+                            const char *const *settings, const char *log_path)
+{
+    const char *dir = getenv("ROOMCAST_BIN");
+    char *path;
+
+    if (!dir)
+        fail_msg("ROOMCAST_BIN is not set: the directory of %s", program);
+    path = print_text("%s/%s", dir, program);
+    process_start(p, (const char *[]){path, NULL}, settings, log_path);
+    free(path);
+}
+
 /* Whether it runs or stands still after this waitpid. */
 static bool look(struct process *p, int options)
 {
@@ -150,4 +170,30 @@ void process_print_log(const char *log_path)
     len = fread(tail, 1, sizeof(tail), log);
     fclose(log);
     fprintf(stderr, "---- %s\n%.*s----\n", log_path, (int)len, tail);
+}
+
+bool process_has_logged(const char *log_path, const char *text)
+{
+    FILE *log = fopen(log_path, "re");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+
+    while (log && !found && getline(&line, &size, log) >= 0)
+        found = strstr(line, text) != NULL;
+    free(line);
+    if (log)
+        fclose(log);
+    return found;
+}
+
+void process_raise_fd_limit(unsigned count)
+{
+    struct rlimit files;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < count)
+        fail_msg("%d file descriptors are not enough", (int)files.rlim_cur);
 }

@@ -28,6 +28,10 @@ struct process {
 void process_start(struct process *p, const char *const *argv, const char *const *env,
                    const char *log_path);
 
+/* Starts a program of $ROOMCAST_BIN, without arguments. */
+void process_start_roomcast(struct process *p, const char *program,
+                            const char *const *settings, const char *log_path);
+
 /* Whether it still runs; looks, and does not wait. */
 bool process_is_running(struct process *p);
 
@@ -44,5 +48,12 @@ void process_kill(struct process *p);
 
 /* Prints the end of a log file, for whoever reads why a test failed. */
 void process_print_log(const char *log_path);
+
+/* Whether the log file has a line with `text` in it. */
+bool process_has_logged(const char *log_path, const char *text);
+
+/* As many file descriptors as there may be, for this process and those it starts; fails if
+ * they are fewer than `count`. */
+void process_raise_fd_limit(unsigned count);
 
 #endif

@@ -33,10 +33,7 @@ static void open_ann(int columns, int rows, const char *rooms)
 
 static struct chat *come(const char *room, const char *user)
 {
-    struct chat *chat = chat_open(fleet.gateways[0].port);
-
-    chat_join(chat, room, user);
-    return chat;
+    return chat_enter(fleet.gateways[0].port, room, user);
 }
 
 /* The column of `text` in a row of the screen, or -1. */
