@@ -180,9 +180,7 @@ static void a_client_in_full_flow_still_reads_why_it_is_closed(void **state)
 static int start(void **state)
 {
     *state = &fleet;
-    return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
-                                                    .settings = (const char *[]){
-                                                        "ROOMCAST_ECHO=1", NULL}});
+    return echo_start(&fleet);
 }
 
 int main(void)

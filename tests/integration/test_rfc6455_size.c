@@ -225,9 +225,7 @@ static void messages_of_all_lengths_share_their_segments(void **state)
 static int start(void **state)
 {
     *state = &fleet;
-    return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
-                                                    .settings = (const char *[]){
-                                                        "ROOMCAST_ECHO=1", NULL}});
+    return echo_start(&fleet);
 }
 
 int main(void)

@@ -332,9 +332,7 @@ static void binary_may_hold_anything(void **state)
 static int start(void **state)
 {
     *state = &fleet;
-    return fleet_start(&fleet, &(struct fleet_opts){.gateways = 1,
-                                                    .settings = (const char *[]){
-                                                        "ROOMCAST_ECHO=1", NULL}});
+    return echo_start(&fleet);
 }
 
 int main(void)

@@ -14,6 +14,14 @@ enum pieces { IN_ONE, A_FRAME, A_BYTE, PIECES_COUNT };
 
 static const char *const pieces_names[] = {"in one", "a frame", "a byte"};
 
+int echo_start(struct fleet *fleet)
+{
+    static const char *const settings[] = {"ROOMCAST_ECHO=1", NULL};
+
+    return fleet_start(fleet,
+                       &(struct fleet_opts){.gateways = 1, .settings = settings});
+}
+
 struct wire *echo_open(int port)
 {
     struct wire *w = wire_open(port);

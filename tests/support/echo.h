@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "tests/support/fleet.h"
 #include "tests/support/wire.h"
 
 enum { ECHO_FRAMES = 14, ECHO_STAYS_OPEN = 0, ECHO_ENDS_MS = 10000 };
@@ -39,6 +40,9 @@ struct echo_row {
 #define BEGIN_BINARY(literal) ECHO_FRAME(WIRE_BINARY, literal)
 #define MORE(literal) ECHO_FRAME(WIRE_CONTINUATION, literal)
 #define LAST(literal) ECHO_FRAME(WIRE_FIN | WIRE_CONTINUATION, literal)
+
+/* A fleet of one such gateway; 0, as a fixture wants it. */
+int echo_start(struct fleet *fleet);
 
 /* Runs all rows against the gateway, printing each name. */
 void echo_run(int port, const struct echo_row *rows, size_t count);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
 #include <cmocka.h>
 
 #include "tests/support/print.h"
@@ -319,6 +320,17 @@ const char *eval_room_notices(const struct eval_room *room)
 
     free(channel);
     return notices;
+}
+
+void eval_room_expect_event(const struct eval_room *room, const char *event,
+                            const char *user)
+{
+    cJSON *json = cJSON_ParseWithOpts(event, NULL, true);
+
+    assert_non_null(json);
+    assert_string_equal(cJSON_GetObjectItem(json, "room")->valuestring, room->name);
+    assert_string_equal(cJSON_GetObjectItem(json, "user")->valuestring, user);
+    cJSON_Delete(json);
 }
 
 /* ---- a look into Redis ---- */

@@ -85,6 +85,10 @@ const char *eval_room_history(const struct eval_room *room, const char *after,
 /* See eval_notices. */
 const char *eval_room_notices(const struct eval_room *room);
 
+/* A notice's event: one JSON object, and nothing behind it, about this room and `user`. */
+void eval_room_expect_event(const struct eval_room *room, const char *event,
+                            const char *user);
+
 /* ---- a look into Redis ---- */
 
 /* The name of a key: "meta", "on:node-1"; to be freed. */
