@@ -8,7 +8,7 @@ import { printCount } from '../lib/format';
 import { Dialog, Empty, Loading, Name, Time } from './basics';
 import { ChatPeople } from './ChatPeople';
 import { endWords, typingWords, unsentWords } from './chat_words';
-import { useStickToEnd } from './scroll';
+import { Messages } from './Messages';
 
 const Line = memo(function Line({ item, me }: { item: Item; me: string }) {
   if (item.kind === 'gap')
@@ -155,7 +155,6 @@ export function ChatTalk({
   const { name, phase, items, unsent, typing } = room;
   const [showsPeople, setShowsPeople] = useState(false);
   const isEmpty = items.length === 0 && unsent.length === 0;
-  const [box, onScroll] = useStickToEnd(name, `${items.at(-1)?.id} ${unsent.length}`);
   return (
     <section className="panel talk" aria-label={`Conversation in ${name}`}>
       <h2>
@@ -171,14 +170,7 @@ export function ChatTalk({
           {printCount(room.memberCount)} in it
         </button>
       </h2>
-      <div
-        className="messages"
-        ref={box}
-        onScroll={onScroll}
-        tabIndex={0}
-        role="log"
-        aria-label="Messages"
-      >
+      <Messages room={name} newest={`${items.at(-1)?.id} ${unsent.length}`}>
         {isEmpty && phase === 'live' && <Empty title="Nothing was said yet" />}
         {isEmpty && (phase === 'joining' || phase === 'reading') && <Loading />}
         <ol>
@@ -195,7 +187,7 @@ export function ChatTalk({
             />
           ))}
         </ol>
-      </div>
+      </Messages>
       <End client={client} room={room} />
       <p className="typing hint" role="status" dir="auto">
         {typingWords(typing)}

@@ -14,7 +14,7 @@ import {
 } from '../lib/conversation';
 import { Empty, Freshness, Loaded, Name, Time } from './basics';
 import { useAction, useConsole, useResource, useStreamEvents } from './hooks';
-import { useStickToEnd } from './scroll';
+import { Messages } from './Messages';
 
 const Line = memo(function Line({
   message,
@@ -86,7 +86,6 @@ export function RoomTalk({
   const { talk, setTalk, page } = useConversation(room, epoch);
   const [busy, run] = useAction();
   const { messages, more } = talk;
-  const [box, onScroll] = useStickToEnd(room, messages.at(-1)?.seq ?? 0);
 
   const loadOlder = () =>
     run(async () => {
@@ -104,14 +103,7 @@ export function RoomTalk({
       <h2>
         Conversation <Freshness resource={page} />
       </h2>
-      <div
-        className="messages"
-        ref={box}
-        onScroll={onScroll}
-        tabIndex={0}
-        role="log"
-        aria-label="Messages"
-      >
+      <Messages room={room} newest={messages.at(-1)?.seq ?? 0}>
         <Loaded resource={page}>
           {() => (
             <>
@@ -131,7 +123,7 @@ export function RoomTalk({
             </>
           )}
         </Loaded>
-      </div>
+      </Messages>
       <PostBox room={room} onPosted={onPosted} />
     </section>
   );
