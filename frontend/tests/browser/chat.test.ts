@@ -15,15 +15,14 @@ import {
   textsOf,
   type View,
 } from '../support/browser';
-import { Fleet } from '../support/fleet';
+import { fleetOfFile } from '../support/fleet';
 import { waitFor } from '../support/wait';
 
-let fleet: Fleet;
+const fleet = fleetOfFile();
 let browser: Browser;
 let views: View[] = [];
 
 beforeAll(async () => {
-  fleet = await Fleet.start({ gateways: 2, admin: true });
   browser = await openBrowser();
 });
 afterEach(async () => {
@@ -33,7 +32,6 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  await fleet?.stop();
 });
 
 async function enter(

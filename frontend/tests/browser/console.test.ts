@@ -16,10 +16,15 @@ import {
   type View,
 } from '../support/browser';
 import { closeChats, isSettled, openChat, waitLive } from '../support/chat';
-import { Fleet } from '../support/fleet';
+import { fleetOfFile } from '../support/fleet';
 import { waitFor } from '../support/wait';
 
-let fleet: Fleet;
+const fleet = fleetOfFile({
+  ROOMCAST_ROOM_TTL_SECS: '9',
+  ROOMCAST_PRESENCE_GRACE_MS: '200',
+  ROOMCAST_DRAIN_SECS: '30',
+  ROOMCAST_HISTORY_LIMIT: '150',
+});
 let browser: Browser;
 let operator: View;
 let ann: View;
@@ -27,23 +32,12 @@ let bob: View;
 const faults: string[] = [];
 
 beforeAll(async () => {
-  fleet = await Fleet.start({
-    gateways: 2,
-    admin: true,
-    settings: {
-      ROOMCAST_ROOM_TTL_SECS: '9',
-      ROOMCAST_PRESENCE_GRACE_MS: '200',
-      ROOMCAST_DRAIN_SECS: '30',
-      ROOMCAST_HISTORY_LIMIT: '150',
-    },
-  });
   browser = await openBrowser();
   operator = await openPage(browser, fleet.console());
 });
 afterAll(async () => {
   closeChats();
   await browser?.close();
-  await fleet?.stop();
 });
 
 /** A guest who does not leave when a gateway asks for it. */

@@ -16,7 +16,7 @@ import {
   type View,
 } from '../support/browser';
 import { closeChats, openChat, waitLines, waitLive } from '../support/chat';
-import { Fleet } from '../support/fleet';
+import { fleetOfFile } from '../support/fleet';
 import { waitFor } from '../support/wait';
 
 const WIDTHS = [360, 768, 1024, 1920];
@@ -34,13 +34,12 @@ const TALK: [user: string, text: string][] = [
 ];
 const ROOMS = ['lobby', 'support', 'release 0.1', 'garden party', 'déjà vu', '茶の間'];
 
-let fleet: Fleet;
+const fleet = fleetOfFile();
 let browser: Browser;
 let view: View;
 let page: Page;
 
 beforeAll(async () => {
-  fleet = await Fleet.start({ gateways: 2, admin: true });
   browser = await openBrowser();
   await fillRooms();
   view = await openPage(browser, fleet.console());
@@ -53,7 +52,6 @@ afterEach(() => {
 afterAll(async () => {
   closeChats();
   await browser?.close();
-  await fleet?.stop();
 });
 
 async function fillRooms() {

@@ -1,6 +1,6 @@
 // The client against real gateways and a real Redis, when nothing fails.
 
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import {
   closeChats,
   linesOf,
@@ -9,16 +9,12 @@ import {
   waitLines,
   waitLive,
 } from '../support/chat';
-import { Fleet } from '../support/fleet';
+import { fleetOfFile } from '../support/fleet';
 import { waitFor } from '../support/wait';
 
-let fleet: Fleet;
+const fleet = fleetOfFile();
 
-beforeAll(async () => {
-  fleet = await Fleet.start({ gateways: 2, admin: true });
-});
 afterEach(closeChats);
-afterAll(() => fleet.stop());
 
 test('two users on two gateways hear each other in one order', async () => {
   const ann = openChat({ addresses: [fleet.url(0)], user: 'ann' });

@@ -2,7 +2,7 @@
 // killed or drained, a Redis that is restarted with and without its data. What was said is
 // there once, in order; what is missing is said.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   closeChats,
   linesOf,
@@ -11,20 +11,13 @@ import {
   waitLines,
   waitLive,
 } from '../support/chat';
-import { Fleet } from '../support/fleet';
+import { fleetOfFile } from '../support/fleet';
 import { CutProxy } from '../support/proxy';
 import { waitFor } from '../support/wait';
 
-let fleet: Fleet;
+const fleet = fleetOfFile({ ROOMCAST_HISTORY_LIMIT: '50' });
 let proxy: CutProxy;
 
-beforeAll(async () => {
-  fleet = await Fleet.start({
-    gateways: 2,
-    admin: true,
-    settings: { ROOMCAST_HISTORY_LIMIT: '50' },
-  });
-});
 beforeEach(async () => {
   proxy = await CutProxy.start(fleet.port(0));
 });
@@ -32,7 +25,6 @@ afterEach(async () => {
   closeChats();
   await proxy.stop();
 });
-afterAll(() => fleet.stop());
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);

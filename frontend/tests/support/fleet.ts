@@ -1,15 +1,21 @@
-// A Redis of its own, some gateways and an admin service, all on free ports of 127.0.0.1.
-// The programs are $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each
+// A Redis of its own, two gateways and an admin service, all on free ports of 127.0.0.1, for
+// the tests of one file:
+//
+//     const fleet = fleetOfFile();
+//
+// The admin service has the console of frontend/dist. The programs are $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each
 // command to disk at once, so that a restart brings it back as it was.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 import { takePort } from './port';
 import { Program } from './program';
 import { waitFor } from './wait';
 
 const BIN = resolve(process.env.ROOMCAST_BIN ?? '../build/bin');
+const GATEWAYS = 2;
 export const TOKEN = 'the-token-of-the-tests';
 
 interface Gateway {
@@ -18,49 +24,49 @@ interface Gateway {
   program: Program | null;
 }
 
-export interface FleetOptions {
-  gateways: number;
-  /** Starts the admin service with the console of frontend/dist. */
-  admin?: boolean;
-  settings?: Record<string, string>;
-}
-
 async function isReady(port: number): Promise<boolean> {
   const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
   await answer.text();
   return answer.status === 200;
 }
 
-export class Fleet {
-  adminPort = 0;
+/** Starts before the first test, and before what `beforeAll` says further down; stops behind
+ *  it all. */
+export function fleetOfFile(settings: Record<string, string> = {}): Fleet {
+  const fleet = new Fleet({
+    ROOMCAST_WORKERS: '1',
+    ROOMCAST_DRAIN_SECS: '1',
+    ROOMCAST_LEASE_SECS: '2',
+    ...settings,
+  });
+
+  beforeAll(() => fleet.start());
+  afterAll(() => fleet.stop());
+  return fleet;
+}
+
+class Fleet {
+  private adminPort = 0;
   private dir = '';
   private redisPort = 0;
   private redis: Program | null = null;
   private admin: Program | null = null;
   private readonly gateways: Gateway[] = [];
 
-  private constructor(private readonly settings: Record<string, string>) {}
+  constructor(private readonly settings: Record<string, string>) {}
 
-  static async start(options: FleetOptions): Promise<Fleet> {
-    const fleet = new Fleet({
-      ROOMCAST_WORKERS: '1',
-      ROOMCAST_DRAIN_SECS: '1',
-      ROOMCAST_LEASE_SECS: '2',
-      ...options.settings,
-    });
-
-    fleet.dir = await mkdtemp(join(tmpdir(), 'roomcast-console-'));
-    fleet.redisPort = await takePort();
-    await fleet.startRedis();
-    for (let i = 0; i < options.gateways; i++)
-      fleet.gateways.push({
+  async start(): Promise<void> {
+    this.dir = await mkdtemp(join(tmpdir(), 'roomcast-console-'));
+    this.redisPort = await takePort();
+    await this.startRedis();
+    for (let i = 0; i < GATEWAYS; i++)
+      this.gateways.push({
         port: await takePort(),
         opsPort: await takePort(),
         program: null,
       });
-    await Promise.all(fleet.gateways.map((_, i) => fleet.startGateway(i)));
-    if (options.admin) await fleet.startAdmin();
-    return fleet;
+    await Promise.all(this.gateways.map((_, i) => this.startGateway(i)));
+    await this.startAdmin();
   }
 
   async stop(): Promise<void> {
