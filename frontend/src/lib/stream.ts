@@ -150,6 +150,6 @@ export class LiveStream {
   private async findOut(): Promise<void> {
     const stats = await this.api.stats().catch(() => null);
     const state = stats?.redis_up ? 'full' : 'redis';
-    if (this.snapshotNow.state !== 'live') this.set({ state, stats });
+    if (this.attempts > 0) this.set({ state, stats }); // it may listen by now
   }
 }

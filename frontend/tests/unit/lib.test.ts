@@ -1,7 +1,13 @@
 // The console's logic without a browser: events out of bytes, routes, times, lines, gateways.
 
 import { expect, test } from 'vitest';
-import { bytesOf, type GatewayNode, type Message } from '../../src/lib/api';
+import {
+  type Api,
+  ApiError,
+  bytesOf,
+  type GatewayNode,
+  type Message,
+} from '../../src/lib/api';
 import {
   NOTHING,
   withMessage,
@@ -14,6 +20,7 @@ import { mergeNodes } from '../../src/lib/gateways';
 import { parseRoute, printRoute } from '../../src/lib/route';
 import { mergeSamples, pointsOf } from '../../src/lib/series';
 import { EventParser } from '../../src/lib/sse';
+import { LiveStream } from '../../src/lib/stream';
 
 test('events are read wherever the bytes are cut', () => {
   const text =
@@ -201,4 +208,19 @@ test('pages and live messages make one conversation, in any order', () => {
 test('a deleted message stays deleted, whatever comes late', () => {
   const deleted = withoutText(withMessage(NOTHING, said(1)), 1);
   expect(withMessage(deleted, said(1)).messages[0]).toMatchObject({ deleted: true });
+});
+
+test('who listens again and finds no room is not live any more', async () => {
+  const refused = new ApiError(503, 'unavailable', 'too many listeners');
+  const answers = [() => new Response(new ReadableStream())];
+  const api = {
+    open: async () => (answers.shift() ?? (() => Promise.reject(refused)))(),
+    stats: async () => ({ redis_up: true }),
+  };
+  const stream = new LiveStream(api as unknown as Api);
+  stream.open();
+  await expect.poll(() => stream.snapshot().state).toBe('live');
+  stream.follow('lobby');
+  await expect.poll(() => stream.snapshot().state).toBe('full');
+  stream.close();
 });
