@@ -161,7 +161,7 @@ static void take_answer(struct plain *p, struct json_text type)
     struct json_text batch = json_read_find(&p->members, "messages"), message;
     char *name = json_read_dup(json_read_find(&p->members, "room"));
     struct plain_room *room = plain_find_room(p, name);
-    struct json_members inner = {NULL, 0, 0};
+    struct json_members inner = {0};
     size_t at = 0;
     bool is_first = true;
 

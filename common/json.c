@@ -19,7 +19,7 @@ static const char *parse_value(const char *at, const char *end, int depth);
 void json_members_deinit(struct json_members *members)
 {
     free(members->items);
-    *members = (struct json_members){NULL, 0, 0};
+    *members = (struct json_members){0};
 }
 
 static void add_member(struct json_members *out, struct json_text key,
@@ -182,7 +182,31 @@ static const char *parse_array(const char *at, const char *end, int depth)
     }
 }
 
-/* `out` is NULL but for the outermost object. */
+/* Behind a value that was refused, as far as its strings and brackets tell; NULL where the text
+ * ends in it. */
+static const char *skip_refused(const char *at, const char *end)
+{
+    unsigned depth = 0;
+    bool in_string = false;
+
+    for (; at < end; at++) {
+        if (in_string && *at == '\\' && at + 1 < end)
+            at++;
+        else if (*at == '"')
+            in_string = !in_string;
+        else if (in_string)
+            continue;
+        else if (depth == 0 && (*at == ',' || *at == '}'))
+            return at;
+        else if (*at == '[' || *at == '{')
+            depth++;
+        else if ((*at == ']' || *at == '}') && depth > 0)
+            depth--;
+    }
+    return NULL;
+}
+
+/* `out` is NULL but for the outermost object, where a value that is refused is only counted. */
 static const char *parse_object(const char *at, const char *end, int depth,
                                 struct json_members *out)
 {
@@ -201,10 +225,14 @@ static const char *parse_object(const char *at, const char *end, int depth,
             return NULL;
         value = skip_space(at + 1, end);
         at = parse_value(value, end, depth);
+        if (at && out)
+            add_member(out, name, (struct json_text){value, (size_t)(at - value)});
+        if (!at && out) {
+            out->refused++;
+            at = skip_refused(value, end);
+        }
         if (!at)
             return NULL;
-        if (out)
-            add_member(out, name, (struct json_text){value, (size_t)(at - value)});
         at = skip_space(at, end);
         if (at == end || (*at != ',' && *at != '}'))
             return NULL;
@@ -241,11 +269,13 @@ int json_scan(const char *bytes, size_t len, struct json_members *out)
     const char *end = bytes + len;
     const char *at = skip_space(bytes, end);
 
-    out->count = 0;
-    if (at == end || *at != '{')
+    out->count = out->refused = 0;
+    at = at < end && *at == '{' ? parse_object(at, end, 1, out) : NULL;
+    if (!at || skip_space(at, end) != end) {
+        out->count = 0;
         return UV_EINVAL;
-    at = parse_object(at, end, 1, out);
-    return at && skip_space(at, end) == end ? 0 : UV_EINVAL;
+    }
+    return out->refused > 0 ? UV_EINVAL : 0;
 }
 
 /* The code point at `at` if it is a control character that may stand in a JSON string

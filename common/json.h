@@ -29,12 +29,14 @@ struct json_member {
 struct json_members {
     struct json_member *items;
     size_t count, cap;
+    size_t refused; /* members whose value is none, or none that is let pass */
 };
 
 void json_members_deinit(struct json_members *members);
 
 /* Checks that `bytes` are exactly one JSON object in UTF-8 and lists its members in
- * order. 0 or UV_EINVAL. UTF-8 is checked inside strings. */
+ * order. UTF-8 is checked inside strings. 0 or UV_EINVAL: then the members are those that
+ * could be read, so that an answer can carry a request's id; none where the text is no object. */
 int json_scan(const char *bytes, size_t len, struct json_members *out)
     __attribute__((warn_unused_result));
 

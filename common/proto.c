@@ -45,6 +45,11 @@ const char *proto_error_word(enum proto_error error)
     return error_words[error];
 }
 
+const char *proto_error_text(enum proto_error error)
+{
+    return error_texts[error];
+}
+
 const char *proto_request_word(enum request_type type)
 {
     return requests[type].word;
@@ -292,6 +297,7 @@ static enum proto_error read_fields(unsigned required, unsigned read,
 
         if (!(read & fields[i].field))
             continue;
+        req->wrong = fields[i].name;
         token = find(&members, fields[i].name);
         if (!token.base || (is_null(token) && fields[i].field != PROTO_F_DATA)) {
             if (required & fields[i].field)
@@ -303,6 +309,7 @@ static enum proto_error read_fields(unsigned required, unsigned read,
             return error;
         req->fields |= fields[i].field;
     }
+    req->wrong = NULL;
     return PROTO_OK;
 }
 
@@ -338,15 +345,16 @@ enum proto_error proto_parse_body(const char *bytes, size_t len, unsigned requir
 
 enum proto_error proto_parse(const char *bytes, size_t len, struct proto_request *req)
 {
+    enum proto_error error = scan(bytes, len, req);
     struct json_text type, word;
 
-    if (scan(bytes, len, req) != PROTO_OK)
-        return PROTO_BAD_REQUEST;
     req->id = find(&members, "id");
     if (req->id.base && !is_id(req->id)) {
         req->id = (struct json_text){NULL, 0};
         return PROTO_BAD_REQUEST;
     }
+    if (error != PROTO_OK)
+        return error;
     type = find(&members, "type");
     if (!type.base || !decode(type, &word))
         return PROTO_BAD_REQUEST;

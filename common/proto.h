@@ -97,6 +97,7 @@ struct proto_request {
     uint64_t secs, ban_secs;
     uint64_t since_seq, before;
     unsigned limit;
+    const char *wrong; /* the field that is to blame, static; NULL: the whole */
 };
 
 /* PROTO_OK, or what to answer; `id` and `type` are set as far as they could be read. */
@@ -117,6 +118,7 @@ bool proto_is_plain(const char *text, size_t len, size_t max);
 bool proto_is_name(const char *name, size_t len, size_t max);
 
 const char *proto_error_word(enum proto_error error);
+const char *proto_error_text(enum proto_error error); /* for people */
 const char *proto_request_word(enum request_type type);
 
 /* Begins `{"type":"<type>","id":<id>`; the caller adds fields and ends with '}'. An

@@ -23,8 +23,11 @@ enum proto_error op_join(const struct op *op, uint64_t *wait_ms)
     struct membership *m = op->membership;
 
     if (m && (m->member.user->name_len != req->user.len ||
-              memcmp(m->member.user->name, req->user.base, req->user.len) != 0))
-        return PROTO_BAD_REQUEST;
+              memcmp(m->member.user->name, req->user.base, req->user.len) != 0)) {
+        session_send_error(session, req->id, PROTO_BAD_REQUEST,
+                           "in this room already, as another user", 0);
+        return PROTO_OK;
+    }
     *wait_ms = limit_take(&session->joins, (uint32_t)config->joins_per_sec,
                           (uint32_t)config->joins_burst,
                           (uint32_t)uv_now(session->env->conn.loop));

@@ -108,8 +108,11 @@ enum proto_error op_members(const struct op *op, uint64_t *wait_ms)
     struct request *request;
 
     (void)wait_ms;
-    if ((req->fields & PROTO_F_CURSOR) && !page_is_cursor(req->cursor))
-        return PROTO_BAD_REQUEST;
+    if ((req->fields & PROTO_F_CURSOR) && !page_is_cursor(req->cursor)) {
+        session_send_error(op->session, req->id, PROTO_BAD_REQUEST, "no such cursor",
+                           0);
+        return PROTO_OK;
+    }
     request = session_begin(op->session, op->membership, req, op->len);
     if (req->fields & PROTO_F_CURSOR)
         request->cursor = xmemdup(req->cursor.base, req->cursor.len);

@@ -7,6 +7,7 @@
 #include "gateway/ops.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* In the order of enum request_type. */
 static const struct {
@@ -59,6 +60,15 @@ static enum proto_error run(struct op *op, const char *text,
     return ops[type].run(op, wait_ms);
 }
 
+static void refuse(struct session *session, const struct proto_request *req,
+                   enum proto_error error, uint64_t wait_ms)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "%s: %s", proto_error_text(error), req->wrong);
+    session_send_error(session, req->id, error, req->wrong ? text : NULL, wait_ms);
+}
+
 void ops_dispatch(struct session *session, const char *text, size_t len,
                   const struct membership *turn_of)
 {
@@ -79,5 +89,5 @@ void ops_dispatch(struct session *session, const char *text, size_t len,
     if (error == PROTO_OK)
         error = run(&op, text, turn_of, &wait_ms);
     if (error != PROTO_OK)
-        session_send_error(session, req.id, error, NULL, wait_ms);
+        refuse(session, &req, error, wait_ms);
 }

@@ -225,6 +225,29 @@ static const struct row strange[] = {
      "bad_request", NULL},
 };
 
+/* The id may stand behind what is refused. */
+static const struct row refused_with_id[] = {
+    {"an escaped NUL in a text",
+     BYTES("{\"type\":\"message\",\"room\":\"here\",\"text\":\"x\\u0000\",\"id\":1}"),
+     "bad_request", "1"},
+    {"a lone surrogate in an unknown field",
+     BYTES("{\"id\":\"two\",\"type\":\"ping\",\"a\":\"\\ud800\"}"), "bad_request",
+     "\"two\""},
+    {"data of 33 levels",
+     BYTES(
+         "{\"type\":\"message\",\"room\":\"here\",\"text\":\"x\",\"data\":"
+         "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],\"id\":3}"),
+     "bad_request", "3"},
+    {"a word that is none", BYTES("{\"id\":4,\"type\":\"ping\",\"a\":tru}"),
+     "bad_request", "4"},
+};
+
+static void what_is_refused_by_a_value_keeps_its_id(void **state)
+{
+    (void)state;
+    refuse_all(refused_with_id, COUNT(refused_with_id));
+}
+
 static void strange_types_and_ids_are_refused(void **state)
 {
     (void)state;
@@ -451,6 +474,33 @@ static const struct row out_of_order[] = {
      "bad_request", "8"},
 };
 
+static const struct {
+    const char *request, *message;
+} blamed[] = {
+    {"{\"type\":\"message\",\"room\":\"here\"}", "malformed request: text"},
+    {"{\"type\":\"leave\",\"room\":\"{\"}", "malformed request: room"},
+    {"{\"type\":\"get_history\",\"room\":\"here\",\"limit\":0}",
+     "malformed request: limit"},
+    {"{\"type\":\"get_members\",\"room\":\"here\",\"cursor\":\"x\"}", "no such cursor"},
+    {"{\"type\":\"join\",\"room\":\"here\",\"user\":\"eve\"}",
+     "in this room already, as another user"},
+    {"{", "malformed request"},
+};
+
+static void the_message_says_what_is_wrong(void **state)
+{
+    struct chat *ann = on_gateway(0);
+
+    (void)state;
+    chat_join(ann, "here", "ann");
+    for (size_t i = 0; i < COUNT(blamed); i++) {
+        chat_send(ann, "%s", blamed[i].request);
+        chat_expect_error(ann, "bad_request");
+        assert_string_equal(chat_get_text(ann, "message"), blamed[i].message);
+    }
+    chat_close(ann);
+}
+
 static void what_is_out_of_order_is_refused(void **state)
 {
     struct chat *ann = on_gateway(0);
@@ -479,10 +529,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_malformed_is_refused),
+        cmocka_unit_test(what_is_refused_by_a_value_keeps_its_id),
         cmocka_unit_test(strange_types_and_ids_are_refused),
         cmocka_unit_test(a_right_id_comes_back_as_it_was),
         cmocka_unit_test(what_is_no_name_is_refused),
         cmocka_unit_test(a_wrong_field_is_refused),
+        cmocka_unit_test(the_message_says_what_is_wrong),
         cmocka_unit_test(what_is_out_of_order_is_refused),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);

@@ -223,6 +223,50 @@ static void expect_member(const struct json_members *members, size_t i, const ch
     assert_memory_equal(m->value.base, value, m->value.len);
 }
 
+static const struct {
+    const char *name, *text;
+    size_t len;
+} half_refused[] = {
+    {"U+0000", TEXT("{\"a\":1,\"b\":\"\\u0000\",\"c\":2}")},
+    {"a lone surrogate", TEXT("{\"a\":1,\"b\":[\"x\",\"\\ud800\"],\"c\":2}")},
+    {"33 levels", TEXT("{\"a\":1,\"b\":" DEEP_30("[", "[[]]", "]") ",\"c\":2}")},
+    {"no value", TEXT("{\"a\":1,\"b\":,\"c\":2}")},
+    {"what looks like its end in a string",
+     TEXT("{\"a\":1,\"b\":{\"\\u0000\":\"}\\\",\\\\\"},\"c\":2}")},
+    {"a word of no meaning", TEXT("{\"a\":1,\"b\":nul,\"c\":2}")},
+};
+
+static void members_beside_a_refused_one_are_found(void **state)
+{
+    struct json_members members = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(half_refused); i++) {
+        print_message("  %s\n", half_refused[i].name);
+        assert_int_equal(json_scan(half_refused[i].text, half_refused[i].len, &members),
+                         UV_EINVAL);
+        assert_int_equal(members.count, 2);
+        assert_int_equal(members.refused, 1);
+        expect_member(&members, 0, "\"a\"", "1");
+        expect_member(&members, 1, "\"c\"", "2");
+    }
+    json_members_deinit(&members);
+}
+
+static void a_text_that_is_no_object_has_no_members(void **state)
+{
+    struct json_members members = {0};
+
+    (void)state;
+    assert_int_equal(json_scan(TEXT("{\"a\":1"), &members), UV_EINVAL);
+    assert_int_equal(members.count, 0);
+    assert_int_equal(json_scan(TEXT("{\"a\":1}x"), &members), UV_EINVAL);
+    assert_int_equal(members.count, 0);
+    assert_int_equal(json_scan(TEXT("{\"a\":1,\"b\":\"}"), &members), UV_EINVAL);
+    assert_int_equal(members.count, 0);
+    json_members_deinit(&members);
+}
+
 static void members_are_listed_in_order_as_they_stand_there(void **state)
 {
     static const char text[] =
@@ -380,6 +424,8 @@ int main(void)
         cmocka_unit_test(bad_json_is_refused),
         cmocka_unit_test(a_text_that_is_cut_anywhere_is_refused),
         cmocka_unit_test(nesting_without_end_is_refused_before_the_stack_is_used_up),
+        cmocka_unit_test(members_beside_a_refused_one_are_found),
+        cmocka_unit_test(a_text_that_is_no_object_has_no_members),
         cmocka_unit_test(members_are_listed_in_order_as_they_stand_there),
         cmocka_unit_test(many_members_are_all_listed),
         cmocka_unit_test(values_become_compact_and_fit_for_a_line),
