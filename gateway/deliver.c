@@ -538,6 +538,18 @@ void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms
     forget_life(room);
 }
 
+void deliver_deleted(struct room *room, uint64_t seq)
+{
+    struct strbuf event = {NULL, 0, 0};
+
+    follow_on_deleted(room, seq);
+    room_begin_event(room, &event, "message_deleted");
+    proto_add_number(&event, "seq", seq);
+    strbuf_add_char(&event, '}');
+    give_event(room, &event, ROOM_ALWAYS);
+    strbuf_deinit(&event);
+}
+
 /* ---- what room.c tells ---- */
 
 static void on_adopted(struct room *room)

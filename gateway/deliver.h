@@ -43,10 +43,11 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq);
 /* The end of a hooks.backfill; NULL: it failed. */
 void deliver_backfill(struct room *room, const struct follow_history *history);
 
-/* A kick or a closing that was not heard but found by a sync. */
+/* A kick, a closing or a deletion that was not heard but found by a sync; the last perhaps was. */
 void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
                   uint64_t now_ms);
 void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms);
+void deliver_deleted(struct room *room, uint64_t seq);
 
 /* Joins the rooms to this module and follow.h; once, after rooms_init. */
 void deliver_init(struct rooms *rooms);

@@ -2,14 +2,18 @@
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
  *                                         -> start_extras -> on_extras -> moves_send_ghost
- *                -> compare -> on_last_line -> room_on_synced
- *                        |          |
- *                        +----------+-> start_remake, and all over again
+ *                -> compare -> on_lines -> room_on_synced
+ *                        |         |
+ *                        +---------+-> start_remake, and all over again
  *
  * Compared are the epoch, the number and the last line that was seen with the list's line of
  * that number: a Redis that is behind, or goes on from an older state of itself, has
  * lost what was acked. Then the room gets a new epoch, once (lua/remake.lua), and members
  * are told by `reset`.
+ *
+ * Where the room's rev has moved, a deletion may have been missed as well: then the list's last
+ * lines are read with that one, as many as a page has, and members are told of the tombstones
+ * among them, perhaps once more.
  *
  * The users may change between two pages; then the walk begins again, which does no harm.
  */
@@ -34,6 +38,7 @@ struct sync {
     uint32_t seen;  /* how many there were: another number begins again */
     unsigned users; /* sent so far */
     struct room_joined state;
+    uint64_t rev; /* the room's at the beginning */
     uint64_t seq; /* the room's when the page was sent: Redis had that many then */
     struct frame *last; /* message last_seq, as it was seen here */
     uint64_t last_seq;
@@ -149,35 +154,48 @@ static bool is_tombstone(const struct room *room, uint64_t seq, struct json_text
            memcmp(line.base + head, rest, (size_t)len) == 0;
 }
 
-static void on_last_line(void *data, const struct follow_history *history)
+static void tell_deleted(struct sync *sync, const struct follow_history *history)
+{
+    for (size_t i = 0; i < history->count; i++)
+        if (is_tombstone(sync->room, history->first + i, history->lines[i]))
+            deliver_deleted(sync->room, history->first + i);
+}
+
+/* Up to message last_seq. */
+static void on_lines(void *data, const struct follow_history *history)
 {
     struct sync *sync = data;
     struct json_text line;
 
-    if (!history || history->count == 0 || history->first != sync->last_seq) {
+    if (!history || history->count == 0 ||
+        history->first + history->count - 1 != sync->last_seq) {
         end_sync(sync, history != NULL); /* no longer held: nothing to compare */
         return;
     }
-    line = history->lines[0];
-    if (frame_is_text(sync->last, line.base, line.len) ||
-        is_tombstone(sync->room, sync->last_seq, line))
+    line = history->lines[history->count - 1];
+    if (!sync->last || frame_is_text(sync->last, line.base, line.len) ||
+        is_tombstone(sync->room, sync->last_seq, line)) {
+        tell_deleted(sync, history);
         end_sync(sync, true);
-    else
+    } else {
         start_remake(sync);
+    }
 }
 
 static void compare(struct sync *sync)
 {
     struct room *room = sync->room;
+    bool has_moved = sync->state.rev > sync->rev;
 
     if (strcmp(sync->known, sync->state.epoch) != 0) {
         end_sync(sync, true);
     } else if (sync->state.seq < sync->seq) {
         start_remake(sync);
-    } else if (room->last) {
-        sync->last = frame_ref(room->last);
+    } else if (room->last || (has_moved && room->seq > 0)) {
+        sync->last = room->last ? frame_ref(room->last) : NULL;
         sync->last_seq = room->seq;
-        store_history(sync->store, room, room->seq - 1, 0, 1, on_last_line, sync);
+        store_history(sync->store, room, UINT64_MAX, room->seq + 1,
+                      has_moved ? PROTO_LIMIT_MAX : 1, on_lines, sync);
     } else {
         end_sync(sync, true);
     }
@@ -265,6 +283,7 @@ void sync_start(void *owner, struct room *room)
     sync->store = owner;
     sync->room = room;
     memcpy(sync->known, room->epoch, sizeof(sync->known));
+    sync->rev = room->rev;
     strcpy(sync->cursor, "0");
     start_page(sync);
 }

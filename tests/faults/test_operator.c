@@ -212,6 +212,25 @@ static void a_disconnect_says_who_was_not_told(void **state)
     chat_abort(bobs[1]);
 }
 
+static void a_deletion_is_told_when_the_gateway_hears_again(void **state)
+{
+    struct chat *ann = join_on(0, "erase", "ann"), *bob = join_on(DEAF, "erase", "bob");
+    double seq = chat_say(ann, "erase", "rude");
+
+    (void)state;
+    chat_say(ann, "erase", "kind");
+    chat_expect_skipping(bob, "message");
+    chat_expect_skipping(bob, "message");
+    deafen();
+    admin_delete(&admin, 200, "/api/rooms/erase/messages/%d", (int)seq);
+    chat_expect_skipping(ann, "message_deleted");
+    let_hear();
+    chat_expect_skipping(bob, "message_deleted");
+    assert_true(chat_get_number(bob, "seq") == seq);
+    chat_close(ann);
+    chat_close(bob);
+}
+
 static void a_gateway_that_sleeps_obeys_when_it_wakes(void **state)
 {
     struct chat *ann = join_on(0, "sleep", "ann"), *bob = join_on(DEAF, "sleep", "bob");
@@ -364,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_closing_is_obeyed_when_the_gateway_hears_again),
         cmocka_unit_test(who_is_closed_out_late_is_not_in_the_room_made_anew),
         cmocka_unit_test(a_disconnect_says_who_was_not_told),
+        cmocka_unit_test(a_deletion_is_told_when_the_gateway_hears_again),
         cmocka_unit_test(a_gateway_that_sleeps_obeys_when_it_wakes),
         cmocka_unit_test(who_asks_and_goes_does_no_harm),
         cmocka_unit_test(a_cut_at_the_moment_of_a_kick_loses_nothing),
