@@ -24,7 +24,8 @@ static int bind_to(const struct addrinfo *at, int shared)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (shared)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0) {
+    if (bind(fd, at->ai_addr, at->ai_addrlen) < 0 ||
+        (!shared && listen(fd, SOMAXCONN) < 0)) {
         int rc = uv_translate_sys_error(errno);
 
         close(fd);

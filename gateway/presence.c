@@ -267,6 +267,8 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     p->is_beating = false;
     if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements < 1) {
         p->unbroken_ms = 0;
+        if (status == UV_EREMOTEIO) /* it would refuse what clients want as well */
+            go_down(p);
         note_state(p);
         return;
     }

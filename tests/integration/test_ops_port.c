@@ -5,12 +5,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/support/chat.h"
 #include "tests/support/fleet.h"
 #include "tests/support/http_get.h"
+#include "tests/support/port.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
@@ -147,6 +149,48 @@ static void members_of_a_deaf_gateway_are_told_once_that_it_is_down(void **state
     fleet_wait_all_ready(&fleet);
 }
 
+/* The next heartbeat, a lease's third later at most, is refused like the rest. Silence alone would
+ * count from the last one answered on: two thirds at least. */
+static void a_redis_that_refuses_to_write_is_down_before_the_lease_ends(void **state)
+{
+    enum { LEASE_SECS = 20 };
+    unsigned gateway =
+        fleet_add(&fleet, (const char *[]){"ROOMCAST_LEASE_SECS=20", NULL});
+    struct chat *ann = chat_enter(fleet.gateways[gateway].port, "full", "ann");
+    int64_t since_ms = wait_now_ms();
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 1");
+    assert_true(chat_recv(ann, LEASE_SECS * 1000));
+    assert_string_equal(chat_get_text(ann, "type"), "status");
+    assert_string_equal(chat_get_text(ann, "redis"), "down");
+    assert_true(wait_now_ms() - since_ms < LEASE_SECS * 1000 * 2 / 3);
+    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 0");
+    assert_true(chat_recv(ann, LEASE_SECS * 1000));
+    assert_string_equal(chat_get_text(ann, "redis"), "up");
+    chat_say(ann, "full", "again");
+    chat_close(ann);
+    fleet_stop_gateway(&fleet, gateway);
+    fleet_wait_all_ready(&fleet);
+}
+
+static void one_port_for_both_is_a_bad_setting(void **state)
+{
+    struct process p = {0};
+    char listen[64], ops[64], log[512];
+    int port = port_take();
+
+    (void)state;
+    snprintf(listen, sizeof(listen), "ROOMCAST_LISTEN=127.0.0.1:%d", port);
+    snprintf(ops, sizeof(ops), "ROOMCAST_OPS_LISTEN=127.0.0.1:%d", port);
+    snprintf(log, sizeof(log), "%s/both.log", fleet.dir);
+    process_start_roomcast(&p, "roomcast-gateway", (const char *[]){listen, ops, NULL},
+                           log);
+    assert_int_equal(process_wait(&p, CHAT_DEADLINE_MS), 2);
+    assert_true(process_has_logged(log, "ROOMCAST_LISTEN: address already in use"));
+    unlink(log);
+}
+
 static int start(void **state)
 {
     *state = &fleet;
@@ -161,6 +205,8 @@ int main(void)
         cmocka_unit_test(a_gateway_without_redis_is_healthy_but_not_ready),
         cmocka_unit_test(a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long),
         cmocka_unit_test(members_of_a_deaf_gateway_are_told_once_that_it_is_down),
+        cmocka_unit_test(a_redis_that_refuses_to_write_is_down_before_the_lease_ends),
+        cmocka_unit_test(one_port_for_both_is_a_bad_setting),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);
 }
