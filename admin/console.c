@@ -175,8 +175,11 @@ void console_init(struct console *console, const struct config *config)
     if (!dir[0])
         dir = find_installed(installed) ? installed : "frontend/dist";
     read_dir(console, AT_FDCWD, dir, "/", 0);
-    if (!map_find(&console->files, "/index.html", 11))
+    if (!map_find(&console->files, "/index.html", 11)) {
+        if (config->console_dir[0])
+            log_warn("console_missing", "dir=%s text=\"no index.html\"", dir);
         add_file(console, "/index.html", xstrdup(placeholder), strlen(placeholder));
+    }
     log_info("console_read", "dir=%s files=%u", dir, console->files.count);
 }
 

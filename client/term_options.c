@@ -99,6 +99,8 @@ static bool load_one(struct term_options *options, const struct setting *s,
     char name[64];
 
     snprintf(name, sizeof(name), "--%s", s->flag);
+    if (given && !given[0])
+        return refuse(name, "must not be empty");
     if (given)
         return set(options, s, name, given);
     if (variable && variable[0])

@@ -82,12 +82,38 @@ static const char *check_prefix(struct config *config, const char *text)
                : "must be 1 to 64 characters of A-Z a-z 0-9 _ . -";
 }
 
+/* RFC 6454, section 6.2: "null", or a scheme, a host and perhaps a port. */
+static bool is_origin(const char *text, size_t len)
+{
+    const char *host = memmem(text, len, "://", 3);
+
+    if (!host)
+        return len == 4 && memcmp(text, "null", 4) == 0;
+    host += 3;
+    return host - text > 3 && host < text + len &&
+           !memchr(host, '/', (size_t)(text + len - host)) && !memchr(text, ' ', len);
+}
+
 static const char *check_origins(struct config *config, const char *text)
 {
+    static const char refused[] = "must be * or a comma separated list of origins, as "
+                                  "https://chat.example (no path, not even a /)";
+
     (void)config;
-    return is_printable(text, "\"\\")
-               ? NULL
-               : "must be * or a comma separated list of origins";
+    if (strcmp(text, "*") == 0)
+        return NULL;
+    for (const char *at = text; at; at = strchr(at, ',')) {
+        size_t len;
+
+        at += *at == ',';
+        at += strspn(at, " ");
+        len = strcspn(at, ",");
+        while (len > 0 && at[len - 1] == ' ')
+            len--;
+        if (!is_origin(at, len))
+            return refused;
+    }
+    return is_printable(text, "\"\\") ? NULL : refused;
 }
 
 static const char *check_auth(struct config *config, const char *text)

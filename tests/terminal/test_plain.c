@@ -130,6 +130,7 @@ static void exit_codes_tell_what_happened(void **state)
          "more than 1048576 bytes"},
         {"$ROOMCAST --nonsense", 2, "--nonsense: there is no such flag"},
         {"$ROOMCAST --user", 2, "--user: needs a value"},
+        {"$ROOMCAST --user '' --plain", 2, "--user: must not be empty"},
         {"$ROOMCAST --user 'a{b' --plain", 2, "--user: must be 1 to 64 bytes"},
         {"$ROOMCAST --url wss://chat.example/ws", 2, "--url: wss:// needs TLS"},
         {"$ROOMCAST --url http://chat.example/ws", 2, "--url: must be ws://"},
