@@ -63,15 +63,20 @@ if not epoch then
 end
 local was_empty = made == 0 and members == 0
 
+-- Lua and Redis by themselves print a number as a double, which takes several times as long.
+local function whole(number)
+    return string.format('%d', number)
+end
+
 local lines, tokens, is_in = {}, {}, {}
 for _, n in ipairs(free) do
     local i = 2 + 3 * n
     if came_in[n] ~= epoch and not is_in[ARGV[i]] then
         is_in[ARGV[i]] = true
         redis.call('HSET', KEYS[3], ARGV[i], epoch)
-        if redis.call('HINCRBY', KEYS[2], ARGV[i], 1) == 1 then
+        if redis.call('HINCRBY', KEYS[2], ARGV[i], '1') == 1 then
             members = members + 1
-            lines[#lines + 1] = ARGV[i + 2] .. members .. '}'
+            lines[#lines + 1] = ARGV[i + 2] .. whole(members) .. '}'
             tokens[#tokens + 1] = ARGV[i + 1]
         end
     end
@@ -81,12 +86,12 @@ for _, n in ipairs(free) do
     behind[n] = #lines - behind[n]
 end
 if #lines > 0 then
-    rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    rev = redis.call('HINCRBY', KEYS[1], 'rev', whole(#lines))
     if was_empty then
         redis.call('HDEL', KEYS[1], 'empty_since')
     end
     if members <= tonumber(ARGV[4]) then
-        redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '
+        redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. whole(rev) .. ' joined 0 0 '
             .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
