@@ -104,7 +104,8 @@ static void dequeue(struct conn *conn)
     if (conn->urgency == CONN_NOT_QUEUED)
         return;
     list_remove(&conn->due);
-    conn->env->due_count[conn->urgency]--;
+    if (conn->urgency == CONN_WITH_PRESENCE)
+        conn->env->presence_count--;
     conn->urgency = CONN_NOT_QUEUED;
 }
 
@@ -112,7 +113,8 @@ static void enqueue(struct conn *conn, enum conn_urgency urgency)
 {
     dequeue(conn);
     list_add(&conn->env->due[urgency], &conn->due);
-    conn->env->due_count[urgency]++;
+    if (urgency == CONN_WITH_PRESENCE)
+        conn->env->presence_count++;
     conn->urgency = (unsigned char)urgency;
 }
 
@@ -145,7 +147,7 @@ static bool is_pressing(const struct conn *conn, enum conn_urgency urgency)
  * everybody comes back, a write that names many is worth more than one that is soon. */
 static uint32_t wait_ms(const struct conn_env *env, enum conn_urgency urgency)
 {
-    unsigned times = 1 + env->due_count[CONN_WITH_PRESENCE] / CROWD;
+    unsigned times = 1 + env->presence_count / CROWD;
 
     if (urgency != CONN_WITH_PRESENCE)
         return env->due_ms[urgency];

@@ -101,8 +101,8 @@ struct conn_env {
     uv_timer_t second;
     struct wheel wheel;
     struct list due[CONN_URGENCIES]; /* conns with something to send, in its order */
-    unsigned due_count[CONN_URGENCIES];
-    uint32_t due_ms[CONN_URGENCIES];      /* how long one stands there; 0: none does */
+    unsigned presence_count;         /* in due[CONN_WITH_PRESENCE] */
+    uint32_t due_ms[CONN_URGENCIES]; /* how long one stands there; 0: none does */
     uv_timer_t due_timer[CONN_THIS_TURN]; /* for the first one */
     struct list all;
     struct reader *spare[CONN_SPARE_READERS];
