@@ -258,8 +258,8 @@ static const struct setting {
     {"ROOMCAST_PRESENCE_FLUSH_MS", NUMBER, GATEWAY, FIELD(presence_flush_ms), "100", 0,
      10000, NULL, NULL,
      "how long member_joined and member_left may wait to share a write, up to ten "
-     "times as "
-     "long while they do for many connections"},
+     "times "
+     "as long while they do for many connections"},
     {"ROOMCAST_HANDSHAKE_SECS", NUMBER, GATEWAY, FIELD(handshake_secs), "10", 1, 3600,
      NULL, NULL, "how long a client may take for its HTTP request"},
     {"ROOMCAST_FIRST_JOIN_SECS", NUMBER, GATEWAY, FIELD(first_join_secs), "60", 1,

@@ -63,10 +63,14 @@ static enum proto_error run(struct op *op, const char *text,
 static void refuse(struct session *session, const struct proto_request *req,
                    enum proto_error error, uint64_t wait_ms)
 {
-    char text[128];
+    const char *text = proto_error_text(error);
+    char named[128];
 
-    snprintf(text, sizeof(text), "%s: %s", proto_error_text(error), req->wrong);
-    session_send_error(session, req->id, error, req->wrong ? text : NULL, wait_ms);
+    if (req->wrong) {
+        snprintf(named, sizeof(named), "%s: %s", text, req->wrong);
+        text = named;
+    }
+    session_send_error(session, req->id, error, text, wait_ms);
 }
 
 void ops_dispatch(struct session *session, const char *text, size_t len,
@@ -84,8 +88,10 @@ void ops_dispatch(struct session *session, const char *text, size_t len,
         pong(session, &req);
         return;
     }
-    if (!turn_of && (wait_ms = over_rate(session)) > 0)
+    if (!turn_of && (wait_ms = over_rate(session)) > 0) {
         error = PROTO_RATE_LIMITED;
+        req.wrong = NULL;
+    }
     if (error == PROTO_OK)
         error = run(&op, text, turn_of, &wait_ms);
     if (error != PROTO_OK)

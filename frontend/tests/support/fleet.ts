@@ -3,8 +3,9 @@
 //
 //     const fleet = fleetOfFile();
 //
-// The admin service has the console of frontend/dist. The programs are $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each
-// command to disk at once, so that a restart brings it back as it was.
+// The admin service has the console of frontend/dist. The programs are
+// $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each command to disk at
+// once, so that a restart brings it back as it was.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
