@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/log.h"
 #include "openapi_embedded.h"
 
 void api_metrics(void *owner, struct http_request *req)
@@ -10,6 +11,7 @@ void api_metrics(void *owner, struct http_request *req)
     struct api *api = owner;
     struct metrics *const all[] = {api->metrics};
 
+    metric_set(&api->metrics->log_dropped_total, log_dropped());
     strbuf_reset(&api->out, 64 * 1024);
     metrics_print(&api->out, METRICS_ADMIN, all, 1);
     http_add_header(req, "cache-control", "no-store");

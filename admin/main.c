@@ -148,6 +148,7 @@ int main(int argc, char **argv)
         return status;
     }
     signal(SIGPIPE, SIG_IGN);
+    log_start();
     keys_set_prefix(service.config.key_prefix);
     scripts_init();
     uv_loop_init(&service.loop);

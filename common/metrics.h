@@ -53,6 +53,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \
     X(GATEWAY, gauge, pool_bytes, "Memory held by the pool, in use or free")           \
     X(GATEWAY, gauge, send_queue_bytes, "Bytes waiting for clients that do not read")  \
+    X(BOTH, counter, log_dropped_total,                                                \
+      "Log lines dropped because nobody read stderr fast enough")                      \
     X(ADMIN, gauge, admin_listeners, "Clients that follow the events")                 \
     X(ADMIN, counter, admin_auth_failures_total, "Requests with a wrong token")        \
     X(ADMIN, counter, admin_throttled_total,                                           \

@@ -466,6 +466,8 @@ static void give_event(struct room *room, const struct strbuf *event,
     frame_unref(frame);
 }
 
+static struct log_limit reset_lines = {.per_sec = 100};
+
 static void reset(struct room *room, const struct room_joined *state)
 {
     struct strbuf event = {NULL, 0, 0};
@@ -473,9 +475,9 @@ static void reset(struct room *room, const struct room_joined *state)
     struct room_user *user;
     uint32_t at = 0;
 
-    log_warn("room_reset", "room=%s seq=%llu was=%llu",
-             log_name(room->name, room->name_len), (unsigned long long)state->seq,
-             (unsigned long long)room->seq);
+    log_limited(LOG_WARN, &reset_lines, "room_reset", "room=%s seq=%llu was=%llu",
+                log_name(room->name, room->name_len), (unsigned long long)state->seq,
+                (unsigned long long)room->seq);
     metric_add(&room->rooms->metrics->resets_total, 1);
     memcpy(room->epoch, state->epoch, sizeof(room->epoch));
     forget_last(room);

@@ -141,6 +141,8 @@ void index_flush_all(struct index *index, uint64_t now_ms)
     index_flush(index, now_ms);
 }
 
+static struct log_limit expired_lines = {.per_sec = 100};
+
 static void on_unindexed(void *data, int status, const redisReply *reply)
 {
     struct index *index = data;
@@ -153,8 +155,8 @@ static void on_unindexed(void *data, int status, const redisReply *reply)
         if (room->type != REDIS_REPLY_STRING)
             continue;
         metric_add(&index->metrics->rooms_expired_total, 1);
-        log_info("room expired after TTL", "room=%s",
-                 log_name(room->str, (size_t)room->len));
+        log_limited(LOG_INFO, &expired_lines, "room expired after TTL", "room=%s",
+                    log_name(room->str, (size_t)room->len));
     }
 }
 

@@ -193,6 +193,7 @@ int main(int argc, char **argv)
         return status;
     }
     signal(SIGPIPE, SIG_IGN);
+    log_start();
     keys_set_prefix(gateway.config.key_prefix);
     scripts_init();
     uv_loop_init(&gateway.loop);

@@ -35,6 +35,8 @@ static void get_metrics(void *owner, struct http_request *req)
     struct ops_server *ops = owner;
     struct strbuf body = {NULL, 0, 0};
 
+    /* The log is the process's; this thread is the one writer of its metric. */
+    metric_set(&ops->shared->metrics[0]->log_dropped_total, log_dropped());
     metrics_print(&body, METRICS_GATEWAY, ops->shared->metrics, ops->shared->count);
     reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
@@ -64,7 +66,9 @@ static void get_readyz(void *owner, struct http_request *req)
     if (ops->is_draining)
         strbuf_add_text(&body, "draining\n");
     for (unsigned i = 0; i < ops->shared->count && !ops->is_draining; i++) {
-        const char *why = worker_not_ready(ops->workers[i]);
+        const char *why = worker_is_alive(ops->workers[i], uv_hrtime())
+                              ? worker_not_ready(ops->workers[i])
+                              : "its loop does not turn";
 
         if (why)
             strbuf_add_format(&body, "worker %u, shard 0: %s\n", i, why);

@@ -33,7 +33,7 @@ enum {
     BACKLOG = 4096,
     DRAIN_TICK_MS = 20,
     ALIVE_MS = 500,
-    ALIVE_MAX_NS = 5,   /* seconds */
+    ALIVE_MAX_SECS = 3,
     END_GRACE_MS = 400, /* so long before the end of the drain, nobody is waited for */
     LAST_CALL_MS = 80,  /* nor this node kept in Redis */
     LAST_WORD_MS = 40,  /* for Redis to answer that */
@@ -394,13 +394,15 @@ static void on_turn_end(uv_prepare_t *prepare)
     moves_flush(&w->env.moves);
 }
 
+static struct log_limit accept_lines = {.per_sec = 1};
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct worker *w = listener->data;
 
     if (status < 0)
-        log_warn("accept_failed", "worker=%u why=\"%s\"", w->index,
-                 uv_strerror(status));
+        log_limited(LOG_WARN, &accept_lines, "accept_failed", "worker=%u why=\"%s\"",
+                    w->index, uv_strerror(status));
     else
         session_accept(&w->env, listener);
 }
@@ -482,6 +484,7 @@ static void open_handles(struct worker *w)
         rc = uv_listen((uv_stream_t *)&w->listener, BACKLOG, on_connection);
     if (rc < 0) {
         log_error("listen_failed", "worker=%u why=\"%s\"", w->index, uv_strerror(rc));
+        log_stop();
         abort();
     }
 }
@@ -576,5 +579,5 @@ bool worker_is_alive(const struct worker *w, uint64_t now_ns)
     uint64_t turned =
         atomic_load_explicit(&((struct worker *)w)->turned_ns, memory_order_relaxed);
 
-    return now_ns < turned || now_ns - turned < ALIVE_MAX_NS * (uint64_t)1000000000;
+    return now_ns < turned || now_ns - turned < ALIVE_MAX_SECS * (uint64_t)1000000000;
 }

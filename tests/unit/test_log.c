@@ -1,16 +1,20 @@
 /* test_log.c - one event is one line, whatever is in it. Reads stderr from a pipe. */
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "tests/support/wait.h"
 
 static int saved_stderr, pipe_ends[2];
 static char text[8192];
@@ -137,6 +141,104 @@ static void four_names_fit_one_line_and_long_ones_are_cut(void **state)
     assert_string_equal(cut + strlen(cut) - 6, "%FF...");
 }
 
+static void of_many_lines_from_one_place_some_are_left_out_and_counted(void **state)
+{
+    struct log_limit limit = {.per_sec = 2};
+    unsigned said = 0, left_out = 0;
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        if (log_may(&limit, "room expired after TTL"))
+            said++;
+        else
+            left_out++;
+    assert_in_range(said, 2, 4); /* a second may begin on the way */
+    assert_int_equal(said + left_out, 10);
+
+    limit.second--; /* the next second */
+    assert_true(log_may(&limit, "room expired after TTL"));
+    assert_non_null(strstr(read_line(),
+                           "WARN log_limited event=\"room expired after TTL\" lines="));
+}
+
+/* A pipe that takes nothing more, as of a collector that hangs. */
+static void fill_pipe(void)
+{
+    char junk[4096];
+
+    memset(junk, '\n', sizeof(junk));
+    fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
+    while (write(pipe_ends[1], junk, sizeof(junk)) > 0)
+        ;
+    fcntl(pipe_ends[1], F_SETFL, 0);
+}
+
+static char seen[4 * LOG_RING_BYTES];
+static size_t seen_len;
+
+/* Reads what is in the pipe, and does not wait for more. */
+static void drain_pipe(void)
+{
+    ssize_t n;
+
+    while ((n = read(pipe_ends[0], seen + seen_len, sizeof(seen) - seen_len)) > 0)
+        seen_len += (size_t)n;
+}
+
+static unsigned count_seen(const char *wanted)
+{
+    const char *at = seen, *end = seen + seen_len;
+    unsigned count = 0;
+
+    while ((at = memmem(at, (size_t)(end - at), wanted, strlen(wanted)))) {
+        at += strlen(wanted);
+        count++;
+    }
+    return count;
+}
+
+static bool is_loss_seen(void *data)
+{
+    unsigned *logged = data;
+
+    drain_pipe();
+    log_info("flood", "text=after");
+    ++*logged;
+    return count_seen(" WARN log_dropped lines=") > 0;
+}
+
+static bool is_all_seen(void *data)
+{
+    drain_pipe();
+    return count_seen(" INFO flood text=") + log_dropped() == *(unsigned *)data;
+}
+
+/* The last test: what it starts ends with it. */
+static void nobody_waits_for_a_reader_and_lost_lines_are_counted(void **state)
+{
+    char body[1000];
+    unsigned logged = 0;
+
+    (void)state;
+    memset(body, 'x', sizeof(body) - 1);
+    body[sizeof(body) - 1] = '\0';
+    fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
+    log_start();
+    fill_pipe();
+    for (; logged < 2 * LOG_RING_BYTES / 1000; logged++)
+        log_info("flood", "text=%s", body);
+    assert_true(log_dropped() > 0);
+
+    assert_true(wait_until(is_loss_seen, &logged, 20000));
+    assert_true(wait_until(is_all_seen, &logged, 20000));
+
+    fill_pipe();
+    log_info("flood", "text=last");
+    log_stop(); /* comes back though nobody reads */
+    logged++;
+    assert_true(wait_until(is_all_seen, &logged, 20000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +253,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(errno_survives_a_line, open_pipe, close_pipe),
         cmocka_unit_test(names_are_made_fit_for_a_pair),
         cmocka_unit_test(four_names_fit_one_line_and_long_ones_are_cut),
+        cmocka_unit_test_setup_teardown(
+            of_many_lines_from_one_place_some_are_left_out_and_counted, open_pipe,
+            close_pipe),
+        cmocka_unit_test_setup_teardown(
+            nobody_waits_for_a_reader_and_lost_lines_are_counted, open_pipe,
+            close_pipe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
