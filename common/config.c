@@ -82,13 +82,15 @@ static const char *check_prefix(struct config *config, const char *text)
                : "must be 1 to 64 characters of A-Z a-z 0-9 _ . -";
 }
 
-/* RFC 6454, section 6.2: "null", or a scheme, a host and perhaps a port. */
+/* RFC 6454, section 6.2: "null", or a scheme, a host and perhaps a port; or our own
+ * "same-host". */
 static bool is_origin(const char *text, size_t len)
 {
     const char *host = memmem(text, len, "://", 3);
 
     if (!host)
-        return len == 4 && memcmp(text, "null", 4) == 0;
+        return (len == 4 && memcmp(text, "null", 4) == 0) ||
+               (len == 9 && memcmp(text, "same-host", 9) == 0);
     host += 3;
     return host - text > 3 && host < text + len &&
            !memchr(host, '/', (size_t)(text + len - host)) && !memchr(text, ' ', len);
@@ -96,8 +98,9 @@ static bool is_origin(const char *text, size_t len)
 
 static const char *check_origins(struct config *config, const char *text)
 {
-    static const char refused[] = "must be * or a comma separated list of origins, as "
-                                  "https://chat.example (no path, not even a /)";
+    static const char refused[] =
+        "must be * or a comma separated list of same-host and of origins, as "
+        "https://chat.example (no path, not even a /)";
 
     (void)config;
     if (strcmp(text, "*") == 0)
@@ -268,9 +271,12 @@ static const struct setting {
      3600, NULL, NULL, "pause between pings; two without an answer close with 4002"},
     {"ROOMCAST_DRAIN_SECS", NUMBER, GATEWAY, FIELD(drain_secs), "20", 0, 3600, NULL,
      NULL, "how long an orderly stop takes at most"},
-    {"ROOMCAST_ALLOWED_ORIGINS", TEXT, GATEWAY, FIELD(allowed_origins), "*", 0, 0,
-     check_origins, "* or ORIGIN[,ORIGIN...]",
-     "web pages that may connect, as https://chat.example"},
+    {"ROOMCAST_ALLOWED_ORIGINS", TEXT, GATEWAY, FIELD(allowed_origins), "same-host", 0,
+     0, check_origins, "* or a list of ORIGIN and same-host",
+     "web pages that may connect, as https://chat.example; same-host: those over http "
+     "or "
+     "https from the host of the request, ports aside, or from loopback to loopback; a "
+     "client without Origin always may"},
     {"ROOMCAST_AUTH", TEXT, GATEWAY, FIELD(auth), "none", 0, 0, check_auth, "none",
      "who clients are; none: whoever they say"},
     {"ROOMCAST_LOG_LEVEL", TEXT, BOTH, FIELD(log_level), "info", 0, 0, check_log_level,
@@ -311,6 +317,19 @@ __attribute__((format(printf, 2, 3))) static bool refuse(const char *name,
     fputc('\n', stderr);
     va_end(args);
     return false;
+}
+
+/* The flag of a setting, without the dashes in front: "history-limit". */
+static void flag_of(const struct setting *s, char flag[NAME_BYTES_MAX])
+{
+    const char *from = s->name;
+    size_t at = 0;
+
+    if (strncmp(from, "ROOMCAST_", 9) == 0)
+        from += 9;
+    for (; from[at]; at++)
+        flag[at] = (char)(from[at] == '_' ? '-' : from[at] | 0x20);
+    flag[at] = '\0';
 }
 
 /* From text to field. */
@@ -393,6 +412,20 @@ static const char *find_variable(const char *name)
     return value && value[0] ? value : NULL;
 }
 
+/* Other users of a machine see the flags of its programs, so a password is refused there. */
+static bool is_no_secret(const struct config *config, const struct setting *s)
+{
+    char flag[NAME_BYTES_MAX];
+
+    if (s->kind != URL || !config->redis.password)
+        return true;
+    flag_of(s, flag);
+    return refuse(s->name,
+                  "a password must not be in --%s, where others see it: set %s or "
+                  "%s_FILE",
+                  flag, s->name, s->name);
+}
+
 /* `given` is the text of the flag, or NULL. */
 static bool load_one(struct config *config, const struct setting *s, const char *given)
 {
@@ -400,7 +433,7 @@ static bool load_one(struct config *config, const struct setting *s, const char 
     char name_of_file[NAME_BYTES_MAX];
 
     if (given)
-        return set(config, s, s->name, given);
+        return set(config, s, s->name, given) && is_no_secret(config, s);
     snprintf(name_of_file, sizeof(name_of_file), "%s_FILE", s->name);
     if (may_be_in_file(s))
         path = find_variable(name_of_file);
@@ -448,19 +481,6 @@ static bool finish(struct config *config, enum config_program program)
 }
 
 /* What is printed. */
-
-/* The flag of a setting, without the dashes in front: "history-limit". */
-static void flag_of(const struct setting *s, char flag[NAME_BYTES_MAX])
-{
-    const char *from = s->name;
-    size_t at = 0;
-
-    if (strncmp(from, "ROOMCAST_", 9) == 0)
-        from += 9;
-    for (; from[at]; at++)
-        flag[at] = (char)(from[at] == '_' ? '-' : from[at] | 0x20);
-    flag[at] = '\0';
-}
 
 static void print_limits(FILE *out, const struct setting *s)
 {

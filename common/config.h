@@ -41,7 +41,7 @@ struct config {
     long queues_max_bytes;
     long flush_ms, presence_flush_ms;
     long handshake_secs, first_join_secs, ping_interval_secs, drain_secs;
-    char *allowed_origins; /* "*" or a comma separated list */
+    char *allowed_origins; /* "*" or a comma separated list; upgrade.h tells what counts */
     char *auth;
     char *log_level;
     bool echo; /* hidden: for conformance suites */

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "gateway/pool.h"
 #include "gateway/reader.h"
@@ -408,7 +409,8 @@ static void send_raw(struct conn *conn, struct strbuf *bytes)
     strbuf_deinit(bytes);
 }
 
-static void refuse(struct conn *conn, int status)
+/* `text`: NULL, or what is said instead of what fits the status. */
+static void refuse(struct conn *conn, int status, const char *text)
 {
     struct strbuf answer = {NULL, 0, 0};
     char word[8];
@@ -418,7 +420,7 @@ static void refuse(struct conn *conn, int status)
         &conn->env->metrics
              ->refused_upgrades_total[metric_label("refused_upgrades_total", word)],
         1);
-    upgrade_print_refusal(&answer, status);
+    upgrade_print_refusal(&answer, status, text);
     send_raw(conn, &answer);
     conn->end = CONN_END_HANDSHAKE;
     conn_set_state(conn, CONN_CLOSING);
@@ -428,9 +430,26 @@ static int check_request(struct conn *conn, const struct upgrade_request *req)
 {
     if (conn->over_limit || conn->env->draining)
         return 503;
-    return upgrade_is_origin_allowed(req->origin, conn->env->config->allowed_origins)
-               ? 101
-               : 403;
+    return upgrade_is_origin_allowed(req, conn->env->config->allowed_origins) ? 101
+                                                                              : 403;
+}
+
+/* Whoever sees it, in the browser or in the log, can tell what to set. */
+static void refuse_origin(struct conn *conn, const struct upgrade_request *req)
+{
+    static struct log_limit lines = {.per_sec = 1};
+    const char *origin = log_name(req->origin.base, req->origin.len);
+    const char *host = log_name(req->host.base, req->host.len);
+    struct strbuf text = {NULL, 0, 0};
+
+    log_limited(LOG_WARN, &lines, "origin_refused",
+                "origin=%s host=%s setting=ROOMCAST_ALLOWED_ORIGINS", origin, host);
+    strbuf_add_format(&text,
+                      "Origin \"%s\" may not connect to Host \"%s\": "
+                      "ROOMCAST_ALLOWED_ORIGINS does not allow it.\n",
+                      origin, host);
+    refuse(conn, 403, text.data);
+    strbuf_deinit(&text);
 }
 
 static void open_socket(struct conn *conn, const struct upgrade_request *req)
@@ -451,9 +470,15 @@ static void on_head(struct conn *conn, const char *bytes, size_t len)
     int status;
 
     if (held) {
+        size_t before = held->len;
+        bool has_line = memchr(bytes, '\n', len);
+
         strbuf_add(held, bytes, len);
         bytes = held->data;
         len = held->len;
+        /* Not with each byte of a long line: also when it has doubled, or nearly so. */
+        if (!has_line && (len ^ before) < before && len < UPGRADE_MAX_BYTES)
+            return;
     }
     status = upgrade_parse(bytes, len, &req, &used);
     if (status == 0) {
@@ -466,8 +491,10 @@ static void on_head(struct conn *conn, const char *bytes, size_t len)
         status = check_request(conn, &req);
     if (status == 101)
         open_socket(conn, &req);
+    else if (status == 403)
+        refuse_origin(conn, &req);
     else
-        refuse(conn, status);
+        refuse(conn, status, NULL);
     if (conn->state == CONN_OPEN && len > used)
         feed(conn, bytes + used, len - used);
     if (held)
@@ -844,7 +871,7 @@ static void on_timer(struct wheel_timer *timer)
         conn_abort(conn, conn->end);
     else if (conn->state == CONN_HANDSHAKE &&
              since > (uint32_t)conn->env->config->handshake_secs)
-        refuse(conn, 408);
+        refuse(conn, 408, NULL);
     if (conn->state != CONN_GONE)
         wake_next(conn);
 }

@@ -7,15 +7,17 @@
  * Each step takes its bytes from the cursor and gives one of three: GO_ON, MORE (the
  * bytes ended too early) or the status of a refusal. The first refusal on the way is
  * the verdict, and it depends on nothing behind it; so a verdict once given does not
- * change when more bytes come, and the caller may parse again from the start with each
- * read, which is also cheap enough: the bytes are bounded.
+ * change when more bytes come, and the caller may parse again from the start. To do so with
+ * each line and each doubling is cheap enough: bytes and lines are bounded.
  *
  * Stricter than RFC 9112 asks of a server, because nobody who means well sends such
  * things: a bare LF, a folded header, an empty line before the request.
  */
 #include "gateway/upgrade.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -34,6 +36,7 @@ struct cursor {
 struct parse {
     struct upgrade_request *out;
     bool has_host, has_version;
+    unsigned headers;
     bool upgrade_is_websocket, connection_is_upgrade;
 };
 
@@ -129,6 +132,8 @@ static int on_host(struct parse *p, struct upgrade_text value)
     if (p->has_host || value.len == 0 || !has_only(value, is_host_char))
         return 400;
     p->has_host = true;
+    if (!p->out->host.base) /* a target in absolute form counts more */
+        p->out->host = value;
     return GO_ON;
 }
 
@@ -250,7 +255,30 @@ static int take_value(struct cursor *c, struct upgrade_text *value)
     return take_literal(c, "\r\n");
 }
 
-static int parse_request_line(struct cursor *c)
+/* The target without its scheme and host, if it has them (RFC 9112, section 3.2.2). */
+static int take_authority(struct parse *p, struct upgrade_text *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t skip = strlen(schemes[i]);
+        const char *host = target->base + skip, *end = target->base + target->len;
+        const char *slash;
+
+        if (target->len < skip || strncasecmp(target->base, schemes[i], skip) != 0)
+            continue;
+        slash = memchr(host, '/', (size_t)(end - host));
+        if (!slash)
+            return 404;
+        p->out->host = (struct upgrade_text){host, (size_t)(slash - host)};
+        *target = (struct upgrade_text){slash, (size_t)(end - slash)};
+        return p->out->host.len > 0 && has_only(p->out->host, is_host_char) ? GO_ON
+                                                                            : 400;
+    }
+    return GO_ON;
+}
+
+static int parse_request_line(struct cursor *c, struct parse *p)
 {
     struct upgrade_text method, target;
     const char *query;
@@ -260,6 +288,8 @@ static int parse_request_line(struct cursor *c)
         rc = take_word(c, is_target_char, ' ', &target);
     if (rc == GO_ON)
         rc = take_literal(c, "HTTP/1.1\r\n");
+    if (rc == GO_ON)
+        rc = take_authority(p, &target);
     if (rc != GO_ON)
         return rc;
 
@@ -298,13 +328,13 @@ static int check_request(const struct parse *p)
 
 static int parse(struct cursor *c, struct parse *p)
 {
-    int rc = parse_request_line(c);
+    int rc = parse_request_line(c, p);
 
     while (rc == GO_ON) {
         if (c->at == c->end)
             return MORE;
         if (*c->at != '\r') {
-            rc = parse_header(c, p);
+            rc = p->headers++ < UPGRADE_MAX_HEADERS ? parse_header(c, p) : 431;
             continue;
         }
         rc = take_literal(c, "\r\n");
@@ -330,13 +360,78 @@ int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
     return rc;
 }
 
-bool upgrade_is_origin_allowed(struct upgrade_text origin, const char *allowed)
-{
-    struct upgrade_text list = text_from(allowed);
+/* ---- origins ---- */
 
-    return !origin.base || has_element(list, text_from("*"), is_same) ||
-           (origin.len > 0 && has_element(list, origin, is_same_without_case));
+/* The host of an origin over http or https; empty: it is another, or none. */
+static struct upgrade_text host_of_origin(struct upgrade_text origin)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t skip = strlen(schemes[i]);
+
+        if (origin.len > skip && strncasecmp(origin.base, schemes[i], skip) == 0)
+            return (struct upgrade_text){origin.base + skip, origin.len - skip};
+    }
+    return (struct upgrade_text){"", 0};
 }
+
+static struct upgrade_text without_port(struct upgrade_text host)
+{
+    const char *end = host.base + host.len;
+    const char *from = host.len > 0 && host.base[0] == '['
+                           ? memchr(host.base, ']', host.len)
+                           : host.base;
+    const char *colon = from ? memchr(from, ':', (size_t)(end - from)) : NULL;
+
+    return (struct upgrade_text){host.base,
+                                 (size_t)((colon ? colon : end) - host.base)};
+}
+
+/* `host` without a port: localhost and names below it (RFC 6761, section 6.3), 127.0.0.0/8,
+ * [::1]. */
+static bool is_loopback(struct upgrade_text host)
+{
+    static const char name[] = ".localhost";
+    size_t len = sizeof(name) - 1;
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+
+    if (is_same_without_case(host, text_from("localhost")) ||
+        is_same(host, text_from("[::1]")) ||
+        (host.len > len && strncasecmp(host.base + host.len - len, name, len) == 0))
+        return true;
+    if (host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.base, host.len);
+    text[host.len] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 &&
+           ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static bool is_same_host(const struct upgrade_request *req)
+{
+    struct upgrade_text page = without_port(host_of_origin(req->origin));
+    struct upgrade_text asked = without_port(req->host);
+
+    return page.len > 0 && (is_same_without_case(page, asked) ||
+                            (is_loopback(page) && is_loopback(asked)));
+}
+
+bool upgrade_is_origin_allowed(const struct upgrade_request *req, const char *allowed)
+{
+    struct upgrade_text list = text_from(allowed), origin = req->origin;
+    struct upgrade_text same_host = text_from("same-host");
+
+    if (!origin.base || has_element(list, text_from("*"), is_same))
+        return true;
+    if (has_element(list, same_host, is_same) && is_same_host(req))
+        return true;
+    return origin.len > 0 && !is_same_without_case(origin, same_host) &&
+           has_element(list, origin, is_same_without_case);
+}
+
+/* ---- answers ---- */
 
 void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req)
 {
@@ -379,7 +474,7 @@ static const struct refusal {
      "No more connections now.\n"},
 };
 
-void upgrade_print_refusal(struct strbuf *out, int status)
+void upgrade_print_refusal(struct strbuf *out, int status, const char *text)
 {
     const struct refusal *r = refusals;
 
@@ -387,6 +482,7 @@ void upgrade_print_refusal(struct strbuf *out, int status)
         r++;
         assert(r < refusals + sizeof(refusals) / sizeof(refusals[0]));
     }
+    text = text ? text : r->text;
     strbuf_add_format(out,
                       "HTTP/1.1 %d %s\r\n"
                       "Connection: %s\r\n"
@@ -395,6 +491,6 @@ void upgrade_print_refusal(struct strbuf *out, int status)
                       "Content-Length: %zu\r\n"
                       "\r\n"
                       "%s",
-                      r->status, r->reason, r->connection, r->extra, strlen(r->text),
-                      r->text);
+                      r->status, r->reason, r->connection, r->extra, strlen(text),
+                      text);
 }

@@ -13,8 +13,10 @@
 #include "common/strbuf.h"
 
 enum {
-    /* A request (line and headers with the empty line) may be this long, else 431. */
-    UPGRADE_MAX_BYTES = 8192,
+    /* A request (line and headers with the empty line) may be this long, else 431: 8 KiB
+     * beside 32 KiB of cookies, which other services of the host may have set. */
+    UPGRADE_MAX_BYTES = 40 * 1024,
+    UPGRADE_MAX_HEADERS = 100, /* more are 431, too */
 };
 
 struct upgrade_text {
@@ -25,6 +27,7 @@ struct upgrade_text {
 struct upgrade_request {
     struct upgrade_text key;    /* Sec-WebSocket-Key, 24 characters, checked */
     struct upgrade_text origin; /* base is NULL: none was sent */
+    struct upgrade_text host;   /* whom it is for, perhaps with a port */
     bool
         wants_v1; /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values */
 };
@@ -37,16 +40,18 @@ struct upgrade_request {
 int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
                   size_t *used);
 
-/* Whether `origin` is in the comma separated list `allowed` ("*": anybody; a request
- * without Origin is no browser and always allowed). Compared without case. */
-bool upgrade_is_origin_allowed(struct upgrade_text origin, const char *allowed);
+/* Whether a page of the request's Origin may connect (SPEC section 5). `allowed` is a comma
+ * separated list of origins, compared without case; `*` stands for any, `same-host` for a
+ * page over http or https from the host that the request is for, ports aside, where all
+ * loopback hosts are one. A request without Origin is no browser's and always allowed. */
+bool upgrade_is_origin_allowed(const struct upgrade_request *req, const char *allowed);
 
 /* Adds the 101 answer to `out`. */
 void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req);
 
 /* Adds the answer for another status (400, 403, 404, 405 with Allow, 408, 426 with
  * Sec-WebSocket-Version and Upgrade, 431, 503 with Retry-After), Connection: close and
- * a line of text. */
-void upgrade_print_refusal(struct strbuf *out, int status);
+ * a line: `text`, or where that is NULL what fits the status. */
+void upgrade_print_refusal(struct strbuf *out, int status, const char *text);
 
 #endif

@@ -47,7 +47,9 @@ static void check_accepted(const char *bytes, size_t len,
     require(req->key.len == 24);
     require_inside(req->key, bytes, used);
     require_inside(req->origin, bytes, used);
-    upgrade_is_origin_allowed(req->origin, "https://a.example, https://b.example");
+    require_inside(req->host, bytes, used);
+    require(req->host.len > 0);
+    upgrade_is_origin_allowed(req, "same-host, https://a.example");
     upgrade_print_accept(&answer, req);
     strbuf_deinit(&answer);
 }

@@ -74,7 +74,7 @@ static const struct {
      USUAL "Sec-WebSocket-Protocol: roomcast.v11, xroomcast.v1\r\n" END, NULL},
     {"extensions, which are not answered",
      USUAL "Sec-WebSocket-Extensions: x-unheard-of; a=1\r\n" END, NULL},
-    {"any origin", USUAL "Origin: https://evil.example\r\n" END, NULL},
+    {"a page of the same host", USUAL "Origin: https://localhost\r\n" END, NULL},
 };
 
 /* A `ping` request as a client frame, and the `pong` to it. */

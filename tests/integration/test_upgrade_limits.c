@@ -20,7 +20,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { REQUEST_MAX = 8192 };
+enum { REQUEST_MAX = 40 * 1024 };
 
 /* The gateways of the fleet, by what is special about their settings. */
 enum { PLAIN, IMPATIENT, SMALL, PICKY };
@@ -199,6 +199,23 @@ static void one_connection_too_many_is_sent_away(void **state)
     chat_close(second);
 }
 
+static void cookies_of_32_kib_do_not_refuse_a_handshake(void **state)
+{
+    struct strbuf out = {0};
+    struct wire *w = wire_open(port(PLAIN));
+
+    (void)state;
+    strbuf_add_text(&out, USUAL "Cookie: ");
+    for (int i = 0; i < 32 * 1024; i++)
+        strbuf_add_char(&out, 'c');
+    strbuf_add_text(&out, "\r\n" END);
+    for (size_t at = 0; at < out.len; at += 1000) /* in pieces, as a network does */
+        wire_send(w, out.data + at, out.len - at < 1000 ? out.len - at : 1000);
+    http_upgrade_expect_101(w, NULL);
+    chat_close(chat_new(w));
+    strbuf_deinit(&out);
+}
+
 /* Origin: ROOMCAST_ALLOWED_ORIGINS=https://chat.example,http://localhost:3000 */
 
 static const struct {
@@ -239,6 +256,58 @@ static void only_pages_of_allowed_origins_come_in(void **state)
     }
 }
 
+static void by_default_pages_of_the_same_host_come_in(void **state)
+{
+    static const struct {
+        const char *host, *origin;
+        int status;
+    } pages[] = {
+        {"chat.example:9001", "https://chat.example", 101},
+        {"chat.example:9001", "https://evil.example", 403},
+        {"chat.example:9001", "null", 403},
+        {"chat.example:9001", "http://localhost:8080", 403},
+        {"127.0.0.1:9001", "http://localhost:8080", 101},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(pages); i++) {
+        struct wire *w = wire_open(port(PLAIN));
+        char headers[256];
+
+        snprintf(headers, sizeof(headers), "Host: %s\r\nOrigin: %s\r\n", pages[i].host,
+                 pages[i].origin);
+        wire_send_text(w, GET UPGRADE KEY VERSION);
+        wire_send_text(w, headers);
+        wire_send_text(w, END);
+        if (pages[i].status == 101) {
+            http_upgrade_expect_101(w, NULL);
+            chat_close(chat_new(w));
+        } else {
+            http_upgrade_expect_refusal(w, pages[i].status, NULL);
+            wire_free(w);
+        }
+    }
+}
+
+static void a_refused_origin_is_told_what_to_set(void **state)
+{
+    struct http_answer answer = {0};
+
+    (void)state;
+    http_get_raw(
+        &answer, port(PLAIN),
+        GET "Host: chat.example:9001\r\nOrigin: https://evil.example/\"\r\n" UPGRADE KEY
+            VERSION END);
+    assert_int_equal(answer.status, 403);
+    assert_non_null(strstr(answer.body, "https://evil.example/%22"));
+    assert_non_null(strstr(answer.body, "chat.example:9001"));
+    assert_non_null(strstr(answer.body, "ROOMCAST_ALLOWED_ORIGINS"));
+    assert_true(
+        fleet_has_logged(&fleet, PLAIN, "origin_refused origin=https://evil.example"));
+    assert_true(fleet_has_logged(&fleet, PLAIN, "setting=ROOMCAST_ALLOWED_ORIGINS"));
+    http_get_deinit(&answer);
+}
+
 static int start(void **state)
 {
     *state = &fleet;
@@ -261,7 +330,10 @@ int main(void)
         cmocka_unit_test(a_trickle_does_not_win_time),
         cmocka_unit_test(a_finished_handshake_has_no_such_limit),
         cmocka_unit_test(one_connection_too_many_is_sent_away),
+        cmocka_unit_test(cookies_of_32_kib_do_not_refuse_a_handshake),
         cmocka_unit_test(only_pages_of_allowed_origins_come_in),
+        cmocka_unit_test(by_default_pages_of_the_same_host_come_in),
+        cmocka_unit_test(a_refused_origin_is_told_what_to_set),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

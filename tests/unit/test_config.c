@@ -86,7 +86,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_int_equal(config.lease_secs, 10);
     assert_int_equal(config.queues_max_bytes, 268435456);
     assert_int_equal(config.joins_burst, 200);
-    assert_string_equal(config.allowed_origins, "*");
+    assert_string_equal(config.allowed_origins, "same-host");
     assert_false(config.echo);
     config_deinit(&config);
     config_deinit(&config);
@@ -303,11 +303,11 @@ static void the_url_of_redis_is_taken_apart(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-        const char *args[] = {"--redis-url", urls[i].url};
         struct config config = {0};
 
         print_message("  %s\n", urls[i].url);
-        assert_int_equal(load(&config, args, 2), CONFIG_RUN);
+        setenv("ROOMCAST_REDIS_URL", urls[i].url, 1);
+        assert_int_equal(load(&config, NULL, 0), CONFIG_RUN);
         assert_same_text(config.redis.user, urls[i].user);
         assert_same_text(config.redis.password, urls[i].password);
         assert_same_text(config.redis.host, urls[i].host);
@@ -326,6 +326,27 @@ static void a_refusal_does_not_show_the_password(void **state)
     assert_int_equal(load(&config, args, 1), CONFIG_EXIT_BAD);
     assert_null(strstr(said, "hunter2"));
     config_deinit(&config);
+}
+
+/* The flags of a process are in the list that all users of the machine can read. */
+static void a_password_in_a_flag_is_refused_for_both_programs(void **state)
+{
+    static const char *const args[][2] = {
+        {"--redis-url=redis://:hunter2@h", NULL},
+        {"--redis-url", "redis://u:hunter2@h:6379/1"},
+        {"--redis-url", "redis://u:hunter%32@h"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+        struct config config = {0};
+
+        assert_int_equal(load(&config, args[i], args[i][1] ? 2 : 1), CONFIG_EXIT_BAD);
+        assert_refusal("ROOMCAST_REDIS_URL");
+        assert_non_null(strstr(said, "ROOMCAST_REDIS_URL_FILE"));
+        assert_null(strstr(said, "hunter"));
+        config_deinit(&config);
+    }
 }
 
 /* Writes `text` into a new file, and names it in ROOMCAST_REDIS_URL_FILE. */
@@ -516,6 +537,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_bad_flag_is_one_line_too, forget_environment),
         cmocka_unit_test_setup(the_admin_service_wants_a_token, forget_environment),
         cmocka_unit_test_setup(the_url_of_redis_is_taken_apart, forget_environment),
+        cmocka_unit_test_setup(a_password_in_a_flag_is_refused_for_both_programs,
+                               forget_environment),
         cmocka_unit_test_setup(a_refusal_does_not_show_the_password,
                                forget_environment),
         cmocka_unit_test_setup(a_secret_can_come_from_a_file, forget_environment),

@@ -57,6 +57,17 @@ static const struct request {
     {"a header with obs-text", LINE REST "X-Name: J\xf6rg\r\n" END, 101},
     {"a header without a value", LINE REST "X-Empty:\r\n" END, 101},
     {"a header with a strange token", LINE REST "!#$%&'*+-.^_`|~09: x\r\n" END, 101},
+    {"an absolute target", "GET http://a/ws?x=1 HTTP/1.1\r\n" REST END, 101},
+    {"an absolute target over TLS", "GET HTTPS://a:8443/ws HTTP/1.1\r\n" REST END, 101},
+    {"an absolute target without Host",
+     "GET http://a/ws HTTP/1.1\r\n" UP CONN KEY VERSION END, 400},
+    {"an absolute target without a path", "GET http://a HTTP/1.1\r\n" REST END, 404},
+    {"an absolute target with another path", "GET http://a/x HTTP/1.1\r\n" REST END,
+     404},
+    {"an absolute target without a host", "GET http:///ws HTTP/1.1\r\n" REST END, 400},
+    {"an absolute target with a user", "GET http://u@a/ws HTTP/1.1\r\n" REST END, 400},
+    {"an absolute target of another scheme", "GET ftp://a/ws HTTP/1.1\r\n" REST END,
+     404},
     {"an unknown header twice", LINE REST "Cookie: a\r\nCookie: b\r\n" END, 101},
     {"extensions are not taken up",
      LINE REST "Sec-WebSocket-Extensions: permessage-deflate\r\n" END, 101},
@@ -274,6 +285,59 @@ static void the_parts_of_a_request_are_found(void **state)
     assert_true(req.wants_v1);
 }
 
+static void the_host_of_an_absolute_target_counts_more_than_host(void **state)
+{
+    static const char *const starts[] = {LINE, "GET http://b:1/ws HTTP/1.1\r\n"};
+    static const char *const hosts[] = {"a", "b:1"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct upgrade_request req;
+        char bytes[1024];
+        size_t used = 0;
+        int len = snprintf(bytes, sizeof(bytes), "%s" REST END, starts[i]);
+
+        assert_int_equal(upgrade_parse(bytes, (size_t)len, &req, &used), 101);
+        assert_int_equal(req.host.len, strlen(hosts[i]));
+        assert_memory_equal(req.host.base, hosts[i], strlen(hosts[i]));
+    }
+}
+
+static void cookies_of_32_kib_are_no_matter(void **state)
+{
+    struct strbuf out = {0};
+    struct upgrade_request req;
+    size_t used = 0;
+
+    (void)state;
+    strbuf_add_text(&out, LINE REST "Cookie: ");
+    for (int i = 0; i < 32 * 1024; i++)
+        strbuf_add_char(&out, 'c');
+    strbuf_add_text(&out, "\r\n" END);
+    assert_int_equal(upgrade_parse(out.data, out.len, &req, &used), 101);
+    assert_int_equal(used, out.len);
+    strbuf_deinit(&out);
+}
+
+static void a_hundred_headers_are_taken_and_more_are_not(void **state)
+{
+    struct upgrade_request req;
+    size_t used = 0;
+
+    (void)state;
+    for (int extra = 0; extra < 2; extra++) {
+        struct strbuf out = {0};
+
+        strbuf_add_text(&out, LINE REST);
+        for (int i = 5; i < UPGRADE_MAX_HEADERS + extra; i++)
+            strbuf_add_text(&out, "a:\r\n");
+        strbuf_add_text(&out, END);
+        assert_int_equal(upgrade_parse(out.data, out.len, &req, &used),
+                         extra ? 431 : 101);
+        strbuf_deinit(&out);
+    }
+}
+
 static void the_protocol_is_found_only_as_a_whole_element(void **state)
 {
     static const struct {
@@ -379,11 +443,78 @@ static void origins_are_compared_with_the_list(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *origin = cases[i].origin;
-        struct upgrade_text text = {origin, origin ? strlen(origin) : 0};
+        struct upgrade_request req = {.origin = {origin, origin ? strlen(origin) : 0},
+                                      .host = {"a.example", 9}};
 
-        if (upgrade_is_origin_allowed(text, cases[i].allowed) != cases[i].expected)
+        if (upgrade_is_origin_allowed(&req, cases[i].allowed) != cases[i].expected)
             fail_msg("%s in %s", origin, cases[i].allowed);
     }
+}
+
+static void a_page_of_the_same_host_may_connect(void **state)
+{
+    static const struct {
+        const char *origin, *host;
+        bool expected;
+    } cases[] = {
+        {NULL, "a.example", true},
+        {"https://a.example", "a.example", true},
+        {"http://a.example:8080", "a.example:9001", true},
+        {"https://A.Example", "a.EXAMPLE:1", true},
+        {"http://[2001:db8::1]:8080", "[2001:db8::1]:9001", true},
+        {"http://[2001:db8::1]", "[2001:db8::2]", false},
+        {"http://localhost:8080", "127.0.0.1:9001", true},
+        {"http://127.0.0.1:8080", "localhost:9001", true},
+        {"http://[::1]:8080", "127.9.9.9", true},
+        {"http://console.localhost", "[::1]:9001", true},
+        {"http://127.evil.example", "localhost", false},
+        {"http://127.0.0.1.evil.example", "localhost", false},
+        {"http://localhost.evil.example", "localhost", false},
+        {"http://notlocalhost", "localhost", false},
+        {"http://localhost", "a.example", false},
+        {"http://10.0.0.1", "10.0.0.2", false},
+        {"https://evil.example", "a.example", false},
+        {"https://a.example.evil.example", "a.example", false},
+        {"https://evil.example/a.example", "a.example", false},
+        {"https://sub.a.example", "a.example", false},
+        {"null", "null", false},
+        {"", "a.example", false},
+        {"file://", "a.example", false},
+        {"ftp://a.example", "a.example", false},
+        {"chrome-extension://a.example", "a.example", false},
+        {"a.example", "a.example", false},
+        {"https://", "", false},
+        {"https://:8080", ":8080", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *origin = cases[i].origin;
+        struct upgrade_request req = {.origin = {origin, origin ? strlen(origin) : 0},
+                                      .host = {cases[i].host, strlen(cases[i].host)}};
+
+        if (upgrade_is_origin_allowed(&req, "same-host") != cases[i].expected)
+            fail_msg("%s at %s", origin, cases[i].host);
+        assert_true(upgrade_is_origin_allowed(&req, "*"));
+    }
+}
+
+static void other_origins_are_listed_beside_the_same_host(void **state)
+{
+    static const char list[] = "same-host, https://b.example, null";
+    struct upgrade_request req = {.host = {"a.example", 9}};
+
+    (void)state;
+    req.origin = (struct upgrade_text){"https://b.example", 17};
+    assert_true(upgrade_is_origin_allowed(&req, list));
+    req.origin = (struct upgrade_text){"https://a.example", 17};
+    assert_true(upgrade_is_origin_allowed(&req, list));
+    req.origin = (struct upgrade_text){"null", 4};
+    assert_true(upgrade_is_origin_allowed(&req, list));
+    req.origin = (struct upgrade_text){"https://c.example", 17};
+    assert_false(upgrade_is_origin_allowed(&req, list));
+    req.origin = (struct upgrade_text){"same-host", 9};
+    assert_false(upgrade_is_origin_allowed(&req, "same-host"));
 }
 
 static void the_answer_to_the_sample_key_is_that_of_the_rfc(void **state)
@@ -439,7 +570,7 @@ static void each_refusal_is_a_whole_answer(void **state)
         struct strbuf out = {0};
         const char *body, *length;
 
-        upgrade_print_refusal(&out, answers[i].status);
+        upgrade_print_refusal(&out, answers[i].status, NULL);
         assert_memory_equal(out.data, answers[i].start, strlen(answers[i].start));
         assert_non_null(strstr(out.data, answers[i].header));
         assert_non_null(strstr(out.data, "\r\nConnection: close"));
@@ -464,7 +595,12 @@ int main(void)
         cmocka_unit_test(the_protocol_is_found_only_as_a_whole_element),
         cmocka_unit_test(the_longest_request_is_taken_and_a_longer_one_is_not),
         cmocka_unit_test(endless_parts_are_refused),
+        cmocka_unit_test(the_host_of_an_absolute_target_counts_more_than_host),
+        cmocka_unit_test(cookies_of_32_kib_are_no_matter),
+        cmocka_unit_test(a_hundred_headers_are_taken_and_more_are_not),
         cmocka_unit_test(origins_are_compared_with_the_list),
+        cmocka_unit_test(a_page_of_the_same_host_may_connect),
+        cmocka_unit_test(other_origins_are_listed_beside_the_same_host),
         cmocka_unit_test(the_answer_to_the_sample_key_is_that_of_the_rfc),
         cmocka_unit_test(the_protocol_is_answered_when_offered),
         cmocka_unit_test(each_refusal_is_a_whole_answer),
