@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench" / "peers"
 
 READY_SECS = 20
+# The others have no limits either, and the load generator sends as fast as it can.
+NO_LIMITS = ("--requests-per-sec", "0", "--bytes-per-sec", "0")
 BROADCASTER_SECS_MAX = 900
 
 
@@ -114,14 +116,14 @@ def broadcaster(name, place):
 
 
 @contextlib.contextmanager
-def gateway(place, workers=1):
+def gateway(place, workers=1, limits=NO_LIMITS):
     port, ops_port = free_port(), free_port()
     env = {name: value for name, value in os.environ.items()
            if not name.startswith("ROOMCAST_")}
     command = [place.bin_dir / "roomcast-gateway", "--listen", f"127.0.0.1:{port}",
                "--ops-listen", f"127.0.0.1:{ops_port}", "--workers", str(workers),
                "--redis-url", f"redis://127.0.0.1:{place.redis_port}",
-               "--drain-secs", "1", "--log-level", "warn"]
+               "--drain-secs", "1", "--log-level", "warn", *limits]
     with running(command, env=env) as process:
         wait_until(process, lambda: ask_http(ops_port, "/readyz"), "the gateway is ready")
         yield Server(port, [process.pid], ops_port)

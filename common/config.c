@@ -237,10 +237,19 @@ static const struct setting {
      "clients of this process; beyond it 503; 0: as file descriptors allow"},
     {"ROOMCAST_MAX_ROOMS", NUMBER, GATEWAY, FIELD(max_rooms), "128", 1, 100000, NULL,
      NULL, "rooms that a connection can be in"},
-    {"ROOMCAST_REQUESTS_PER_SEC", NUMBER, GATEWAY, FIELD(requests_per_sec), "0", 0,
-     1000000, NULL, NULL, "requests of a connection, but ping; 0: no limit"},
-    {"ROOMCAST_REQUESTS_BURST", NUMBER, GATEWAY, FIELD(requests_burst), "0", 0,
-     10000000, NULL, NULL, "requests at once after a pause; 0: as many as in a second"},
+    {"ROOMCAST_REQUESTS_PER_SEC", NUMBER, GATEWAY, FIELD(requests_per_sec), "50", 0,
+     1000000, NULL, NULL,
+     "WebSocket frames of a connection, of any kind; beyond it the connection is not "
+     "read for a while; 0: no limit"},
+    {"ROOMCAST_REQUESTS_BURST", NUMBER, GATEWAY, FIELD(requests_burst), "200", 0,
+     10000000, NULL, NULL, "frames at once after a pause; 0: as many as in a second"},
+    {"ROOMCAST_BYTES_PER_SEC", NUMBER, GATEWAY, FIELD(bytes_per_sec), "262144", 0,
+     1000000000, NULL, NULL,
+     "bytes from a connection; beyond it the connection is not read for a while; 0: no "
+     "limit"},
+    {"ROOMCAST_BYTES_BURST", NUMBER, GATEWAY, FIELD(bytes_burst), "1048576", 0,
+     1000000000, NULL, NULL,
+     "bytes at once after a pause, at least one message; 0: as many as in a second"},
     {"ROOMCAST_JOINS_PER_SEC", NUMBER, GATEWAY, FIELD(joins_per_sec), "20", 0, 1000000,
      NULL, NULL, "joins of a connection; 0: no limit"},
     {"ROOMCAST_JOINS_BURST", NUMBER, GATEWAY, FIELD(joins_burst), "200", 0, 10000000,
@@ -475,6 +484,10 @@ static bool finish(struct config *config, enum config_program program)
         return refuse("AUTH_TOKEN", "must be set: it is what operators have to send");
     if (config->requests_burst == 0)
         config->requests_burst = config->requests_per_sec;
+    if (config->bytes_burst == 0)
+        config->bytes_burst = config->bytes_per_sec;
+    if (config->bytes_burst < config->max_message_bytes)
+        config->bytes_burst = config->max_message_bytes;
     if (config->joins_burst == 0)
         config->joins_burst = config->joins_per_sec;
     return true;

@@ -35,6 +35,7 @@ struct config {
     long presence_grace_ms, presence_events_max;
     long max_message_bytes, max_connections, max_rooms;
     long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */
+    long bytes_per_sec, bytes_burst;       /* the same; a message fits into the burst */
     long joins_per_sec, joins_burst;       /* the same */
     long requests_in_flight;
     long send_queue_max_bytes, slow_secs;

@@ -73,6 +73,9 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "unknown_type", "too_large", "unauthorized", "forbidden", "banned", "muted",     \
       "not_joined", "room_not_found", "too_many_rooms", "rate_limited", "unavailable", \
       "internal")                                                                      \
+    X(GATEWAY, counter, paced_total, why,                                              \
+      "Times a connection was not read because it had sent too much, by what it sent", \
+      "requests", "frames", "bytes")                                                   \
     X(GATEWAY, counter, refused_upgrades_total, status,                                \
       "HTTP requests refused, by status", "400", "403", "404", "405", "408", "426",    \
       "431", "503")                                                                    \

@@ -1,7 +1,10 @@
 /* conn.c - see conn.h.
  *
- * In:   on_readable -> on_head (HANDSHAKE) -> upgrade_parse -> open_socket
- *                   -> feed (OPEN)         -> reader_feed -> on_message -> events
+ * In:   on_readable -> take_read -> on_head (HANDSHAKE) -> upgrade_parse -> open_socket
+ *            |            ^      -> feed -> reader_feed -> on_message -> events
+ *            |            |           -> hold, what may not be read yet
+ *            v            |
+ *         queued -> on_serve -> serve, 1 ms a turn -> wait -> on_pace_tick -> queued
  * Out:  conn_send -> queue, schedule -> on_flush, once a turn -> flush_conn
  *                            |              ^
  *                            +-> on_due ----+   where it may wait for more
@@ -11,8 +14,10 @@
  *                  -> conn_abort -> on_closed -> on_gone
  *
  * A client that sends but does not read is not read either once its queue is half full
- * (`choked`), and messages that were already parsed then are held. Timers are one wheel
- * of seconds: a conn stands in the slot of the next second it must be looked at.
+ * (`choked`). A client that sends too much is read when pace.h says so. What was read by then
+ * is held as it came, and nothing more is read until it is used up: bytes go one way, and in
+ * order. Timers are one wheel of seconds: a conn stands in the slot of the next second it
+ * must be looked at.
  *
  * Over 400 lines because the states, the queue and the timers of one socket belong
  * together: each needs the other two.
@@ -24,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -37,6 +43,7 @@ enum {
     OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
     PONGS_MISSED_MAX = 2,
+    EXCUSED_TIMES = 10,     /* ROOMCAST_SLOW_SECS, for the sake of pacing */
     WAIT_BYTES = 16 * 1024, /* a longer queue does not wait for more */
     CROWD = 400,    /* each so many that wait with presence, it waits once longer, */
     WAITS_MAX = 10, /* up to so many times ROOMCAST_PRESENCE_FLUSH_MS */
@@ -59,12 +66,13 @@ static const struct {
 static void flush_conn(struct conn *conn);
 static void conn_set_state(struct conn *conn, enum conn_state state);
 static void close_with(struct conn *conn, enum conn_end end, int code);
+static void plan_reading(struct conn *conn);
 
 /* ---- the queue ---- */
 
 static uint32_t now_s(const struct conn *conn)
 {
-    return conn->env->wheel.now_s;
+    return conn->env->wheel.now;
 }
 
 static void wake_next(struct conn *conn)
@@ -200,8 +208,7 @@ static void push(struct conn *conn, struct frame *frame, enum conn_class class)
         conn->above_low = true;
     if (conn->queue.bytes > conn->env->high_bytes && !conn->choked) {
         conn->choked = true;
-        if (conn->state == CONN_OPEN)
-            uv_read_stop((uv_stream_t *)&conn->tcp);
+        plan_reading(conn);
     }
     schedule(conn, class);
 }
@@ -283,10 +290,37 @@ static bool is_stopped(const struct conn *conn)
     return conn->paused || conn->choked;
 }
 
+/* Whether it is served before those that queue. */
+static bool is_first(struct conn *conn)
+{
+    return conn->state <= CONN_OPEN &&
+           pace_is_first(&conn->env->pace, &conn->pace, now_ms(conn));
+}
+
+static bool has_time(struct conn_env *env)
+{
+    bool had = !env->has_served || uv_hrtime() < env->serve_until_ns;
+
+    env->has_served = true;
+    return had;
+}
+
+/* What comes after the end is looked through for the peer's close frame only. */
+static bool may_begin(void *owner, unsigned char byte)
+{
+    struct conn *conn = owner;
+
+    if (conn->state != CONN_OPEN)
+        return true;
+    if (is_stopped(conn) ||
+        !(conn->env->serve_until_ns ? has_time(conn->env) : is_first(conn)))
+        return false;
+    return pace_take_frame(&conn->env->pace, &conn->pace, byte, now_ms(conn));
+}
+
 static void on_message(void *owner, bool is_text, const char *bytes, size_t len)
 {
     struct conn *conn = owner;
-    uint32_t size = (uint32_t)len;
 
     if (conn->state != CONN_OPEN)
         return;
@@ -296,19 +330,9 @@ static void on_message(void *owner, bool is_text, const char *bytes, size_t len)
 
         conn_send(conn, frame, CONN_REPLY);
         frame_unref(frame);
-    } else if (is_stopped(conn) || conn->held) {
-        hold(conn, &size, sizeof(size));
-        hold(conn, bytes, len);
     } else {
         conn->env->events->on_message(conn, bytes, len);
     }
-}
-
-static void on_pong(void *owner)
-{
-    struct conn *conn = owner;
-
-    conn->missed_pongs = 0;
 }
 
 static void on_answer(void *owner, const void *bytes, size_t len)
@@ -320,21 +344,32 @@ static void on_answer(void *owner, const void *bytes, size_t len)
     frame_unref(frame);
 }
 
-static void on_close_code(void *owner, int code)
+/* The peer will say nothing more. */
+static void note_eof(struct conn *conn)
 {
-    enum conn_end end = code == 1009 ? CONN_END_TOO_LARGE
-                        : code == 1002 || code == 1003 || code == 1007
-                            ? CONN_END_PROTOCOL
-                            : CONN_END_CLIENT;
+    conn->has_eof = true;
+    if (conn->state == CONN_LINGERING)
+        conn_abort(conn, conn->end);
+    else
+        plan_reading(conn); /* our last bytes may still be on their way */
+}
 
-    close_with(owner, end, code);
+static void on_close_frame(void *owner, int code, bool is_peers)
+{
+    struct conn *conn = owner;
+    enum conn_end end = code == 1009 ? CONN_END_TOO_LARGE : CONN_END_PROTOCOL;
+
+    if (conn->state == CONN_OPEN)
+        close_with(conn, is_peers ? CONN_END_CLIENT : end, code);
+    else if (is_peers && conn->state != CONN_GONE)
+        note_eof(conn);
 }
 
 static const struct reader_events reader_events = {
+    .may_begin = may_begin,
     .on_message = on_message,
-    .on_pong = on_pong,
     .on_answer = on_answer,
-    .on_close = on_close_code,
+    .on_close = on_close_frame,
 };
 
 static struct reader *borrow_reader(struct conn_env *env)
@@ -355,41 +390,45 @@ static void return_reader(struct conn_env *env, struct reader *reader)
         reader_free(reader);
 }
 
-static void feed(struct conn *conn, const char *bytes, size_t len)
+/* How many of the bytes it has taken; the others must wait. */
+static size_t feed(struct conn *conn, const char *bytes, size_t len)
 {
-    struct reader *reader = conn->reader ? conn->reader : borrow_reader(conn->env);
+    struct reader *reader;
+    size_t taken;
 
+    if (conn->is_deaf)
+        return len;
+    reader = conn->reader ? conn->reader : borrow_reader(conn->env);
     conn->reader = NULL;
-    reader_feed(reader, conn, bytes, len);
-    if (conn->state == CONN_OPEN && !reader_is_at_rest(reader) &&
-        !reader_is_done(reader))
+    conn->in_feed = true;
+    taken = reader_feed(reader, conn, bytes, len);
+    conn->in_feed = false;
+    conn->is_deaf = reader_is_done(reader);
+    if (conn->state != CONN_GONE && !conn->is_deaf && !reader_is_at_rest(reader))
         conn->reader = reader;
     else
         return_reader(conn->env, reader);
+    return taken;
 }
 
-/* Hands over what was held, one after the other, until it is stopped again. */
-static void release_held(struct conn *conn)
+static void feed_or_hold(struct conn *conn, const char *bytes, size_t len)
 {
-    size_t at = 0;
+    size_t taken = feed(conn, bytes, len);
 
-    if (conn->in_held)
-        return;
-    conn->in_held = true;
-    while (conn->held && at < conn->held->len && !is_stopped(conn) &&
-           conn->state == CONN_OPEN) {
-        uint32_t size;
+    if (taken < len && conn->state != CONN_GONE)
+        hold(conn, bytes + taken, len - taken);
+}
 
-        memcpy(&size, conn->held->data + at, sizeof(size));
-        at += sizeof(size) + size;
-        conn->env->events->on_message(conn, conn->held->data + at - size, size);
-    }
-    conn->in_held = false;
-    if (!conn->held)
-        return;
-    strbuf_drop_front(conn->held, at);
-    if (conn->held->len == 0 || conn->state != CONN_OPEN)
+static void feed_held(struct conn *conn)
+{
+    strbuf_drop_front(conn->held, feed(conn, conn->held->data, conn->held->len));
+    if (conn->held->len == 0)
         drop_held(conn);
+}
+
+static void on_busy(uv_idle_t *busy)
+{
+    (void)busy; /* it only keeps the loop turning */
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -397,7 +436,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct conn *conn = handle->data;
 
     (void)suggested;
-    *buf = uv_buf_init(conn->env->read_buf, sizeof(conn->env->read_buf));
+    *buf = uv_buf_init(conn->env->read_buf, is_first(conn) ? conn->env->read_bytes : 0);
 }
 
 static void send_raw(struct conn *conn, struct strbuf *bytes)
@@ -423,6 +462,7 @@ static void refuse(struct conn *conn, int status, const char *text)
     upgrade_print_refusal(&answer, status, text);
     send_raw(conn, &answer);
     conn->end = CONN_END_HANDSHAKE;
+    conn->is_deaf = true;
     conn_set_state(conn, CONN_CLOSING);
 }
 
@@ -496,21 +536,19 @@ static void on_head(struct conn *conn, const char *bytes, size_t len)
     else
         refuse(conn, status, NULL);
     if (conn->state == CONN_OPEN && len > used)
-        feed(conn, bytes + used, len - used);
+        feed_or_hold(conn, bytes + used, len - used);
     if (held)
         strbuf_deinit(held);
     free(held);
 }
 
-static void on_readable(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* `n` as libuv gives it: what is in read_buf, or a code. */
+static void take_read(struct conn *conn, ssize_t n)
 {
-    struct conn *conn = stream->data;
+    struct conn_env *env = conn->env;
 
-    if (n == 0)
-        return;
     if (n == UV_EOF && conn->state == CONN_CLOSING) {
-        conn->has_eof = true; /* our last bytes may still be on their way */
-        uv_read_stop(stream);
+        note_eof(conn);
         return;
     }
     if (n < 0) {
@@ -518,17 +556,134 @@ static void on_readable(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                                                        : CONN_END_CLIENT);
         return;
     }
-    metric_add(&conn->env->metrics->received_bytes_total, (uint64_t)n);
+    metric_add(&env->metrics->received_bytes_total, (uint64_t)n);
+    conn->missed_pongs = 0; /* whatever it is, somebody is there */
+    pace_take_bytes(&env->pace, &conn->pace, (uint32_t)n, now_ms(conn));
     if (conn->state == CONN_HANDSHAKE)
-        on_head(conn, buf->base, (size_t)n);
-    else if (conn->state == CONN_OPEN)
-        feed(conn, buf->base, (size_t)n);
-    /* else: what comes after the end is read and dropped */
+        on_head(conn, env->read_buf, (size_t)n);
+    else
+        feed_or_hold(conn, env->read_buf, (size_t)n);
+    plan_reading(conn);
+}
+
+static void queue_reading(struct conn *conn)
+{
+    struct conn_env *env = conn->env;
+
+    conn->is_read = false;
+    uv_read_stop((uv_stream_t *)&conn->tcp);
+    pace_queue(&env->pace, &conn->pace, now_ms(conn));
+    uv_idle_start(&env->busy, on_busy);
+}
+
+static void on_readable(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *conn = stream->data;
+
+    (void)buf;
+    if (n == UV_ENOBUFS) /* on_alloc gave none: it is not first */
+        queue_reading(conn);
+    else if (n != 0)
+        take_read(conn, n);
 }
 
 static void start_reading(struct conn *conn)
 {
+    if (conn->is_read)
+        return;
+    pace_free(&conn->env->pace, &conn->pace, now_ms(conn));
+    conn->is_read = true;
     uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_readable);
+}
+
+static void stop_reading(struct conn *conn)
+{
+    conn->is_read = false;
+    uv_read_stop((uv_stream_t *)&conn->tcp);
+    pace_free(&conn->env->pace, &conn->pace, now_ms(conn));
+}
+
+/* Says how it is read from now on; the one place that does, but for those that wait for
+ * their bucket. */
+static void plan_reading(struct conn *conn)
+{
+    if (conn->state == CONN_GONE)
+        return;
+    if (conn->has_eof || (conn->state == CONN_OPEN && is_stopped(conn)))
+        stop_reading(conn);
+    else if (conn->state != CONN_HANDSHAKE && conn->held)
+        queue_reading(conn);
+    else
+        start_reading(conn);
+}
+
+static void on_pace_tick(uv_timer_t *timer)
+{
+    struct conn_env *env = timer->data;
+
+    pace_turn(&env->pace, (uint32_t)uv_now(env->loop));
+    if (pace_next(&env->pace))
+        uv_idle_start(&env->busy, on_busy);
+    if (env->pace.waiting == 0)
+        uv_timer_stop(timer);
+}
+
+/* Lets it wait for its bucket if that is empty. */
+static bool wait_if_empty(struct conn *conn)
+{
+    struct conn_env *env = conn->env;
+    enum pace_why why;
+
+    if (conn->state != CONN_OPEN ||
+        !pace_wait(&env->pace, &conn->pace, now_ms(conn), &why))
+        return false;
+    metric_add(&env->metrics->paced_total[why], 1); /* the labels have the same order */
+    if (!uv_is_active((uv_handle_t *)&env->pace_tick))
+        uv_timer_start(&env->pace_tick, on_pace_tick, PACE_TICK_MS, PACE_TICK_MS);
+    return true;
+}
+
+static void read_now(struct conn *conn)
+{
+    ssize_t n;
+
+    do
+        n = read(conn->fd, conn->env->read_buf, CONN_PACED_READ_BYTES);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        start_reading(conn);
+    else
+        take_read(conn, n > 0 ? n : n == 0 ? UV_EOF : -errno);
+}
+
+/* The next piece of a conn that is queued. */
+static void serve(struct conn *conn)
+{
+    if (wait_if_empty(conn))
+        return;
+    conn->env->has_served = false;
+    if (conn->held) {
+        feed_held(conn);
+        plan_reading(conn);
+    } else {
+        read_now(conn);
+    }
+}
+
+static void on_serve(uv_check_t *check)
+{
+    struct conn_env *env = check->data;
+    struct pace *next = pace_next(&env->pace);
+
+    if (!next)
+        return;
+    env->serve_until_ns = uv_hrtime() + PACE_TURN_NS;
+    do
+        serve(list_entry(next, struct conn, pace));
+    while ((next = pace_next(&env->pace)) && uv_hrtime() < env->serve_until_ns);
+    env->serve_until_ns = 0;
+    if (!next)
+        uv_idle_stop(&env->busy);
 }
 
 void conn_pause(struct conn *conn)
@@ -536,14 +691,16 @@ void conn_pause(struct conn *conn)
     if (conn->paused || conn->state != CONN_OPEN)
         return;
     conn->paused = true;
-    uv_read_stop((uv_stream_t *)&conn->tcp);
+    plan_reading(conn);
 }
 
 static void go_on(struct conn *conn)
 {
-    release_held(conn);
-    if (conn->state == CONN_OPEN && !is_stopped(conn) && !conn->held)
-        start_reading(conn);
+    if (conn->in_feed)
+        return; /* and what is left is held, and planned, when that is over */
+    if (conn->held && is_first(conn))
+        feed_held(conn);
+    plan_reading(conn);
 }
 
 void conn_resume(struct conn *conn)
@@ -745,8 +902,6 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
         metric_add(&m->connects_total, 1);
     } else {
         conn->opened_s = now_s(conn); /* the time of this state */
-        reader_free(conn->reader);
-        conn->reader = NULL;
     }
     if (was_handshake && state != CONN_OPEN)
         metric_add(
@@ -757,11 +912,8 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
                                                       ends[conn->end].word)],
                    1);
         conn->env->events->on_end(conn);
-        if (!conn->in_held)
-            drop_held(conn);
     }
-    if (state == CONN_CLOSING)
-        start_reading(conn);
+    plan_reading(conn);
     if (state != CONN_GONE)
         wake_next(conn);
 }
@@ -796,6 +948,7 @@ static void on_closed(uv_handle_t *handle)
     queue_cut(&conn->queue, 0);
     note_queued(conn, before);
     drop_held(conn);
+    reader_free(conn->reader);
     list_remove(&conn->all);
     atomic_fetch_sub_explicit(conn->env->open_count, 1, memory_order_relaxed);
     conn->env->events->on_gone(conn);
@@ -807,6 +960,7 @@ void conn_abort(struct conn *conn, enum conn_end end)
         return;
     conn->end = (unsigned char)end;
     conn_set_state(conn, CONN_GONE);
+    pace_free(&conn->env->pace, &conn->pace, now_ms(conn));
     wheel_remove(&conn->timer);
     dequeue(conn);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
@@ -830,27 +984,39 @@ static void ping_if_due(struct conn *conn)
     if (now_s(conn) < conn->ping_at_s)
         return;
     conn->ping_at_s += (uint32_t)conn->env->config->ping_interval_secs;
-    if (conn->paused) /* its pongs are not read either */
-        return;
-    if (conn->choked) { /* nor these, but here the client is the reason */
+    if (conn->choked) { /* its pongs are not read, and the client is the reason */
         if (++conn->missed_pongs > PONGS_MISSED_MAX)
             conn_close(conn, CONN_END_SLOW);
         return;
     }
-    if (conn->missed_pongs >= PONGS_MISSED_MAX) {
-        conn_close(conn, CONN_END_NO_PONG);
-        return;
+    if (conn->is_read) { /* else nothing that it says can be heard */
+        if (conn->missed_pongs >= PONGS_MISSED_MAX) {
+            conn_close(conn, CONN_END_NO_PONG);
+            return;
+        }
+        conn->missed_pongs++;
     }
-    conn->missed_pongs++;
     ping = frame_new(FRAME_PING, NULL, 0);
     conn_send(conn, ping, CONN_REPLY);
     frame_unref(ping);
+}
+
+/* The second that is over does not count against a slow client that waits for its bucket. */
+static void excuse_pacing(struct conn *conn)
+{
+    uint32_t run_ms = pace_run_ms(&conn->pace, now_ms(conn));
+    uint32_t most_ms = EXCUSED_TIMES * 1000u * (uint32_t)conn->env->config->slow_secs;
+
+    if (conn->slow_since_s && conn->slow_since_s < now_s(conn) && run_ms > 0 &&
+        run_ms <= most_ms)
+        conn->slow_since_s++;
 }
 
 static void check_open(struct conn *conn)
 {
     const struct config *config = conn->env->config;
 
+    excuse_pacing(conn);
     if (conn->slow_since_s &&
         now_s(conn) - conn->slow_since_s >= (uint32_t)config->slow_secs)
         conn_close(conn, CONN_END_SLOW);
@@ -860,11 +1026,12 @@ static void check_open(struct conn *conn)
         conn->env->events->on_tick(conn);
 }
 
-static void on_timer(struct wheel_timer *timer)
+static void on_timer(void *owner, struct wheel_timer *timer)
 {
     struct conn *conn = list_entry(timer, struct conn, timer);
     uint32_t since = now_s(conn) - conn->opened_s; /* up to a second less has passed */
 
+    (void)owner;
     if (conn->state == CONN_OPEN)
         check_open(conn);
     else if (conn->state != CONN_HANDSHAKE && since > LINGER_SECS)
@@ -880,7 +1047,7 @@ static void on_second(uv_timer_t *second)
 {
     struct conn_env *env = second->data;
 
-    wheel_turn(&env->wheel, on_timer);
+    wheel_turn(&env->wheel, env, on_timer);
 }
 
 /* ---- beginning ---- */
@@ -892,10 +1059,11 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
 
     conn->env = env;
     conn->state = CONN_HANDSHAKE;
-    conn->opened_s = env->wheel.now_s;
+    conn->opened_s = env->wheel.now;
     conn->over_limit = open >= env->max_connections;
     queue_init(&conn->queue);
     list_init(&conn->timer.link);
+    pace_init(&conn->pace);
     list_init(&conn->due);
     list_add(&env->all, &conn->all);
     uv_tcp_init(env->loop, &conn->tcp);
@@ -912,6 +1080,27 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
     wake_next(conn);
     start_reading(conn);
     return 0;
+}
+
+static void init_pacing(struct conn_env *env)
+{
+    const struct config *config = env->config;
+
+    pace_env_init(&env->pace);
+    if (!config->echo) {
+        env->pace.frames = (struct limit_rate){(uint32_t)config->requests_per_sec,
+                                               (uint32_t)config->requests_burst};
+        env->pace.bytes = (struct limit_rate){(uint32_t)config->bytes_per_sec,
+                                              (uint32_t)config->bytes_burst};
+    }
+    env->read_bytes = env->pace.frames.per_sec || env->pace.bytes.per_sec
+                          ? CONN_PACED_READ_BYTES
+                          : CONN_READ_BYTES;
+    uv_check_init(env->loop, &env->serve);
+    uv_idle_init(env->loop, &env->busy);
+    uv_timer_init(env->loop, &env->pace_tick);
+    env->serve.data = env->pace_tick.data = env;
+    uv_check_start(&env->serve, on_serve);
 }
 
 void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *config,
@@ -936,6 +1125,7 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
     }
     list_init(&env->all);
     wheel_init(&env->wheel);
+    init_pacing(env);
     uv_prepare_init(loop, &env->flush);
     env->flush.data = env;
     uv_prepare_start(&env->flush, on_flush);
@@ -948,6 +1138,9 @@ void conn_env_close(struct conn_env *env)
 {
     uv_close((uv_handle_t *)&env->flush, NULL);
     uv_close((uv_handle_t *)&env->second, NULL);
+    uv_close((uv_handle_t *)&env->serve, NULL);
+    uv_close((uv_handle_t *)&env->busy, NULL);
+    uv_close((uv_handle_t *)&env->pace_tick, NULL);
     for (int i = CONN_WITH_PRESENCE; i < CONN_THIS_TURN; i++)
         uv_close((uv_handle_t *)&env->due_timer[i], NULL);
 }

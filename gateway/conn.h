@@ -3,8 +3,9 @@
  *     CONN_HANDSHAKE -> CONN_OPEN -> CONN_CLOSING -> CONN_LINGERING -> CONN_GONE
  *
  * HANDSHAKE reads the HTTP request. OPEN talks. CLOSING has queued the last bytes (a
- * close frame or an HTTP refusal). LINGERING has sent them and its FIN, and waits for
- * the peer's, so that what was sent is not destroyed by a reset. GONE: libuv is letting go.
+ * close frame or an HTTP refusal). LINGERING has sent them and its FIN, and waits for the
+ * peer's, or for its close frame, so that what was sent is not destroyed by a reset. GONE:
+ * libuv is letting go.
  *
  * A conn is embedded in its owner's struct, which knows what is said; conn knows rooms
  * as little as JSON. What is sent in one turn of the loop goes out in one write. What may
@@ -24,6 +25,7 @@
 #include "common/metrics.h"
 #include "common/strbuf.h"
 #include "gateway/frame.h"
+#include "gateway/pace.h"
 #include "gateway/queue.h"
 #include "gateway/wheel.h"
 
@@ -81,6 +83,7 @@ enum conn_urgency {
 enum {
     CONN_LOW_BYTES = 64 * 1024,
     CONN_READ_BYTES = 64 * 1024,
+    CONN_PACED_READ_BYTES = 16 * 1024, /* where there are limits: what may be held */
     CONN_SPARE_READERS = 8,
 };
 
@@ -99,7 +102,13 @@ struct conn_env {
 
     uv_prepare_t flush;
     uv_timer_t second;
-    struct wheel wheel;
+    struct wheel wheel; /* of seconds */
+    struct pace_env pace;
+    uv_check_t serve;
+    uv_idle_t busy; /* while somebody is queued in `pace`, a turn does not wait */
+    uv_timer_t pace_tick;
+    uint64_t serve_until_ns; /* 0: those that come first are served */
+    bool has_served;         /* a frame of the connection that is being served */
     struct list due[CONN_URGENCIES]; /* conns with something to send, in its order */
     unsigned presence_count;         /* in due[CONN_WITH_PRESENCE] */
     uint32_t due_ms[CONN_URGENCIES]; /* how long one stands there; 0: none does */
@@ -109,6 +118,7 @@ struct conn_env {
     unsigned spare_count;
     size_t queued_bytes;
     size_t low_bytes, high_bytes, max_bytes; /* of one queue: drained, choked, slow */
+    unsigned read_bytes;                     /* at once */
     char read_buf[CONN_READ_BYTES];
 };
 
@@ -123,11 +133,14 @@ struct conn {
     uint32_t slow_since_s;
     uint32_t due_ms, flushed_ms; /* of the loop's clock */
     unsigned char state, end, missed_pongs, urgency;
-    bool paused, above_low, choked, watched, over_limit, in_held, has_eof;
+    bool paused, above_low, choked, watched, over_limit, has_eof;
+    bool is_read;          /* libuv tells when there is something to read */
+    bool in_feed, is_deaf; /* deaf: what comes is dropped unseen */
 
     uint32_t ping_at_s, opened_s;
     struct reader *reader; /* while a message is half read */
-    struct strbuf *held;   /* the request's head; or messages, while paused */
+    struct strbuf *held;   /* the request's head; or what was read and must wait */
+    struct pace pace;
     struct list all;
     struct wheel_timer timer;
     uv_tcp_t tcp;
@@ -157,7 +170,8 @@ void conn_send_text(struct conn *conn, const char *text, size_t len);
 /* Whether there is room for something large: the queue is short. */
 bool conn_is_drained(const struct conn *conn);
 
-/* Stops handing over messages, and reading; resume hands over what was held first. */
+/* Stops handing over messages, and reading; what was read already is handed over first when
+ * it is resumed. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 

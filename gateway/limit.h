@@ -2,7 +2,14 @@
 #ifndef GATEWAY_LIMIT_H
 #define GATEWAY_LIMIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* A bucket of `burst` tokens that fills with `per_sec` tokens a second. `per_sec` 0: no limit;
+ * `burst` 0: as many as in a second. */
+struct limit_rate {
+    uint32_t per_sec, burst;
+};
 
 /* Zeroed is a full bucket that was never used. */
 struct limit {
@@ -10,9 +17,19 @@ struct limit {
     uint32_t at_ms;
 };
 
-/* Takes a token from a bucket of `burst` that fills with `per_sec` tokens a second. 0: taken;
- * else the ms until there is one. `per_sec` 0: no limit. */
-uint32_t limit_take(struct limit *limit, uint32_t per_sec, uint32_t burst,
+/* Takes a token. 0: taken; else the ms until there is one. */
+uint32_t limit_take(struct limit *limit, const struct limit_rate *rate,
                     uint32_t now_ms);
+
+/* Takes `tokens` in any case: the bucket may owe some afterwards. */
+void limit_spend(struct limit *limit, const struct limit_rate *rate, uint32_t tokens,
+                 uint32_t now_ms);
+
+/* The ms until the bucket holds `tokens`; with 0, until it owes none. */
+uint32_t limit_wait_ms(struct limit *limit, const struct limit_rate *rate,
+                       uint32_t tokens, uint32_t now_ms);
+
+bool limit_is_half_full(struct limit *limit, const struct limit_rate *rate,
+                        uint32_t now_ms);
 
 #endif

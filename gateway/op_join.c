@@ -19,6 +19,8 @@ enum proto_error op_join(const struct op *op, uint64_t *wait_ms)
 {
     struct session *session = op->session;
     const struct config *config = session->env->conn.config;
+    const struct limit_rate rate = {(uint32_t)config->joins_per_sec,
+                                    (uint32_t)config->joins_burst};
     const struct proto_request *req = op->req;
     struct membership *m = op->membership;
 
@@ -28,9 +30,8 @@ enum proto_error op_join(const struct op *op, uint64_t *wait_ms)
                            "in this room already, as another user", 0);
         return PROTO_OK;
     }
-    *wait_ms = limit_take(&session->joins, (uint32_t)config->joins_per_sec,
-                          (uint32_t)config->joins_burst,
-                          (uint32_t)uv_now(session->env->conn.loop));
+    *wait_ms =
+        limit_take(&session->joins, &rate, (uint32_t)uv_now(session->env->conn.loop));
     if (*wait_ms > 0)
         return PROTO_RATE_LIMITED;
     if (!m && session->rooms_count >= config->max_rooms)

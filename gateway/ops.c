@@ -1,6 +1,6 @@
 /* ops.c - see ops.h.
  *
- *     ops_dispatch -> proto_parse -> rate limit -> the room's turn -> the row's handler
+ *     ops_dispatch -> proto_parse -> the room's turn -> the row's handler
  *
  * Whatever is wrong is answered here, in one place.
  */
@@ -31,15 +31,6 @@ static void pong(struct session *session, const struct proto_request *req)
     proto_begin(out, "pong", req->id);
     strbuf_add_char(out, '}');
     session_send(session, out);
-}
-
-static uint64_t over_rate(struct session *session)
-{
-    const struct config *config = session->env->conn.config;
-
-    return limit_take(&session->requests, (uint32_t)config->requests_per_sec,
-                      (uint32_t)config->requests_burst,
-                      (uint32_t)uv_now(session->env->conn.loop));
 }
 
 static enum proto_error run(struct op *op, const char *text,
@@ -87,10 +78,6 @@ void ops_dispatch(struct session *session, const char *text, size_t len,
     if (req.type == REQUEST_PING && error == PROTO_OK) {
         pong(session, &req);
         return;
-    }
-    if (!turn_of && (wait_ms = over_rate(session)) > 0) {
-        error = PROTO_RATE_LIMITED;
-        req.wrong = NULL;
     }
     if (error == PROTO_OK)
         error = run(&op, text, turn_of, &wait_ms);

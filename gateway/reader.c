@@ -48,7 +48,7 @@ struct reader {
     size_t held_len;
     size_t max_message_bytes;
     struct strbuf message, answers;
-    bool is_text, in_control, in_message;
+    bool is_text, in_control, in_message, is_close;
     bool allow_binary, done;
 };
 
@@ -74,7 +74,7 @@ static void finish(struct reader *r, int code)
     if (r->done)
         return;
     r->done = true;
-    r->events->on_close(r->owner, code);
+    r->events->on_close(r->owner, code, r->is_close);
 }
 
 static void on_frame_start(wslay_event_context_ptr ws,
@@ -114,9 +114,7 @@ static void on_msg(wslay_event_context_ptr ws,
     (void)ws;
     if (r->done)
         return;
-    if (arg->opcode == WSLAY_PONG)
-        r->events->on_pong(r->owner);
-    else if (!wslay_is_ctrl_frame(arg->opcode))
+    if (!wslay_is_ctrl_frame(arg->opcode))
         r->events->on_message(r->owner, r->is_text,
                               r->message.len ? r->message.data : "", r->message.len);
 }
@@ -222,6 +220,7 @@ static size_t begin_frame(struct reader *r, const char *bytes, size_t len)
         r->held_len += n;
         return n;
     }
+    r->is_close = h.opcode == WSLAY_CONNECTION_CLOSE;
     code = check_header(r, &h);
     if (code) {
         finish(r, code);
@@ -234,25 +233,31 @@ static size_t begin_frame(struct reader *r, const char *bytes, size_t len)
     return n;
 }
 
-void reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
+size_t reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
 {
+    size_t at = 0;
+
     assert(!r->done);
     r->owner = owner;
-    while (len > 0 && !r->done) {
-        size_t n = r->frame_left < len ? (size_t)r->frame_left : len;
+    while (at < len && !r->done) {
+        size_t left = len - at;
+        size_t n = r->frame_left < left ? (size_t)r->frame_left : left;
 
         if (n > 0) {
             r->frame_left -= n;
-            pass(r, bytes, n);
+            pass(r, bytes + at, n);
         } else {
-            n = begin_frame(r, bytes, len);
+            if (r->held_len == 0 &&
+                !r->events->may_begin(owner, (unsigned char)bytes[at]))
+                break;
+            n = begin_frame(r, bytes + at, left);
         }
-        bytes += n;
-        len -= n;
+        at += n;
     }
     if (reader_is_at_rest(r))
         strbuf_reset(&r->message, KEEP_BYTES);
     r->owner = NULL;
+    return r->done ? len : at;
 }
 
 bool reader_is_at_rest(const struct reader *r)

@@ -15,13 +15,14 @@ struct reader;
 
 /* `owner` is what was given to reader_feed. What is passed is borrowed. */
 struct reader_events {
+    /* Whether the frame whose first byte this is may be read now. */
+    bool (*may_begin)(void *owner, unsigned char byte);
     void (*on_message)(void *owner, bool is_text, const char *bytes, size_t len);
-    void (*on_pong)(void *owner);
     /* Encoded frames to send as they are: pongs. */
     void (*on_answer)(void *owner, const void *bytes, size_t len);
     /* To send in a close frame: the code that the peer sent or broke the rules with; 0: a
-     * close frame without one. The reader is done. */
-    void (*on_close)(void *owner, int code);
+     * close frame without one. `is_peers`: the peer sent a close frame. The reader is done. */
+    void (*on_close)(void *owner, int code, bool is_peers);
 };
 
 /* `events` is borrowed for life. A longer message closes with 1009, a binary one with 1003
@@ -30,8 +31,9 @@ struct reader *reader_new(const struct reader_events *events, size_t max_message
                           bool allow_binary);
 void reader_free(struct reader *reader);
 
-/* Takes all `len` bytes; the events come from inside. */
-void reader_feed(struct reader *reader, void *owner, const char *bytes, size_t len);
+/* Takes the bytes up to the first frame that may not begin, and says how many these were; the
+ * events come from inside. */
+size_t reader_feed(struct reader *reader, void *owner, const char *bytes, size_t len);
 
 /* Between two messages: may be fed with another connection's bytes. */
 bool reader_is_at_rest(const struct reader *reader);

@@ -533,7 +533,7 @@ static void on_tick(struct conn *conn)
 {
     struct conn_env *env = conn->env;
 
-    if (env->wheel.now_s - conn->opened_s > (uint32_t)env->config->first_join_secs)
+    if (env->wheel.now - conn->opened_s > (uint32_t)env->config->first_join_secs)
         conn_close(conn, CONN_END_IDLE);
 }
 

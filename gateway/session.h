@@ -1,5 +1,5 @@
 /* session.h - what one client is to us above its socket: the rooms it is in, the requests
- * it waits for, its rate limits.
+ * it waits for, its rate of joins.
  *
  * Order: requests of a connection about one room take effect in the order sent. Messages
  * may follow each other into the outbox; anything else waits until what came before it
@@ -60,7 +60,7 @@ struct session {
     struct list pending; /* requests that wait for an answer and are not deferred */
     struct list slot_waiting;
     struct list dead, resuming;
-    struct limit joins, requests;
+    struct limit joins;
     uint32_t in_flight_bytes;
     uint32_t rooms_count;
     uint32_t in_flight;

@@ -3,18 +3,18 @@
 
 void wheel_init(struct wheel *wheel)
 {
-    wheel->now_s = 0;
+    wheel->now = 0;
     for (unsigned i = 0; i < WHEEL_SLOTS; i++)
         list_init(&wheel->slots[i]);
 }
 
-void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint32_t at_s)
+void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint32_t at)
 {
-    uint32_t soonest = wheel->now_s + 1, latest = wheel->now_s + WHEEL_SLOTS - 1;
+    uint32_t soonest = wheel->now + 1, latest = wheel->now + WHEEL_SLOTS - 1;
     uint32_t slot;
 
-    timer->at_s = at_s < soonest ? soonest : at_s;
-    slot = timer->at_s > latest ? latest : timer->at_s;
+    timer->at = at < soonest ? soonest : at;
+    slot = timer->at > latest ? latest : timer->at;
     list_remove(&timer->link);
     list_add(&wheel->slots[slot % WHEEL_SLOTS], &timer->link);
 }
@@ -24,12 +24,13 @@ void wheel_remove(struct wheel_timer *timer)
     list_remove(&timer->link);
 }
 
-void wheel_turn(struct wheel *wheel, void (*wake)(struct wheel_timer *timer))
+void wheel_turn(struct wheel *wheel, void *owner,
+                void (*wake)(void *owner, struct wheel_timer *timer))
 {
     struct list due, *slot, *link;
 
-    wheel->now_s++;
-    slot = &wheel->slots[wheel->now_s % WHEEL_SLOTS];
+    wheel->now++;
+    slot = &wheel->slots[wheel->now % WHEEL_SLOTS];
     list_init(&due);
     while ((link = list_first(slot))) { /* waking may set timers into this slot */
         list_remove(link);
@@ -39,9 +40,9 @@ void wheel_turn(struct wheel *wheel, void (*wake)(struct wheel_timer *timer))
         struct wheel_timer *timer = list_entry(link, struct wheel_timer, link);
 
         list_remove(link);
-        if (timer->at_s > wheel->now_s)
-            wheel_set(wheel, timer, timer->at_s);
+        if (timer->at > wheel->now)
+            wheel_set(wheel, timer, timer->at);
         else
-            wake(timer);
+            wake(owner, timer);
     }
 }

@@ -451,8 +451,12 @@ static int list_plays(void)
 int main(int argc, char **argv)
 {
     static struct config config;
-    char *settings[] = {argv[0], "--redis-url=redis://127.0.0.1:6379",
-                        "--log-level=warn", NULL};
+    char *settings[] = {argv[0],
+                        "--redis-url=redis://127.0.0.1:6379",
+                        "--log-level=warn",
+                        "--requests-per-sec=0",
+                        "--bytes-per-sec=0",
+                        NULL}; /* what is fed comes at once */
     void *frames[1];
     int rc;
 
@@ -464,7 +468,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: instructions --list | CASE [where]\n");
         return 2;
     }
-    rc = config_load(&config, CONFIG_GATEWAY, 3, settings);
+    rc = config_load(&config, CONFIG_GATEWAY, 5, settings);
     assert(rc == CONFIG_RUN);
     backtrace(frames, 1); /* allocates when it is called first */
     scripts_init();

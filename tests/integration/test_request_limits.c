@@ -1,6 +1,7 @@
 /* test_request_limits.c - the limits of a request, from both sides: what is just within
  * them is taken; what is over them is refused, or closes the connection, and hurts nobody
- * else. Lengths, depth, sizes, rooms a connection, rates.
+ * else. Lengths, depth, sizes, rooms a connection, the rate of joins
+ * (other rates: test_pacing.c).
  *
  * Over 400 lines because each limit has two sides, and most of them are rows of tables.
  */
@@ -364,40 +365,7 @@ static void joins_have_a_rate(void **state)
     chat_close(ann);
 }
 
-static void requests_have_a_rate_but_pings(void **state)
-{
-    struct chat *ann = chat_open(fleet.gateways[4].port);
-    struct retry retry = {ann, "{\"id\":1,\"type\":\"get_members\",\"room\":\"rate\"}",
-                          "member_list"};
-    int taken;
-
-    (void)state;
-    chat_join(ann, "rate", "ann");
-    taken = flood(ann, "{\"id\":%d,\"type\":\"get_members\",\"room\":\"rate\"}",
-                  "member_list");
-    assert_in_range(taken, 1, BURST - 1);
-    assert_int_equal(flood(ann, "{\"id\":%d,\"type\":\"ping\"}", "pong"), BURST);
-    assert_true(wait_until(is_taken, &retry, CHAT_DEADLINE_MS));
-    chat_close(ann);
-}
-
-static void what_is_malformed_counts_too(void **state)
-{
-    struct chat *ann = chat_open(fleet.gateways[4].port);
-    int limited = 0;
-
-    (void)state;
-    for (int i = 0; i < BURST; i++)
-        chat_send(ann, "{\"id\":%d,\"type\":\"shout\"}", i);
-    for (int i = 0; i < BURST; i++) {
-        chat_expect(ann, "error");
-        limited += strcmp(chat_get_text(ann, "code"), "rate_limited") == 0;
-    }
-    assert_in_range(limited, 1, BURST - 1);
-    chat_close(ann);
-}
-
-/* Gateways 0 and 1 for most, 2 with few rooms, 3 and 4 with rates. */
+/* Gateways 0 and 1 for most, 2 with few rooms, 3 with few joins. */
 static int start(void **state)
 {
     static const char *const usual[] = {"ROOMCAST_JOINS_PER_SEC=0",
@@ -405,14 +373,11 @@ static int start(void **state)
     static const char *const few_rooms[] = {"ROOMCAST_MAX_ROOMS=3", NULL};
     static const char *const few_joins[] = {"ROOMCAST_JOINS_PER_SEC=1",
                                             "ROOMCAST_JOINS_BURST=2", NULL};
-    static const char *const few_requests[] = {"ROOMCAST_REQUESTS_PER_SEC=1",
-                                               "ROOMCAST_REQUESTS_BURST=3", NULL};
 
     *state = &fleet;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = usual});
     fleet_add(&fleet, few_rooms);
     fleet_add(&fleet, few_joins);
-    fleet_add(&fleet, few_requests);
     return 0;
 }
 
@@ -427,8 +392,6 @@ int main(void)
         cmocka_unit_test(a_message_of_the_largest_size_is_taken),
         cmocka_unit_test(one_cannot_be_in_too_many_rooms),
         cmocka_unit_test(joins_have_a_rate),
-        cmocka_unit_test(requests_have_a_rate_but_pings),
-        cmocka_unit_test(what_is_malformed_counts_too),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

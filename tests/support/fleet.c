@@ -155,6 +155,8 @@ static unsigned add(struct fleet *fleet, const char *const *settings)
                                   fleet->redis_password ? "@" : "", fleet->redis_port);
     g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
     g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
+    g->settings[n++] = xstrdup("ROOMCAST_REQUESTS_PER_SEC=0");
+    g->settings[n++] = xstrdup("ROOMCAST_BYTES_PER_SEC=0");
     for (; settings && *settings; settings++) {
         assert_true(n + 1 < ARGS_MAX);
         g->settings[n++] = xstrdup(*settings);

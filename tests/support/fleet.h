@@ -58,7 +58,8 @@ struct fleet_opts {
 };
 
 /* Starts Redis and the gateways, and waits until each is
- * ready. The settings beat these of every fleet: one worker, ROOMCAST_DRAIN_SECS=1.
+ * ready. The settings beat these of every fleet: one worker, ROOMCAST_DRAIN_SECS=1, and
+ * clients that are not paced (ROOMCAST_REQUESTS_PER_SEC=0, ROOMCAST_BYTES_PER_SEC=0).
  * 0, as a fixture wants it. */
 int fleet_start(struct fleet *fleet, const struct fleet_opts *opts);
 

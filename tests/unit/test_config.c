@@ -114,13 +114,28 @@ static void a_flag_beats_the_environment_and_that_the_default(void **state)
 
 static void a_burst_of_0_is_the_rate(void **state)
 {
-    static const char *const args[] = {"--requests-per-sec=30", "--joins-burst=0"};
+    static const char *const args[] = {"--requests-per-sec=30", "--requests-burst=0",
+                                       "--joins-burst=0", "--bytes-burst=0"};
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(load(&config, args, 2), CONFIG_RUN);
+    assert_int_equal(load(&config, args, 4), CONFIG_RUN);
     assert_int_equal(config.requests_burst, 30);
     assert_int_equal(config.joins_burst, 20);
+    assert_int_equal(config.bytes_burst, 262144);
+    config_deinit(&config);
+}
+
+static void a_message_fits_into_the_bucket_of_bytes(void **state)
+{
+    static const char *const args[] = {"--bytes-per-sec=100", "--bytes-burst=0",
+                                       "--max-message-bytes=2000000"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load(&config, args, 3), CONFIG_RUN);
+    assert_int_equal(config.bytes_burst, 2000000);
+    assert_int_equal(config.bytes_per_sec, 100);
     config_deinit(&config);
 }
 
@@ -531,6 +546,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_flag_beats_the_environment_and_that_the_default,
                                forget_environment),
         cmocka_unit_test_setup(a_burst_of_0_is_the_rate, forget_environment),
+        cmocka_unit_test_setup(a_message_fits_into_the_bucket_of_bytes,
+                               forget_environment),
         cmocka_unit_test_setup(the_log_level_takes_effect, forget_environment),
         cmocka_unit_test_setup(a_bad_setting_is_one_line_with_its_name,
                                forget_environment),

@@ -11,13 +11,16 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static const struct limit_rate ten = {10, 5};
+
 /* Takes as long as there are tokens, at most `most`; how many there were. */
 static uint32_t take_all(struct limit *limit, uint32_t per_sec, uint32_t burst,
                          uint32_t now_ms, uint32_t most)
 {
     uint32_t taken = 0;
 
-    while (taken < most && limit_take(limit, per_sec, burst, now_ms) == 0)
+    while (taken < most &&
+           limit_take(limit, &(struct limit_rate){per_sec, burst}, now_ms) == 0)
         taken++;
     return taken;
 }
@@ -58,24 +61,22 @@ static void a_bucket_starts_full_and_holds_the_burst(void **state)
 static void a_refusal_tells_when_to_come_back_and_no_earlier(void **state)
 {
     static const struct {
-        uint32_t per_sec, burst, wait_ms;
-    } rates[] = {{1, 1, 1000}, {2, 1, 500},  {3, 1, 334},    {20, 200, 50},
-                 {7, 1, 143},  {1000, 1, 1}, {1000000, 1, 1}};
+        struct limit_rate rate;
+        uint32_t wait_ms;
+    } rates[] = {{{1, 1}, 1000}, {{2, 1}, 500},  {{3, 1}, 334},    {{20, 200}, 50},
+                 {{7, 1}, 143},  {{1000, 1}, 1}, {{1000000, 1}, 1}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rates); i++) {
         struct limit limit = {0};
         uint32_t now = 77, wait;
 
-        take_all(&limit, rates[i].per_sec, rates[i].burst, now, UINT32_MAX);
-        wait = limit_take(&limit, rates[i].per_sec, rates[i].burst, now);
+        take_all(&limit, rates[i].rate.per_sec, rates[i].rate.burst, now, UINT32_MAX);
+        wait = limit_take(&limit, &rates[i].rate, now);
         assert_int_equal(wait, rates[i].wait_ms);
         if (wait > 1)
-            assert_int_equal(
-                limit_take(&limit, rates[i].per_sec, rates[i].burst, now + wait - 1),
-                1);
-        assert_int_equal(
-            limit_take(&limit, rates[i].per_sec, rates[i].burst, now + wait), 0);
+            assert_int_equal(limit_take(&limit, &rates[i].rate, now + wait - 1), 1);
+        assert_int_equal(limit_take(&limit, &rates[i].rate, now + wait), 0);
     }
 }
 
@@ -86,8 +87,8 @@ static void a_refusal_costs_nothing(void **state)
     (void)state;
     take_all(&limit, 10, 5, 0, 5);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(limit_take(&limit, 10, 5, 0), 100);
-    assert_int_equal(limit_take(&limit, 10, 5, 100), 0);
+        assert_int_equal(limit_take(&limit, &ten, 0), 100);
+    assert_int_equal(limit_take(&limit, &ten, 100), 0);
 }
 
 static void tokens_come_back_with_time_up_to_the_burst(void **state)
@@ -121,8 +122,58 @@ static void the_clock_may_start_again(void **state)
 
     (void)state;
     take_all(&limit, 10, 5, now, 5);
-    assert_int_equal(limit_take(&limit, 10, 5, now), 100);
+    assert_int_equal(limit_take(&limit, &ten, now), 100);
     assert_int_equal(take_all(&limit, 10, 5, now + 300, 100), 3);
+}
+
+static void what_is_spent_beyond_the_bucket_is_paid_back(void **state)
+{
+    struct limit limit = {0};
+
+    (void)state;
+    limit_spend(&limit, &ten, 5, 0);
+    assert_int_equal(limit_wait_ms(&limit, &ten, 0, 0),
+                     0); /* empty, and owes nothing */
+    assert_int_equal(limit_wait_ms(&limit, &ten, 1, 0), 100);
+    limit_spend(&limit, &ten, 20, 0);
+    assert_int_equal(limit_wait_ms(&limit, &ten, 0, 0), 2000);
+    assert_int_equal(limit_wait_ms(&limit, &ten, 0, 1999), 1);
+    assert_int_equal(limit_wait_ms(&limit, &ten, 0, 2000), 0);
+    assert_int_equal(take_all(&limit, 10, 5, 2000, 100), 0);
+    assert_int_equal(take_all(&limit, 10, 5, 2300, 100), 3);
+    limit_spend(&limit, &(struct limit_rate){0, 5}, 1000, 9000);
+    assert_int_equal(limit_wait_ms(&limit, &(struct limit_rate){0, 5}, 5, 9000), 0);
+}
+
+/* The largest settings, the largest read, a bucket that was empty for 49 days. */
+static void the_largest_numbers_do_not_wrap(void **state)
+{
+    static const struct limit_rate most = {1000000000, 1000000000};
+    struct limit limit = {0};
+
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        limit_spend(&limit, &most, 1000000, 0);
+    assert_int_equal(limit_wait_ms(&limit, &most, 0, 0), 1000);
+    assert_int_equal(limit_wait_ms(&limit, &most, 0, 999), 1);
+    assert_true(limit_is_half_full(&limit, &most, UINT32_MAX));
+}
+
+static void half_full_is_said_to_the_token(void **state)
+{
+    static const struct limit_rate rate = {10, 6};
+    struct limit limit = {0};
+
+    (void)state;
+    assert_true(limit_is_half_full(&limit, &rate, 0));
+    take_all(&limit, 10, 6, 0, 3);
+    assert_true(limit_is_half_full(&limit, &rate, 0));
+    take_all(&limit, 10, 6, 0, 1);
+    assert_false(limit_is_half_full(&limit, &rate, 99));
+    assert_true(limit_is_half_full(&limit, &rate, 100));
+    limit_spend(&limit, &rate, 1000, 100);
+    assert_false(limit_is_half_full(&limit, &rate, 100));
+    assert_true(limit_is_half_full(&limit, &(struct limit_rate){0, 0}, 100));
 }
 
 int main(void)
@@ -135,6 +186,9 @@ int main(void)
         cmocka_unit_test(tokens_come_back_with_time_up_to_the_burst),
         cmocka_unit_test(over_a_long_time_the_rate_is_kept),
         cmocka_unit_test(the_clock_may_start_again),
+        cmocka_unit_test(what_is_spent_beyond_the_bucket_is_paid_back),
+        cmocka_unit_test(the_largest_numbers_do_not_wrap),
+        cmocka_unit_test(half_full_is_said_to_the_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

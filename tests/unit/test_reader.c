@@ -27,10 +27,24 @@ enum { MAX_MESSAGE_BYTES = 200, OPEN = -1 };
 
 /* What one connection heard from its reader. */
 struct log {
-    struct strbuf events;  /* "text(hello) pong " */
+    struct strbuf events;  /* "text(hello) " */
     struct strbuf answers; /* bytes, as they would go out */
     int code;              /* of on_close; OPEN: it did not come */
+    bool is_peers;         /* of on_close */
+    unsigned frames, may;  /* that have begun; that may */
 };
+
+static bool may_begin(void *owner, unsigned char byte)
+{
+    struct log *log = owner;
+
+    assert_int_equal(log->code, OPEN);
+    (void)byte;
+    if (log->frames >= log->may)
+        return false;
+    log->frames++;
+    return true;
+}
 
 static void on_message(void *owner, bool is_text, const char *bytes, size_t len)
 {
@@ -45,14 +59,6 @@ static void on_message(void *owner, bool is_text, const char *bytes, size_t len)
     strbuf_add_text(&log->events, ") ");
 }
 
-static void on_pong(void *owner)
-{
-    struct log *log = owner;
-
-    assert_int_equal(log->code, OPEN);
-    strbuf_add_text(&log->events, "pong ");
-}
-
 static void on_answer(void *owner, const void *bytes, size_t len)
 {
     struct log *log = owner;
@@ -61,19 +67,20 @@ static void on_answer(void *owner, const void *bytes, size_t len)
     strbuf_add(&log->answers, bytes, len);
 }
 
-static void on_close(void *owner, int code)
+static void on_close(void *owner, int code, bool is_peers)
 {
     struct log *log = owner;
 
     assert_int_equal(log->code, OPEN); /* once */
     log->code = code;
+    log->is_peers = is_peers;
 }
 
-static const struct reader_events events = {on_message, on_pong, on_answer, on_close};
+static const struct reader_events events = {may_begin, on_message, on_answer, on_close};
 
 static void log_init(struct log *log)
 {
-    *log = (struct log){.code = OPEN};
+    *log = (struct log){.code = OPEN, .may = UINT32_MAX};
 }
 
 static void log_deinit(struct log *log)
@@ -93,7 +100,7 @@ static void feed(struct reader *r, struct log *log, const char *bytes, size_t le
     char *copy = xmalloc(len);
 
     memcpy(copy, bytes, len);
-    reader_feed(r, log, copy, len);
+    assert_int_equal(reader_feed(r, log, copy, len), len);
     free(copy);
     assert_int_equal(reader_is_done(r), log->code != OPEN);
     assert_false(reader_is_done(r) && reader_is_at_rest(r));
@@ -135,7 +142,7 @@ static const struct {
      "text(ab) ", BYTES("\x8a\x01p"), OPEN, true},
     {"a pong between fragments",
      BYTES("\x01" MASKED("\x81") "a\x8a" MASKED("\x80") "\x80" MASKED("\x81") "b"),
-     "pong text(ab) ", BYTES(""), OPEN, true},
+     "text(ab) ", BYTES(""), OPEN, true},
     {"a fragment only", BYTES("\x01" MASKED("\x81") "a"), "", BYTES(""), OPEN, false},
     {"a fragment and a ping", BYTES("\x01" MASKED("\x81") "a\x89" MASKED("\x80")), "",
      BYTES("\x8a\0"), OPEN, false},
@@ -149,7 +156,7 @@ static const struct {
            "a\x8a\x01"
            "b"),
      OPEN, true},
-    {"a pong", BYTES("\x8a" MASKED("\x81") "x"), "pong ", BYTES(""), OPEN, true},
+    {"a pong", BYTES("\x8a" MASKED("\x81") "x"), "", BYTES(""), OPEN, true},
     {"the half of a header", BYTES("\x81"), "", BYTES(""), OPEN, false},
     {"a header", BYTES("\x81" MASKED("\x85")), "", BYTES(""), OPEN, false},
     {"a payload but for its last byte", BYTES("\x81" MASKED("\x85") "hell"), "",
@@ -401,7 +408,7 @@ static void a_reader_rests_between_messages_only(void **state)
             feed(r, &log, stream + at, 1);
     }
     assert_int_equal(next, COUNT(ends));
-    assert_string_equal(text_of(&log.events), "text(a) text(b) pong ");
+    assert_string_equal(text_of(&log.events), "text(a) text(b) ");
     reader_free(r);
     log_deinit(&log);
 }
@@ -424,7 +431,7 @@ static void a_reader_at_rest_goes_from_owner_to_owner(void **state)
     }
     assert_int_equal(ann.events.len, 100 * strlen("text(a) "));
     assert_int_equal(ann.answers.len, 100 * 3);
-    assert_int_equal(bob.events.len, 100 * strlen("text(bB) pong "));
+    assert_int_equal(bob.events.len, 100 * strlen("text(bB) "));
     assert_int_equal(bob.answers.len, 0);
     assert_null(strchr(ann.events.data, 'b'));
     assert_null(strchr(bob.events.data, 'a'));
@@ -458,6 +465,90 @@ static void nothing_of_one_owner_is_left_for_the_next(void **state)
     log_deinit(&bob);
 }
 
+static void each_frame_may_begin_or_not(void **state)
+{
+    static const char stream[] = "\x01" MASKED("\x81") "a\x89" MASKED(
+        "\x80") "\x80" MASKED("\x81") "b\x8a" MASKED("\x80") "\x81" MASKED("\x81") "c";
+    static const size_t frames[] = {7, 6, 7, 6, 7};
+    struct reader *r = reader_new(&events, MAX_MESSAGE_BYTES, false);
+    struct log log;
+    size_t at = 0, len = sizeof(stream) - 1;
+
+    (void)state;
+    log_init(&log);
+    log.may = 0;
+    assert_int_equal(reader_feed(r, &log, stream, len), 0);
+    assert_true(reader_is_at_rest(r));
+    for (size_t i = 0; i < COUNT(frames); i++) {
+        log.may++;
+        assert_int_equal(reader_feed(r, &log, stream + at, len - at), frames[i]);
+        at += frames[i];
+    }
+    assert_int_equal(at, len);
+    assert_string_equal(text_of(&log.events), "text(ab) text(c) ");
+    reader_free(r);
+    log_deinit(&log);
+}
+
+static void a_frame_that_has_begun_is_read_to_its_end(void **state)
+{
+    struct reader *r = reader_new(&events, MAX_MESSAGE_BYTES, false);
+    struct log log;
+
+    (void)state;
+    log_init(&log);
+    log.may = 1;
+    feed(r, &log, BYTES("\x81"));
+    feed(r, &log, BYTES("\x83\0\0"));
+    feed(r, &log,
+         BYTES("\0\0"
+               "a"));
+    feed(r, &log, BYTES("bc"));
+    assert_string_equal(text_of(&log.events), "text(abc) ");
+    assert_int_equal(log.frames, 1);
+    assert_int_equal(reader_feed(r, &log, BYTES("\x81")), 0);
+    reader_free(r);
+    log_deinit(&log);
+}
+
+static void it_is_told_whether_the_peer_closes(void **state)
+{
+    static const struct {
+        const char *name, *bytes;
+        size_t len;
+        int code;
+        bool is_peers;
+    } closes[] = {
+        {"no code", BYTES("\x88" MASKED("\x80")), 0, true},
+        {"1000", BYTES("\x88" MASKED("\x82") "\x03\xe8"), 1000, true},
+        {"1002", BYTES("\x88" MASKED("\x82") "\x03\xea"), 1002, true},
+        {"1009", BYTES("\x88" MASKED("\x82") "\x03\xf1"), 1009, true},
+        {"4999", BYTES("\x88" MASKED("\x82") "\x13\x87"), 4999, true},
+        {"a code that is none", BYTES("\x88" MASKED("\x82") "\x03\xed"), 1002, true},
+        {"half a code", BYTES("\x88" MASKED("\x81") "\x03"), 1002, true},
+        {"a reason that is not UTF-8", BYTES("\x88" MASKED("\x83") "\x03\xe8\xff"),
+         1007, true},
+        {"a text that is not UTF-8", BYTES("\x81" MASKED("\x81") "\xff"), 1007, false},
+        {"a binary message", BYTES("\x82" MASKED("\x80")), 1003, false},
+        {"a reserved opcode", BYTES("\x83" MASKED("\x80")), 1002, false},
+        {"what is too long", BYTES("\x81\xfe\xff\xff\0\0\0\0"), 1009, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(closes); i++) {
+        struct reader *r = reader_new(&events, MAX_MESSAGE_BYTES, false);
+        struct log log;
+
+        print_message("  %s\n", closes[i].name);
+        log_init(&log);
+        feed(r, &log, closes[i].bytes, closes[i].len);
+        assert_int_equal(log.code, closes[i].code);
+        assert_int_equal(log.is_peers, closes[i].is_peers);
+        reader_free(r);
+        log_deinit(&log);
+    }
+}
+
 static void no_bytes_are_no_event(void **state)
 {
     struct reader *r = reader_new(&events, MAX_MESSAGE_BYTES, false);
@@ -484,6 +575,9 @@ int main(void)
         cmocka_unit_test(a_reader_rests_between_messages_only),
         cmocka_unit_test(a_reader_at_rest_goes_from_owner_to_owner),
         cmocka_unit_test(nothing_of_one_owner_is_left_for_the_next),
+        cmocka_unit_test(each_frame_may_begin_or_not),
+        cmocka_unit_test(a_frame_that_has_begun_is_read_to_its_end),
+        cmocka_unit_test(it_is_told_whether_the_peer_closes),
         cmocka_unit_test(no_bytes_are_no_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

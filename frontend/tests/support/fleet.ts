@@ -38,6 +38,8 @@ export function fleetOfFile(settings: Record<string, string> = {}): Fleet {
     ROOMCAST_WORKERS: '1',
     ROOMCAST_DRAIN_SECS: '1',
     ROOMCAST_LEASE_SECS: '2',
+    ROOMCAST_REQUESTS_PER_SEC: '0', // tests send as fast as they can
+    ROOMCAST_BYTES_PER_SEC: '0',
     ...settings,
   });
 
