@@ -278,6 +278,40 @@ int json_scan(const char *bytes, size_t len, struct json_members *out)
     return out->refused > 0 ? UV_EINVAL : 0;
 }
 
+/* What white space may be but a space; in strings it is refused anyway. */
+static bool has_control(const char *at, const char *end)
+{
+    size_t len = (size_t)(end - at);
+
+    return memchr(at, '\n', len) || memchr(at, '\r', len) || memchr(at, '\t', len);
+}
+
+bool json_is_line(struct json_text line)
+{
+    const char *end = line.base + line.len;
+
+    return line.len > 0 && line.base[0] == '{' && !has_control(line.base, end) &&
+           parse_object(line.base, end, 1, NULL) == end;
+}
+
+bool json_is_rest(struct json_text rest)
+{
+    const char *at = rest.base, *end = at + rest.len;
+
+    while (end - at > 2 && at[0] == ',' && at[1] == '"') {
+        const char *value;
+
+        at = parse_string(at + 1, end);
+        if (!at || at == end || *at != ':')
+            return false;
+        value = at + 1;
+        at = parse_value(value, end, 1);
+        if (!at || ((*value == '{' || *value == '[') && has_control(value, at)))
+            return false;
+    }
+    return end - at == 1 && *at == '}';
+}
+
 /* The code point at `at` if it is a control character that may stand in a JSON string
  * but must not reach a terminal or split a line; 0 if not. */
 static unsigned control_at(const char *at, const char *end, size_t *len)

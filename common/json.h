@@ -40,6 +40,13 @@ void json_members_deinit(struct json_members *members);
 int json_scan(const char *bytes, size_t len, struct json_members *out)
     __attribute__((warn_unused_result));
 
+/* Whether it is exactly one JSON object in UTF-8, without raw control characters. */
+bool json_is_line(struct json_text line);
+
+/* The same of the rest of one, without white space between its members: `rest` begins behind a
+ * value. */
+bool json_is_rest(struct json_text rest);
+
 /* Adds `value` (checked by json_scan) without white space between tokens; control
  * characters (also U+007F to U+009F, U+2028, U+2029) in strings are escaped, all
  * else stays as written. */

@@ -3,8 +3,16 @@
 #include "common/keys.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include "common/proto.h"
+#include "common/strbuf.h"
+
+/* The longest: who came in through a node. */
+_Static_assert(64 + sizeof(":{}:on:") + PROTO_ROOM_MAX + PROTO_NODE_MAX <=
+                   KEYS_MAX_BYTES,
+               "the longest legal names fit");
 
 static char prefix[65] = "rc";
 static size_t prefix_len = 2;
@@ -33,74 +41,136 @@ void keys_set_prefix(const char *text)
     memcpy(prefix, text, prefix_len + 1);
 }
 
-static char *put(char *out, const char *bytes, size_t len)
+/* A name being put together: what does not fit is not written, and the whole is then no
+ * name. */
+struct name {
+    char *bytes;
+    size_t len;
+    bool fits;
+};
+
+static struct name begin(char *out)
 {
-    memcpy(out, bytes, len);
-    return out + len;
+    return (struct name){out, 0, true};
+}
+
+static void put(struct name *name, const char *bytes, size_t len)
+{
+    name->fits = name->fits && len < KEYS_MAX_BYTES - name->len; /* and a NUL */
+    if (!name->fits || len == 0)
+        return;
+    memcpy(name->bytes + name->len, bytes, len);
+    name->len += len;
+}
+
+static void put_text(struct name *name, const char *text)
+{
+    put(name, text, strlen(text));
+}
+
+static void put_number(struct name *name, uint64_t number)
+{
+    char digits[STRBUF_U64_DIGITS];
+    const char *first = strbuf_print_u64(digits, number);
+
+    put(name, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+static void put_prefix(struct name *name)
+{
+    put(name, prefix, prefix_len);
+    put(name, ":", 1);
 }
 
 /* `rc:{room}:` */
-static char *put_room(char *out, const char *room, size_t room_len)
+static void put_room(struct name *name, const char *room, size_t room_len)
 {
-    out = put(out, prefix, prefix_len);
-    out = put(out, ":{", 2);
-    out = put(out, room, room_len);
-    return put(out, "}:", 2);
+    put_prefix(name);
+    put(name, "{", 1);
+    put(name, room, room_len);
+    put(name, "}:", 2);
 }
 
-static size_t end(char *out, char *at)
+static size_t end(struct name *name)
 {
-    *at = '\0';
-    assert(at - out < KEYS_MAX_BYTES);
-    return (size_t)(at - out);
+    if (!name->fits)
+        name->len = 0;
+    name->bytes[name->len] = '\0';
+    return name->len;
 }
 
 size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which)
 {
-    const char *suffix = room_suffixes[which];
+    struct name name = begin(out);
 
-    return end(out, put(put_room(out, room, room_len), suffix, strlen(suffix)));
+    put_room(&name, room, room_len);
+    put_text(&name, room_suffixes[which]);
+    return end(&name);
 }
 
 size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node)
 {
-    char *at = put(put_room(out, room, room_len), "on:", 3);
+    struct name name = begin(out);
 
-    return end(out, put(at, node, strlen(node)));
+    put_room(&name, room, room_len);
+    put_text(&name, "on:");
+    put_text(&name, node);
+    return end(&name);
 }
 
 size_t keys_dedupe(char *out, const char *room, size_t room_len, const char *user,
                    size_t user_len, const char *key, size_t key_len)
 {
-    char *at = put_room(out, room, room_len);
+    struct name name = begin(out);
 
-    at += sprintf(at, "key:%zu:", user_len);
-    at = put(at, user, user_len);
-    *at++ = ':';
-    return end(out, put(at, key, key_len));
+    put_room(&name, room, room_len);
+    put_text(&name, "key:");
+    put_number(&name, user_len);
+    put(&name, ":", 1);
+    put(&name, user, user_len);
+    put(&name, ":", 1);
+    put(&name, key, key_len);
+    return end(&name);
 }
 
 size_t keys_node(char *out, const char *node, enum node_key which)
 {
-    static const char *const formats[] = {
-        [KEY_NODE] = "%s:node:%s",
-        [KEY_NODE_ROOMS] = "%s:node:%s:rooms",
-        [KEY_NODE_CLAIM] = "%s:node:%s:claim",
-        [KEY_NODE_CANARY] = "%s:canary:%s",
+    static const struct {
+        const char *before, *behind;
+    } around[] = {
+        [KEY_NODE] = {"node:", ""},
+        [KEY_NODE_ROOMS] = {"node:", ":rooms"},
+        [KEY_NODE_CLAIM] = {"node:", ":claim"},
+        [KEY_NODE_CANARY] = {"canary:", ""},
     };
+    struct name name = begin(out);
 
-    return (size_t)snprintf(out, KEYS_MAX_BYTES, formats[which], prefix, node);
+    put_prefix(&name);
+    put_text(&name, around[which].before);
+    put_text(&name, node);
+    put_text(&name, around[which].behind);
+    return end(&name);
 }
 
 size_t keys_fleet(char *out, enum fleet_key which)
 {
-    return (size_t)snprintf(out, KEYS_MAX_BYTES, "%s:%s", prefix, fleet_names[which]);
+    struct name name = begin(out);
+
+    put_prefix(&name);
+    put_text(&name, fleet_names[which]);
+    return end(&name);
 }
 
 size_t keys_expiry_pattern(char *out, int db)
 {
-    return (size_t)snprintf(out, KEYS_MAX_BYTES, "__keyspace@%d__:%s:{*}:meta", db,
-                            prefix);
+    struct name name = begin(out);
+
+    put_text(&name, "__keyspace@");
+    put_number(&name, (uint64_t)db);
+    put_text(&name, "__:");
+    put_room(&name, "*", 1);
+    put_text(&name, room_suffixes[KEY_META]);
+    return end(&name);
 }
 
 /* `<prefix>:{room}:<suffix>` at the end of `name`. */

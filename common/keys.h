@@ -3,7 +3,7 @@
  *
  * The tag `{R}` keeps all of a room in one cluster slot. Names are built into buffers
  * of the caller, KEYS_MAX_BYTES long, followed by a NUL; each function returns the
- * length.
+ * length. Any legal names fit; with longer ones the name is empty, whatever the build.
  */
 #ifndef COMMON_KEYS_H
 #define COMMON_KEYS_H

@@ -86,6 +86,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(BOTH, counter, redis_errors_total, kind,                                         \
       "Refusals and failures of Redis, by kind", "oom", "readonly", "loading", "busy", \
       "misconf", "noperm", "noscript", "timeout", "connection", "protocol", "other")   \
+    X(BOTH, counter, malformed_total, from,                                            \
+      "Things from Redis that were not used because they are not what they should "    \
+      "be",                                                                            \
+      "notice", "history", "name", "reply")                                            \
     X(GATEWAY, gauge_max_ms, canary_age_seconds, shard,                                \
       "Seconds since a notice to itself came back, the worst of the workers", "0")     \
     X(ADMIN, counter, admin_requests_total, status,                                    \

@@ -79,6 +79,25 @@ bool proto_is_name(const char *name, size_t len, size_t max)
            !memchr(name, '}', len);
 }
 
+bool proto_is_node(const char *name, size_t len)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+
+    for (size_t i = 0; i < len; i++)
+        if (!memchr(allowed, name[i], sizeof(allowed) - 1))
+            return false;
+    return len >= 1 && len <= PROTO_NODE_MAX;
+}
+
+bool proto_is_epoch(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!memchr("0123456789abcdef", text[i], 16))
+            return false;
+    return len == PROTO_EPOCH_LEN;
+}
+
 /* The text of a string token, in `out`; false if the token is no string. */
 static bool decode(struct json_text token, struct json_text *out)
 {

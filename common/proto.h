@@ -13,6 +13,7 @@
 enum {
     PROTO_ROOM_MAX = 128, /* bytes */
     PROTO_USER_MAX = 64,
+    PROTO_NODE_MAX = 319, /* a host's name has at most 255 */
     PROTO_KEY_MAX = 64,
     PROTO_KIND_MAX = 32,
     PROTO_SIGNAL_DATA_MAX = 4096,
@@ -116,6 +117,12 @@ bool proto_is_plain(const char *text, size_t len, size_t max);
 
 /* SPEC section 2: the same, also without `{` and `}`. */
 bool proto_is_name(const char *name, size_t len, size_t max);
+
+/* How a node calls itself: letters, digits, `.`, `-` and `_`. */
+bool proto_is_node(const char *name, size_t len);
+
+/* The 16 hex digits of an epoch. */
+bool proto_is_epoch(const char *text, size_t len);
 
 const char *proto_error_word(enum proto_error error);
 const char *proto_error_text(enum proto_error error); /* for people */

@@ -31,6 +31,7 @@
 #include <sys/random.h>
 
 #include "common/log.h"
+#include "common/reply.h"
 #include "common/reply_arena.h"
 #include "common/xalloc.h"
 
@@ -50,6 +51,7 @@ struct pending {
     redis_reply_fn on_reply; /* NULL: nobody waits (any more) */
     void *data;
     uint64_t sent_at;
+    bool is_again; /* sent_at is that of another one, before those in front of it */
 };
 
 /* A connection by Redis's own words: id=… and addr=… of CLIENT INFO. */
@@ -74,6 +76,7 @@ struct redis_link {
     struct pending *pending;
     unsigned pending_head, pending_count, pending_cap; /* a ring; cap: power of two */
     unsigned expired_count; /* of the first pending ones: timed out already */
+    unsigned again_count;   /* of the pending ones: is_again */
     unsigned greetings_left;
     uint64_t heard_at, ready_at;
     uint64_t pause_ms;
@@ -160,6 +163,7 @@ static struct pending pending_pop(struct redis_link *link)
     link->pending_count--;
     if (link->expired_count > 0)
         link->expired_count--;
+    link->again_count -= first.is_again;
     return first;
 }
 
@@ -317,18 +321,23 @@ static void on_error_reply(struct redis_link *link, const char *text)
 
 /* ---- deadlines ---- */
 
+/* They were sent in order, so the first one in time ends the search, unless there are some that
+ * took the place of others. */
 static void on_watch(uv_timer_t *timer)
 {
     struct redis_link *link = timer->data;
     uint64_t now = uv_now(link->loop);
 
-    while (link->expired_count < link->pending_count) {
-        struct pending *p = pending_at(link, link->expired_count);
+    for (unsigned i = link->expired_count; i < link->pending_count; i++) {
+        struct pending *p = pending_at(link, i);
         redis_reply_fn on_reply = p->on_reply;
 
-        if (now - p->sent_at < link->opts.deadline_ms)
-            break;
-        link->expired_count++;
+        if (now - p->sent_at < link->opts.deadline_ms) {
+            if (link->again_count == 0)
+                break;
+            continue;
+        }
+        link->expired_count += i == link->expired_count;
         p->on_reply = NULL;
         if (!on_reply)
             continue;
@@ -377,10 +386,8 @@ static void on_prepare(uv_prepare_t *prepare)
 }
 
 static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
-                       redis_reply_fn on_reply, void *data)
+                       struct pending p)
 {
-    struct pending p = {on_reply, data, uv_now(link->loop)};
-
     strbuf_add_char(&link->out, '*');
     strbuf_add_u64(&link->out, cmd->argc);
     strbuf_add(&link->out, "\r\n", 2);
@@ -390,6 +397,7 @@ static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
     if (link->pending_count == link->pending_cap)
         pending_grow(link);
     *pending_at(link, link->pending_count++) = p;
+    link->again_count += p.is_again;
     if (!uv_is_active((uv_handle_t *)&link->watch))
         uv_timer_start(&link->watch, on_watch, WATCH_MS, WATCH_MS);
 }
@@ -397,10 +405,10 @@ static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
 static void take_reply(struct redis_link *link, redisReply *reply)
 {
     struct pending p;
-    bool is_error = reply->type == REDIS_REPLY_ERROR;
+    bool is_error = reply_is_error(reply);
 
     if (is_error)
-        on_error_reply(link, reply->str);
+        on_error_reply(link, reply_error(reply));
     if (link->opts.for_notices && link->state == LINK_READY) {
         link->opts.on_push(link->opts.owner, reply);
         return;
@@ -412,6 +420,12 @@ static void take_reply(struct redis_link *link, redisReply *reply)
     p = pending_pop(link);
     if (p.on_reply)
         p.on_reply(p.data, is_error ? UV_EREMOTEIO : 0, reply);
+}
+
+static void drop_garbled(struct redis_link *link, const char *why)
+{
+    count_error(link, "protocol", why);
+    retry_later(link, why);
 }
 
 static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -432,12 +446,12 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     if (link->closing || !link->has_tcp)
         return;
-    if (link->reader->err) {
-        count_error(link, "protocol", link->reader->errstr);
-        retry_later(link, link->reader->errstr);
-    } else if (link->must_restart) {
+    if (link->reader->err == REDIS_ERR_OOM || reply_arena_is_overrun(link->reader))
+        drop_garbled(link, "a reply larger than any that is asked for");
+    else if (link->reader->err)
+        drop_garbled(link, link->reader->errstr);
+    else if (link->must_restart)
         retry_later(link, "Redis refused; trying another connection");
-    }
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -470,9 +484,11 @@ static void on_greeted(void *data, int status, const redisReply *reply)
 
     if (link->closing || link->state != LINK_GREETING)
         return; /* retry_later is at work above us, or a late answer */
-    if (reply && reply->type == REDIS_REPLY_STRING && link->greetings_left == 1) {
-        take_word(link->self.id, sizeof(link->self.id), reply->str, "id=");
-        take_word(link->self.addr, sizeof(link->self.addr), reply->str, " addr=");
+    if (link->greetings_left == 1) {
+        const char *info = reply_string(reply).base;
+
+        take_word(link->self.id, sizeof(link->self.id), info, "id=");
+        take_word(link->self.addr, sizeof(link->self.addr), info, " addr=");
     }
     if (status < 0) {
         retry_later(link, reply ? "greeting refused" : uv_strerror(status));
@@ -496,7 +512,8 @@ static void greet(struct redis_link *link, int argc, const char *const *argv)
     for (int i = 0; i < argc; i++)
         redis_command_add_text(&cmd, argv[i]);
     link->greetings_left++;
-    send_bytes(link, &cmd, on_greeted, link);
+    send_bytes(link, &cmd,
+               (struct pending){on_greeted, link, uv_now(link->loop), false});
     redis_command_deinit(&cmd);
 }
 
@@ -656,15 +673,34 @@ bool redis_link_is_ready(const struct redis_link *link)
     return link && link->state == LINK_READY && !link->closing;
 }
 
-int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
-                    redis_reply_fn on_reply, void *data)
+static int send_pending(struct redis_link *link, const struct redis_command *cmd,
+                        struct pending p)
 {
     if (!redis_link_is_ready(link))
         return UV_ENOTCONN;
     if (link->out.len + cmd->args.len > OUT_MAX_BYTES)
         return UV_ENOBUFS;
-    send_bytes(link, cmd, on_reply, data);
+    send_bytes(link, cmd, p);
     return 0;
+}
+
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+{
+    uint64_t now = link ? uv_now(link->loop) : 0;
+
+    return send_pending(link, cmd, (struct pending){on_reply, data, now, false});
+}
+
+int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
+                          redis_reply_fn on_reply, void *data, uint64_t since_ms)
+{
+    return send_pending(link, cmd, (struct pending){on_reply, data, since_ms, true});
+}
+
+uint64_t redis_link_now(const struct redis_link *link)
+{
+    return uv_now(link->loop);
 }
 
 void redis_link_restart(struct redis_link *link, const char *why)

@@ -27,8 +27,8 @@
 
 struct redis_link;
 
-/* `status`: 0 with the reply (borrowed, never an error reply), UV_EREMOTEIO with an error
- * reply, UV_ETIMEDOUT or UV_ECONNRESET with NULL. */
+/* `status`: 0 with the reply (borrowed, of any shape but never an error: look into it with
+ * reply.h), UV_EREMOTEIO with an error reply, UV_ETIMEDOUT or UV_ECONNRESET with NULL. */
 typedef void (*redis_reply_fn)(void *data, int status, const redisReply *reply);
 
 struct redis_link_opts {
@@ -84,6 +84,13 @@ bool redis_link_is_ready(const struct redis_link *link);
 int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
                     redis_reply_fn on_reply, void *data)
     __attribute__((warn_unused_result));
+
+/* The same for a command that takes the place of one sent at `since_ms` of redis_link_now: its
+ * deadline counts from then. */
+int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
+                          redis_reply_fn on_reply, void *data, uint64_t since_ms)
+    __attribute__((warn_unused_result));
+uint64_t redis_link_now(const struct redis_link *link);
 
 /* Drops the connection, which is no good, and makes another one: at once if it had worked
  * for a while. */

@@ -10,6 +10,7 @@
 
 #include <sanitizer/asan_interface.h>
 
+#include "common/digits.h"
 #include "common/xalloc.h"
 
 enum { CHUNK_BYTES = 64 * 1024, ALIGN = 16 };
@@ -36,6 +37,9 @@ static void *take(struct reply_arena *arena, size_t size)
     struct reply_chunk *chunk = arena->last;
     void *block;
 
+    if (need > REPLY_BYTES_MAX - arena->bytes)
+        return NULL;
+    arena->bytes += need;
     if (!chunk || chunk->size - chunk->used < need) {
         chunk = new_chunk(need);
         if (arena->last)
@@ -54,6 +58,8 @@ static redisReply *new_object(const redisReadTask *task)
 {
     redisReply *reply = take(task->privdata, sizeof(*reply)), *parent;
 
+    if (!reply)
+        return NULL;
     memset(reply, 0, sizeof(*reply));
     reply->type = task->type;
     if (task->parent) {
@@ -65,9 +71,10 @@ static redisReply *new_object(const redisReadTask *task)
 
 static void *new_string(const redisReadTask *task, char *text, size_t len)
 {
-    redisReply *reply = new_object(task);
+    redisReply *reply = len <= REPLY_BULK_MAX ? new_object(task) : NULL;
 
-    reply->str = take(task->privdata, len + 1);
+    if (!reply || !(reply->str = take(task->privdata, len + 1)))
+        return NULL;
     memcpy(reply->str, text, len);
     reply->str[len] = '\0';
     reply->len = len;
@@ -76,15 +83,19 @@ static void *new_string(const redisReadTask *task, char *text, size_t len)
 
 static void *new_array(const redisReadTask *task, int count)
 {
-    redisReply *reply = new_object(task);
+    redisReply *reply = count <= REPLY_ARRAY_MAX ? new_object(task) : NULL;
 
-    reply->elements = (size_t)count;
+    if (!reply)
+        return NULL;
     if (count > 0) {
         size_t bytes = (size_t)count * sizeof(reply->element[0]);
 
         reply->element = take(task->privdata, bytes);
+        if (!reply->element)
+            return NULL;
         memset(reply->element, 0, bytes);
     }
+    reply->elements = (size_t)count;
     return reply;
 }
 
@@ -92,7 +103,8 @@ static void *new_integer(const redisReadTask *task, long long value)
 {
     redisReply *reply = new_object(task);
 
-    reply->integer = value;
+    if (reply)
+        reply->integer = value;
     return reply;
 }
 
@@ -100,7 +112,8 @@ static void *new_nil(const redisReadTask *task)
 {
     redisReply *reply = new_object(task);
 
-    reply->type = REDIS_REPLY_NIL; /* the task's is that of what is not there */
+    if (reply)
+        reply->type = REDIS_REPLY_NIL; /* the task's is that of what is not there */
     return reply;
 }
 
@@ -117,6 +130,30 @@ redisReplyObjectFunctions reply_arena_functions = {
     .freeObject = forget,
 };
 
+/* The number between the letter of a type and the end of its line; false: it is not here yet,
+ * or the reader will find it wrong. */
+static bool is_announced_too_long(const char *at, size_t len)
+{
+    const char *end = memchr(at, '\r', len);
+    uint64_t number;
+
+    return end && digits_parse(at, (size_t)(end - at), UINT64_MAX, &number) &&
+           number > REPLY_BULK_MAX;
+}
+
+bool reply_arena_is_overrun(const redisReader *reader)
+{
+    size_t len = reader->len - reader->pos;
+
+    if (reader->err || reader->ridx < 0 || len == 0)
+        return false;
+    /* A line may be no longer than a string, and the line ends come on top. */
+    if (len > (size_t)REPLY_BULK_MAX + 64)
+        return true;
+    return reader->rstack[reader->ridx].type == REDIS_REPLY_STRING &&
+           is_announced_too_long(reader->buf + reader->pos, len);
+}
+
 static void free_chunks(struct reply_chunk *chunk)
 {
     while (chunk) {
@@ -132,6 +169,7 @@ void reply_arena_reset(struct reply_arena *arena)
 {
     struct reply_chunk *first = arena->first;
 
+    arena->bytes = 0;
     if (!first)
         return;
     free_chunks(first->next);
@@ -146,5 +184,5 @@ void reply_arena_reset(struct reply_arena *arena)
 void reply_arena_deinit(struct reply_arena *arena)
 {
     free_chunks(arena->first);
-    *arena = (struct reply_arena){NULL, NULL};
+    *arena = (struct reply_arena){NULL, NULL, 0};
 }

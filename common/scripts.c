@@ -5,7 +5,8 @@
  *                                  +-- EVAL <------+
  *
  * A call keeps its arguments until the reply, because only then is it known whether
- * they must be sent again.
+ * they must be sent again. They are sent again once: EVAL carries the source, so who answers
+ * NOSCRIPT to that would answer it for ever.
  */
 #include "common/scripts.h"
 
@@ -15,6 +16,7 @@
 
 #include <openssl/sha.h>
 
+#include "common/reply.h"
 #include "common/xalloc.h"
 #include "scripts_embedded.h"
 
@@ -36,6 +38,8 @@ struct call {
     void *data;
     enum script script;
     unsigned argc;
+    bool is_again; /* sent with the source */
+    uint64_t sent_ms;
     size_t tail_len;
     char tail[]; /* the arguments behind the digest, in RESP */
 };
@@ -90,7 +94,8 @@ static int send_source(struct call *call, redis_reply_fn on_reply)
     redis_command_add_text(&cmd, scripts[call->script].source);
     strbuf_add(&cmd.args, call->tail, call->tail_len);
     cmd.argc = call->argc;
-    rc = redis_link_send(call->link, &cmd, on_reply, call);
+    call->is_again = true;
+    rc = redis_link_send_again(call->link, &cmd, on_reply, call, call->sent_ms);
     redis_command_deinit(&cmd);
     return rc;
 }
@@ -99,7 +104,8 @@ static void on_reply(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
 
-    if (status == UV_EREMOTEIO && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+    if (status == UV_EREMOTEIO && !call->is_again &&
+        strncmp(reply_error(reply), "NOSCRIPT", 8) == 0) {
         status = send_source(call, on_reply);
         if (status == 0)
             return;
@@ -120,7 +126,8 @@ int scripts_send(struct redis_link *link, enum script script,
     if (!redis_link_is_ready(link))
         return UV_ENOTCONN;
     call = xmalloc(sizeof(*call) + tail_len);
-    *call = (struct call){link, on_done, data, script, cmd->argc, tail_len};
+    *call = (struct call){
+        link, on_done, data, script, cmd->argc, false, redis_link_now(link), tail_len};
     memcpy(call->tail, cmd->args.data + EVALSHA_BYTES, tail_len);
     rc = redis_link_send(link, cmd, on_reply, call);
     if (rc < 0)

@@ -51,7 +51,7 @@ void scripts_load(struct redis_link *link);
 /* Begins `cmd` as a call of `script` with `keys` keys; the caller adds KEYS, then ARGV. */
 void scripts_begin(struct redis_command *cmd, enum script script, unsigned keys);
 
-/* Sends it; as redis_link_send, but a NOSCRIPT never reaches `on_reply`. */
+/* Sends it; as redis_link_send, but the first NOSCRIPT never reaches `on_reply`. */
 int scripts_send(struct redis_link *link, enum script script,
                  const struct redis_command *cmd, redis_reply_fn on_reply, void *data)
     __attribute__((warn_unused_result));

@@ -8,6 +8,7 @@
 #define GATEWAY_BUS_H
 
 #include "common/config.h"
+#include "common/keys.h"
 #include "common/redis_link.h"
 #include "gateway/room.h"
 
@@ -31,7 +32,7 @@ struct bus {
     struct bus_hooks hooks;
     struct redis_command cmd;
     struct list ops; /* sent, in order, not confirmed yet */
-    char canary[512];
+    char canary[KEYS_MAX_BYTES];
 };
 
 void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,

@@ -386,6 +386,51 @@ static bool is_text(const unsigned char *s, size_t len)
     return false;
 }
 
+static const struct {
+    const char *text;
+    bool is_line, is_rest;
+} lines[] = {
+    {"{}", true, false},
+    {"}", false, true},
+    {"{\"a\":1}", true, false},
+    {"{ \"a\" : [ 1, {} ] }", true, false},
+    {",\"a\":1}", false, true},
+    {",\"a\":\"\xc3\xa4\",\"b\":[1, {\"c\":-1.5e3}],\"d\":null}", false, true},
+    {",\"a\":1}}", false, false},
+    {",\"a\":1} ", false, false},
+    {",\"a\":1,}", false, false},
+    {",\"a\":01}", false, false},
+    {",\"a\"}", false, false},
+    {",\"a", false, false},
+    {",a:1}", false, false},
+    {", \"a\":1}", false, false},
+    {",\"a\":[\t1]}", false, false},
+    {",\"a\":\"\xff\"}", false, false},
+    {"", false, false},
+    {"[]", false, false},
+    {"{}{}", false, false},
+    {"{}\n{}", false, false},
+    {"{\"a\":\t1}", false, false},
+    {"{\"a\":\r1}", false, false},
+    {"{\"a\":\"\xc3\"}", false, false},
+    {"{\"a\":\"\x01\"}", false, false},
+    {"{\"a\":1", false, false},
+    {"{\"a\":tru}", false, false},
+};
+
+static void a_line_is_one_object_and_so_is_the_rest_of_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        size_t len = strlen(lines[i].text);
+        char *text = xmemdup(lines[i].text, len); /* ASan sees what is behind it */
+
+        assert_int_equal(json_is_line((struct json_text){text, len}), lines[i].is_line);
+        assert_int_equal(json_is_rest((struct json_text){text, len}), lines[i].is_rest);
+        free(text);
+    }
+}
+
 static void expect_as_defined(const unsigned char *s, size_t len)
 {
     if (json_is_utf8((const char *)s, len) != is_text(s, len))
@@ -429,6 +474,7 @@ int main(void)
         cmocka_unit_test(members_are_listed_in_order_as_they_stand_there),
         cmocka_unit_test(many_members_are_all_listed),
         cmocka_unit_test(values_become_compact_and_fit_for_a_line),
+        cmocka_unit_test(a_line_is_one_object_and_so_is_the_rest_of_one),
         cmocka_unit_test(utf8_is_what_its_definition_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,6 +117,32 @@ static void the_longest_names_fit(void **state)
     assert_int_equal(keys_expiry_pattern(key, 2147483647), 11 + 10 + 3 + 64 + 9);
 }
 
+/* Whatever is given, and whatever the build: no name, and nothing is written behind it. */
+static void what_is_too_long_is_no_name(void **state)
+{
+    enum { LONG = 5000 };
+    char *key = xmalloc(KEYS_MAX_BYTES),
+         *name = xcalloc(LONG + 1, 1); /* ASan watches */
+
+    (void)state;
+    memset(name, 'x', LONG);
+    expect_name(key, keys_room(key, name, LONG, KEY_META), "");
+    expect_name(key, keys_room(key, name, KEYS_MAX_BYTES - 1, KEY_META), "");
+    expect_name(key, keys_on_node(key, "r", 1, name), "");
+    expect_name(key, keys_on_node(key, name, LONG, name), "");
+    expect_name(key, keys_dedupe(key, "r", 1, name, LONG, name, LONG), "");
+    expect_name(key, keys_dedupe(key, "r", 1, "u", 1, name, LONG), "");
+    for (int i = KEY_NODE; i <= KEY_NODE_CANARY; i++)
+        expect_name(key, keys_node(key, name, (enum node_key)i), "");
+    for (size_t len = KEYS_MAX_BYTES - 20; len < KEYS_MAX_BYTES + 20; len++) {
+        size_t key_len = keys_room(key, name, len, KEY_META);
+
+        assert_int_equal(strlen(key), key_len);
+    }
+    free(name);
+    free(key);
+}
+
 static void a_prefix_is_in_every_name(void **state)
 {
     char key[KEYS_MAX_BYTES];
@@ -236,6 +262,7 @@ int main(void)
         TEST(users_and_keys_never_meet),
         TEST(a_key_may_hold_a_nul),
         TEST(the_longest_names_fit),
+        TEST(what_is_too_long_is_no_name),
         TEST(a_prefix_is_in_every_name),
         TEST(a_room_is_found_in_the_name_of_its_channel),
         TEST(a_room_is_found_in_the_notice_of_its_expiry),

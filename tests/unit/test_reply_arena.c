@@ -56,7 +56,7 @@ static void replies_are_as_those_of_hiredis(void **state)
         "$0\r\n\r\n",
         "*5\r\n$2\r\nok\r\n:7\r\n$-1\r\n*2\r\n$0\r\n\r\n*1\r\n:1\r\n+x\r\n",
     };
-    struct reply_arena arena = {NULL, NULL};
+    struct reply_arena arena = {NULL, NULL, 0};
     redisReader *ours = redisReaderCreateWithFunctions(&reply_arena_functions);
     redisReader *theirs = redisReaderCreate();
 
@@ -75,7 +75,7 @@ static void replies_are_as_those_of_hiredis(void **state)
 static void a_reply_may_be_larger_than_a_chunk(void **state)
 {
     enum { SIZE = 200000 };
-    struct reply_arena arena = {NULL, NULL};
+    struct reply_arena arena = {NULL, NULL, 0};
     redisReader *ours = redisReaderCreateWithFunctions(&reply_arena_functions);
     redisReader *theirs = redisReaderCreate();
     char *bytes = malloc(SIZE + 64);
@@ -95,11 +95,111 @@ static void a_reply_may_be_larger_than_a_chunk(void **state)
     free(bytes);
 }
 
+/* ---- what is larger than anything that was asked for ---- */
+
+static redisReader *new_reader(struct reply_arena *arena)
+{
+    redisReader *reader = redisReaderCreateWithFunctions(&reply_arena_functions);
+
+    reader->privdata = arena;
+    reader->maxbuf = 0;
+    return reader;
+}
+
+/* In one piece or byte by byte: refused, and next to nothing was taken for it. */
+static void expect_refused(const char *bytes, size_t len, size_t step)
+{
+    struct reply_arena arena = {NULL, NULL, 0};
+    redisReader *reader = new_reader(&arena);
+    void *reply = NULL;
+    bool refused = false;
+
+    for (size_t at = 0; at < len && !refused; at += step) {
+        redisReaderFeed(reader, bytes + at, len - at < step ? len - at : step);
+        refused = redisReaderGetReply(reader, &reply) != REDIS_OK ||
+                  reply_arena_is_overrun(reader);
+        assert_null(reply);
+    }
+    assert_true(refused);
+    assert_true(arena.bytes <= 1024 * 1024);
+    redisReaderFree(reader);
+    reply_arena_deinit(&arena);
+}
+
+static void what_is_announced_too_large_is_refused_at_once(void **state)
+{
+    static const char *const replies[] = {
+        "*2147483647\r\n",
+        "*65537\r\n",
+        "*1000000000000\r\n",
+        "*2\r\n:1\r\n*2147483647\r\n",
+        "$2000000000\r\n",
+        "$33554433\r\n",
+        "$9223372036854775807\r\nx",
+        "*2\r\n:1\r\n$2000000000\r\n",
+        "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        expect_refused(replies[i], strlen(replies[i]), strlen(replies[i]));
+        expect_refused(replies[i], strlen(replies[i]), 1);
+    }
+}
+
+/* Eight bytes of it cost half a megabyte here. */
+static void arrays_within_arrays_are_refused_together(void **state)
+{
+    struct reply_arena arena = {NULL, NULL, 0};
+    redisReader *reader = new_reader(&arena);
+    void *reply = NULL;
+    unsigned count = 0;
+
+    (void)state;
+    redisReaderFeed(reader, "*65536\r\n", 8);
+    while (redisReaderGetReply(reader, &reply) == REDIS_OK) {
+        assert_true(++count < 65536);
+        redisReaderFeed(reader, "*60000\r\n", 8);
+        for (int i = 0; i < 60000; i++)
+            redisReaderFeed(reader, "*0\r\n", 4);
+    }
+    assert_int_equal(reader->err, REDIS_ERR_OOM);
+    assert_true(arena.bytes <= REPLY_BYTES_MAX);
+    redisReaderFree(reader);
+    reply_arena_deinit(&arena);
+}
+
+static void a_line_without_an_end_is_refused(void **state)
+{
+    enum { PIECE = 1024 * 1024 };
+    struct reply_arena arena = {NULL, NULL, 0};
+    redisReader *reader = new_reader(&arena);
+    char *piece = malloc(PIECE);
+    void *reply = NULL;
+    size_t fed = 1;
+
+    (void)state;
+    memset(piece, 'x', PIECE);
+    redisReaderFeed(reader, "+", 1);
+    while (redisReaderGetReply(reader, &reply) == REDIS_OK &&
+           !reply_arena_is_overrun(reader)) {
+        redisReaderFeed(reader, piece, PIECE);
+        fed += PIECE;
+        assert_true(fed <= REPLY_BULK_MAX + 2 * PIECE);
+    }
+    redisReaderFree(reader);
+    reply_arena_deinit(&arena);
+    free(piece);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_are_as_those_of_hiredis),
         cmocka_unit_test(a_reply_may_be_larger_than_a_chunk),
+        cmocka_unit_test(what_is_announced_too_large_is_refused_at_once),
+        cmocka_unit_test(arrays_within_arrays_are_refused_together),
+        cmocka_unit_test(a_line_without_an_end_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

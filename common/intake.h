@@ -1,0 +1,32 @@
+/* intake.h - what comes out of Redis is not believed before it was looked at.
+ *
+ * Other programs can write there too. A name of a room, a user or a node that was read (from a
+ * key, a set, a hash, a notice, a keyspace event) goes through one of the three questions
+ * below before anything is done with it. What is refused, here or by those who look at
+ * notices and replies, is counted in malformed_total and logged, one line a minute and kind.
+ */
+#ifndef COMMON_INTAKE_H
+#define COMMON_INTAKE_H
+
+#include <stdbool.h>
+
+#include "common/json.h"
+#include "common/metrics.h"
+
+/* In the order of malformed_total's labels. */
+enum intake_kind { INTAKE_NOTICE, INTAKE_HISTORY, INTAKE_NAME, INTAKE_REPLY };
+
+/* `where` says what was read, in a word; `name` is what it was about, or what is no name. */
+void intake_refuse(struct metrics *metrics, enum intake_kind kind, const char *where,
+                   struct json_text name);
+
+/* Whether it is one; refused if not. `where` as above. */
+bool intake_room(struct metrics *metrics, const char *where, struct json_text name);
+bool intake_user(struct metrics *metrics, const char *where, struct json_text name);
+bool intake_node(struct metrics *metrics, const char *where, struct json_text name);
+
+/* One JSON object in UTF-8 on one line, which a part of an answer may be; refused as an
+ * INTAKE_HISTORY if not. */
+bool intake_object(struct metrics *metrics, const char *where, struct json_text line);
+
+#endif
