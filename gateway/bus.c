@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/digits.h"
+#include "common/intake.h"
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/reply.h"
@@ -31,7 +32,7 @@ struct bus_op {
 };
 
 static const char *const kinds[] = {
-#define X(id, word) [id] = #word,
+#define X(id, word, users, type) [id] = #word,
     ROOM_NOTICES(X)
 #undef X
 };
@@ -221,7 +222,7 @@ static bool parse_kind(struct json_text word, enum room_notice_kind *out)
     return false;
 }
 
-/* `1 <epoch> <rev> <kind> <first> <last> <user>` and the events, one a line. */
+/* `1 <epoch> <rev> <kind> <first> <last> <users>` and the events, one a line. */
 static bool parse_notice(const char *text, size_t len, struct room_notice *out)
 {
     const char *line_end = memchr(text, '\n', len), *at = text;
@@ -233,7 +234,8 @@ static bool parse_notice(const char *text, size_t len, struct room_notice *out)
     if (version.len != 1 || version.base[0] != '1')
         return false;
     out->epoch = next_word(&at, line_end);
-    if (!parse_number(next_word(&at, line_end), &out->rev) ||
+    if (!proto_is_epoch(out->epoch.base, out->epoch.len) ||
+        !parse_number(next_word(&at, line_end), &out->rev) ||
         !parse_kind(next_word(&at, line_end), &out->kind) ||
         !parse_number(next_word(&at, line_end), &out->first) ||
         !parse_number(next_word(&at, line_end), &out->last))
@@ -255,9 +257,7 @@ static void on_notice(struct bus *bus, struct json_text channel,
     if (!room)
         return; /* unsubscribed while it was under way */
     if (!parse_notice(payload.base, payload.len, &notice)) {
-        unsigned i = metric_label("redis_errors_total", "protocol");
-
-        metric_add(&bus->metrics->redis_errors_total[i], 1);
+        deliver_malformed(room, "header");
         return;
     }
     bus->hooks.on_notice(bus->hooks.owner);
@@ -275,8 +275,14 @@ static void on_expiry(struct bus *bus, const redisReply *reply)
     size_t len;
     const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
 
-    if (room && is(reply_text(reply, 3), "expired"))
+    if (room && is(reply_text(reply, 3), "expired") &&
+        intake_room(bus->metrics, "keyspace", (struct json_text){room, len}))
         bus->hooks.on_expired(bus->hooks.owner, room, len);
+}
+
+static bool is_confirmation(struct json_text what)
+{
+    return is(what, "subscribe") || is(what, "unsubscribe") || is(what, "psubscribe");
 }
 
 static void on_push(void *owner, const redisReply *reply)
@@ -284,12 +290,14 @@ static void on_push(void *owner, const redisReply *reply)
     struct bus *bus = owner;
     struct json_text what;
 
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (reply_is_error(reply)) {
         on_refused(bus);
         return;
     }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
+    if (!reply_is_array(reply, 3)) {
+        intake_refuse(bus->metrics, INTAKE_REPLY, "push", (struct json_text){"", 0});
         return;
+    }
     what = reply_text(reply, 0);
     if (is(what, "message")) {
         if (!is(reply_text(reply, 1), bus->canary))
@@ -298,10 +306,12 @@ static void on_push(void *owner, const redisReply *reply)
             bus->hooks.on_order(bus->hooks.owner, reply_text(reply, 2));
         else
             bus->hooks.on_canary(bus->hooks.owner);
-    } else if (is(what, "pmessage") && reply->elements == 4) {
+    } else if (is(what, "pmessage")) {
         on_expiry(bus, reply);
+    } else if (is_confirmation(what)) {
+        on_confirmed(bus);
     } else {
-        on_confirmed(bus); /* subscribe, unsubscribe, psubscribe */
+        intake_refuse(bus->metrics, INTAKE_REPLY, "push", (struct json_text){"", 0});
     }
 }
 

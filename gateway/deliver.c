@@ -18,9 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/log.h"
 #include "common/percent.h"
 #include "common/xalloc.h"
+#include "gateway/lines.h"
 
 enum { RECENT_MAX = 1000 }; /* notices kept for who waits for its ack */
 
@@ -32,7 +34,20 @@ struct kept {
     size_t lines_count, names_count;
     struct frame **lines;
     struct json_text *names; /* into `text` */
+    bool has_names;          /* as many as it should */
     char *text;
+};
+
+static const enum room_notice_users whom_of[] = {
+#define X(id, word, users, type) [id] = users,
+    ROOM_NOTICES(X)
+#undef X
+};
+
+static const char *const types[] = {
+#define X(id, word, users, type) [id] = type,
+    ROOM_NOTICES(X)
+#undef X
 };
 
 /* ---- messages ---- */
@@ -129,6 +144,37 @@ static void start_backfill(struct room *room)
     room->rooms->hooks.backfill(room->rooms->hooks.owner, room, room->seq);
 }
 
+/* Whether the lines are the messages from seq + 1 to `last`. */
+static bool are_next(const struct room *room, const char *at, const char *end,
+                     uint64_t last)
+{
+    uint64_t seq = room->seq;
+
+    while (at < end && seq < last) {
+        const char *stop = line_end(at, end);
+
+        if (!lines_is_message(room, ++seq, (struct json_text){at, (size_t)(stop - at)}))
+            return false;
+        at = stop + 1;
+    }
+    return at > end && seq == last; /* no line end behind the last */
+}
+
+static void refuse(struct room *room, const char *where)
+{
+    intake_refuse(room->rooms->metrics, INTAKE_NOTICE, where,
+                  (struct json_text){room->name, room->name_len});
+    if (room->epoch[0])
+        start_backfill(room);
+}
+
+void deliver_malformed(struct room *room, const char *where)
+{
+    room->holds++;
+    refuse(room, where);
+    room_release(room);
+}
+
 static void take_messages(struct room *room, const struct room_notice *n)
 {
     const char *at = n->lines.base, *end = at + n->lines.len;
@@ -142,8 +188,10 @@ static void take_messages(struct room *room, const struct room_notice *n)
     }
     for (uint64_t seq = n->first; seq <= room->seq && at < end; seq++)
         at = line_end(at, end) + 1; /* what is here already */
-    if (at < end)
+    if (are_next(room, at, end, n->last))
         take_lines(room, at, end);
+    else
+        refuse(room, "message");
     follow_all(room);
 }
 
@@ -172,6 +220,12 @@ static void skip_to(struct room *room, uint64_t next)
     room->seq = next - 1;
 }
 
+/* A notice told of more than the room has. */
+static bool is_behind(const struct room *room)
+{
+    return room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0;
+}
+
 void deliver_backfill(struct room *room, const struct follow_history *h)
 {
     room->is_backfilling = false;
@@ -186,8 +240,7 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
                 take_line(room, h->lines[i]);
         metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
         follow_all(room);
-        if (room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0 &&
-            room->seq > before)
+        if (room->seq > before && (h->is_cut || is_behind(room)))
             start_backfill(room);
     }
     room_release(room);
@@ -204,25 +257,31 @@ static size_t count_parts(struct json_text text, char separator)
     return count;
 }
 
-static void keep_names(struct kept *kept, struct json_text users)
+/* False: they are no names, or not as many as the kind has. */
+static bool keep_names(struct kept *kept, struct json_text users)
 {
-    char *at;
+    enum room_notice_users whom = whom_of[kept->kind];
+    size_t count = whom == ROOM_NOTICE_OF_EACH  ? kept->lines_count
+                   : whom == ROOM_NOTICE_OF_ONE ? 1
+                                                : 0;
+    char *at, *end;
 
-    if (users.len == 1 && users.base[0] == '-')
-        return;
+    if (count == 0)
+        return true;
     kept->text = xmemdup(users.base, users.len);
-    kept->names = xcalloc(count_parts(users, ','), sizeof(*kept->names));
-    for (at = kept->text; at; at = at ? at + 1 : NULL) {
-        char *comma = memchr(at, ',', (size_t)(kept->text + users.len - at));
-        char *end = comma ? comma : kept->text + users.len;
+    kept->names = xcalloc(count, sizeof(*kept->names));
+    end = kept->text + users.len;
+    for (at = kept->text; at <= end && kept->names_count < count;) {
+        char *comma = memchr(at, ',', (size_t)(end - at)), *stop = comma ? comma : end;
         size_t len;
 
-        if (percent_decode(at, (size_t)(end - at), &len) == 0)
-            kept->names[kept->names_count++] = (struct json_text){at, len};
-        at = comma;
-        if (!at)
-            break;
+        if (percent_decode(at, (size_t)(stop - at), &len) < 0 ||
+            !proto_is_name(at, len, PROTO_USER_MAX))
+            return false;
+        kept->names[kept->names_count++] = (struct json_text){at, len};
+        at = stop + 1;
     }
+    return kept->names_count == count && at > end;
 }
 
 static struct kept *keep(const struct room_notice *n)
@@ -242,12 +301,14 @@ static struct kept *keep(const struct room_notice *n)
         kept->lines[kept->lines_count++] = frame_new_text(at, (size_t)(stop - at));
         at = stop + 1;
     }
-    keep_names(kept, n->users);
+    kept->has_names = keep_names(kept, n->users);
     return kept;
 }
 
 static void kept_free(struct kept *kept)
 {
+    if (!kept)
+        return;
     list_remove(&kept->link);
     for (size_t i = 0; i < kept->lines_count; i++)
         frame_unref(kept->lines[i]);
@@ -418,6 +479,26 @@ static void forget_life(struct room *room)
     }
 }
 
+/* Whether each line is an event of the kind. A kick has a second one, for the others. */
+static bool are_events(const struct room *room, const struct room_notice *n)
+{
+    const char *at = n->lines.base, *end = at + n->lines.len;
+    size_t i = 0;
+
+    for (; at < end; i++) {
+        const char *stop = line_end(at, end);
+        const char *type = n->kind == ROOM_NOTICE_KICKED && i == 1
+                               ? types[ROOM_NOTICE_LEFT]
+                               : types[n->kind];
+
+        if (!lines_is_event(room, type, (struct json_text){at, (size_t)(stop - at)}))
+            return false;
+        at = stop + 1;
+    }
+    return at > end && (i == 1 || whom_of[n->kind] == ROOM_NOTICE_OF_EACH ||
+                        (i == 2 && n->kind == ROOM_NOTICE_KICKED));
+}
+
 void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now_ms)
 {
     bool is_ours = room->epoch[0] && n->epoch.len == PROTO_EPOCH_LEN &&
@@ -432,12 +513,17 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
         take_messages(room, n);
         return;
     }
+    kept = are_events(room, n) ? keep(n) : NULL;
+    if (!kept || !kept->has_names) {
+        kept_free(kept);
+        deliver_malformed(room, types[n->kind]);
+        return;
+    }
     room->holds++;
     if (n->rev > room->rev)
         room->rev = n->rev;
     if (n->kind == ROOM_NOTICE_DELETED)
         follow_on_deleted(room, n->first);
-    kept = keep(n);
     give_all(room, kept, now_ms);
     if (n->kind == ROOM_NOTICE_SIGNAL)
         kept_free(kept);
@@ -505,14 +591,16 @@ static void reset(struct room *room, const struct room_joined *state)
 /* ---- what a sync found ---- */
 
 static void deliver_found(struct room *room, enum room_notice_kind kind,
-                          const char *type, struct json_text user,
-                          struct json_text reason, uint64_t now_ms)
+                          struct json_text user, struct json_text reason,
+                          uint64_t now_ms)
 {
     struct strbuf event = {NULL, 0, 0}, token = {NULL, 0, 0};
     struct room_notice notice = {.rev = UINT64_MAX, .kind = kind};
     struct kept *kept;
 
-    room_begin_event(room, &event, type);
+    if (!proto_is_plain(reason.base, reason.len, PROTO_REASON_MAX))
+        reason.len = 0;
+    room_begin_event(room, &event, types[kind]);
     proto_add_text(&event, "reason", reason.base, reason.len);
     strbuf_add_char(&event, '}');
     strbuf_add_percent(&token, user.base, user.len);
@@ -530,13 +618,12 @@ static void deliver_found(struct room *room, enum room_notice_kind kind,
 void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
                   uint64_t now_ms)
 {
-    deliver_found(room, ROOM_NOTICE_KICKED, "kicked", user, reason, now_ms);
+    deliver_found(room, ROOM_NOTICE_KICKED, user, reason, now_ms);
 }
 
 void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms)
 {
-    deliver_found(room, ROOM_NOTICE_CLOSED, "room_closed", (struct json_text){"-", 1},
-                  reason, now_ms);
+    deliver_found(room, ROOM_NOTICE_CLOSED, (struct json_text){"", 0}, reason, now_ms);
     forget_life(room);
 }
 
@@ -557,7 +644,7 @@ void deliver_deleted(struct room *room, uint64_t seq)
 static void on_adopted(struct room *room)
 {
     follow_drop_ring(room); /* of another epoch */
-    if (strcmp(room->heard_epoch, room->epoch) == 0 && room->heard > room->seq)
+    if (is_behind(room))
         start_backfill(room);
 }
 

@@ -151,7 +151,8 @@ void follow_fill_ring(struct room *room, const struct follow_history *h)
     struct frame **old = room->ring;
     uint32_t count = room->ring_count, head = room->ring_head, cap = room->ring_cap;
 
-    if (strcmp(h->epoch, room->epoch) != 0 || h->seq + 1 < next || h->first > next)
+    if (strcmp(h->epoch, room->epoch) != 0 || h->first > next ||
+        h->first + h->count < next) /* a hole between them */
         return;
     room->ring = NULL;
     room->ring_head = room->ring_count = room->ring_cap = 0;
@@ -272,12 +273,17 @@ static void give_first(struct member *member, const struct follow_history *h)
         .is_first = true,
     };
 
+    uint64_t oldest = h->oldest > member->cursor ? h->oldest : member->cursor + 1;
+    uint64_t next = h->count ? h->first : h->seq + 1;
+
     member->history_until = h->seq;
-    member->cursor = h->count ? h->first + h->count - 1 : h->seq;
+    member->cursor = next + h->count - 1;
     member->wants_first = false;
     member->has_ack = true;
     batch.more = member->cursor < h->seq;
     member->calls->batch(member, &batch);
+    if (h->is_cut && oldest < next)
+        follow_gap(member, oldest, next - 1);
     member->room->rooms->watch.on_acked(member);
 }
 

@@ -27,6 +27,7 @@ struct follow_history {
     uint64_t first;  /* number of lines[0] */
     const struct json_text *lines;
     size_t count;
+    bool is_cut; /* beside it stands what is no message */
 };
 
 /* What a client is sent as one history_batch. */

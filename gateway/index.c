@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/log.h"
+#include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 
@@ -147,16 +149,16 @@ static void on_unindexed(void *data, int status, const redisReply *reply)
 {
     struct index *index = data;
 
-    if (status < 0 || reply->type != REDIS_REPLY_ARRAY)
+    if (status < 0)
         return;
-    for (size_t i = 0; i < reply->elements; i++) {
-        const redisReply *room = reply->element[i];
+    for (size_t i = 0; i < reply_count(reply); i++) {
+        struct json_text room = reply_text(reply, i);
 
-        if (room->type != REDIS_REPLY_STRING)
+        if (!reply_has_text(reply, i))
             continue;
         metric_add(&index->metrics->rooms_expired_total, 1);
         log_limited(LOG_INFO, &expired_lines, "room expired after TTL", "room=%s",
-                    log_name(room->str, (size_t)room->len));
+                    log_name(room.base, room.len));
     }
 }
 
@@ -178,23 +180,28 @@ static void on_walked(void *data, int status, const redisReply *reply)
     struct index *index = data;
     struct store *store = index->store;
     unsigned *offset = &index->walk_offsets[index->walks_all];
+    struct json_text rooms[WALK_ROOMS];
+    unsigned count = 0;
 
     index->is_walking = false;
     index->walks_all = !index->walks_all;
-    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+    if (status < 0 || reply_count(reply) == 0) {
         *offset = 0;
         return;
     }
-    *offset = reply->elements < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
-    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 3 + (unsigned)reply->elements);
+    *offset = reply_count(reply) < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
+    for (size_t i = 0; i < reply_count(reply) && count < WALK_ROOMS; i++)
+        if (intake_room(index->metrics, "rooms", reply_text(reply, i)))
+            rooms[count++] = reply_text(reply, i);
+    if (count == 0)
+        return;
+    scripts_begin(&store->args.cmd, SCRIPT_UNINDEX, 3 + count);
     add_fleet_keys(store);
-    for (size_t i = 0; i < reply->elements; i++)
-        args_add_room_key(&store->args, reply->element[i]->str,
-                          (size_t)reply->element[i]->len, KEY_META);
+    for (unsigned i = 0; i < count; i++)
+        args_add_room_key(&store->args, rooms[i].base, rooms[i].len, KEY_META);
     redis_command_add_text(&store->args.cmd, "room_expired");
-    for (size_t i = 0; i < reply->elements; i++)
-        redis_command_add(&store->args.cmd, reply->element[i]->str,
-                          (size_t)reply->element[i]->len);
+    for (unsigned i = 0; i < count; i++)
+        args_add_text(&store->args, rooms[i]);
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
 

@@ -69,14 +69,15 @@ static struct batch *new_batch(struct moves *moves, struct room *room,
 static enum proto_error outcome_of(const redisReply *reply, size_t n,
                                    struct room_joined *joined, uint64_t *wait_ms)
 {
-    long long behind = n + 7 < reply->elements ? reply->element[n + 7]->integer : 0;
+    long long behind = 0;
 
-    if (behind < 0) {
+    if (reply_take_number(reply, n + 7, &behind) && behind < 0) {
         *wait_ms = (uint64_t)(-1 - behind);
         return PROTO_BANNED;
     }
-    joined->rev -= (uint64_t)behind;
-    joined->members -= (uint64_t)behind;
+    joined->rev -= behind < (long long)joined->rev ? (uint64_t)behind : joined->rev;
+    joined->members -=
+        behind < (long long)joined->members ? (uint64_t)behind : joined->members;
     return PROTO_OK;
 }
 
@@ -111,7 +112,7 @@ static void on_joins(void *data, int status, const redisReply *reply)
         list_remove(link);
         if (ok) {
             error = outcome_of(reply, n, &own, &wait_ms);
-        } else if (all_banned && n + 1 < reply->elements) {
+        } else if (all_banned && n + 1 < reply_count(reply)) {
             error = PROTO_BANNED;
             wait_ms = reply_number(reply, n + 1);
         }

@@ -18,7 +18,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/intake.h"
 #include "common/log.h"
+#include "common/reply.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
@@ -121,9 +123,9 @@ static void on_memory_info(void *data, int status, const redisReply *reply)
     const char *policy;
 
     (void)data;
-    if (status < 0 || reply->type != REDIS_REPLY_STRING)
+    if (status < 0)
         return;
-    policy = strstr(reply->str, "maxmemory_policy:");
+    policy = strstr(reply_string(reply).base, "maxmemory_policy:");
     if (policy && strncmp(policy + 17, "noeviction", 10) != 0)
         log_warn("redis_evicts",
                  "maxmemory_policy=%.*s text=\"rooms would lose keys: set "
@@ -243,7 +245,7 @@ static void undo_former(struct presence *p)
         !rooms_are_synced(p->rooms))
         return;
     tell_former_rooms(p);
-    undo_start(&p->undo, p->former, 0);
+    undo_start(&p->undo, (struct json_text){p->former, strlen(p->former)}, 0);
     p->former[0] = '\0';
 }
 
@@ -251,9 +253,8 @@ static void take_silent(struct presence *p, const redisReply *reply)
 {
     if (!p->unbroken_ms || now(p) - p->unbroken_ms < lease_ms(p))
         return;
-    for (size_t i = 1; i < reply->elements && !undo_is_busy(&p->undo); i++)
-        if (reply->element[i]->type == REDIS_REPLY_STRING)
-            undo_start(&p->undo, reply->element[i]->str, lease_ms(p));
+    for (size_t i = 1; i < reply_count(reply) && !undo_is_busy(&p->undo); i++)
+        undo_start(&p->undo, reply_text(reply, i), lease_ms(p));
 }
 
 static void on_beaten(void *data, int status, const redisReply *reply)
@@ -265,15 +266,18 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     if (p->is_closing || strcmp(beat.node, p->store->node) != 0)
         return;
     p->is_beating = false;
-    if (status < 0 || reply->type != REDIS_REPLY_ARRAY || reply->elements < 1) {
+    if (reply_is_text(reply, 0, "dead")) {
+        rename_node(p);
+        return;
+    }
+    if (!reply_is_text(reply, 0, "ok")) {
+        if (status == 0)
+            intake_refuse(p->metrics, INTAKE_REPLY, "heartbeat",
+                          (struct json_text){"", 0});
         p->unbroken_ms = 0;
         if (status == UV_EREMOTEIO) /* it would refuse what clients want as well */
             go_down(p);
         note_state(p);
-        return;
-    }
-    if (strcmp(reply->element[0]->str, "dead") == 0) {
-        rename_node(p);
         return;
     }
     p->is_known = true;

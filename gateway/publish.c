@@ -126,10 +126,7 @@ static struct publish_result result_from(long long number)
 /* Takes the next number; false: there is none. */
 static bool take_number(const redisReply *reply, size_t *at, long long *number)
 {
-    if (*at >= reply->elements || reply->element[*at]->type != REDIS_REPLY_INTEGER)
-        return false;
-    *number = reply->element[(*at)++]->integer;
-    return *number != 0;
+    return reply_take_number(reply, (*at)++, number) && *number != 0;
 }
 
 static bool read_run(const struct run *run, const redisReply *reply, size_t *at,

@@ -9,14 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
+#include "gateway/lines.h"
 
 enum {
     UNDO_USERS = 500,
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
+    READS_MAX = 100, /* pages without a message in them that one read looks at */
 };
 
 /* ---- sending ---- */
@@ -68,10 +71,11 @@ void store_send_command(struct store *store, redis_reply_fn on_reply, void *data
 }
 
 void store_init(struct store *store, struct redis_link *link,
-                const struct config *config)
+                const struct config *config, struct metrics *metrics)
 {
     store->link = link;
     store->config = config;
+    store->metrics = metrics;
     store->args.config = config;
     store->args.node = store->node;
     list_init(&store->failed);
@@ -96,6 +100,8 @@ uint64_t store_keep_ms(const struct config *config)
 struct call {
     struct store *store;
     struct room *room;
+    uint64_t after, before; /* of a history read, as for store_history */
+    unsigned limit, reads;
     void *data;
     union {
         store_history_fn history;
@@ -208,7 +214,7 @@ static void on_renewed(void *data, int status, const redisReply *reply)
     if (status == 0 && reply_is_array(reply, 3)) {
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
-        reply_take_epoch(epoch, reply, 0);
+        (void)reply_take_epoch(epoch, reply, 0);
         deliver_position(room, epoch, reply_number(reply, 1));
         if (reply_number(reply, 2) == 0 && room->users.count > 0)
             room_needs_sync(room);
@@ -230,47 +236,130 @@ void store_renew(struct store *store, struct room *room)
 
 /* ---- history ---- */
 
-static void on_history(void *data, int status, const redisReply *reply)
+static void start_history(struct call *call);
+
+/* Numbers of the list, and of the part of it that was asked for. */
+static bool is_asked_for(const struct call *call, const struct follow_history *h)
+{
+    return h->first > 0 && h->seq < UINT64_MAX / 2 && h->first <= h->seq &&
+           h->count - 1 <= h->seq - h->first &&
+           (call->after != UINT64_MAX ? h->first > call->after
+                                      : h->first + h->count <= call->before);
+}
+
+static bool take_history(struct call *call, const redisReply *reply,
+                         struct follow_history *h, char *epoch)
 {
     static _Thread_local struct json_text lines[PROTO_LIMIT_MAX];
+    long long first;
+    size_t from = 4;
+
+    if (!reply_is_array(reply, from) || !reply_take_epoch(epoch, reply, 0) ||
+        !reply_take_number(reply, 3, &first))
+        return false;
+    for (; first < 1 && from < reply_count(reply); first++)
+        from++; /* the list is longer than the room's number */
+    *h = (struct follow_history){
+        .epoch = epoch,
+        .seq = reply_number(reply, 1),
+        .oldest = reply_number(reply, 2),
+        .first = first < 1 ? 1 : (uint64_t)first,
+        .lines = lines,
+        .count = reply_count(reply) - from,
+        .is_cut = call->reads > 0,
+    };
+    if (h->count > call->limit || (h->count > 0 && !is_asked_for(call, h)))
+        return false;
+    for (size_t i = 0; i < h->count; i++)
+        lines[i] = reply_text(reply, from + i);
+    return true;
+}
+
+/* Leaves of the page what can be given as it stands: forwards what is behind the lines at its
+ * front that are no messages, as far as the next of them; backwards what is behind the
+ * last of them. Who reads sees by the numbers what is missing. */
+static void cut(const struct call *call, struct follow_history *h)
+{
+    bool is_forward = call->after != UINT64_MAX;
+    size_t from = 0, count = 0;
+
+    for (size_t i = 0; i < h->count; i++) {
+        if (lines_is_message(call->room, h->first + i, h->lines[i])) {
+            count++;
+            continue;
+        }
+        intake_refuse(call->store->metrics, INTAKE_HISTORY, "line",
+                      (struct json_text){call->room->name, call->room->name_len});
+        h->is_cut = true;
+        if (is_forward && count > 0)
+            break;
+        from = i + 1;
+        count = 0;
+    }
+    h->lines += from;
+    h->first += from;
+    h->count = count;
+}
+
+static void on_history(void *data, int status, const redisReply *reply)
+{
     struct call *call = data;
     char epoch[PROTO_EPOCH_LEN + 1];
-    struct follow_history history = {.epoch = epoch, .lines = lines};
+    struct follow_history history;
+    size_t count;
 
-    if (status == 0 && reply_is_array(reply, 4) && reply_take_epoch(epoch, reply, 0)) {
-        history.seq = reply_number(reply, 1);
-        history.oldest = reply_number(reply, 2);
-        history.first = reply_number(reply, 3);
-        for (size_t i = 4; i < reply->elements && history.count < PROTO_LIMIT_MAX; i++)
-            lines[history.count++] = reply_text(reply, i);
-        call->on_done.history(call->data, &history);
-    } else {
+    if (status < 0 || !take_history(call, reply, &history, epoch)) {
         call->on_done.history(call->data, NULL);
+        free(call);
+        return;
     }
+    count = history.count;
+    cut(call, &history);
+    /* Not a message among them: beyond them, but not for ever. */
+    if (count > 0 && history.count == 0 && ++call->reads < READS_MAX) {
+        if (call->after != UINT64_MAX)
+            call->after = history.first - 1;
+        else
+            call->before = history.first - count;
+        start_history(call);
+        return;
+    }
+    call->on_done.history(call->data, &history);
     free(call);
 }
 
-void store_history(struct store *store, const struct room *room, uint64_t after,
-                   uint64_t before, unsigned limit, store_history_fn on_done,
-                   void *data)
+static void start_history(struct call *call)
 {
-    struct call *call = new_call(store, NULL);
+    struct store *store = call->store;
+    const struct room *room = call->room;
 
-    call->on_done.history = on_done;
-    call->data = data;
     scripts_begin(&store->args.cmd, SCRIPT_HISTORY, 2);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_HISTORY);
-    if (after == UINT64_MAX) {
+    if (call->after == UINT64_MAX) {
         redis_command_add_text(&store->args.cmd, "");
-        redis_command_add_u64(&store->args.cmd, before);
+        redis_command_add_u64(&store->args.cmd, call->before);
     } else {
-        redis_command_add_u64(&store->args.cmd, after);
+        redis_command_add_u64(&store->args.cmd, call->after);
         redis_command_add_text(&store->args.cmd, "");
     }
-    redis_command_add_u64(&store->args.cmd, limit);
+    redis_command_add_u64(&store->args.cmd, call->limit);
     redis_command_add_u64(&store->args.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
     store_send_script(store, SCRIPT_HISTORY, on_history, call);
+}
+
+void store_history(struct store *store, struct room *room, uint64_t after,
+                   uint64_t before, unsigned limit, store_history_fn on_done,
+                   void *data)
+{
+    struct call *call = new_call(store, room);
+
+    call->after = after;
+    call->before = before;
+    call->limit = limit;
+    call->on_done.history = on_done;
+    call->data = data;
+    start_history(call);
 }
 
 static void on_backfill(void *data, const struct follow_history *history)
@@ -285,21 +374,29 @@ void store_backfill(void *owner, struct room *room, uint64_t after)
 
 /* ---- members ---- */
 
+/* Empty: these are all. */
+static bool take_next(char next[REPLY_CURSOR_BYTES], const redisReply *reply)
+{
+    next[0] = '\0';
+    return reply_is_array(reply, 2) &&
+           (reply_is_text(reply, 1, "all") || reply_take_cursor(next, reply, 1));
+}
+
 static void on_members(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
     struct store_members members = {.count = UINT64_MAX};
     struct json_text *names = NULL;
+    char next[REPLY_CURSOR_BYTES];
 
-    if (status == 0 && reply_is_array(reply, 2)) {
-        names = xcalloc(reply->elements, sizeof(*names));
+    if (status == 0 && take_next(next, reply)) {
+        names = xcalloc(reply_count(reply), sizeof(*names));
         members.count = reply_number(reply, 0);
-        members.next =
-            reply_is_text(reply, 1, "all") ? NULL : reply_text(reply, 1).base;
+        members.next = next[0] ? next : NULL;
         members.names = names;
-        members.names_count = reply->elements - 2;
-        for (size_t i = 2; i < reply->elements; i++)
-            names[i - 2] = reply_text(reply, i);
+        for (size_t i = 2; i < reply_count(reply); i++)
+            if (intake_user(call->store->metrics, "members", reply_text(reply, i)))
+                names[members.names_count++] = reply_text(reply, i);
     }
     call->on_done.members(call->data, &members);
     free(names);

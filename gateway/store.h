@@ -14,11 +14,12 @@
 #include "gateway/follow.h"
 #include "gateway/room.h"
 
-enum { STORE_NODE_MAX = 320 };
+enum { STORE_NODE_MAX = PROTO_NODE_MAX + 1 };
 
 struct store {
     struct redis_link *link;
     const struct config *config;
+    struct metrics *metrics;
     char node[STORE_NODE_MAX]; /* this worker's name in Redis; presence.h chooses it */
     struct args args;          /* of the command that is being put together */
     struct list failed;        /* calls that could not be sent; store_run_failed */
@@ -28,7 +29,7 @@ struct store {
 };
 
 void store_init(struct store *store, struct redis_link *link,
-                const struct config *config);
+                const struct config *config, struct metrics *metrics);
 void store_deinit(struct store *store);
 
 /* Gives the callbacks of calls that could not be sent; once a turn of the loop. */
@@ -40,9 +41,9 @@ void store_close(void *owner, struct room *room);
 void store_backfill(void *owner, struct room *room, uint64_t after);
 
 /* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
- * `history` is NULL if it failed or there is no such room. */
+ * `history` is NULL if it failed or there is no such room. The caller holds the room. */
 typedef void (*store_history_fn)(void *data, const struct follow_history *history);
-void store_history(struct store *store, const struct room *room, uint64_t after,
+void store_history(struct store *store, struct room *room, uint64_t after,
                    uint64_t before, unsigned limit, store_history_fn on_done,
                    void *data);
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
@@ -42,7 +43,7 @@ struct sync {
     uint64_t seq; /* the room's when the page was sent: Redis had that many then */
     struct frame *last; /* message last_seq, as it was seen here */
     uint64_t last_seq;
-    char cursor[24]; /* of the HSCAN over on:<node> */
+    char cursor[REPLY_CURSOR_BYTES]; /* of the HSCAN over on:<node> */
 };
 
 static void start_page(struct sync *sync);
@@ -70,25 +71,29 @@ static void send_extra(struct sync *sync, struct json_text name)
     free(ghost);
 }
 
+/* Under the empty name stands the mark of a closing. */
+static bool is_extra(const struct sync *sync, struct json_text name)
+{
+    return (name.len == 0 || intake_user(sync->store->metrics, "on", name)) &&
+           !map_find(&sync->room->users, name.base, name.len);
+}
+
 static void on_extras(void *data, int status, const redisReply *reply)
 {
     struct sync *sync = data;
-    const redisReply *page;
+    const redisReply *page = reply_at(reply, 1);
 
-    if (status < 0 || !reply_is_array(reply, 2) ||
-        !reply_is_array(reply->element[1], 0)) {
+    if (status < 0 || !reply_is_array(page, 0) ||
+        !reply_take_cursor(sync->cursor, reply, 0)) {
         end_sync(sync, false);
         return;
     }
-    page = reply->element[1];
-    for (size_t i = 0; i + 1 < page->elements; i += 2) {
+    for (size_t i = 0; i + 1 < reply_count(page); i += 2) {
         struct json_text name = reply_text(page, i);
 
-        if (name.len <= PROTO_USER_MAX &&
-            !map_find(&sync->room->users, name.base, name.len))
+        if (is_extra(sync, name))
             send_extra(sync, name);
     }
-    snprintf(sync->cursor, sizeof(sync->cursor), "%.20s", reply_text(reply, 0).base);
     if (strcmp(sync->cursor, "0") == 0)
         compare(sync);
     else
@@ -205,8 +210,9 @@ static void compare(struct sync *sync)
 
 static void take_kicks(struct sync *sync, const redisReply *reply)
 {
-    for (size_t i = 6; i + 1 < reply->elements; i += 2)
-        deliver_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1), 0);
+    for (size_t i = 6; i + 1 < reply_count(reply); i += 2)
+        if (intake_user(sync->store->metrics, "kicks", reply_text(reply, i)))
+            deliver_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1), 0);
 }
 
 static void on_page(void *data, int status, const redisReply *reply)

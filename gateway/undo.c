@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/log.h"
+#include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 
@@ -63,8 +65,7 @@ static void on_buried(void *data, int status, const redisReply *reply)
 {
     struct undo_job *job = data;
 
-    if (job->undo && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
-        reply->integer == 1)
+    if (job->undo && status == 0 && reply_is_value(reply, 1))
         metric_add(&job->undo->metrics->nodes_undone_total, 1);
     end_job(job);
 }
@@ -89,6 +90,19 @@ static void on_removed(void *data, int status, const redisReply *reply)
     room_done(data, status == 0);
 }
 
+/* From the rooms of the node. */
+static void start_removing(struct undo_room *room)
+{
+    struct undo_job *job = room->job;
+    struct store *store = job->undo->store;
+
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "SREM");
+    args_add_node_key(&store->args, job->node, KEY_NODE_ROOMS);
+    redis_command_add(&store->args.cmd, room->room, room->len);
+    store_send_command(store, on_removed, room);
+}
+
 static void on_undone(void *data, int status, const redisReply *reply);
 
 static void start_room(struct undo_room *room)
@@ -105,48 +119,51 @@ static void on_undone(void *data, int status, const redisReply *reply)
     struct undo_job *job = room->job;
     struct undo *undo = job->undo;
 
-    if (!undo || status < 0 || reply->type != REDIS_REPLY_ARRAY ||
-        reply->elements < 3) {
+    if (!undo || status < 0 || !reply_is_array(reply, 3)) {
         room_done(room, false);
         return;
     }
-    job->members += (uint64_t)reply->element[0]->integer;
-    metric_add(&undo->metrics->members_expired_total,
-               (uint64_t)reply->element[0]->integer);
+    job->members += reply_number(reply, 0);
+    metric_add(&undo->metrics->members_expired_total, reply_number(reply, 0));
     index_touch(undo->index, room->room, room->len);
-    if (reply->element[2]->integer > 0) {
+    if (reply_number(reply, 2) > 0) {
         start_room(room);
         return;
     }
     job->rooms++;
-    redis_command_begin(&undo->store->args.cmd);
-    redis_command_add_text(&undo->store->args.cmd, "SREM");
-    args_add_node_key(&undo->store->args, job->node, KEY_NODE_ROOMS);
-    redis_command_add(&undo->store->args.cmd, room->room, room->len);
-    store_send_command(undo->store, on_removed, room);
+    start_removing(room);
+}
+
+static struct undo_room *new_room(struct undo_job *job, struct json_text name)
+{
+    struct undo_room *room = xcalloc(1, sizeof(*room) + name.len + 1);
+
+    room->job = job;
+    room->len = name.len;
+    memcpy(room->room, name.base, name.len);
+    return room;
 }
 
 static void on_page(void *data, int status, const redisReply *reply)
 {
     struct undo_job *job = data;
 
-    if (!job->undo || status < 0 || reply->type != REDIS_REPLY_ARRAY) {
+    if (!job->undo || status < 0 || !reply_is_array(reply, 0)) {
         end_job(job);
         return;
     }
-    if (reply->elements == 0) {
+    if (reply_count(reply) == 0) {
         undo_bury(job->undo->store, job->node, on_buried, job);
         return;
     }
-    job->calls = (unsigned)reply->elements;
-    for (size_t i = 0; i < reply->elements; i++) {
-        const redisReply *name = reply->element[i];
-        struct undo_room *room = xcalloc(1, sizeof(*room) + (size_t)name->len + 1);
+    job->calls = (unsigned)reply_count(reply);
+    for (size_t i = 0; i < reply_count(reply); i++) {
+        struct undo_room *room = new_room(job, reply_text(reply, i));
 
-        room->job = job;
-        room->len = (size_t)name->len;
-        memcpy(room->room, name->str, room->len);
-        start_room(room);
+        if (intake_room(job->undo->metrics, "node_rooms", reply_text(reply, i)))
+            start_room(room);
+        else
+            start_removing(room); /* nobody can be in it, and it would stay for ever */
     }
 }
 
@@ -165,23 +182,40 @@ static void on_claimed(void *data, int status, const redisReply *reply)
 {
     struct undo_job *job = data;
 
-    if (job->undo && status == 0 && reply->type == REDIS_REPLY_INTEGER &&
-        reply->integer == 1)
+    if (job->undo && status == 0 && reply_is_value(reply, 1))
         start_page(job);
     else
         end_job(job);
 }
 
-void undo_start(struct undo *undo, const char *node, uint64_t silent_ms)
+/* What cannot be a node's name would stand before the dead ones for ever, and a heartbeat
+ * reports only the first few. */
+static void forget_stranger(struct store *store, struct json_text name)
+{
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "ZREM");
+    args_add_fleet_key(&store->args, KEY_NODES);
+    args_add_text(&store->args, name);
+    store_send_command(store, NULL, NULL);
+}
+
+void undo_start(struct undo *undo, struct json_text name, uint64_t silent_ms)
 {
     struct store *store = undo->store;
     struct undo_job *job;
+    const char *node;
 
-    if (undo->job || strlen(node) >= STORE_NODE_MAX || strcmp(node, store->node) == 0)
+    if (undo->job || (name.len == strlen(store->node) &&
+                      memcmp(name.base, store->node, name.len) == 0))
         return;
+    if (!intake_node(undo->metrics, "nodes", name)) {
+        forget_stranger(store, name);
+        return;
+    }
     job = xcalloc(1, sizeof(*job));
     job->undo = undo;
-    strcpy(job->node, node);
+    memcpy(job->node, name.base, name.len);
+    node = job->node;
     undo->job = job;
     scripts_begin(&store->args.cmd, SCRIPT_CLAIM, 2);
     args_add_fleet_key(&store->args, KEY_NODES);

@@ -28,7 +28,7 @@ bool undo_is_busy(const struct undo *undo);
 
 /* Claims `node` and undoes it, if it has been silent for `silent_ms` (0: a former name of
  * our own). Ignored while busy. */
-void undo_start(struct undo *undo, const char *node, uint64_t silent_ms);
+void undo_start(struct undo *undo, struct json_text node, uint64_t silent_ms);
 
 /* Forgets `node` in Redis if none of its rooms is left; `on_done` in any case. */
 void undo_bury(struct store *store, const char *node, redis_reply_fn on_done,

@@ -445,7 +445,7 @@ static void open_parts(struct worker *w)
     struct presence_hooks presence_hooks = {w, on_up, on_down};
 
     open_link(w);
-    store_init(&w->env.store, w->link, w->config);
+    store_init(&w->env.store, w->link, w->config, &w->metrics);
     w->env.store.owner = w;
     w->env.store.on_touched = on_touched;
     rooms_init(&w->env.rooms, &room_hooks, &w->metrics, w->config);
