@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/intake.h"
 #include "common/xalloc.h"
 
 struct call {
@@ -14,9 +15,21 @@ struct call {
 static const char *const fields[] = {"who", "what",   "room", "user",
                                      "seq", "detail", "from"};
 
+/* As Redis makes them: digits, a dash, digits; never 0-0. */
+static bool is_id(const char *text)
+{
+    size_t ms = strspn(text, "0123456789"), rest;
+
+    if (ms < 1 || ms > API_DIGITS_MAX || text[ms] != '-')
+        return false;
+    rest = strspn(text + ms + 1, "0123456789");
+    return rest > 0 && rest <= API_DIGITS_MAX && text[ms + 1 + rest] == '\0' &&
+           strtoull(text, NULL, 10) > 0;
+}
+
 static struct json_text find_field(const redisReply *entry, const char *name)
 {
-    for (size_t i = 0; i + 1 < entry->elements; i += 2)
+    for (size_t i = 0; i + 1 < reply_count(entry); i += 2)
         if (reply_is_text(entry, i, name))
             return reply_text(entry, i + 1);
     return (struct json_text){NULL, 0};
@@ -29,18 +42,34 @@ static void add_entry(struct strbuf *out, const redisReply *reply)
 
     strbuf_add_text(out, "{\"id\":");
     strbuf_add_json(out, id.base, id.len);
-    proto_add_number(out, "ts", id.len > 0 ? strtoull(id.base, NULL, 10) : 0);
+    proto_add_number(out, "ts", strtoull(id.base, NULL, 10));
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        struct json_text value = find_field(reply->element[1], fields[i]);
+        struct json_text value = find_field(reply_at(reply, 1), fields[i]);
 
         if (!value.base)
             proto_add_raw(out, fields[i], "null");
         else if (strcmp(fields[i], "seq") == 0)
-            proto_add_number(out, "seq", strtoull(value.base, NULL, 10));
+            proto_add_number(out, "seq", reply_decimal(value));
         else
             proto_add_text(out, fields[i], value.base, value.len);
     }
     strbuf_add_char(out, '}');
+}
+
+/* Who writes there by hand need not write UTF-8. */
+static bool is_printable(struct api *api, const redisReply *entry)
+{
+    const redisReply *list = reply_at(entry, 1);
+
+    for (size_t i = 0; i < reply_count(list); i++) {
+        struct json_text text = reply_text(list, i);
+
+        if (!json_is_utf8(text.base, text.len)) {
+            intake_refuse(api->metrics, INTAKE_HISTORY, "audit", reply_text(entry, 0));
+            return false;
+        }
+    }
+    return reply_count(list) > 0;
 }
 
 static void on_entries(void *data, int status, const redisReply *reply)
@@ -56,35 +85,25 @@ static void on_entries(void *data, int status, const redisReply *reply)
     }
     strbuf_reset(out, 256 * 1024);
     strbuf_add_text(out, "{\"entries\":[");
-    for (size_t i = 0; i < reply->elements; i++) {
-        const redisReply *entry = reply->element[i];
+    for (size_t i = 0; i < reply_count(reply); i++) {
+        const redisReply *entry = reply_at(reply, i);
 
-        if (!reply_is_array(entry, 2) || !reply_is_array(entry->element[1], 0))
+        if (!is_id(reply_text(entry, 0).base))
             continue;
-        if (i > 0)
+        last = reply_text(entry, 0);
+        if (!is_printable(api_of(call->req), entry))
+            continue;
+        if (out->data[out->len - 1] != '[')
             strbuf_add_char(out, ',');
         add_entry(out, entry);
-        last = reply_text(entry, 0);
     }
-    if (reply->elements < call->limit)
+    if (reply_count(reply) < call->limit)
         last.base = NULL;
     strbuf_add_text(out, "],");
     api_add_next(out, last.base, last.len);
     strbuf_add_char(out, '}');
     api_reply(call->req, 200, out);
     free(call);
-}
-
-/* As Redis makes them: digits, a dash, digits; never 0-0. */
-static bool is_id(const char *text)
-{
-    size_t ms = strspn(text, "0123456789"), rest;
-
-    if (ms < 1 || ms > API_DIGITS_MAX || text[ms] != '-')
-        return false;
-    rest = strspn(text + ms + 1, "0123456789");
-    return rest > 0 && rest <= API_DIGITS_MAX && text[ms + 1 + rest] == '\0' &&
-           strtoull(text, NULL, 10) > 0;
 }
 
 static void start(struct call *call, const char *cursor)

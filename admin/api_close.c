@@ -48,16 +48,18 @@ static void start_settling(struct call *call, const redisReply *reply)
         .room = call->order.room,
         .field = {"", 0},
         .mark = reply_text(reply, 1).base,
-        .nodes = xcalloc(reply->elements, sizeof(char *)),
+        .nodes = xcalloc(call->count + 1, sizeof(char *)),
         .on_done = on_settled,
         .data = call,
     };
 
-    for (size_t i = 2; i < reply->elements; i++) {
+    for (size_t i = 2; i < reply_count(reply); i++) {
         uint64_t number = reply_number(reply, i);
 
-        if (number >= 1 && number <= call->count)
-            opts.nodes[opts.count++] = xstrdup(call->nodes[number - 1]);
+        if (number < 1 || number > call->count || !call->nodes[number - 1])
+            continue;
+        opts.nodes[opts.count++] = call->nodes[number - 1];
+        call->nodes[number - 1] = NULL;
     }
     settle_start(call->order.api, &opts);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/intake.h"
 #include "common/xalloc.h"
 
 enum { MINUTES_MAX = 1440, SAMPLES_A_MINUTE = 6 };
@@ -72,10 +73,12 @@ static void on_samples(void *data, int status, const redisReply *reply)
     }
     strbuf_reset(out, 256 * 1024);
     strbuf_add_text(out, "{\"samples\":[");
-    for (size_t i = 0; i < reply->elements; i++) {
+    for (size_t i = 0; i < reply_count(reply); i++) {
         struct json_text sample = reply_text(reply, i);
 
-        if (i > 0)
+        if (!intake_object(api_of(req)->metrics, "samples", sample))
+            continue;
+        if (out->data[out->len - 1] != '[')
             strbuf_add_char(out, ',');
         strbuf_add(out, sample.base, sample.len);
     }

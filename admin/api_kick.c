@@ -66,7 +66,7 @@ static void on_banned(void *data, int status, const redisReply *reply)
         start_kick(call);
         return;
     }
-    if (status == 0)
+    if (status == 0 && reply_is_text(reply, 0, "full"))
         http_reply_error(order->req, 409, "conflict", "the room has too many bans");
     else
         api_unavailable(order->req);
@@ -78,12 +78,12 @@ static void on_member(void *data, int status, const redisReply *reply)
     struct call *call = data;
     struct moderation_order *order = &call->order;
 
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
+    if (status == 0 && reply_is_value(reply, 1)) {
         moderation_set(order->api, KEY_BANS, order->room, order->user,
                        (int64_t)call->ban_secs, on_banned, call);
         return;
     }
-    if (status == 0)
+    if (status == 0 && reply_is_value(reply, 0))
         http_reply_error(order->req, 404, "not_found", "not a member of this room");
     else
         api_unavailable(order->req);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/intake.h"
 #include "common/page.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
@@ -31,7 +32,7 @@ static void free_call(struct call *call)
 /* A ban or mute whose time is over is none. */
 static void add_entry(struct call *call, struct json_text user, struct json_text value)
 {
-    uint64_t number = value.len > 0 ? strtoull(value.base, NULL, 10) : 0;
+    uint64_t number = reply_decimal(value);
     bool is_member = call->which == KEY_MEMBERS;
 
     if (!is_member && number > 0 && number <= wall_ms())
@@ -60,16 +61,29 @@ static void finish(struct call *call, const redisReply *reply, char kind,
     strbuf_deinit(&cursor);
 }
 
+static bool is_user(const struct call *call, struct json_text name)
+{
+    return intake_user(call->api->metrics,
+                       call->which == KEY_MEMBERS ? "members"
+                       : call->which == KEY_BANS  ? "bans"
+                                                  : "mutes",
+                       name);
+}
+
 /* The whole hash is here: the page is cut out of it. */
 static void add_exact(struct call *call, const redisReply *reply)
 {
-    size_t total = (reply->elements - 2) / 2, from, count;
-    struct json_text *pairs = xcalloc(2 * total + 1, sizeof(*pairs));
+    size_t total = 0, from, count;
+    struct json_text *pairs = xcalloc(reply_count(reply), sizeof(*pairs));
     struct json_text last = {NULL, 0};
     struct json_text cursor = {call->cursor, call->cursor ? strlen(call->cursor) : 0};
 
-    for (size_t i = 0; i < 2 * total; i++)
-        pairs[i] = reply_text(reply, 2 + i);
+    for (size_t i = 2; i + 1 < reply_count(reply); i += 2) {
+        if (!is_user(call, reply_text(reply, i)))
+            continue;
+        pairs[2 * total] = reply_text(reply, i);
+        pairs[2 * total++ + 1] = reply_text(reply, i + 1);
+    }
     count = page_cut(pairs, 2, total, cursor, call->limit, &from);
     for (size_t i = from; i < from + count; i++)
         add_entry(call, pairs[2 * i], pairs[2 * i + 1]);
@@ -81,11 +95,13 @@ static void add_exact(struct call *call, const redisReply *reply)
 
 static void add_step(struct call *call, const redisReply *reply)
 {
+    char scan[REPLY_CURSOR_BYTES];
     struct json_text next = reply_text(reply, 1);
 
-    for (size_t i = 2; i + 1 < reply->elements; i += 2)
-        add_entry(call, reply_text(reply, i), reply_text(reply, i + 1));
-    if (reply_is_text(reply, 1, "0"))
+    for (size_t i = 2; i + 1 < reply_count(reply); i += 2)
+        if (is_user(call, reply_text(reply, i)))
+            add_entry(call, reply_text(reply, i), reply_text(reply, i + 1));
+    if (reply_is_text(reply, 1, "0") || !reply_take_cursor(scan, reply, 1))
         next.base = NULL;
     finish(call, reply, 's', next);
 }
@@ -124,7 +140,7 @@ static void on_room(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
 
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1) {
+    if (status == 0 && reply_is_value(reply, 1)) {
         start_page(call);
         return;
     }

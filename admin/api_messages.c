@@ -5,6 +5,7 @@
 #include "admin/api.h"
 #include "admin/audit.h"
 #include "common/digits.h"
+#include "common/intake.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
 
@@ -30,15 +31,18 @@ static void on_history(void *data, int status, const redisReply *reply)
     first = reply_number(reply, 3);
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
-    for (size_t i = 4; i < reply->elements; i++) {
+    for (size_t i = 4; i < reply_count(reply); i++) {
         struct json_text line = reply_text(reply, i);
 
-        if (i > 4)
+        if (!intake_object(api_of(req)->metrics, "history", line))
+            continue;
+        if (out->data[out->len - 1] != '[')
             strbuf_add_char(out, ',');
         strbuf_add(out, line.base, line.len);
     }
-    strbuf_add_text(out, reply->elements > 4 && first > oldest ? "],\"more\":true}"
-                                                               : "],\"more\":false}");
+    strbuf_add_text(out, reply_count(reply) > 4 && first > oldest
+                             ? "],\"more\":true}"
+                             : "],\"more\":false}");
     api_reply(req, 200, out);
 }
 
@@ -129,9 +133,9 @@ static void on_published(void *data, int status, const redisReply *reply)
     struct call *call = data;
     char epoch[PROTO_EPOCH_LEN + 1];
 
-    if (status < 0)
+    if (status < 0 || (reply_count(reply) > 0 && reply_number(reply, 1) == 0))
         api_unavailable(call->req);
-    else if (!reply_is_array(reply, 2) || !reply_take_epoch(epoch, reply, 0))
+    else if (!reply_take_epoch(epoch, reply, 0))
         api_room_not_found(call->req);
     else
         reply_published(call, reply_number(reply, 1), epoch);
@@ -218,14 +222,14 @@ static void on_deleted(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
 
-    if (status < 0 || reply->type != REDIS_REPLY_STRING)
-        api_unavailable(call->req);
-    else if (strcmp(reply->str, "no_room") == 0)
+    if (status == 0 && reply_is_string(reply, "no_room"))
         api_room_not_found(call->req);
-    else if (strcmp(reply->str, "ok") != 0)
+    else if (status == 0 && reply_is_string(reply, "no_message"))
         http_reply_error(call->req, 404, "not_found", "not in the history");
-    else
+    else if (status == 0 && reply_is_string(reply, "ok"))
         reply_deleted(call);
+    else
+        api_unavailable(call->req);
     free_call(call);
 }
 

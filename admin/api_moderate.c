@@ -76,8 +76,10 @@ static void on_set(void *data, int status, const redisReply *reply)
         api_unavailable(req);
     else if (reply_is_text(reply, 0, "full"))
         http_reply_error(req, 409, "conflict", "the room has too many entries");
-    else
+    else if (reply_is_text(reply, 0, "absent"))
         http_reply_error(req, 404, "not_found", "there is nothing to lift");
+    else
+        api_unavailable(req);
     free_call(call);
 }
 

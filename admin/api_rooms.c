@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/intake.h"
 #include "common/page.h"
 #include "common/xalloc.h"
 
@@ -29,8 +30,8 @@ struct listing {
     unsigned limit;
     char *search, *cursor;
     size_t search_len;
-    char scan[24]; /* where the scan stands */
-    char *behind;  /* only names behind it of this step; NULL: all */
+    char scan[REPLY_CURSOR_BYTES]; /* where the scan stands */
+    char *behind;                  /* only names behind it of this step; NULL: all */
     unsigned looked, found;
     size_t to_answer;
     struct strbuf out, next; /* next: empty for the end */
@@ -48,6 +49,8 @@ static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
     if (!reply_is_array(reply, 8))
         return false;
     epoch = reply_text(reply, 1);
+    if (!proto_is_epoch(epoch.base, epoch.len))
+        epoch.len = 0;
     members = reply_number(reply, 5);
     strbuf_add_text(out, "{\"room\":");
     strbuf_add_json(out, room.base, room.len);
@@ -161,7 +164,7 @@ static void on_page(void *data, int status, const redisReply *reply)
 {
     struct listing *l = data;
     struct json_text names[API_LIMIT_MAX], score;
-    size_t count = 0;
+    size_t count = 0, seen = 0;
 
     if (status < 0 || !reply_is_array(reply, 1)) {
         l->has_failed = true;
@@ -169,14 +172,17 @@ static void on_page(void *data, int status, const redisReply *reply)
         return;
     }
     l->total = reply_number(reply, 0);
-    for (size_t i = 1; i + 1 < reply->elements && count < l->limit; i += 2)
-        names[count++] = reply_text(reply, i);
-    if (count == l->limit) {
-        score = reply_text(reply, 2 * count);
+    for (size_t i = 1; i + 1 < reply_count(reply) && seen < l->limit; i += 2, seen++)
+        if (intake_room(l->api->metrics, "rooms", reply_text(reply, i)))
+            names[count++] = reply_text(reply, i);
+    if (seen == l->limit) {
+        struct json_text last = reply_text(reply, 2 * seen - 1);
+
+        score = reply_text(reply, 2 * seen);
         strbuf_add_char(&l->next, l->kind);
         strbuf_add(&l->next, score.base, score.len);
         strbuf_add_char(&l->next, ' ');
-        strbuf_add(&l->next, names[count - 1].base, names[count - 1].len);
+        strbuf_add(&l->next, last.base, last.len);
     }
     l->to_answer = count;
     if (count == 0)
@@ -216,11 +222,12 @@ static bool is_hit(const struct listing *l, struct json_text name)
 static struct json_text *collect(const struct listing *l, const redisReply *page,
                                  size_t *count)
 {
-    struct json_text *hits = xcalloc(page->elements / 2 + 1, sizeof(*hits));
+    struct json_text *hits = xcalloc(reply_count(page) / 2 + 1, sizeof(*hits));
 
     *count = 0;
-    for (size_t i = 0; i + 1 < page->elements; i += 2)
-        if (is_hit(l, reply_text(page, i)))
+    for (size_t i = 0; i + 1 < reply_count(page); i += 2)
+        if (is_hit(l, reply_text(page, i)) &&
+            intake_room(l->api->metrics, "rooms", reply_text(page, i)))
             hits[(*count)++] = reply_text(page, i);
     qsort(hits, *count, sizeof(*hits), page_compare_names);
     return hits;
@@ -233,9 +240,9 @@ static void set_next(struct listing *l, const char *scan, struct json_text behin
 }
 
 /* This step is done: the next one, if it is wanted. `l->to_answer` counts on. */
-static bool go_on(struct listing *l, struct json_text scan)
+static bool go_on(struct listing *l, const char *scan)
 {
-    snprintf(l->scan, sizeof(l->scan), "%.20s", scan.base);
+    strcpy(l->scan, scan);
     free(l->behind);
     l->behind = NULL;
     if (strcmp(l->scan, "0") == 0)
@@ -249,25 +256,26 @@ static bool go_on(struct listing *l, struct json_text scan)
 static void on_scanned(void *data, int status, const redisReply *reply)
 {
     struct listing *l = data;
+    const redisReply *page = reply_at(reply, 1);
+    char scan[REPLY_CURSOR_BYTES];
     struct json_text *hits;
     size_t count, room = l->limit - l->found;
     bool more;
 
-    if (status < 0 || !reply_is_array(reply, 2) ||
-        !reply_is_array(reply->element[1], 0)) {
+    if (status < 0 || !reply_is_array(page, 0) || !reply_take_cursor(scan, reply, 0)) {
         l->has_failed = true;
         if (--l->to_answer == 0)
             finish(l);
         return;
     }
-    l->looked += (unsigned)(reply->element[1]->elements / 2);
-    hits = collect(l, reply->element[1], &count);
+    l->looked += (unsigned)(reply_count(page) / 2);
+    hits = collect(l, page, &count);
     if (count > room) {
         set_next(l, l->scan, hits[room - 1]);
         count = room;
         more = false;
     } else {
-        more = go_on(l, reply_text(reply, 0));
+        more = go_on(l, scan);
     }
     l->found += (unsigned)count;
     l->to_answer += count;

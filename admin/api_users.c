@@ -17,6 +17,7 @@
 #include "admin/api.h"
 #include "admin/audit.h"
 #include "admin/moderation.h"
+#include "common/intake.h"
 #include "common/xalloc.h"
 
 enum { STEP_COUNT = 1000, PAUSE_MS = 50, PATIENCE_MS = 2000 };
@@ -31,7 +32,7 @@ struct look {
     char **nodes;
     size_t count, at; /* the node that is being looked through */
     char *cursor;     /* as it was given; NULL: none */
-    char step[24];
+    char step[REPLY_CURSOR_BYTES];
     struct list rooms; /* of this step, in the order asked */
     struct map found;  /* names, so that each comes once */
     unsigned looked;
@@ -117,7 +118,7 @@ static void on_room(void *data, int status, const redisReply *reply)
     list_remove(&room->link);
     if (status < 0)
         look->has_failed = true;
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1 &&
+    if (status == 0 && reply_is_value(reply, 1) &&
         !map_find(&look->found, room->name, room->len))
         map_add(&look->found, room->name, room->len, room);
     else
@@ -143,26 +144,25 @@ static void start_room(struct look *look, struct json_text name)
 static void on_step(void *data, int status, const redisReply *reply)
 {
     struct look *look = data;
-    const redisReply *rooms;
+    const redisReply *rooms = reply_at(reply, 1);
 
-    if (status < 0 || !reply_is_array(reply, 2) ||
-        !reply_is_array(reply->element[1], 0)) {
+    if (status < 0 || !reply_is_array(rooms, 0) ||
+        !reply_take_cursor(look->step, reply, 0)) {
         look->has_failed = true;
         finish(look);
         return;
     }
-    rooms = reply->element[1];
-    snprintf(look->step, sizeof(look->step), "%.20s", reply_text(reply, 0).base);
     if (strcmp(look->step, "0") == 0)
         look->at++;
-    look->looked += (unsigned)rooms->elements;
-    look->to_answer = rooms->elements;
-    if (rooms->elements == 0) {
+    look->looked += (unsigned)reply_count(rooms);
+    look->to_answer = 1; /* this one, until the rooms were asked for */
+    for (size_t i = 0; i < reply_count(rooms); i++)
+        if (intake_room(look->api->metrics, "node_rooms", reply_text(rooms, i))) {
+            look->to_answer++;
+            start_room(look, reply_text(rooms, i));
+        }
+    if (--look->to_answer == 0)
         go_on(look);
-        return;
-    }
-    for (size_t i = 0; i < rooms->elements; i++)
-        start_room(look, reply_text(rooms, i));
 }
 
 static void start_step(struct look *look)
@@ -301,7 +301,7 @@ static void on_told(void *data, int status, const redisReply *reply)
     struct order *order = data;
     char *node = order->nodes[order->count - order->to_answer];
 
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0)
+    if (status == 0 && reply_value(reply) > 0)
         free(node);
     else
         order->nodes[order->kept++] = node;

@@ -30,7 +30,7 @@ static void on_written(void *data, int status, const redisReply *reply)
     (void)data;
     if (status < 0)
         log_error("audit_failed", "why=\"%.120s\"",
-                  reply ? reply->str : uv_strerror(status));
+                  reply ? reply_error(reply) : uv_strerror(status));
 }
 
 struct field {

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/intake.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 
@@ -27,6 +28,7 @@ enum {
 
 struct watched {
     struct list listeners;
+    struct strbuf part; /* `","room":…`, as it follows the type of its events */
     size_t len;
     char name[];
 };
@@ -156,8 +158,11 @@ static void on_fleet_event(struct events *e, struct json_text line)
     const char *type;
     size_t len = type_of(line.base, line.len, &type);
 
-    if (len == 0 || memchr(line.base, '\n', line.len))
+    if (len == 0 || !json_is_line(line)) {
+        intake_refuse(e->api->metrics, INTAKE_NOTICE, "events",
+                      (struct json_text){"", 0});
         return;
+    }
     frame(e, type, len, line.base, line.len);
     send_all(e);
 }
@@ -168,8 +173,13 @@ static void on_room_event(struct events *e, struct watched *room, const char *li
     const char *type;
     size_t len = type_of(line, line_len, &type);
 
-    if (len == 0)
+    if (len == 0 || !json_is_line((struct json_text){line, line_len}) ||
+        line_len - (size_t)(type + len - line) < room->part.len ||
+        memcmp(type + len, room->part.data, room->part.len) != 0) {
+        intake_refuse(e->api->metrics, INTAKE_NOTICE, "room",
+                      (struct json_text){room->name, room->len});
         return;
+    }
     frame(e, type, len, line, line_len);
     list_each(link, &room->listeners) {
         http_stream_send(list_entry(link, struct listener, in_room)->stream,
@@ -307,6 +317,7 @@ static void leave_room(struct listener *l)
         return;
     subscribe_room(e, room, "UNSUBSCRIBE");
     map_remove(&e->rooms, room->name, room->len);
+    strbuf_deinit(&room->part);
     free(room);
 }
 
@@ -332,6 +343,8 @@ static void enter_room(struct listener *l, struct json_text name)
         memcpy(room->name, name.base, name.len);
         room->len = name.len;
         list_init(&room->listeners);
+        strbuf_add_text(&room->part, "\",\"room\":");
+        strbuf_add_json(&room->part, room->name, room->len);
         map_add(&e->rooms, room->name, room->len, room);
         subscribe_room(e, room, "SUBSCRIBE");
     }

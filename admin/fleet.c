@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/intake.h"
 #include "common/proto.h"
 #include "common/xalloc.h"
 
@@ -84,18 +85,17 @@ static void end_reading(struct fleet *fleet, bool ok)
 
 /* ---- one node after the other ---- */
 
+/* What cannot be printed is as good as nothing. */
 static char *copy_text(const redisReply *reply, size_t i)
 {
     struct json_text text = reply_text(reply, i);
 
-    return xmemdup(text.base, text.len);
+    return xmemdup(text.base, json_is_utf8(text.base, text.len) ? text.len : 0);
 }
 
 static uint64_t number_in(const redisReply *reply, size_t i)
 {
-    struct json_text text = reply_text(reply, i);
-
-    return text.len > 0 ? strtoull(text.base, NULL, 10) : 0;
+    return reply_decimal(reply_text(reply, i));
 }
 
 static void take_node(struct fleet *fleet, struct fleet_node *node,
@@ -103,7 +103,7 @@ static void take_node(struct fleet *fleet, struct fleet_node *node,
 {
     struct fleet_view *next = &fleet->next;
 
-    if (reply->element[0]->type != REDIS_REPLY_STRING)
+    if (!reply_has_text(reply, 0))
         return; /* its lease is over */
     node->address = copy_text(reply, 0);
     node->version = copy_text(reply, 1);
@@ -162,8 +162,8 @@ static void on_rooms(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER)
-        fleet->next.rooms = (uint64_t)reply->integer;
+    if (status == 0)
+        fleet->next.rooms = reply_value(reply);
     else
         fleet->has_failed = true;
 }
@@ -174,8 +174,8 @@ static void on_messages(void *data, int status, const redisReply *reply)
 
     if (status < 0)
         fleet->has_failed = true;
-    else if (reply->type == REDIS_REPLY_STRING)
-        fleet->next.messages_total = strtoull(reply->str, NULL, 10);
+    else
+        fleet->next.messages_total = reply_decimal(reply_string(reply));
 }
 
 static int compare_nodes(const void *left, const void *right)
@@ -195,12 +195,15 @@ static void on_nodes(void *data, int status, const redisReply *reply)
         return;
     }
     /* By name, so that the list only changes when the fleet does. */
-    next->nodes = xcalloc(reply->elements / 2 + 1, sizeof(*next->nodes));
-    next->count = reply->elements / 2;
-    for (size_t i = 0; i < next->count; i++) {
-        next->nodes[i].name = copy_text(reply, 2 * i);
-        next->nodes[i].heartbeat_age_ms =
-            fleet->now_ms - (int64_t)number_in(reply, 2 * i + 1);
+    next->nodes = xcalloc(reply_count(reply) / 2 + 1, sizeof(*next->nodes));
+    for (size_t i = 0; i + 1 < reply_count(reply); i += 2) {
+        struct fleet_node *node = &next->nodes[next->count];
+
+        if (!intake_node(fleet->metrics, "nodes", reply_text(reply, i)))
+            continue;
+        next->count++;
+        node->name = copy_text(reply, i);
+        node->heartbeat_age_ms = fleet->now_ms - (int64_t)number_in(reply, i + 1);
     }
     qsort(next->nodes, next->count, sizeof(*next->nodes), compare_nodes);
     if (next->count == 0)
@@ -253,7 +256,7 @@ static void on_sampled(void *data, int status, const redisReply *reply)
 
     fleet->is_writable = status == 0;
     note_up(fleet);
-    if (status == 0 && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1)
+    if (status == 0 && reply_is_value(reply, 1))
         metric_add(&fleet->metrics->admin_samples_total, 1);
 }
 

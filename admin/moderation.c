@@ -11,6 +11,7 @@
 
 #include "admin/api.h"
 #include "admin/settle.h"
+#include "common/intake.h"
 #include "common/xalloc.h"
 
 enum { ENTRIES_MAX = 10000, TRIES_MAX = 3 };
@@ -111,12 +112,12 @@ static void start_settling(struct kick *kick, const redisReply *reply)
         .room = kick->order->room,
         .field = kick->order->user,
         .mark = reply_text(reply, 1).base,
-        .nodes = xcalloc(reply->elements, sizeof(char *)),
+        .nodes = xcalloc(kick->count + 1, sizeof(char *)),
         .on_done = on_settled,
         .data = kick,
     };
 
-    for (size_t i = 2; i < reply->elements; i++) {
+    for (size_t i = 2; i < reply_count(reply); i++) {
         uint64_t number = reply_number(reply, i);
 
         if (number < 1 || number > kick->count || !kick->nodes[number - 1])
@@ -131,15 +132,19 @@ static void on_answer(void *data, int status, const redisReply *reply)
 {
     struct kick *kick = data;
 
-    if (status < 0 || !reply_is_array(reply, 1)) {
+    if (status < 0) {
         end(kick, KICK_FAILED, NULL, 0);
     } else if (reply_is_text(reply, 0, "absent")) {
         end(kick, KICK_ABSENT, NULL, 0);
-    } else if (reply_is_text(reply, 0, "again")) {
+    } else if (reply_is_text(reply, 0, "again") && kick->tries < TRIES_MAX) {
         free_nodes(kick->nodes, kick->count);
         kick->nodes = NULL;
         kick->count = 0;
         fleet_get_anew(&kick->order->api->fleet, &kick->wait);
+    } else if (!reply_is_text(reply, 0, "ok")) {
+        intake_refuse(kick->order->api->metrics, INTAKE_REPLY, "kick",
+                      (struct json_text){"", 0});
+        end(kick, KICK_FAILED, NULL, 0);
     } else {
         kick->on_kicked(kick->data);
         start_settling(kick, reply);

@@ -63,8 +63,7 @@ static void on_mark(void *data, int status, const redisReply *reply)
 {
     struct settle *s = data;
     char *node = s->opts.nodes[s->opts.count - s->to_answer];
-    bool is_gone = status == 0 && (reply->type != REDIS_REPLY_STRING ||
-                                   strcmp(reply->str, s->mark) != 0);
+    bool is_gone = status == 0 && !reply_is_string(reply, s->mark);
 
     if (is_gone)
         free(node);
