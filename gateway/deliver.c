@@ -137,9 +137,12 @@ static void forget_last(struct room *room)
 
 static void start_backfill(struct room *room)
 {
-    if (room->is_backfilling)
+    if (room->is_backfilling) {
+        room->backfill_again = true;
         return;
+    }
     room->is_backfilling = true;
+    room->backfill_again = false;
     room->holds++;
     room->rooms->hooks.backfill(room->rooms->hooks.owner, room, room->seq);
 }
@@ -240,7 +243,8 @@ void deliver_backfill(struct room *room, const struct follow_history *h)
                 take_line(room, h->lines[i]);
         metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
         follow_all(room);
-        if (room->seq > before && (h->is_cut || is_behind(room)))
+        if (room->seq > before ? h->is_cut || is_behind(room)
+                               : room->backfill_again && is_behind(room))
             start_backfill(room);
     }
     room_release(room);

@@ -113,7 +113,8 @@ struct room {
     bool needs_sync;
     bool is_stuck; /* such a call failed: not before the next heartbeat */
     bool is_backfilling;
-    unsigned holds; /* calls in flight that will come back to this struct */
+    bool backfill_again; /* more was heard meanwhile */
+    unsigned holds;      /* calls in flight that will come back to this struct */
 
     struct bus_op *subscribing; /* not confirmed yet, bus.h */
     struct list renew;          /* presence.h */

@@ -275,30 +275,38 @@ static bool take_history(struct call *call, const redisReply *reply,
     return true;
 }
 
-/* Leaves of the page what can be given as it stands: forwards what is behind the lines at its
- * front that are no messages, as far as the next of them; backwards what is behind the
- * last of them. Who reads sees by the numbers what is missing. */
-static void cut(const struct call *call, struct follow_history *h)
+static bool is_good(const struct call *call, const struct follow_history *h, size_t i)
+{
+    return lines_is_message(call->room, h->first + i, h->lines[i]);
+}
+
+/* Leaves of the page what can be given as it stands: from where the reader comes, the first lines
+ * that are messages, as far as there is none between them. Who reads sees by the numbers
+ * what is missing. */
+static void cut(struct call *call, struct follow_history *h)
 {
     bool is_forward = call->after != UINT64_MAX;
-    size_t from = 0, count = 0;
+    size_t from = 0, until = h->count;
 
-    for (size_t i = 0; i < h->count; i++) {
-        if (lines_is_message(call->room, h->first + i, h->lines[i])) {
-            count++;
-            continue;
-        }
+    if (is_forward) {
+        while (from < h->count && !is_good(call, h, from))
+            from++;
+        for (until = from; until < h->count && is_good(call, h, until);)
+            until++;
+    } else {
+        while (until > 0 && !is_good(call, h, until - 1))
+            until--;
+        for (from = until; from > 0 && is_good(call, h, from - 1);)
+            from--;
+    }
+    if (until - from < h->count) {
         intake_refuse(call->store->metrics, INTAKE_HISTORY, "line",
                       (struct json_text){call->room->name, call->room->name_len});
         h->is_cut = true;
-        if (is_forward && count > 0)
-            break;
-        from = i + 1;
-        count = 0;
     }
     h->lines += from;
     h->first += from;
-    h->count = count;
+    h->count = until - from;
 }
 
 static void on_history(void *data, int status, const redisReply *reply)
@@ -306,6 +314,7 @@ static void on_history(void *data, int status, const redisReply *reply)
     struct call *call = data;
     char epoch[PROTO_EPOCH_LEN + 1];
     struct follow_history history;
+    uint64_t first;
     size_t count;
 
     if (status < 0 || !take_history(call, reply, &history, epoch)) {
@@ -314,13 +323,14 @@ static void on_history(void *data, int status, const redisReply *reply)
         return;
     }
     count = history.count;
+    first = history.first;
     cut(call, &history);
     /* Not a message among them: beyond them, but not for ever. */
     if (count > 0 && history.count == 0 && ++call->reads < READS_MAX) {
         if (call->after != UINT64_MAX)
-            call->after = history.first - 1;
+            call->after = first + count - 1;
         else
-            call->before = history.first - count;
+            call->before = first;
         start_history(call);
         return;
     }

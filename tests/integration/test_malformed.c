@@ -1,0 +1,510 @@
+/* test_malformed.c - what others may write into Redis: names that are none, notices and history
+ * that are no events, and bytes that are no JSON. It is left out, counted and logged; what is
+ * right beside it works on, in gateways and admin service.
+ *
+ * Over 400 lines because all of it needs the same fleet.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/strbuf.h"
+#include "common/xalloc.h"
+#include "tests/support/admin.h"
+#include "tests/support/chat.h"
+#include "tests/support/event_stream.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+enum { LONG = 5000, PATIENCE_MS = 20000 };
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct fleet fleet;
+static struct admin admin;
+static char long_name[LONG + 1];
+
+static int redis_port(void)
+{
+    return fleet.redis_port;
+}
+
+static double malformed(unsigned gateway, const char *from)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "roomcast_malformed_total{from=\"%s\"}", from);
+    return http_get_metric(fleet.gateways[gateway].ops_port, name);
+}
+
+struct expected {
+    const char *from;
+    double more_than;
+};
+
+static bool is_counted(void *data)
+{
+    const struct expected *e = data;
+
+    return malformed(0, e->from) > e->more_than;
+}
+
+static void expect_counted(const char *from, double more_than)
+{
+    assert_true(
+        wait_until(is_counted, &(struct expected){from, more_than}, PATIENCE_MS));
+}
+
+/* Everything still works. */
+static void expect_all_well(void)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "well", "ann");
+    struct chat *bob = chat_enter(fleet.gateways[1].port, "well", "bob");
+
+    chat_say(ann, "well", "hello");
+    chat_expect_skipping(bob, "message");
+    assert_string_equal(chat_get_text(bob, "text"), "hello");
+    chat_leave(ann, "well");
+    chat_leave(bob, "well");
+    chat_close(ann);
+    chat_close(bob);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(process_is_running(&fleet.gateways[i].process));
+    assert_true(process_is_running(&admin.process));
+}
+
+/* ---- names ---- */
+
+static void a_keyspace_event_of_no_room_ends_nobody(void **state)
+{
+    double before = malformed(0, "name");
+
+    (void)state;
+    redis_cmd(redis_port(), "PUBLISH __keyspace@0__:rc:{%s}:meta expired", long_name);
+    redis_cmd(redis_port(), "PUBLISH __keyspace@0__:rc:{%b}:meta expired", "\xff\xfe",
+              (size_t)2);
+    redis_cmd(redis_port(), "PUBLISH __keyspace@0__:rc:{}:meta expired");
+    expect_counted("name", before + 2);
+    assert_true(process_has_logged(fleet.gateways[0].log_path, "malformed"));
+    expect_all_well();
+}
+
+static bool lists_room(void *data)
+{
+    return admin_ask(&admin,
+                     &(struct admin_request){.path = "/api/rooms?limit=1000"}) == 200 &&
+           admin.json && strstr(admin.answer.body, data);
+}
+
+static void names_that_are_none_are_left_out_of_the_indexes(void **state)
+{
+    static const char *const indexes[] = {"rc:rooms", "rc:rooms:members"};
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "listed", "ann");
+    double before = malformed(0, "name");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(indexes); i++) {
+        redis_cmd(redis_port(), "ZADD %s 0 %s", indexes[i], long_name);
+        redis_cmd(redis_port(), "ZADD %s 0 a{b}", indexes[i]);
+        redis_cmd(redis_port(), "ZADD %s 0 %b", indexes[i], "\xc3\x28\0x", (size_t)4);
+        redis_cmd(redis_port(), "ZADD %s 0 %b", indexes[i], "", (size_t)0);
+    }
+    expect_counted("name", before); /* by the slow walk */
+    assert_true(wait_until(lists_room, "\"listed\"", PATIENCE_MS));
+    assert_null(strstr(admin.answer.body, "a{b}"));
+    admin_get(&admin, 200, "/api/rooms?sort=members");
+    admin_get(&admin, 200, "/api/rooms?search=x");
+    admin_get(&admin, 200, "/api/rooms?search=listed");
+    assert_int_equal(admin_count(&admin, "rooms"), 1);
+    admin_kill(&admin); /* and not again after each restart */
+    admin_resume(&admin);
+    admin_wait_ready(&admin);
+    admin_get(&admin, 200, "/api/rooms");
+    chat_close(ann);
+    for (size_t i = 0; i < COUNT(indexes); i++)
+        redis_cmd(redis_port(), "DEL %s", indexes[i]);
+    expect_all_well();
+}
+
+static bool is_undone(void *data)
+{
+    return redis_cmd_number(redis_port(), "EXISTS %s", data) == 0;
+}
+
+/* More of them than a heartbeat reports, and in front of one that has really died. */
+static void nodes_that_are_none_hide_no_dead_one(void **state)
+{
+    double before = malformed(0, "name");
+    char *epoch;
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "haunted", "ann");
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        redis_cmd(redis_port(), "ZADD rc:nodes %d %s%d", i + 1, long_name, i);
+    redis_cmd(redis_port(), "ZADD rc:nodes 1 %b", "a\0b", (size_t)3);
+    redis_cmd(redis_port(), "ZADD rc:nodes 1 %s", "with space");
+    epoch = redis_cmd_text(redis_port(), "HGET rc:{haunted}:meta epoch");
+    redis_cmd(redis_port(), "HSET rc:{haunted}:on:dead-1.0 ghost %s", epoch);
+    redis_cmd(redis_port(), "HSET rc:{haunted}:members ghost 1");
+    redis_cmd(redis_port(), "SADD rc:node:dead-1.0:rooms haunted %s {} %b", long_name,
+              "\xff", (size_t)1);
+    redis_cmd(redis_port(), "ZADD rc:nodes 100 dead-1.0");
+    admin_get(&admin, 200, "/api/gateways");
+    assert_null(strstr(admin.answer.body, "with space"));
+    admin_get(&admin, 200, "/api/users/ghost");
+    chat_expect_skipping(ann, "member_left");
+    assert_string_equal(chat_get_text(ann, "user"), "ghost");
+    assert_true(wait_until(is_undone, "rc:node:dead-1.0:rooms", PATIENCE_MS));
+    expect_counted("name", before);
+    free(epoch);
+    chat_close(ann);
+    expect_all_well();
+}
+
+static void users_that_are_none_are_left_out(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "users", "ann");
+
+    (void)state;
+    redis_cmd(redis_port(), "HSET rc:{users}:members %s 1 %b 1 {x} 1", long_name,
+              "\xff", (size_t)1);
+    redis_cmd(redis_port(), "HSET rc:{users}:bans %s 0 %b 0 bob 0", long_name, "\xff",
+              (size_t)1);
+    chat_send(ann, "{\"type\":\"get_members\",\"room\":\"users\"}");
+    chat_expect(ann, "member_list");
+    assert_int_equal(chat_get_count(ann, "members"), 1);
+    admin_get(&admin, 200, "/api/rooms/users/members");
+    assert_int_equal(admin_count(&admin, "members"), 1);
+    admin_get(&admin, 200, "/api/rooms/users/bans");
+    assert_int_equal(admin_count(&admin, "entries"), 1);
+    redis_cmd(redis_port(), "DEL rc:{users}:bans");
+    chat_close(ann);
+}
+
+/* ---- notices ---- */
+
+static const struct {
+    const char *head, *lines; /* `$` is the epoch, `#` the next number */
+} bad_notices[] = {
+    {"1 $ 0 message # # -",
+     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\","
+     "\"text\":\"\xff\",\"ts\":1}"},
+    {"1 $ 0 message # # -",
+     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\""},
+    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}{}"},
+    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"other\",\"seq\":#,"
+                            "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
+    {"1 $ 0 message # # -", "{\"type\":\"signal\",\"room\":\"r\",\"seq\":#}"},
+    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":7#,"
+                            "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
+    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}\n"
+                            "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
+    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}\n"},
+    {"1 $ 0 message # # -", "forged"},
+    {"1 $ 0 message # # -", ""},
+    {"1 $ 0 message #", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
+    {"2 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
+    {"1 short 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
+    {"1 $ x signal 0 0 bob", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
+    {"1 $ 0 signal 0 0 b%zz", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
+    {"1 $ 0 signal 0 0 %ff", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
+    {"1 $ 0 signal 0 0 ", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
+    {"1 $ 0 signal 0 0 a,b", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"a\"}"},
+    {"1 $ 0 signal 0 0 bob",
+     "{\"type\":\"signal\",\"room\":\"other\",\"user\":\"bob\"}"},
+    {"1 $ 0 signal 0 0 bob", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"\xff\"}"},
+    {"1 $ 9 joined 0 0 a",
+     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\"}\n"
+     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"b\"}"},
+    {"1 $ 9 joined 0 0 a,b",
+     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\"}"},
+    {"1 $ 9 left 0 0 a", "{\"type\":\"kicked\",\"room\":\"r\",\"user\":\"a\"}"},
+    {"1 $ 9 kicked 0 0 ann", "{\"type\":\"message\",\"room\":\"r\"}"},
+    {"1 $ 9 kicked 0 0 ann", "{}\n{}\n{}"},
+    {"1 $ 9 closed 0 0 -", "nothing"},
+    {"1 $ 9 deleted 1 1 -", "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":}"},
+    {"1 $ 9 what 0 0 -", "{\"type\":\"what\",\"room\":\"r\"}"},
+};
+
+static void add_filled(struct strbuf *out, const char *text, const char *epoch,
+                       double next)
+{
+    for (; *text; text++)
+        if (*text == '#')
+            strbuf_add_u64(out, (uint64_t)next);
+        else if (*text == '$')
+            strbuf_add_text(out, epoch);
+        else
+            strbuf_add_char(out, *text);
+}
+
+static void publish_notice(const char *head, const char *lines, const char *epoch,
+                           double next)
+{
+    struct strbuf text = {NULL, 0, 0};
+
+    add_filled(&text, head, epoch, next);
+    strbuf_add_char(&text, '\n');
+    add_filled(&text, lines, epoch, next);
+    redis_cmd(redis_port(), "PUBLISH rc:{r}:events %b", text.data, text.len);
+    strbuf_deinit(&text);
+}
+
+static void a_notice_that_is_none_is_a_gap_that_the_history_fills(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
+    char *epoch = redis_cmd_text(redis_port(), "HGET rc:{r}:meta epoch");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad_notices); i++) {
+        double before = malformed(0, "notice"), seq = (double)i + 1;
+
+        publish_notice(bad_notices[i].head, bad_notices[i].lines, epoch, seq);
+        expect_counted("notice", before);
+        assert_int_equal(chat_say(ann, "r", "next"), seq);
+        chat_send(ann,
+                  "{\"type\":\"get_history\",\"room\":\"r\",\"limit\":1,\"id\":1}");
+        chat_expect_skipping(ann, "history_batch");
+        assert_int_equal(chat_get_number(ann, "messages.0.seq"), seq);
+    }
+    chat_close(ann);
+    free(epoch);
+}
+
+/* A client that only listens sees nothing but the messages, each once. */
+static void nothing_of_such_notices_reaches_a_client(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
+    struct chat *bob = chat_enter(fleet.gateways[0].port, "r", "bob");
+    char *epoch = redis_cmd_text(redis_port(), "HGET rc:{r}:meta epoch");
+    double first = chat_say(ann, "r", "first"), last = first;
+
+    (void)state;
+    chat_expect_skipping(bob, "message");
+    for (size_t i = 0; i < COUNT(bad_notices); i++) {
+        publish_notice(bad_notices[i].head, bad_notices[i].lines, epoch, last + 1);
+        last = chat_say(ann, "r", "next");
+    }
+    for (double seq = first + 1; seq <= last; seq++) {
+        chat_expect(bob, "message");
+        assert_int_equal(chat_get_number(bob, "seq"), seq);
+        assert_string_equal(chat_get_text(bob, "text"), "next");
+    }
+    chat_close(ann);
+    chat_close(bob);
+    free(epoch);
+}
+
+/* Written by hand, with the members in another order: an event all the same. */
+static void a_notice_in_another_order_is_passed_on(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
+    char *epoch = redis_cmd_text(redis_port(), "HGET rc:{r}:meta epoch");
+
+    (void)state;
+    publish_notice(
+        "1 $ 0 signal 0 0 bob",
+        "{\"room\":\"r\", \"kind\":\"wave\", \"user\":\"bob\", \"type\":\"signal\"}",
+        epoch, 0);
+    chat_expect_skipping(ann, "signal");
+    assert_string_equal(chat_get_text(ann, "kind"), "wave");
+    chat_close(ann);
+    free(epoch);
+}
+
+/* ---- history ---- */
+
+/* Messages 1 to 6, of which 1, 3 and 6 are no messages any more. */
+static void spoil(const char *room)
+{
+    redis_cmd(redis_port(), "LSET rc:{%s}:history 0 %s", room, "not json");
+    redis_cmd(redis_port(), "LSET rc:{%s}:history 2 %b", room, "{\"a\":\"\xff\"}",
+              (size_t)9);
+    redis_cmd(
+        redis_port(), "LSET rc:{%s}:history 5 %s", room,
+        "{\"type\":\"message\",\"room\":\"x\",\"seq\":6,\"user\":\"u\",\"text\":\"\"}");
+}
+
+static void expect_gap(struct chat *chat, double from, double to)
+{
+    chat_expect(chat, "gap");
+    assert_int_equal(chat_get_number(chat, "from"), from);
+    assert_int_equal(chat_get_number(chat, "to"), to);
+}
+
+static void expect_batch(struct chat *chat, double first, int count)
+{
+    chat_expect(chat, "history_batch");
+    assert_int_equal(chat_get_count(chat, "messages"), count);
+    if (count > 0)
+        assert_int_equal(chat_get_number(chat, "messages.0.seq"), first);
+}
+
+static void lines_of_the_history_that_are_none_are_gaps(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[1].port, "spoilt", "ann"), *bob;
+    double before = malformed(0, "history");
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        chat_say(ann, "spoilt", "x");
+    spoil("spoilt");
+    bob = chat_open(fleet.gateways[0].port);
+    chat_send(bob, "{\"type\":\"join\",\"room\":\"spoilt\",\"user\":\"bob\"}");
+    chat_expect(bob, "join_ack");
+    expect_batch(bob, 2, 1);
+    expect_gap(bob, 1, 1);
+    expect_gap(bob, 3, 3);
+    expect_batch(bob, 4, 2);
+    expect_gap(bob, 6, 6);
+    expect_batch(bob, 0, 0);
+    chat_say(ann, "spoilt", "seven");
+    chat_expect(bob, "message");
+    assert_int_equal(chat_get_number(bob, "seq"), 7);
+    assert_true(malformed(0, "history") >= before + 3);
+
+    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":7}");
+    expect_batch(bob, 4, 2);
+    assert_true(chat_is_true(bob, "more"));
+    expect_gap(bob, 6, 6);
+    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":4}");
+    expect_batch(bob, 2, 1);
+    expect_gap(bob, 3, 3);
+    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":2}");
+    expect_batch(bob, 0, 0);
+    assert_false(chat_is_true(bob, "more"));
+    expect_gap(bob, 1, 1);
+    admin_get(&admin, 200, "/api/rooms/spoilt/messages");
+    assert_int_equal(admin_count(&admin, "messages"),
+                     5); /* 6 is JSON, of another room */
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void a_missed_message_that_is_none_is_a_gap_for_who_is_live(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "live", "ann");
+    char *epoch = redis_cmd_text(redis_port(), "HGET rc:{live}:meta epoch");
+    char notice[256];
+
+    (void)state;
+    chat_say(ann, "live", "one");
+    redis_cmd(redis_port(), "RPUSH rc:{live}:history %s", "garbage");
+    redis_cmd(redis_port(), "HSET rc:{live}:meta seq 2");
+    snprintf(notice, sizeof(notice), "1 %s 0 message 2 2 -\ngarbage", epoch);
+    redis_cmd(redis_port(), "PUBLISH rc:{live}:events %s", notice);
+    chat_expect_skipping(ann, "gap");
+    assert_int_equal(chat_get_number(ann, "from"), 2);
+    assert_int_equal(chat_get_number(ann, "to"), 2);
+    assert_int_equal(chat_say(ann, "live", "three"), 3);
+    chat_close(ann);
+    free(epoch);
+}
+
+/* The history list is longer than the number of messages ever sent. */
+static void a_history_with_too_many_lines_is_read_all_the_same(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "many", "ann"), *bob;
+
+    (void)state;
+    chat_say(ann, "many", "one");
+    for (int i = 0; i < 5; i++)
+        redis_cmd(redis_port(), "LPUSH rc:{many}:history garbage");
+    bob = chat_enter(fleet.gateways[1].port, "many", "bob");
+    chat_say(bob, "many", "two");
+    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"many\",\"id\":1}");
+    chat_expect_skipping(bob, "history_batch");
+    assert_int_equal(chat_get_count(bob, "messages"), 2);
+    chat_close(ann);
+    chat_close(bob);
+}
+
+/* ---- the admin service's JSON ---- */
+
+static void what_is_no_json_gets_into_no_answer(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "admin", "ann");
+    struct event_stream s = {0};
+
+    (void)state;
+    redis_cmd(redis_port(), "XADD rc:audit * who %b what ban", "\xff", (size_t)1);
+    redis_cmd(redis_port(), "XADD rc:audit * who x what %b", "\xc3\x28", (size_t)2);
+    admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/admin/mute/bob");
+    admin_get(&admin, 200, "/api/audit");
+    assert_string_equal(admin_text(&admin, "entries.0.what"), "mute");
+    assert_int_equal(admin_count(&admin, "entries"), 1);
+    redis_cmd(redis_port(), "RPUSH rc:stats:online %s %b {\"ts\":1} []", "not json",
+              "{\"x\":\"\xff\"}", (size_t)9);
+    admin_get(&admin, 200, "/api/stats/online");
+    assert_true(admin_count(&admin, "samples") >= 1);
+    redis_cmd(redis_port(), "HSET rc:{admin}:meta epoch %b", "\xff\xff", (size_t)2);
+    admin_get(&admin, 200, "/api/rooms/admin");
+    redis_cmd(redis_port(), "ZADD rc:nodes 99999999999999 strange-1.0");
+    redis_cmd(redis_port(), "HSET rc:node:strange-1.0 address %b version %b", "\xff",
+              (size_t)1, "\x80", (size_t)1);
+    admin_get(&admin, 200, "/api/gateways");
+    redis_cmd(redis_port(), "DEL rc:node:strange-1.0");
+    redis_cmd(redis_port(), "ZREM rc:nodes strange-1.0");
+
+    event_stream_open(&s, &admin, "?room=watched");
+    redis_cmd(redis_port(), "PUBLISH rc:events %b",
+              "{\"type\":\"audit\",\"x\":\"\xff\"}", (size_t)22);
+    redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"");
+    redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"}\n\nevent: x");
+    redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
+              "1 x\n{\"type\":\"signal\",\"room\":\"watched\",\"n\":1\n"
+              "{\"type\":\"signal\",\"room\":\"other\",\"n\":2}\n"
+              "{\"type\":\"signal\",\"room\":\"watched\",\"n\":3}");
+    event_stream_expect(&s, "signal");
+    assert_int_equal(event_stream_get_number(&s, "n"), 3);
+    event_stream_close(&s);
+    assert_true(
+        http_get_metric(admin.port, "roomcast_malformed_total{from=\"notice\"}") >= 5);
+    assert_true(
+        http_get_metric(admin.port, "roomcast_malformed_total{from=\"history\"}") >= 5);
+    chat_abort(ann);
+}
+
+/* ---- */
+
+static int start(void **state)
+{
+    static const char *const settings[] = {"ROOMCAST_PRESENCE_FLUSH_MS=0",
+                                           "ROOMCAST_LEASE_SECS=2", NULL};
+    static const char *const redis_args[] = {"--notify-keyspace-events", "Kx", NULL};
+
+    *state = &admin;
+    memset(long_name, 'x', LONG);
+    fleet_start(&fleet, &(struct fleet_opts){.gateways = 2,
+                                             .settings = settings,
+                                             .redis_args = redis_args});
+    admin_start(&admin, &fleet, NULL);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_keyspace_event_of_no_room_ends_nobody),
+        cmocka_unit_test(names_that_are_none_are_left_out_of_the_indexes),
+        cmocka_unit_test(nodes_that_are_none_hide_no_dead_one),
+        cmocka_unit_test(users_that_are_none_are_left_out),
+        cmocka_unit_test(a_notice_that_is_none_is_a_gap_that_the_history_fills),
+        cmocka_unit_test(nothing_of_such_notices_reaches_a_client),
+        cmocka_unit_test(a_notice_in_another_order_is_passed_on),
+        cmocka_unit_test(lines_of_the_history_that_are_none_are_gaps),
+        cmocka_unit_test(a_missed_message_that_is_none_is_a_gap_for_who_is_live),
+        cmocka_unit_test(a_history_with_too_many_lines_is_read_all_the_same),
+        cmocka_unit_test(what_is_no_json_gets_into_no_answer),
+    };
+
+    return cmocka_run_group_tests(tests, start, admin_teardown);
+}
