@@ -90,24 +90,31 @@ static bool is_right(const struct auth *auth, struct json_text token)
     return CRYPTO_memcmp(digest, auth->digest, sizeof(digest)) == 0;
 }
 
-enum auth_result auth_check(struct auth *auth, struct json_text header,
-                            const char *address, uint64_t now_ms)
+/* Whether the header is `Bearer` and the token; RFC 6750, section 2.1. */
+static bool has_token(const struct auth *auth, struct json_text header)
 {
     static const char scheme[] = "bearer ";
     size_t skip = sizeof(scheme) - 1;
+
+    if (header.len <= skip || strncasecmp(header.base, scheme, skip) != 0)
+        return false;
+    while (skip < header.len && header.base[skip] == ' ')
+        skip++;
+    return is_right(auth, (struct json_text){header.base + skip, header.len - skip});
+}
+
+enum auth_result auth_check(struct auth *auth, struct json_text header,
+                            const char *address, uint64_t now_ms)
+{
     struct failure *failure;
 
     if (!header.base)
         return AUTH_MISSING;
+    if (has_token(auth, header))
+        return AUTH_OK;
     failure = find(auth, address, now_ms);
     if (failure && failure->count >= auth->failures_max)
         return AUTH_THROTTLED;
-    if (header.len > skip && strncasecmp(header.base, scheme, skip) == 0) {
-        while (skip < header.len && header.base[skip] == ' ')
-            skip++;
-        if (is_right(auth, (struct json_text){header.base + skip, header.len - skip}))
-            return AUTH_OK;
-    }
     count(auth, failure, address, now_ms);
     return AUTH_WRONG;
 }

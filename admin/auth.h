@@ -1,5 +1,7 @@
-/* auth.h - who may use the API: whoever sends the token (SPEC section 4), as long as their
- * address has not sent too many wrong ones.
+/* auth.h - who may use the API: whoever sends the token (SPEC section 4). Wrong tokens are
+ * throttled by address, the right one never is: behind one address there may be many
+ * people, and one who guesses must not lock the others out. A token that can be guessed at
+ * any rate that a server answers is too short in any case.
  */
 #ifndef ADMIN_AUTH_H
 #define ADMIN_AUTH_H
@@ -25,8 +27,7 @@ void auth_init(struct auth *auth, const char *token, unsigned failures_max);
 void auth_deinit(struct auth *auth);
 
 /* Looks at an Authorization header (base NULL: there was none). `now_ms` of any clock that
- * only goes on. While an address is throttled its tokens are not looked at, right ones
- * neither, else guessing would go on. */
+ * only goes on. */
 enum auth_result auth_check(struct auth *auth, struct json_text header,
                             const char *address, uint64_t now_ms);
 

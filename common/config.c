@@ -201,7 +201,7 @@ static const struct setting {
     {"ROOMCAST_ADMIN_FAILURES", NUMBER, ADMIN, FIELD(admin_failures), "10", 1, 1000,
      NULL, NULL,
      "wrong tokens that an address may send at once; beyond it 429, and one more "
-     "each 6 s"},
+     "each 6 s; the right one is always taken"},
     {"ROOMCAST_AUDIT_ENTRIES", NUMBER, ADMIN, FIELD(audit_entries), "10000", 1, 1000000,
      NULL, NULL, "about how many entries the audit trail keeps"},
     {"ROOMCAST_REDIS_URL", URL, BOTH, FIELD(redis_url), "redis://127.0.0.1:6379", 0, 0,

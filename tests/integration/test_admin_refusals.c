@@ -103,12 +103,13 @@ static void a_token_that_is_huge_or_binary_is_wrong(void **state)
     expect_alive();
 }
 
-static bool is_let_in_again(void *data)
+static bool is_no_longer_throttled(void *data)
 {
-    return admin_ask(data, &(struct admin_request){.path = "/api/stats"}) == 200;
+    return admin_ask(data, &(struct admin_request){.path = "/api/stats",
+                                                   .token = "wrong"}) == 401;
 }
 
-static void repeated_wrong_tokens_are_slowed_down(void **state)
+static void repeated_wrong_tokens_are_slowed_down_and_the_right_one_is_not(void **state)
 {
     static const char *const elsewhere[] = {"--interface", "127.0.0.2", NULL};
     const struct admin_request wrong = {.path = "/api/stats", .token = "wrong"};
@@ -126,10 +127,16 @@ static void repeated_wrong_tokens_are_slowed_down(void **state)
     after = strcasestr(strict.answer.head, "\r\nretry-after: ");
     assert_non_null(after);
     assert_in_range(atoi(after + strlen("\r\nretry-after: ")), 1, 60);
-    admin_ask(&strict,
-              &(struct admin_request){.path = "/api/stats", .options = elsewhere});
-    assert_int_equal(strict.answer.status, 200);
-    assert_true(wait_until(is_let_in_again, &strict, PATIENCE_MS));
+    admin_ask(&strict, &(struct admin_request){.path = "/api/stats",
+                                               .token = "wrong",
+                                               .options = elsewhere});
+    assert_int_equal(strict.answer.status, 401);
+    for (int i = 0; i < FAILURES; i++) { /* while the wrong ones go on */
+        admin_get(&strict, 200, "/api/stats");
+        admin_ask(&strict, &wrong);
+        assert_int_equal(strict.answer.status, 429);
+    }
+    assert_true(wait_until(is_no_longer_throttled, &strict, PATIENCE_MS));
     for (int i = 0; i < 3 * FAILURES; i++) /* right ones are no failures */
         admin_get(&strict, 200, "/api/stats");
     assert_true(http_get_metric(strict.port, "roomcast_admin_auth_failures_total") >=
@@ -357,7 +364,8 @@ int main(void)
         cmocka_unit_test(without_the_right_token_nothing_is_told),
         cmocka_unit_test(the_scheme_is_read_in_any_case),
         cmocka_unit_test(a_token_that_is_huge_or_binary_is_wrong),
-        cmocka_unit_test(repeated_wrong_tokens_are_slowed_down),
+        cmocka_unit_test(
+            repeated_wrong_tokens_are_slowed_down_and_the_right_one_is_not),
         cmocka_unit_test(other_methods_are_told_which_are_allowed),
         cmocka_unit_test(head_is_get_without_a_body),
         cmocka_unit_test(bad_paths_and_numbers_are_refused),
