@@ -50,7 +50,7 @@ void api_openapi(void *owner, struct http_request *req)
 {
     (void)owner;
     http_add_header(req, "cache-control", "no-store");
-    http_reply(req, 200, "application/json", admin_openapi, admin_openapi_len);
+    http_reply_shared(req, 200, "application/json", admin_openapi, admin_openapi_len);
 }
 
 void api_config(void *owner, struct http_request *req)

@@ -290,8 +290,8 @@ static void send_file(struct console *console, struct http_request *req,
     http_add_header(req, "cache-control",
                     is_asset ? "public, max-age=31536000, immutable" : "no-cache");
     http_add_header(req, "etag", file->etag);
-    http_reply(req, is_known ? 304 : 200, file->type, file->bytes,
-               is_known ? 0 : file->len);
+    http_reply_shared(req, is_known ? 304 : 200, file->type, file->bytes,
+                      is_known ? 0 : file->len);
 }
 
 void console_serve(struct console *console, struct http_request *req)

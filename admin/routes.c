@@ -95,6 +95,8 @@ struct http_opts routes_opts(struct api *api)
     return (struct http_opts){
         .routes = routes,
         .owner = api,
+        .config = api->config,
+        .metrics = api->metrics,
         .max_body_bytes = (size_t)api->config->max_message_bytes,
         .admit = admit,
         .otherwise = otherwise,

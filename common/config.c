@@ -204,6 +204,16 @@ static const struct setting {
      "each 6 s; the right one is always taken"},
     {"ROOMCAST_AUDIT_ENTRIES", NUMBER, ADMIN, FIELD(audit_entries), "10000", 1, 1000000,
      NULL, NULL, "about how many entries the audit trail keeps"},
+    /* Below 1024: see common/http_socket.c. */
+    {"ROOMCAST_HTTP_CONNECTIONS", NUMBER, BOTH, FIELD(http_connections), "400", 8, 900,
+     NULL, NULL,
+     "connections to the admin or ops port; beyond it one that is idle is closed, and "
+     "if "
+     "all are busy the new one is answered 503"},
+    {"ROOMCAST_HTTP_SEND_SECS", NUMBER, BOTH, FIELD(http_send_secs), "10", 1, 3600,
+     NULL, NULL,
+     "a client of the admin or ops port that takes less than 4 KiB of its answer in so "
+     "long is cut"},
     {"ROOMCAST_REDIS_URL", URL, BOTH, FIELD(redis_url), "redis://127.0.0.1:6379", 0, 0,
      check_redis_url, "redis://[USER:PASSWORD@]HOST[:PORT][/DB]",
      "the Redis that holds all state; user and password percent-encoded"},

@@ -28,6 +28,7 @@ struct config {
     char *auth_token;                    /* never empty for the admin service */
     char *console_dir;                   /* empty: where it is installed or built */
     long admin_listeners, admin_failures, audit_entries;
+    long http_connections, http_send_secs; /* of the admin and the ops port */
     long redis_deadline_ms;
     long workers; /* 0: one a core */
     long history_limit;
@@ -42,7 +43,8 @@ struct config {
     long queues_max_bytes;
     long flush_ms, presence_flush_ms;
     long handshake_secs, first_join_secs, ping_interval_secs, drain_secs;
-    char *allowed_origins; /* "*" or a comma separated list; upgrade.h tells what counts */
+    char *
+        allowed_origins; /* "*" or a comma separated list; upgrade.h tells what counts */
     char *auth;
     char *log_level;
     bool echo; /* hidden: for conformance suites */

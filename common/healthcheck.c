@@ -60,7 +60,8 @@ static int open_socket(const char *address)
     if (rc < 0)
         return rc;
     if (getaddrinfo(host_to_ask(host), port, &hints, &found) == 0) {
-        rc = connect_to(found);
+        for (const struct addrinfo *at = found; at; at = rc < 0 ? at->ai_next : NULL)
+            rc = connect_to(at);
         freeaddrinfo(found);
     } else {
         rc = UV_EADDRNOTAVAIL;

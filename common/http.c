@@ -1,34 +1,32 @@
 /* http.c - see http.h.
  *
- *     on_connection -> h2o -> on_request -> admit -> the route's handle
- *                                                        | now or later
+ *     on_connection -> http_socket -> h2o -> on_request -> admit -> the route's handle
+ *                                                                      | now or later
  *                                http_reply, http_stream_open
  *
  * A request is ours until it is answered, the h2o_req_t is h2o's: it goes when the client
  * does. A shared block in its memory pool, the tie, tells us (on_req_gone, on_stream_gone),
  * so an answer that comes later finds nobody and is dropped.
  *
- * What h2o answers by itself (a body too large, a malformed request) passes
+ * h2o gets whole requests only (http_socket.h). What it answers by itself all the same passes
  * on_setup_answer, which puts an error object in the place of h2o's text.
  *
  * h2o cannot be disposed of while a connection lives, nor within a second of the request
- * to shut down. So accepted sockets stand in a list: http_close ends them, waits, and
- * then takes h2o apart.
+ * to shut down. So http_close ends all connections, waits, and then takes h2o apart.
  *
- * Over 400 lines because all that touches h2o is to be in one file.
+ * Over 400 lines because all that touches h2o is to be in one file, but for what reads its
+ * sockets.
  */
 #include "common/http.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <h2o.h>
 
-#include "common/linger.h"
+#include "common/http_socket.h"
 #include "common/list.h"
 #include "common/percent.h"
 #include "common/strbuf.h"
@@ -49,17 +47,11 @@ struct http_server {
     h2o_context_t context;
     h2o_accept_ctx_t accept;
     struct http_opts opts;
-    struct list sockets, streams;
+    struct http_sockets sockets;
+    struct list streams;
     int handles;
     bool is_answering; /* what is being sent is ours, not h2o's own */
     bool is_closing;
-};
-
-struct socket {
-    uv_tcp_t tcp; /* first: h2o hands this pointer back */
-    struct http_server *server;
-    struct list link;
-    int linger_fd; /* a second descriptor of it; -1: none */
 };
 
 struct handler {
@@ -72,10 +64,16 @@ struct filter {
     struct http_server *server;
 };
 
+/* In h2o's memory, for as long as the request lives there. */
+struct tie {
+    struct http_request *req; /* NULL: answered */
+    struct http_socket *socket;
+};
+
 struct http_request {
     struct http_server *server;
-    h2o_req_t *h2o;            /* NULL: the client has gone */
-    struct http_request **tie; /* in h2o's memory, while that lives */
+    h2o_req_t *h2o;  /* NULL: the client has gone */
+    struct tie *tie; /* while h2o is not NULL */
     uint64_t started_ns;
     struct json_text params[HTTP_PARAMS_MAX]; /* into `path`, or `given` */
     char *path;                   /* a copy, its parameters decoded in place */
@@ -220,8 +218,9 @@ static const struct {
     {417, "Expectation Failed", "bad_request"},
     {429, "Too Many Requests", "rate_limited"},
     {431, "Request Header Fields Too Large", "too_large"},
-    {500, "Internal Server Error", "internal"},
     {503, "Service Unavailable", "unavailable"},
+    {505, "HTTP Version Not Supported", "bad_request"},
+    {500, "Internal Server Error", "internal"}, /* the last: of all others */
 };
 
 static size_t index_of(int status)
@@ -231,7 +230,7 @@ static size_t index_of(int status)
     for (size_t i = 0; i < count; i++)
         if (statuses[i].status == status)
             return i;
-    return count - 2; /* 500 */
+    return count - 1;
 }
 
 void http_add_header(struct http_request *req, const char *name, const char *value)
@@ -256,7 +255,7 @@ static h2o_req_t *end_request(struct http_request *req, int status)
         server->opts.on_answered(server->opts.owner, status,
                                  uv_hrtime() - req->started_ns);
     if (h2o)
-        *req->tie = NULL;
+        req->tie->req = NULL;
     for (unsigned i = 0; i < HTTP_PARAMS_MAX; i++)
         free(req->given[i]);
     free(req->path);
@@ -264,20 +263,31 @@ static h2o_req_t *end_request(struct http_request *req, int status)
     return h2o;
 }
 
-void http_reply(struct http_request *req, int status, const char *type,
-                const char *body, size_t len)
+/* The head of an answer of `len` bytes; NULL: nobody is there to get it. */
+static h2o_req_t *begin_reply(struct http_request *req, int status, const char *type,
+                              size_t len)
 {
-    struct http_server *server = req->server;
     h2o_req_t *h2o;
 
     http_add_header(req, "content-type", type);
     http_add_header(req, "x-content-type-options", "nosniff");
     h2o = end_request(req, status);
     if (!h2o)
-        return;
+        return NULL;
     h2o->res.status = status;
     h2o->res.reason = statuses[index_of(status)].reason;
     h2o->res.content_length = len;
+    return h2o;
+}
+
+void http_reply(struct http_request *req, int status, const char *type,
+                const char *body, size_t len)
+{
+    struct http_server *server = req->server;
+    h2o_req_t *h2o = begin_reply(req, status, type, len);
+
+    if (!h2o)
+        return;
     server->is_answering = true;
     h2o_send_inline(h2o, len ? body : "", len);
     server->is_answering = false;
@@ -287,6 +297,22 @@ static void print_error(struct strbuf *out, const char *code, const char *messag
 {
     strbuf_add_format(out, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code,
                       message);
+}
+
+void http_reply_shared(struct http_request *req, int status, const char *type,
+                       const char *body, size_t len)
+{
+    static h2o_generator_t none = {NULL, NULL};
+    struct http_server *server = req->server;
+    h2o_iovec_t buf = h2o_iovec_init(body, len);
+    h2o_req_t *h2o = begin_reply(req, status, type, len);
+
+    if (!h2o)
+        return;
+    server->is_answering = true;
+    h2o_start_response(h2o, &none);
+    h2o_send(h2o, &buf, 1, H2O_SEND_STATE_FINAL);
+    server->is_answering = false;
 }
 
 void http_reply_error(struct http_request *req, int status, const char *code,
@@ -462,10 +488,25 @@ static void route(struct http_request *req)
 
 static void on_req_gone(void *memory)
 {
-    struct http_request *req = *(struct http_request **)memory;
+    struct tie *tie = memory;
 
-    if (req)
-        req->h2o = NULL;
+    if (tie->req)
+        tie->req->h2o = NULL;
+    http_socket_go_on(tie->socket);
+}
+
+/* What is no request is answered in the place of the one that stands in for it. */
+static bool refuse(struct http_request *req)
+{
+    struct http_socket *socket = req->tie->socket;
+    const char *why;
+    int status = http_socket_refusal(socket, &why);
+
+    if (status == 0)
+        return false;
+    http_socket_linger(socket);
+    http_reply_error(req, status, statuses[index_of(status)].code, why);
+    return true;
 }
 
 static int on_request(h2o_handler_t *h2o_handler, h2o_req_t *h2o)
@@ -476,38 +517,16 @@ static int on_request(h2o_handler_t *h2o_handler, h2o_req_t *h2o)
     req->server = server;
     req->h2o = h2o;
     req->started_ns = uv_hrtime();
-    req->tie =
-        h2o_mem_alloc_shared(&h2o->pool, sizeof(struct http_request *), on_req_gone);
-    *req->tie = req;
+    req->tie = h2o_mem_alloc_shared(&h2o->pool, sizeof(struct tie), on_req_gone);
+    *req->tie = (struct tie){req, server->sockets.handing};
+    if (refuse(req))
+        return 0;
     if (!server->opts.admit || server->opts.admit(server->opts.owner, req))
         route(req);
     return 0;
 }
 
 /* ---- what h2o answers by itself ---- */
-
-static struct socket *find_socket(struct http_server *server, int fd)
-{
-    list_each(link, &server->sockets) {
-        struct socket *s = list_entry(link, struct socket, link);
-        uv_os_fd_t other;
-
-        if (uv_fileno((uv_handle_t *)&s->tcp, &other) == 0 && other == fd)
-            return s;
-    }
-    return NULL;
-}
-
-/* The client is perhaps in the middle of its request: when h2o has closed, what it still sends
- * is read, else it would not get the answer. */
-static void linger_after(struct http_server *server, h2o_req_t *req)
-{
-    int fd = h2o_socket_get_fd(req->conn->callbacks->get_socket(req->conn));
-    struct socket *s = find_socket(server, fd);
-
-    if (s && s->linger_fd < 0)
-        s->linger_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
 
 struct own_error {
     h2o_ostream_t h2o; /* first */
@@ -543,50 +562,19 @@ static void on_setup_answer(h2o_filter_t *h2o_filter, h2o_req_t *req,
         h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        H2O_STRLIT("application/json"), 1);
         slot = &own->h2o.next;
-        if (!server->is_closing)
-            linger_after(server, req);
+        req->http1_is_persistent = 0;
     }
     h2o_setup_next_ostream(req, slot);
 }
 
-/* ---- sockets, beginning and end ---- */
-
-static void on_lingered(void *data)
-{
-    free_if_done(data);
-}
-
-static void on_socket_closed(uv_handle_t *handle)
-{
-    struct socket *s = (struct socket *)(void *)handle;
-
-    list_remove(&s->link);
-    if (s->linger_fd >= 0)
-        linger_start(s->server->loop, s->linger_fd, on_lingered, s->server);
-    else
-        free_if_done(s->server);
-    free(s);
-}
+/* ---- beginning and end ---- */
 
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_server *server = listener->data;
-    struct socket *s;
 
-    if (status < 0)
-        return;
-    s = xcalloc(1, sizeof(*s));
-    s->server = server;
-    s->linger_fd = -1;
-    list_add(&server->sockets, &s->link);
-    server->handles++;
-    uv_tcp_init(server->loop, &s->tcp);
-    if (uv_accept(listener, (uv_stream_t *)&s->tcp) != 0) {
-        uv_close((uv_handle_t *)&s->tcp, on_socket_closed);
-        return;
-    }
-    h2o_accept(&server->accept,
-               h2o_uv_socket_create((uv_stream_t *)&s->tcp, on_socket_closed));
+    if (status == 0)
+        http_sockets_accept(&server->sockets, listener);
 }
 
 static void add_filter(struct http_server *server, h2o_pathconf_t *path)
@@ -626,14 +614,21 @@ int http_open(struct http_server **out, uv_loop_t *loop, int fd,
               const struct http_opts *opts)
 {
     struct http_server *server = xcalloc(1, sizeof(*server));
+    struct http_sockets_opts sockets = {
+        .max_body_bytes = opts->max_body_bytes,
+        .max_connections = (unsigned)opts->config->http_connections,
+        .send_secs = (unsigned)opts->config->http_send_secs,
+        .metrics = opts->metrics,
+        .accept = &server->accept,
+    };
     int rc;
 
     server->loop = loop;
     server->opts = *opts;
-    server->handles = 2;
-    list_init(&server->sockets);
+    server->handles = 3;
     list_init(&server->streams);
     configure(server);
+    http_sockets_open(&server->sockets, loop, &sockets);
     uv_timer_init(loop, &server->shutdown);
     uv_tcp_init(loop, &server->listener);
     server->listener.data = server->shutdown.data = server;
@@ -649,16 +644,22 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_done(handle->data);
 }
 
+static void on_sockets_closed(void *owner)
+{
+    free_if_done(owner);
+}
+
 static void on_shut_down(uv_timer_t *timer)
 {
     struct http_server *server = timer->data;
 
-    if (!list_is_empty(&server->sockets)) {
+    if (!list_is_empty(&server->sockets.all)) {
         uv_timer_start(timer, on_shut_down, 50, 0);
         return;
     }
     h2o_context_dispose(&server->context);
     h2o_config_dispose(&server->config);
+    http_sockets_close(&server->sockets, on_sockets_closed, server);
     uv_close((uv_handle_t *)timer, on_handle_closed);
 }
 
@@ -668,7 +669,7 @@ void http_close(struct http_server *server)
         return;
     server->is_closing = true;
     uv_close((uv_handle_t *)&server->listener, on_handle_closed);
-    if (list_is_empty(&server->sockets)) {
+    if (list_is_empty(&server->sockets.all)) {
         uv_timer_start(&server->shutdown, on_shut_down, 0, 0);
         return;
     }
@@ -676,12 +677,6 @@ void http_close(struct http_server *server)
     list_each(link, &server->streams) {
         http_stream_close(list_entry(link, struct http_stream, link));
     }
-    list_each(link, &server->sockets) {
-        uv_os_fd_t fd;
-
-        if (uv_fileno((uv_handle_t *)&list_entry(link, struct socket, link)->tcp,
-                      &fd) == 0)
-            shutdown(fd, SHUT_RDWR);
-    }
+    http_sockets_end(&server->sockets);
     uv_timer_start(&server->shutdown, on_shut_down, SHUTDOWN_MS, 0);
 }

@@ -14,8 +14,10 @@
 
 #include <uv.h>
 
+#include "common/config.h"
 #include "common/http_route.h"
 #include "common/json.h"
+#include "common/metrics.h"
 
 struct http_server;
 struct http_request;
@@ -34,7 +36,9 @@ struct http_route {
 struct http_opts {
     const struct http_route *routes; /* borrowed, ended by a NULL path */
     void *owner;
-    size_t max_body_bytes; /* more is answered 413 */
+    const struct config *config; /* of connections and their time; borrowed */
+    struct metrics *metrics;     /* http_…; borrowed, and this server's to write */
+    size_t max_body_bytes;       /* more is answered 413 */
     /* Before the routes are looked at; false: it has answered. NULL: all may. */
     bool (*admit)(void *owner, struct http_request *req);
     /* A path that fits no route; NULL: 404. */
@@ -88,6 +92,10 @@ void http_add_header(struct http_request *req, const char *name, const char *val
 /* `type`: Content-Type, a literal. The body is copied. */
 void http_reply(struct http_request *req, int status, const char *type,
                 const char *body, size_t len);
+
+/* The same for a body that is not copied: it outlives the server. */
+void http_reply_shared(struct http_request *req, int status, const char *type,
+                       const char *body, size_t len);
 
 /* An error object; `code` and `message` are literals of plain ASCII. */
 void http_reply_error(struct http_request *req, int status, const char *code,

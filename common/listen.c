@@ -38,11 +38,12 @@ static int bind_name(const char *host, const char *port, int shared)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found;
-    int rc;
+    int rc = UV_EADDRNOTAVAIL;
 
     if (getaddrinfo(host, port, &hints, &found) != 0)
-        return UV_EADDRNOTAVAIL;
-    rc = bind_to(found, shared);
+        return rc;
+    for (const struct addrinfo *at = found; at; at = rc < 0 ? at->ai_next : NULL)
+        rc = bind_to(at, shared);
     freeaddrinfo(found);
     return rc;
 }

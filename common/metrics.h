@@ -53,6 +53,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \
     X(GATEWAY, gauge, pool_bytes, "Memory held by the pool, in use or free")           \
     X(GATEWAY, gauge, send_queue_bytes, "Bytes waiting for clients that do not read")  \
+    X(BOTH, counter, http_refused_total,                                               \
+      "Connections to the admin or ops port refused because there were too many")      \
+    X(BOTH, counter, http_slow_total,                                                  \
+      "Connections to the admin or ops port cut because an answer was not taken")      \
     X(BOTH, counter, log_dropped_total,                                                \
       "Log lines dropped because nobody read stderr fast enough")                      \
     X(ADMIN, gauge, admin_listeners, "Clients that follow the events")                 \

@@ -35,7 +35,8 @@ static void get_metrics(void *owner, struct http_request *req)
     struct ops_server *ops = owner;
     struct strbuf body = {NULL, 0, 0};
 
-    /* The log is the process's; this thread is the one writer of its metric. */
+    /* The log is the process's. This thread is the one writer of this metric and of those
+     * of its HTTP server. */
     metric_set(&ops->shared->metrics[0]->log_dropped_total, log_dropped());
     metrics_print(&body, METRICS_GATEWAY, ops->shared->metrics, ops->shared->count);
     reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
@@ -95,6 +96,8 @@ struct ops_server *ops_server_open(uv_loop_t *loop, int fd, struct worker **work
     struct http_opts opts = {
         .routes = routes,
         .owner = ops,
+        .config = shared->config,
+        .metrics = shared->metrics[0],
         .max_body_bytes = MAX_BODY_BYTES,
     };
     int rc;

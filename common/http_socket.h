@@ -1,0 +1,70 @@
+/* http_socket.h - the connections of an HTTP server, between libuv and h2o.
+ *
+ * h2o reads what it is given too kindly, and a client may send as many requests and take as
+ * little of the answers as it likes. So the bytes are read here: each request is checked
+ * (http_message.h) and handed to h2o whole, and the next one of a connection is not read
+ * before the answer to the last one is written. A connection whose client takes nothing of
+ * an answer for `send_secs` is cut, and there are at most `max_connections`: for a new one
+ * the one that has been idle for longest makes room; where all are busy, it is refused.
+ */
+#ifndef COMMON_HTTP_SOCKET_H
+#define COMMON_HTTP_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <h2o.h>
+#include <uv.h>
+
+#include "common/http_message.h"
+#include "common/list.h"
+#include "common/metrics.h"
+
+struct http_socket;
+
+struct http_sockets_opts {
+    size_t max_body_bytes;
+    unsigned max_connections, send_secs;
+    struct metrics *metrics;  /* borrowed */
+    h2o_accept_ctx_t *accept; /* borrowed */
+};
+
+struct http_sockets {
+    uv_loop_t *loop;
+    struct http_sockets_opts opts;
+    struct list all;             /* the longest known first */
+    struct list again;           /* to be read again before the loop waits */
+    struct http_socket *handing; /* whose request h2o is being given; NULL: none */
+    unsigned count;              /* against max_connections */
+    uv_prepare_t prepare;
+    uv_timer_t second;
+    int handles; /* open or closing, the lingering ones too */
+    bool is_closing;
+    void (*on_closed)(void *owner);
+    void *owner;
+};
+
+void http_sockets_open(struct http_sockets *sockets, uv_loop_t *loop,
+                       const struct http_sockets_opts *opts);
+
+/* A connection waits at `listener`. */
+void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener);
+
+/* Ends all connections. They are gone when `all` is empty; h2o needs its time for that. */
+void http_sockets_end(struct http_sockets *sockets);
+
+/* When `all` is empty: closes what is left, then calls `on_closed`. */
+void http_sockets_close(struct http_sockets *sockets, void (*on_closed)(void *owner),
+                        void *owner);
+
+/* Why the request that h2o is handling is refused: its status and a text; 0: it is not. */
+int http_socket_refusal(const struct http_socket *socket, const char **why);
+
+/* The client may be in the middle of its request: when h2o has closed, what it still sends is
+ * read for a while, else a reset would destroy the answer. */
+void http_socket_linger(struct http_socket *socket);
+
+/* h2o is done with the request, and may want the next one. */
+void http_socket_go_on(struct http_socket *socket);
+
+#endif
