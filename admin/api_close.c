@@ -95,15 +95,17 @@ static void unindex(struct api *api, struct json_text room)
 
 static void start_close(struct call *call)
 {
-    static const enum room_key keys[] = {KEY_META,  KEY_MEMBERS, KEY_HISTORY,
-                                         KEY_KICKS, KEY_CLOSED,  KEY_EVENTS};
+    static const enum room_key keys[] = {
+        KEY_META,     KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,  KEY_KEYS,
+        KEY_KEYS_OLD, KEY_BANS,    KEY_MUTES,   KEY_CLOSED, KEY_EVENTS};
+    const unsigned count = sizeof(keys) / sizeof(keys[0]);
     struct json_text room = call->order.room, reason = call->order.reason;
     struct api *api = call->order.api;
     struct strbuf *out = &api->out;
 
     call->nodes = fleet_copy_names(&api->fleet, &call->count);
-    db_begin_script(&api->db, SCRIPT_CLOSE, 6 + (unsigned)call->count);
-    for (size_t i = 0; i < 6; i++)
+    db_begin_script(&api->db, SCRIPT_CLOSE, count + (unsigned)call->count);
+    for (size_t i = 0; i < count; i++)
         command_add_room_key(&api->db.cmd, room, keys[i]);
     for (size_t i = 0; i < call->count; i++)
         command_add_on_key(&api->db.cmd, room, call->nodes[i]);

@@ -155,28 +155,35 @@ static void start_publish(struct call *call, const struct proto_request *body)
     struct strbuf *out = &api->out;
     struct json_text user = {call->user, call->user_len};
     bool has_key = body->fields & PROTO_F_KEY;
-    char key[KEYS_MAX_BYTES];
+    char field[KEYS_MAX_BYTES];
 
-    db_begin_script(&api->db, SCRIPT_PUBLISH, 5 + has_key);
+    db_begin_script(&api->db, SCRIPT_PUBLISH, has_key ? 7 : 5);
     command_add_room_key(&api->db.cmd, call->room, KEY_META);
     command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
     command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
     command_add_on_key(&api->db.cmd, call->room,
                        ""); /* of no node: it is not looked at */
     command_add_room_key(&api->db.cmd, call->room, KEY_MUTES);
-    if (has_key)
-        redis_command_add(&api->db.cmd, key,
-                          keys_dedupe(key, call->room.base, call->room.len, user.base,
-                                      user.len, body->key.base, body->key.len));
-    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->history_limit);
-    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->dedupe_secs);
+    if (has_key) {
+        command_add_room_key(&api->db.cmd, call->room, KEY_KEYS);
+        command_add_room_key(&api->db.cmd, call->room, KEY_KEYS_OLD);
+    }
+    command_add_history_limits(&api->db.cmd, api->config);
     strbuf_reset(out, 64 * 1024);
     add_head(out, call->room);
     redis_command_add(&api->db.cmd, out->data, out->len);
     redis_command_add_u64(&api->db.cmd, 1);   /* run of messages, */
     redis_command_add_text(&api->db.cmd, ""); /* the server's, */
     redis_command_add_u64(&api->db.cmd, 1);   /* of one */
-    redis_command_add_u64(&api->db.cmd, has_key ? 6 : 0);
+    redis_command_add_u64(&api->db.cmd, has_key);
+    if (has_key) {
+        command_add_key_limits(&api->db.cmd, api->config);
+        redis_command_add_u64(&api->db.cmd, 0); /* none comes twice */
+        redis_command_add_u64(&api->db.cmd, 1);
+        redis_command_add(
+            &api->db.cmd, field,
+            keys_field(field, user.base, user.len, body->key.base, body->key.len));
+    }
     strbuf_reset(out, 64 * 1024);
     proto_add_message_tail(out, user, body->text, wall_ms(), body->data);
     redis_command_add(&api->db.cmd, out->data, out->len);

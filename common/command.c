@@ -45,3 +45,15 @@ void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which)
 
     redis_command_add(cmd, key, keys_fleet(key, which));
 }
+
+void command_add_history_limits(struct redis_command *cmd, const struct config *config)
+{
+    redis_command_add_u64(cmd, (uint64_t)config->history_limit);
+    redis_command_add_u64(cmd, (uint64_t)config->history_max_bytes);
+}
+
+void command_add_key_limits(struct redis_command *cmd, const struct config *config)
+{
+    redis_command_add_u64(cmd, 1000u * (uint64_t)config->dedupe_secs);
+    redis_command_add_u64(cmd, (uint64_t)config->keys_max);
+}

@@ -3,6 +3,7 @@
 #ifndef COMMON_COMMAND_H
 #define COMMON_COMMAND_H
 
+#include "common/config.h"
 #include "common/json.h"
 #include "common/keys.h"
 #include "common/redis_link.h"
@@ -17,5 +18,9 @@ void command_add_on_key(struct redis_command *cmd, struct json_text room,
 void command_add_node_key(struct redis_command *cmd, const char *node,
                           enum node_key which);
 void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which);
+
+/* What publish.lua takes of the settings: keep and keep_bytes; dedupe_ms and keys_max. */
+void command_add_history_limits(struct redis_command *cmd, const struct config *config);
+void command_add_key_limits(struct redis_command *cmd, const struct config *config);
 
 #endif

@@ -31,8 +31,8 @@ struct config {
     long http_connections, http_send_secs; /* of the admin and the ops port */
     long redis_deadline_ms;
     long workers; /* 0: one a core */
-    long history_limit;
-    long room_ttl_secs, lease_secs, dedupe_secs;
+    long history_limit, history_max_bytes;
+    long room_ttl_secs, lease_secs, dedupe_secs, keys_max;
     long presence_grace_ms, presence_events_max;
     long max_message_bytes, max_connections, max_rooms;
     long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */

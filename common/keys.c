@@ -18,9 +18,10 @@ static char prefix[65] = "rc";
 static size_t prefix_len = 2;
 
 static const char *const room_suffixes[] = {
-    [KEY_META] = "meta",     [KEY_MEMBERS] = "members", [KEY_HISTORY] = "history",
-    [KEY_BANS] = "bans",     [KEY_MUTES] = "mutes",     [KEY_KICKS] = "kicks",
-    [KEY_CLOSED] = "closed", [KEY_EVENTS] = "events",
+    [KEY_META] = "meta",         [KEY_MEMBERS] = "members", [KEY_HISTORY] = "history",
+    [KEY_BANS] = "bans",         [KEY_MUTES] = "mutes",     [KEY_KICKS] = "kicks",
+    [KEY_CLOSED] = "closed",     [KEY_EVENTS] = "events",   [KEY_KEYS] = "keys",
+    [KEY_KEYS_OLD] = "keys:old",
 };
 
 static const char *const fleet_names[] = {
@@ -118,13 +119,11 @@ size_t keys_on_node(char *out, const char *room, size_t room_len, const char *no
     return end(&name);
 }
 
-size_t keys_dedupe(char *out, const char *room, size_t room_len, const char *user,
-                   size_t user_len, const char *key, size_t key_len)
+size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
+                  size_t key_len)
 {
     struct name name = begin(out);
 
-    put_room(&name, room, room_len);
-    put_text(&name, "key:");
     put_number(&name, user_len);
     put(&name, ":", 1);
     put(&name, user, user_len);

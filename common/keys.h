@@ -19,6 +19,8 @@ enum room_key {
     KEY_HISTORY,
     KEY_BANS,
     KEY_MUTES,
+    KEY_KEYS, /* of messages sent with a key */
+    KEY_KEYS_OLD,
     KEY_KICKS,
     KEY_CLOSED,
     KEY_EVENTS, /* a channel */
@@ -50,10 +52,10 @@ size_t keys_room(char *out, const char *room, size_t room_len, enum room_key whi
 /* The users of `room` that came in through `node`. */
 size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node);
 
-/* Where an idempotent message is remembered; the length of the user's name keeps
- * ("a:b", "c") and ("a", "b:c") apart. */
-size_t keys_dedupe(char *out, const char *room, size_t room_len, const char *user,
-                   size_t user_len, const char *key, size_t key_len);
+/* The field of KEY_KEYS for a message of `user` with `key`, at most 64 bytes each; the length
+ * of the user's name keeps ("a:b", "c") and ("a", "b:c") apart. */
+size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
+                  size_t key_len);
 
 size_t keys_node(char *out, const char *node, enum node_key which);
 size_t keys_fleet(char *out, enum fleet_key which);

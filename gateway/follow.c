@@ -34,14 +34,31 @@ static struct frame **ring_at(const struct room *room, uint32_t i)
     return &room->ring[(room->ring_head + i) & (room->ring_cap - 1)];
 }
 
+static void count_bytes(struct room *room, const struct frame *frame, bool added)
+{
+    size_t len;
+
+    frame_text(frame, &len);
+    room->ring_bytes += added ? len : -len;
+    room->rooms->ring_bytes += added ? len : -len;
+}
+
+static bool has_too_many_bytes(const struct room *room)
+{
+    return room->ring_count > 1 && room->ring_bytes > room->rooms->history_max_bytes;
+}
+
+/* What Redis drops too, as it keeps so many messages and bytes of them, leaves a ring that
+ * holds all that Redis holds. */
 static void ring_drop_oldest(struct room *room)
 {
     struct frame *oldest = *ring_at(room, 0);
 
-    room->ring_bytes -= frame_len(oldest);
-    room->rooms->ring_bytes -= frame_len(oldest);
-    if (room->ring_count <= room->rooms->history_limit)
+    if (has_too_many_bytes(room))
+        room->ring_is_whole = true;
+    else if (room->ring_count <= room->rooms->history_limit)
         room->ring_is_whole = false;
+    count_bytes(room, oldest, false);
     frame_unref(oldest);
     room->ring_head = (room->ring_head + 1) & (room->ring_cap - 1);
     room->ring_count--;
@@ -132,17 +149,17 @@ static void ring_add(struct room *room, struct frame *frame)
            (room->ring_count == room->ring_cap || room->ring_bytes > RING_MAX_BYTES))
         ring_drop_oldest(room);
     *ring_at(room, room->ring_count++) = frame;
-    room->ring_bytes += frame_len(frame);
-    room->rooms->ring_bytes += frame_len(frame);
+    count_bytes(room, frame, true);
+    while (has_too_many_bytes(room))
+        ring_drop_oldest(room);
 }
 
 /* Whether Redis holds nothing before `h` that the room's messages could begin with: if it is
- * ahead of the room, as much may have been cut off its front since. */
+ * ahead of the room, as much may have been cut off its front since, unless nothing ever
+ * was. */
 static bool is_from_the_start(const struct room *room, const struct follow_history *h)
 {
-    return h->first == h->oldest &&
-           (h->seq <= room->seq ||
-            h->seq - h->oldest + 1 < (uint64_t)room->rooms->history_limit);
+    return h->first == h->oldest && (h->seq <= room->seq || h->oldest == 1);
 }
 
 void follow_fill_ring(struct room *room, const struct follow_history *h)

@@ -9,9 +9,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/command.h"
 #include "common/reply.h"
 
-enum { FIXED_KEYS = 5 };
+enum { FIXED_KEYS = 5, TWINS_SLOTS = 2 * PUBLISH_MAX };
 
 /* Messages of one user, one behind the other, all with a key or all without. */
 struct run {
@@ -60,37 +61,79 @@ static unsigned count_keys(const struct run *runs, unsigned count)
     return keys;
 }
 
-static void add_keys(struct args *args, const struct room *room,
-                     const struct list *messages)
+static void add_keys(struct args *args, const struct room *room, bool has_keys)
 {
-    char key[KEYS_MAX_BYTES];
-
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_EVENTS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_MUTES);
+    if (has_keys) {
+        args_add_key(args, room, KEY_KEYS);
+        args_add_key(args, room, KEY_KEYS_OLD);
+    }
+}
+
+/* FNV-1a. */
+static uint32_t add_hash(uint32_t hash, struct json_text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ (unsigned char)text.base[i]) * 16777619u;
+    return hash;
+}
+
+/* Never 0. */
+static uint32_t hash_of(const struct publish_message *m)
+{
+    return add_hash(add_hash(2166136261u, m->user), m->key) | 1;
+}
+
+/* Whether two messages may have the same user and key: the script need not look then. Only
+ * hashes are compared. */
+static bool may_repeat(const struct list *messages)
+{
+    uint32_t seen[TWINS_SLOTS] = {0};
+
+    for (const struct list *link = messages->next; link != messages;
+         link = link->next) {
+        const struct publish_message *m = message_from(link);
+        uint32_t hash = m->key.len > 0 ? hash_of(m) : 0, at = hash % TWINS_SLOTS;
+
+        while (hash && seen[at] && seen[at] != hash)
+            at = (at + 1) % TWINS_SLOTS;
+        if (hash && seen[at] == hash)
+            return true;
+        if (hash)
+            seen[at] = hash;
+    }
+    return false;
+}
+
+static void add_runs(struct args *args, const struct run *runs, unsigned count)
+{
+    redis_command_add_u64(&args->cmd, count);
+    for (unsigned i = 0; i < count; i++) {
+        args_add_text(args, runs[i].user);
+        redis_command_add_u64(&args->cmd, runs[i].size);
+        redis_command_add_u64(&args->cmd, runs[i].has_keys);
+    }
+}
+
+static void add_fields(struct args *args, const struct list *messages, unsigned count)
+{
+    char field[KEYS_MAX_BYTES];
+
+    command_add_key_limits(&args->cmd, args->config);
+    redis_command_add_u64(&args->cmd, count > 1 && may_repeat(messages));
+    redis_command_add_u64(&args->cmd, count);
     for (const struct list *link = messages->next; link != messages;
          link = link->next) {
         const struct publish_message *m = message_from(link);
 
         if (m->key.len > 0)
-            redis_command_add(&args->cmd, key,
-                              keys_dedupe(key, room->name, room->name_len, m->user.base,
-                                          m->user.len, m->key.base, m->key.len));
-    }
-}
-
-static void add_runs(struct args *args, const struct run *runs, unsigned count)
-{
-    unsigned key = FIXED_KEYS + 1; /* Lua counts from 1 */
-
-    redis_command_add_u64(&args->cmd, count);
-    for (unsigned i = 0; i < count; i++) {
-        args_add_text(args, runs[i].user);
-        redis_command_add_u64(&args->cmd, runs[i].size);
-        redis_command_add_u64(&args->cmd, runs[i].has_keys ? key : 0);
-        key += runs[i].has_keys ? runs[i].size : 0;
+            redis_command_add(
+                &args->cmd, field,
+                keys_field(field, m->user.base, m->user.len, m->key.base, m->key.len));
     }
 }
 
@@ -99,14 +142,15 @@ void publish_send(struct store *store, const struct room *room,
 {
     struct args *args = &store->args;
     struct run runs[PUBLISH_MAX];
-    unsigned count = find_runs(messages, runs);
+    unsigned count = find_runs(messages, runs), keys = count_keys(runs, count);
 
-    scripts_begin(&args->cmd, SCRIPT_PUBLISH, FIXED_KEYS + count_keys(runs, count));
-    add_keys(args, room, messages);
-    redis_command_add_u64(&args->cmd, (uint64_t)store->config->history_limit);
-    redis_command_add_u64(&args->cmd, (uint64_t)store->config->dedupe_secs);
+    scripts_begin(&args->cmd, SCRIPT_PUBLISH, FIXED_KEYS + (keys > 0 ? 2 : 0));
+    add_keys(args, room, keys > 0);
+    command_add_history_limits(&args->cmd, store->config);
     redis_command_add(&args->cmd, room->message_head.data, room->message_head.len);
     add_runs(args, runs, count);
+    if (keys > 0)
+        add_fields(args, messages, keys);
     for (const struct list *link = messages->next; link != messages; link = link->next)
         args_add_text(args, message_from(link)->tail);
     store_send_script(store, SCRIPT_PUBLISH, on_reply, data);

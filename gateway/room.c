@@ -38,6 +38,7 @@ void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
     rooms->metrics = metrics;
     rooms->grace_ms = (uint64_t)config->presence_grace_ms;
     rooms->history_limit = (uint64_t)config->history_limit;
+    rooms->history_max_bytes = (uint64_t)config->history_max_bytes;
     list_init(&rooms->grace);
 }
 

@@ -122,7 +122,7 @@ struct room {
     unsigned recent_count;
     struct frame **ring; /* the messages up to seq, follow.h */
     uint32_t ring_head, ring_count, ring_cap;
-    size_t ring_bytes;
+    size_t ring_bytes;       /* of the messages, as Redis counts them */
     uint32_t ring_drops;     /* how often it was emptied */
     bool ring_is_whole;      /* it holds all that Redis holds */
     bool ring_is_kept;       /* also when nobody follows */
@@ -167,7 +167,7 @@ struct rooms {
     struct room_watch watch;
     struct metrics *metrics;
     uint64_t grace_ms;
-    uint64_t history_limit;
+    uint64_t history_limit, history_max_bytes;
     size_t ring_bytes; /* of all rings */
     bool is_up;        /* Redis can be asked; else nothing is pumped */
     bool has_stuck;    /* some room is stuck */

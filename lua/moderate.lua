@@ -37,14 +37,13 @@ if not lifts and count >= tonumber(ARGV[3]) then
     return {'full'}
 end
 
-local epoch = redis.call('HGET', KEYS[2], 'epoch')
-if lifts then
-    redis.call('HDEL', KEYS[1], ARGV[1])
-else
+local rev = tonumber(redis.call('HGET', KEYS[2], 'rev') or nil)
+redis.call('HDEL', KEYS[1], ARGV[1]) -- first: after it, full memory refuses nothing
+if not lifts then
     redis.call('HSET', KEYS[1], ARGV[1], till)
 end
-if epoch then
-    redis.call('HINCRBY', KEYS[2], 'rev', 1)
+if rev then
+    redis.call('HSET', KEYS[2], 'rev', string.format('%d', rev + 1))
 end
 for _, user in ipairs(over) do
     if user ~= ARGV[1] then

@@ -3,128 +3,190 @@
 -- Atomic because: the sequence number, the history and the notice must agree. A
 -- client that sees number n can always read n-1 from the history.
 --
--- KEYS[1]   rc:{ROOM}:meta      hash     epoch, seq, rev
+-- KEYS[1]   rc:{ROOM}:meta      hash     epoch, seq, rev, bytes, keys_at
 -- KEYS[2]   rc:{ROOM}:history   list     the last messages, oldest first
 -- KEYS[3]   rc:{ROOM}:events    channel
--- KEYS[4]   rc:{ROOM}:on:NODE   hash     user -> epoch: who came in through the node
+-- KEYS[4]   rc:{ROOM}:on:NODE   hash     user -> epoch: the users that came in through NODE
 -- KEYS[5]   rc:{ROOM}:mutes     hash     user -> until ms, 0: for good
--- KEYS[6…]  rc:{ROOM}:key:…     string   epoch and seq of a message sent with a key
+-- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; only where a message
+--           has a key, like the next
+-- KEYS[7]   rc:{ROOM}:keys:old  hash     what was keys before
 -- ARGV[1]   keep                how many messages the history holds, 0: none
--- ARGV[2]   dedupe_secs         how long a key is remembered
+-- ARGV[2]   keep_bytes          and how many bytes of them, but at least one message
 -- ARGV[3]   head                JSON up to the sequence number
--- ARGV[4]   runs                how many there are: messages of one user, one behind the other
--- ARGV[5…]  three a run: user, '' for the server itself, which needs not be a member; how
---           many messages, at most 256 in all; which of KEYS is the first one's, followed by
---           those of the others, 0: none of them has a key
--- ARGV[…]   one a message: JSON behind the sequence number, not looked into here
+-- ARGV[4]   runs                how many there are: consecutive messages of one user
+-- ARGV[5…]  three a run: user, '' for the server itself, which need not be a member; how
+--           many messages, at most 256 in all; 1 if each has a key, 0 if none has
+-- ARGV[…]   only where a message has a key: dedupe_ms, how long a key is remembered at
+--           least; keys_max, how many the hash takes before it becomes the old one; 1 if two
+--           messages may have the same user and key; how many have a key; the field in
+--           KEYS[6] of each of these
+-- ARGV[…]   one a message: JSON after the sequence number, not looked into here
 -- Returns   {epoch, of each run …}: why none of it is taken: -1 not a member; -2 muted for
 --           good; -2 - n muted for n ms more. Else without keys the first one's seq, with
 --           keys each one's. Or false: no such room
 --
 -- Cost O(messages). Most of it is what Lua makes of each message: it hashes every byte of
--- every string, and prints a number slowly. So nothing is put together twice, and of the
--- numbers only each tenth is printed.
+-- every string, and prints and reads a number slowly. So nothing is put together twice, of
+-- the numbers only each tenth is printed, and there are no functions and no tables that grow
+-- where one message comes alone.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local call, has_keys = redis.call, #KEYS > 5
+local meta = has_keys and call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes', 'keys_at')
+    or call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
 local epoch, seq = meta[1], tonumber(meta[2])
-if not epoch then
-    return false
+if not (epoch and seq and seq < 2 ^ 53 and meta[3]) then
+    return false -- gone, or no room any more: renew.lua finds it, sync.lua remakes it
 end
-if #KEYS > 5 then
-    redis.call('LLEN', KEYS[2]) -- RPUSH must not fail once a key is written
-end
-local runs, users = tonumber(ARGV[4]), {}
-for run = 1, runs do
+local runs, users = tonumber(ARGV[4]), {ARGV[5]}
+for run = 2, runs do
     users[run] = ARGV[3 * run + 2]
 end
-local came_in = redis.call('HMGET', KEYS[4], unpack(users))
-local muted = redis.call('HMGET', KEYS[5], unpack(users))
+local came_in = call('HMGET', KEYS[4], unpack(users))
+local muted = call('HMGET', KEYS[5], unpack(users))
 
--- Why the messages of a run are refused, or nil.
-local function find_refusal(run)
-    if users[run] == '' then
-        return nil
-    elseif came_in[run] ~= epoch then
-        return -1
-    elseif not muted[run] then
-        return nil
-    elseif muted[run] == '0' then
-        return -2
+local at = 4 + 3 * runs  -- the last argument before the messages
+local fields_at = at + 4 -- and before the fields
+local known, known_before, in_call -- seqs of the keys: in the hash, the old one, this call
+local dedupe_ms, left, begins -- ms the hash has left; whether a new one begins
+local added, added_size       -- to the hash: field, seq
+if has_keys then
+    dedupe_ms = tonumber(ARGV[at + 1])
+    in_call = ARGV[at + 3] == '1' and {}
+    at = fields_at + ARGV[fields_at]
+    added, added_size = {false, false}, 0
+    if meta[5] then -- else what the hashes hold is of a former life of the room
+        left = call('PTTL', KEYS[6])
+        local keys_max = tonumber(ARGV[fields_at - 2])
+        known = call('HMGET', KEYS[6], unpack(ARGV, fields_at + 1, at))
+        known_before = meta[5] ~= '0'
+            and call('HMGET', KEYS[7], unpack(ARGV, fields_at + 1, at))
+        -- How many there are is looked at now and then only, for keys that come one by one.
+        begins = left < dedupe_ms or left > 2 * dedupe_ms
+            or (at - fields_at > 1 or left % 64 == 0 or keys_max < 1000)
+            and call('HLEN', KEYS[6]) >= keys_max
     end
-    local time = redis.call('TIME')
-    local left = muted[run] - time[1] * 1000 - math.floor(time[2] / 1000)
-    return left > 0 and -2 - left or nil
 end
 
-local results, lines, count = {epoch}, {}, 0
+local results, answers = {epoch, false}, 1
+local lines, count, size = {[0] = '', false}, 0, 0
 local digits = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}
-local tens, digit, line_head -- of the number to come: before its last digit, that; JSON
+local digit, tens, head = 10 -- of the number to come: the last, those before it; JSON so far
 
-local function begin_tens()
-    digit = (seq + 1) % 10
-    tens = seq < 9 and '' or string.format('%d', (seq + 1 - digit) / 10)
-    line_head = ARGV[3] .. tens
-end
-
-local function add(tail)
-    seq, count = seq + 1, count + 1
-    lines[count] = line_head .. digits[digit] .. tail
-    digit = digit + 1
-    if digit == 10 then
-        begin_tens()
-    end
-    return seq
-end
-
--- The seq under which KEYS[key] is known, or nil: from now on that of the number to come.
-local function remember(key)
-    local value = epoch .. ' ' .. tens .. digits[digit]
-    if redis.call('SET', KEYS[key], value, 'NX', 'EX', ARGV[2]) then
-        return nil
-    end
-    local known = redis.call('MGET', KEYS[key])[1] -- as GET, but also if it is no string
-    if known and known:sub(1, #epoch) == epoch then
-        return tonumber(known:sub(#epoch + 2))
-    end
-    redis.call('SET', KEYS[key], value, 'EX', ARGV[2])
-end
-
-begin_tens()
-local first = tens .. digits[digit]
-local at = 4 + 3 * runs -- the last argument before the messages
+local key = 0 -- how many were looked at
 for run = 1, runs do
-    local size, key = tonumber(ARGV[3 * run + 3]), tonumber(ARGV[3 * run + 4])
-    local refused = find_refusal(run)
-    if refused or key == 0 then
-        results[#results + 1] = refused or seq + 1
+    local messages, keyed = tonumber(ARGV[3 * run + 3]), ARGV[3 * run + 4] == '1'
+    local refused = users[run] ~= '' and (came_in[run] ~= epoch and -1
+        or muted[run] and (muted[run] == '0' and -2 or 0))
+    if refused == 0 then
+        local time = call('TIME')
+        local left = muted[run] - time[1] * 1000 - math.floor(time[2] / 1000)
+        refused = left > 0 and -2 - left
     end
-    for i = 1, refused and 0 or size do
-        if key == 0 then
-            add(ARGV[at + i])
-        else
-            results[#results + 1] = remember(key + i - 1) or add(ARGV[at + i])
+    if refused or not keyed then
+        answers = answers + 1
+        results[answers] = refused or seq + 1
+    end
+    for i = 1, refused and 0 or messages do
+        local field = keyed and ARGV[fields_at + key + i]
+        local first = keyed and (known and known[key + i]
+            or known_before and known_before[key + i] or in_call and in_call[field])
+        first = first and tonumber(first)
+        if not first then
+            if digit == 10 then
+                digit = (seq + 1) % 10
+                tens = seq < 9 and '' or string.format('%d', (seq + 1 - digit) / 10)
+                head = ARGV[3] .. tens
+            end
+            if keyed then
+                local number = tens .. digits[digit]
+                added[added_size + 1], added[added_size + 2] = field, number
+                added_size = added_size + 2
+                if in_call then
+                    in_call[field] = number
+                end
+            end
+            local line = head .. digits[digit] .. ARGV[at + i]
+            seq, count, size, digit = seq + 1, count + 1, size + #line, digit + 1
+            lines[count] = line
+        end
+        if keyed then
+            answers = answers + 1
+            results[answers] = first or seq
         end
     end
-    at = at + size
+    at = at + messages
+    key = keyed and key + messages or key
 end
 if count == 0 then
     return results
 end
+local first, last = string.format('%d', seq - count + 1), string.format('%d', seq)
 
-if tonumber(ARGV[1]) > 0 then
-    local length = redis.call('RPUSH', KEYS[2], unpack(lines))
+-- The history, and what meta's bytes is then: below 0 if lines went uncounted, and then there
+-- are at most so many. To read the lines that go would cost more than all the rest, so it
+-- is done only where the history may come near keep_bytes.
+-- RPUSH or, without a history, HSET is the first write: Redis refuses these two when memory
+-- is full, but nothing that follows a first write. RPUSH also fails if history is no list.
+local keep, keep_bytes, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
+if keep > 0 then
+    local length = call('RPUSH', KEYS[2], unpack(lines))
+    local over, held = length - keep, tonumber(meta[4])
     if length == count then
-        redis.call('PEXPIRE', KEYS[2], redis.call('PTTL', KEYS[1]))
+        call('PEXPIRE', KEYS[2], call('PTTL', KEYS[1]))
+        held = 0
+    elseif not (held and held >= -keep_bytes and held <= keep_bytes) then
+        held = -math.huge -- of another version or another keep_bytes, or no number
     end
-    if length > tonumber(ARGV[1]) then
-        redis.call('LTRIM', KEYS[2], '-' .. ARGV[1], '-1')
+    bytes = (held < 0 and -held or held) + size
+    if held < 0 or over > 0 and held <= keep_bytes / 2 then
+        if over > 0 then
+            call('LTRIM', KEYS[2], '-' .. ARGV[1], '-1')
+            length, over = keep, 0
+        end
+        if bytes > keep_bytes then
+            bytes = 0
+            for _, line in ipairs(call('LRANGE', KEYS[2], 0, -1)) do
+                bytes = bytes + #line
+            end
+        else
+            bytes = -bytes
+        end
+    end
+    while (over > 0 or bytes > keep_bytes) and length > 1 do
+        bytes = bytes - #call('LPOP', KEYS[2])
+        length, over = length - 1, over - 1
     end
 end
-local last = string.format('%d', seq)
-redis.call('HSET', KEYS[1], 'seq', last) -- here, because RPUSH may fail
-if tonumber(ARGV[1]) == 0 then
-    redis.call('DEL', KEYS[2]) -- of a time with a history: its numbers would be wrong
+call('HSET', KEYS[1], 'seq', last, 'bytes', string.format('%d', bytes))
+if keep == 0 then
+    call('DEL', KEYS[2]) -- of a time with a history: its numbers would be wrong
+end
+
+if has_keys and added_size > 0 then
+    if begins or not meta[5] then
+        local rotated = meta[5] or '0' -- 0: there is no old one
+        if not meta[5] then
+            call('UNLINK', KEYS[6], KEYS[7])
+        elseif call('EXISTS', KEYS[6]) == 1 then
+            local time = call('TIME')
+            rotated = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+            call('UNLINK', KEYS[7]) -- in the background; RENAME would do it now
+            call('RENAME', KEYS[6], KEYS[7])
+            if left < 0 or left > 2 * dedupe_ms then -- not by this script
+                call('PEXPIRE', KEYS[7], string.format('%d', dedupe_ms))
+            end
+        end
+        call('HSET', KEYS[1], 'keys_at', rotated)
+        -- The long field makes it a hash table: a small hash is searched from end to end.
+        local long = ('-'):rep(65)
+        call('HSET', KEYS[6], long, '', unpack(added))
+        call('HDEL', KEYS[6], long)
+        call('PEXPIRE', KEYS[6], string.format('%d', 2 * dedupe_ms))
+    else
+        call('HSET', KEYS[6], unpack(added))
+    end
 end
 lines[0] = '1 ' .. epoch .. ' ' .. meta[3] .. ' message ' .. first .. ' ' .. last .. ' -'
-redis.call('PUBLISH', KEYS[3], table.concat(lines, '\n', 0))
+call('PUBLISH', KEYS[3], table.concat(lines, '\n', 0))
 return results

@@ -14,6 +14,8 @@
 
 local time = redis.call('TIME')
 
-redis.call('SCARD', KEYS[2]) -- of another type: fails before the first write
+if redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+    return 0 -- also if memory is full
+end
 redis.call('ZADD', KEYS[1], 'NX', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
 return redis.call('SADD', KEYS[2], ARGV[2])

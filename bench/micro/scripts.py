@@ -39,6 +39,9 @@ KEEP_MS = 900_000
 ROOM_TTL_MS = 300_000
 EVENTS_MAX = 500
 HISTORY = 100
+HISTORY_BYTES = 1_048_576
+DEDUPE_MS = 300_000
+KEYS_MAX = 100_000
 TEXT = "x" * 100
 TAIL = f',"user":"user-1","text":"{TEXT}","ts":1700000000000}}'
 
@@ -182,11 +185,14 @@ def call_leave(redis, room, users):
 
 def call_publish(redis, room, count, message_keys=()):
     """Message `n` with message_keys[n], if there are any."""
-    arguments = [HISTORY, 300, f'{{"type":"message","room":"{room}","seq":',
-                 1, "user-0000", count, 6 if message_keys else 0] + [TAIL] * count
+    arguments = [HISTORY, HISTORY_BYTES, f'{{"type":"message","room":"{room}","seq":',
+                 1, "user-0000", count, 1 if message_keys else 0]
     names = ["meta", "history", "events", f"on:{NODE}", "mutes"]
-    names += [f"key:9:user-0000:{name}" for name in message_keys]
-    return redis.call("publish", keys(room, *names), arguments)
+    if message_keys:
+        names += ["keys", "keys:old"]
+        arguments += [DEDUPE_MS, KEYS_MAX, 0, count]
+        arguments += [f"9:user-0000:{name}" for name in message_keys]
+    return redis.call("publish", keys(room, *names), arguments + [TAIL] * count)
 
 
 BARE = """

@@ -150,7 +150,9 @@ static void a_slow_client_that_reads_in_time_has_missed_nothing(void **state)
 
     (void)state;
     set_up(&scene, "late", 10000,
-           (const char *[]){"ROOMCAST_HISTORY_LIMIT=10000", "ROOMCAST_SLOW_SECS=3600",
+           (const char *[]){"ROOMCAST_HISTORY_LIMIT=10000",
+                            "ROOMCAST_HISTORY_MAX_BYTES=1073741824",
+                            "ROOMCAST_SLOW_SECS=3600",
                             "ROOMCAST_SEND_QUEUE_MAX_BYTES=262144", NULL});
     say_until(&scene, "roomcast_slow_consumers_total", 1);
     say(&scene, 200);
@@ -191,8 +193,9 @@ static void a_history_that_is_read_too_late_has_a_gap_in_it(void **state)
 
     (void)state;
     set_up(&scene, "history", HISTORY,
-           (const char *[]){"ROOMCAST_HISTORY_LIMIT=2000", "ROOMCAST_SLOW_SECS=3600",
-                            NULL});
+           (const char *[]){"ROOMCAST_HISTORY_LIMIT=2000",
+                            "ROOMCAST_HISTORY_MAX_BYTES=1073741824",
+                            "ROOMCAST_SLOW_SECS=3600", NULL});
     chat_close(scene.slow.chat);
     follower_on_end(&scene.slow.follower);
     say(&scene, HISTORY);
@@ -222,9 +225,10 @@ static void a_slow_client_that_does_not_catch_up_is_closed_and_resumes(void **st
     struct scene scene;
 
     (void)state;
-    set_up(
-        &scene, "slow", 10000,
-        (const char *[]){"ROOMCAST_HISTORY_LIMIT=10000", "ROOMCAST_SLOW_SECS=2", NULL});
+    set_up(&scene, "slow", 10000,
+           (const char *[]){"ROOMCAST_HISTORY_LIMIT=10000",
+                            "ROOMCAST_HISTORY_MAX_BYTES=1073741824",
+                            "ROOMCAST_SLOW_SECS=2", NULL});
     say_until(&scene, "roomcast_slow_consumers_total", 1);
     assert_true(wait_until(is_closed_as_slow, &scene, PATIENCE_MS));
     while (take_one(&scene.slow, CHAT_DEADLINE_MS))
@@ -252,9 +256,10 @@ static void of_all_queues_together_the_largest_is_closed(void **state)
 
     (void)state;
     set_up(&scene, "largest", 10000,
-           (const char *[]){"ROOMCAST_HISTORY_LIMIT=10000", "ROOMCAST_SLOW_SECS=3600",
-                            "ROOMCAST_SEND_QUEUE_MAX_BYTES=16777216",
-                            "ROOMCAST_QUEUES_MAX_BYTES=1048576", NULL});
+           (const char *[]){
+               "ROOMCAST_HISTORY_LIMIT=10000", "ROOMCAST_HISTORY_MAX_BYTES=1073741824",
+               "ROOMCAST_SLOW_SECS=3600", "ROOMCAST_SEND_QUEUE_MAX_BYTES=16777216",
+               "ROOMCAST_QUEUES_MAX_BYTES=1048576", NULL});
     other = chat_open(fleet.gateways[scene.gateway].port);
     chat_join(other, "small", "other");
     small.chat = open_small(scene.gateway);

@@ -64,6 +64,10 @@ static const char *close_room(void)
     eval_key(&redis, "rc:{lobby}:members");
     eval_key(&redis, "rc:{lobby}:history");
     eval_key(&redis, "rc:{lobby}:kicks");
+    eval_key(&redis, "rc:{lobby}:keys");
+    eval_key(&redis, "rc:{lobby}:keys:old");
+    eval_key(&redis, "rc:{lobby}:bans");
+    eval_key(&redis, "rc:{lobby}:mutes");
     eval_key(&redis, "rc:{lobby}:closed");
     eval_key(&redis, "rc:{lobby}:events");
     eval_key(&redis, "rc:{lobby}:on:node-1");

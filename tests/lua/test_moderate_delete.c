@@ -181,6 +181,30 @@ static void a_deleted_message_keeps_its_number_and_its_time(void **state)
     assert_int_equal(redis_cmd_number(port(), "LLEN rc:{lobby}:history"), 3);
 }
 
+static void a_deleted_message_is_counted_off_the_bytes(void **state)
+{
+    static const char *const bytes[] = {"1000", "-1000"};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    for (int i = 0; i < 2; i++) {
+        char *line, *tombstone;
+        long long change;
+
+        say_with_ts("a text that is longer than its tombstone", "1700000000001", "");
+        line = redis_cmd_text(port(), "LINDEX rc:{lobby}:history %d", i);
+        redis_cmd(port(), "HSET rc:{lobby}:meta bytes %s", bytes[i]);
+        delete_message(i ? "2" : "1");
+        tombstone = redis_cmd_text(port(), "LINDEX rc:{lobby}:history %d", i);
+        change = (long long)strlen(line) - (long long)strlen(tombstone);
+        assert_true(change > 0);
+        assert_int_equal(eval_room_number(&room, "meta", "bytes"),
+                         i ? change - 1000 : 1000 - change);
+        free(line);
+        free(tombstone);
+    }
+}
+
 static void what_a_text_says_is_not_taken_for_its_time(void **state)
 {
     (void)state;
@@ -240,6 +264,7 @@ int main(void)
         TEST(a_room_that_is_there_counts_it_as_a_change),
         TEST(who_is_banned_cannot_join),
         TEST(a_deleted_message_keeps_its_number_and_its_time),
+        TEST(a_deleted_message_is_counted_off_the_bytes),
         TEST(what_a_text_says_is_not_taken_for_its_time),
         TEST(deleting_again_tells_nobody),
         TEST(only_what_is_in_the_history_can_be_deleted),

@@ -25,6 +25,7 @@
 #define TAIL(text) ",\"text\":\"" text "\"}"
 
 static struct eval redis;
+static int begin(void **state);
 static struct eval_room room = {.redis = &redis};
 
 static int port(void)
@@ -279,8 +280,8 @@ static void the_refused_take_no_numbers_from_the_others(void **state)
                         "('" EPOCH_1 "' -1 1 -2 2 -1)");
     assert_non_null(strstr(eval_room_notices(&room), " message 1 2 -\n"));
     assert_int_equal(history_length(), 2);
-    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:{lobby}:key:6:nobody:a"), 0);
-    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:{lobby}:key:3:mia:c"), 0);
+    assert_int_equal(redis_cmd_number(port(), "HEXISTS rc:{lobby}:keys 6:nobody:a"), 0);
+    assert_int_equal(redis_cmd_number(port(), "HEXISTS rc:{lobby}:keys 3:mia:c"), 0);
     redis_cmd(port(), "DEL rc:{lobby}:mutes");
     assert_string_equal(publish("mia", "c"), "('" EPOCH_1 "' 3)");
 }
@@ -295,8 +296,9 @@ static void the_same_key_is_stored_once(void **state)
     assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
     assert_string_equal(publish("bob", NULL), "('" EPOCH_1 "' 2)");
     eval_room_notices(&room);
-    stored = redis_cmd_text(port(), "GET rc:{lobby}:key:3:ann:k");
-    assert_string_equal(stored, EPOCH_1 " 1");
+    stored = redis_cmd_text(port(), "HGET rc:{lobby}:keys 3:ann:k");
+    assert_string_equal(stored, "1");
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys"), 1);
 
     assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
     assert_string_equal(eval_room_notices(&room), "");
@@ -372,30 +374,135 @@ static void a_key_does_not_outlive_the_epoch(void **state)
 
     assert_string_equal(publish("ann", "k"), "('" EPOCH_2 "' 2)");
     assert_non_null(strstr(eval_room_notices(&room), " message 2 2 -\n"));
-    stored = redis_cmd_text(port(), "GET rc:{lobby}:key:3:ann:k");
-    assert_string_equal(stored, EPOCH_2 " 2");
+    stored = redis_cmd_text(port(), "HGET rc:{lobby}:keys 3:ann:k");
+    assert_string_equal(stored, "2");
     assert_string_equal(publish("ann", "k"), "('" EPOCH_2 "' 2)");
     free(stored);
 }
 
-static bool is_forgotten(void *data)
-{
-    (void)data;
-    return redis_cmd_number(port(), "EXISTS rc:{lobby}:key:3:ann:k") == 0;
-}
-
-static void a_key_is_forgotten_after_its_time(void **state)
+static void keys_of_a_former_life_are_dropped_with_the_old_ones(void **state)
 {
     (void)state;
-    room.dedupe_secs = 1;
     publish("ann", "k");
-    assert_true(redis_cmd_number(port(), "PTTL rc:{lobby}:key:3:ann:k") <= 1000);
-    publish("ann", "k"); /* does not prolong it */
-    assert_true(wait_until(is_forgotten, NULL, 5000));
+    redis_cmd(port(), "HSET rc:{lobby}:keys:old 3:ann:l 1");
+    eval_room_remake(&room, EPOCH_1, EPOCH_2);
+    room.epoch = EPOCH_2;
+    eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "1", NULL});
+
+    assert_string_equal(publish("ann", "l"), "('" EPOCH_2 "' 2)");
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_2 "' 3)");
+    assert_false(eval_room_has_key(&room, "keys:old"));
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys"), 2);
+}
+
+static void keys_live_twice_their_time_and_are_never_prolonged(void **state)
+{
+    (void)state;
+    publish("ann", "k");
+    eval_room_expect_ttl(&room, "keys", 600000);
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:keys 400000");
+    publish("ann", "l");
+    eval_room_expect_ttl(&room, "keys", 400000);
+    assert_false(eval_room_has_key(&room, "keys:old"));
+}
+
+/* How much life the hash may have left for a new one to begin. */
+static const struct {
+    const char *name, *command;
+    bool begins;
+} lives[] = {
+    {"enough", "PEXPIRE rc:{lobby}:keys 310000", false},
+    {"less than a key has to be known", "PEXPIRE rc:{lobby}:keys 299000", true},
+    {"more than it was given", "PEXPIRE rc:{lobby}:keys 4000000", true},
+    {"no end", "PERSIST rc:{lobby}:keys", true},
+};
+
+static void a_new_hash_begins_in_time_and_the_old_one_is_still_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(lives); i++) {
+        long long before = eval_now_ms(&redis);
+
+        print_message("  %s\n", lives[i].name);
+        begin(state);
+        assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
+        assert_int_equal(eval_room_number(&room, "meta", "keys_at"), 0);
+        redis_cmd(port(), lives[i].command);
+        assert_string_equal(publish("ann", "l"), "('" EPOCH_1 "' 2)");
+        assert_int_equal(eval_room_has_key(&room, "keys:old"), lives[i].begins);
+        assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)");
+        assert_string_equal(publish("ann", "l"), "('" EPOCH_1 "' 2)");
+        if (!lives[i].begins)
+            continue;
+        eval_room_expect_ttl(&room, "keys", 600000);
+        assert_in_range(redis_cmd_number(port(), "PTTL rc:{lobby}:keys:old"), 1,
+                        310000);
+        assert_true(eval_room_number(&room, "meta", "keys_at") >= before);
+    }
+}
+
+static void a_new_hash_begins_when_the_old_one_is_full(void **state)
+{
+    static const char *const keys[] = {"1", "2", "3", "4", "5", "6", "7"};
+
+    (void)state;
+    room.keys_max = 3;
+    for (size_t i = 0; i < 7; i++)
+        publish("ann", keys[i]);
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys"), 1);
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys:old"), 3);
+    assert_string_equal(publish("ann", "4"), "('" EPOCH_1 "' 4)");
+    assert_string_equal(publish("ann", "3"), "('" EPOCH_1 "' 8)"); /* forgotten */
+}
+
+/* Of keys that come one by one it is looked at now and then only; of several at once always. */
+static void
+a_large_hash_that_is_full_is_noticed_with_the_next_call_of_several(void **state)
+{
+    static const struct eval_message messages[] = {{"ann", "k", TAIL("1")},
+                                                   {"ann", "l", TAIL("2")}};
+
+    (void)state;
+    room.keys_max = 1000;
+    publish("ann", "first");
+    for (int i = 0; i < 999; i++)
+        redis_cmd(port(), "HSET rc:{lobby}:keys %d 1", i);
+    eval_room_publish(&room, "node-1", messages, 2);
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys"), 2);
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys:old"), 1000);
+}
+
+static void the_hash_of_keys_is_a_hash_table_from_the_start(void **state)
+{
+    char *encoding;
+
+    (void)state;
+    publish("ann", "k");
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:keys"), 1);
+    encoding = redis_cmd_text(port(), "OBJECT ENCODING rc:{lobby}:keys");
+    assert_string_equal(encoding, "hashtable");
+    free(encoding);
+}
+
+static void a_hash_of_keys_that_was_deleted_is_made_again(void **state)
+{
+    (void)state;
+    publish("ann", "k");
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:keys 1000");
+    publish("ann", "l");
+    redis_cmd(port(), "DEL rc:{lobby}:keys");
+    assert_string_equal(publish("ann", "m"), "('" EPOCH_1 "' 3)");
+    eval_room_expect_ttl(&room, "keys", 600000);
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)"); /* in the old one */
+}
+
+static void a_key_whose_seq_is_no_number_counts_as_new(void **state)
+{
+    (void)state;
+    publish("ann", "k");
+    redis_cmd(port(), "HSET rc:{lobby}:keys 3:ann:k odd");
     assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
-    room.dedupe_secs = 86400;
-    publish("ann", "long");
-    eval_room_expect_ttl(&room, "key:3:ann:long", 86400000);
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
 }
 
 /* ---- the history ---- */
@@ -476,6 +583,132 @@ static void the_first_message_gives_the_history_what_meta_has_left(void **state)
                      history);
 }
 
+/* ---- the history's bytes ---- */
+
+static size_t history_bytes(void)
+{
+    redisReply *lines = redis_cmd_reply(port(), "LRANGE rc:{lobby}:history 0 -1");
+    size_t bytes = 0;
+
+    assert_non_null(lines);
+    for (size_t i = 0; i < lines->elements; i++)
+        bytes += (size_t)lines->element[i]->len;
+    freeReplyObject(lines);
+    return bytes;
+}
+
+/* Says something `len` bytes long. */
+static void say_long(size_t len)
+{
+    char *text = calloc(1, len + 1);
+
+    memset(text, 'x', len);
+    eval_room_say(&room, "node-1", "ann", text);
+    free(text);
+}
+
+static void meta_tells_the_bytes_of_the_history(void **state)
+{
+    static const struct eval_message messages[] = {{"ann", NULL, TAIL("1")},
+                                                   {"bob", "k", TAIL("\xc3\xa4")}};
+
+    (void)state;
+    say_long(1000);
+    assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+    eval_room_publish(&room, "node-1", messages, 2);
+    assert_int_equal(history_length(), 3);
+    assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+}
+
+/* Sends `count` messages of up to `len` bytes; after each of them the history must be as
+ * long as the limits allow. */
+static void expect_bounded(unsigned limit, unsigned max_bytes, int count, size_t len)
+{
+    void *state = &room;
+    size_t lens[512];
+
+    begin(&state);
+    room.history_limit = limit;
+    room.history_max_bytes = max_bytes;
+    for (int n = 0; n < count; n++) {
+        size_t bytes = 0;
+        long long held = 0, stated;
+        char *last;
+
+        say_long((size_t)(n * 7919) % len);
+        last = redis_cmd_text(port(), "LINDEX rc:{lobby}:history -1");
+        lens[n] = strlen(last);
+        free(last);
+        for (int k = n; k >= 0 && held < (long long)limit; k--) {
+            bytes += lens[k];
+            if (bytes > max_bytes && k < n)
+                break;
+            held++;
+        }
+        assert_int_equal(history_length(), held);
+        stated = eval_room_number(&room, "meta", "bytes");
+        if (stated >= 0)
+            assert_int_equal(stated, history_bytes());
+        else
+            assert_in_range(history_bytes(), 1, -stated);
+    }
+}
+
+static void the_oldest_go_when_the_history_has_too_many_bytes(void **state)
+{
+    (void)state;
+    expect_bounded(100, 10000, 200, 2000); /* bytes bind */
+    expect_bounded(5, 10000, 200, 3000);   /* by turns */
+    expect_bounded(5, 100000, 500,
+                   1000);            /* the number binds, bytes are counted again */
+    expect_bounded(3, 100, 50, 300); /* one message has more */
+    expect_bounded(1, 1, 20, 300);
+}
+
+static void a_call_with_more_bytes_than_the_history_holds_keeps_the_last(void **state)
+{
+    static char tail[1200];
+    static struct eval_message messages[40];
+
+    (void)state;
+    snprintf(tail, sizeof(tail), ",\"text\":\"%01000d\"}", 0);
+    for (int i = 0; i < 40; i++)
+        messages[i] = (struct eval_message){"ann", NULL, tail};
+    room.history_max_bytes = 10000;
+    say_long(100);
+    eval_room_publish(&room, "node-1", messages, 40);
+    assert_int_equal(history_length(), 9);
+    assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+}
+
+/* What meta may say instead of the bytes. */
+static const char *const odd_bytes[] = {
+    "odd", "inf", "-inf", "nan", "1e300", "", "99999999999999999999"};
+
+static void bytes_that_cannot_be_are_counted_again(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd_bytes); i++) {
+        print_message("  %s\n", odd_bytes[i]);
+        begin(state);
+        room.history_max_bytes = 5000;
+        for (int n = 0; n < 3; n++)
+            say_long(1000);
+        redis_cmd(port(), "HSET rc:{lobby}:meta bytes %s", odd_bytes[i]);
+        for (int n = 0; n < 9; n++)
+            say_long(1000);
+        assert_int_equal(history_length(), 4);
+        assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+    }
+    redis_cmd(port(), "HDEL rc:{lobby}:meta bytes");
+    say_long(10);
+    assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+    redis_cmd(port(), "DEL rc:{lobby}:history");
+    say_long(10);
+    assert_int_equal(history_length(), 1);
+    assert_int_equal(eval_room_number(&room, "meta", "bytes"), history_bytes());
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -516,12 +749,23 @@ int main(void)
         TEST(a_known_and_a_new_key_go_together),
         TEST(keys_of_different_users_never_meet),
         TEST(a_key_does_not_outlive_the_epoch),
-        TEST(a_key_is_forgotten_after_its_time),
+        TEST(keys_of_a_former_life_are_dropped_with_the_old_ones),
+        TEST(keys_live_twice_their_time_and_are_never_prolonged),
+        TEST(a_new_hash_begins_in_time_and_the_old_one_is_still_asked),
+        TEST(a_new_hash_begins_when_the_old_one_is_full),
+        TEST(a_large_hash_that_is_full_is_noticed_with_the_next_call_of_several),
+        TEST(the_hash_of_keys_is_a_hash_table_from_the_start),
+        TEST(a_hash_of_keys_that_was_deleted_is_made_again),
+        TEST(a_key_whose_seq_is_no_number_counts_as_new),
         TEST(without_history_numbers_and_notices_go_on),
         TEST(a_history_that_is_switched_off_is_not_numbered_wrongly),
         TEST(the_history_keeps_the_last_messages),
         TEST(a_call_with_more_than_the_history_holds_keeps_the_last),
         TEST(the_first_message_gives_the_history_what_meta_has_left),
+        TEST(meta_tells_the_bytes_of_the_history),
+        TEST(the_oldest_go_when_the_history_has_too_many_bytes),
+        TEST(a_call_with_more_bytes_than_the_history_holds_keeps_the_last),
+        TEST(bytes_that_cannot_be_are_counted_again),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

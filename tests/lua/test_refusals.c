@@ -86,6 +86,12 @@ static void prepare_nodes(void)
     redis_cmd(port(), "HSET rc:node:dead pid 2");
 }
 
+static void prepare_registered(void)
+{
+    prepare_nodes();
+    redis_cmd(port(), "SADD rc:node:me:rooms lobby");
+}
+
 static void prepare_index(void)
 {
     prepare_room();
@@ -191,6 +197,10 @@ static const char *close_room(void)
     eval_key(&redis, "rc:{lobby}:members");
     eval_key(&redis, "rc:{lobby}:history");
     eval_key(&redis, "rc:{lobby}:kicks");
+    eval_key(&redis, "rc:{lobby}:keys");
+    eval_key(&redis, "rc:{lobby}:keys:old");
+    eval_key(&redis, "rc:{lobby}:bans");
+    eval_key(&redis, "rc:{lobby}:mutes");
     eval_key(&redis, "rc:{lobby}:closed");
     eval_key(&redis, "rc:{lobby}:events");
     eval_key(&redis, "rc:{lobby}:on:node-1");
@@ -302,6 +312,16 @@ static const char *first_beat(void)
     return beat_as("you", 1);
 }
 
+static const char *register_node(void)
+{
+    eval_begin(&redis, SCRIPT_REGISTER);
+    eval_key(&redis, "rc:nodes");
+    eval_key(&redis, "rc:node:me:rooms");
+    eval_arg(&redis, "me");
+    eval_arg(&redis, "lobby");
+    return eval_run(&redis);
+}
+
 static const char *claim(void)
 {
     eval_begin(&redis, SCRIPT_CLAIM);
@@ -349,8 +369,9 @@ static const char *take_off_index(void)
     return eval_run(&redis);
 }
 
-/* When memory is full, what would take more is refused; what frees some, or only reads
- * or prolongs, goes on. */
+/* When memory is full, publishing, new members and new rooms are refused. What frees some, or
+ * only reads or prolongs, goes on, and so does what operators do and what keeps the fleet
+ * together: its size is bounded. */
 static const struct {
     const char *name;
     void (*prepare)(void);
@@ -378,22 +399,24 @@ static const struct {
     {"publish with keys", prepare_room, publish_with_keys, true},
     {"history", prepare_room, history, false},
     {"members", prepare_room, members, false},
-    {"heartbeat", prepare_nodes, beat, true},
-    {"the first heartbeat", prepare_nodes, first_beat, true},
-    {"claim", prepare_nodes, claim, true},
+    {"heartbeat", prepare_nodes, beat, false},
+    {"the first heartbeat", prepare_nodes, first_beat, false},
+    {"register", prepare_nodes, register_node, true},
+    {"register again", prepare_registered, register_node, false},
+    {"claim", prepare_nodes, claim, false},
     {"bury", prepare_nodes, bury, false},
-    {"index", prepare_index, write_index, true},
+    {"index", prepare_index, write_index, false},
     {"unindex", prepare_index, take_off_index, false},
     {"kick", prepare_room, kick, false},
     {"kick of the last", prepare_new_room, kick, false},
     {"close", prepare_room, close_room, false},
-    {"delete", prepare_room, delete_message, true},
-    {"ban", prepare_room, ban, true},
+    {"delete", prepare_room, delete_message, false},
+    {"ban", prepare_room, ban, false},
     {"lifting a ban", prepare_ban, lift_ban, false},
     {"room", prepare_room, read_room, false},
     {"rooms", prepare_index, read_rooms, false},
-    {"sample", prepare_nothing, sample, true},
-    {"audit", prepare_nothing, audit, true},
+    {"sample", prepare_nothing, sample, false},
+    {"audit", prepare_nothing, audit, false},
 };
 
 static void prepare(size_t i)

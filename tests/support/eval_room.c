@@ -25,7 +25,9 @@ int eval_room_begin(struct eval_room *room, struct eval *redis)
         .epoch = EPOCH_1,
         .events_max = 500,
         .history_limit = 100,
-        .dedupe_secs = 300,
+        .history_max_bytes = 1048576,
+        .dedupe_ms = 300000,
+        .keys_max = 100000,
     };
     return eval_reset(redis);
 }
@@ -217,13 +219,27 @@ const char *eval_room_remake(const struct eval_room *room, const char *known,
     return eval_run(room->redis);
 }
 
-static void add_message_keys(const struct eval_room *room,
-                             const struct eval_message *messages, unsigned count)
+static void add_fields(const struct eval_room *room,
+                       const struct eval_message *messages, unsigned count,
+                       unsigned keys)
 {
+    eval_arg(room->redis, "%u", room->dedupe_ms);
+    eval_arg(room->redis, "%u", room->keys_max);
+    eval_arg(room->redis, "%d", keys > 1);
+    eval_arg(room->redis, "%u", keys);
     for (unsigned i = 0; i < count; i++)
         if (messages[i].key)
-            eval_key(room->redis, "rc:{%s}:key:%zu:%s:%s", room->name,
-                     strlen(messages[i].user), messages[i].user, messages[i].key);
+            eval_arg(room->redis, "%zu:%s:%s", strlen(messages[i].user),
+                     messages[i].user, messages[i].key);
+}
+
+static unsigned count_keys(const struct eval_message *messages, unsigned count)
+{
+    unsigned keys = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        keys += messages[i].key != NULL;
+    return keys;
 }
 
 /* How many messages are in the run that begins with the first: of one user, all with a key
@@ -241,7 +257,7 @@ static unsigned run_of(const struct eval_message *messages, unsigned count)
 static void add_runs(const struct eval_room *room, const struct eval_message *messages,
                      unsigned count)
 {
-    unsigned runs = 0, key = 6;
+    unsigned runs = 0;
 
     for (unsigned i = 0; i < count; i += run_of(messages + i, count - i))
         runs++;
@@ -251,8 +267,7 @@ static void add_runs(const struct eval_room *room, const struct eval_message *me
 
         eval_arg(room->redis, "%s", messages[i].user);
         eval_arg(room->redis, "%u", size);
-        eval_arg(room->redis, "%u", messages[i].key ? key : 0);
-        key += messages[i].key ? size : 0;
+        eval_arg(room->redis, "%d", messages[i].key != NULL);
         i += size;
     }
 }
@@ -261,6 +276,7 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
                               const struct eval_message *messages, unsigned count)
 {
     struct strbuf head = {0};
+    unsigned keys = count_keys(messages, count);
 
     eval_begin(room->redis, SCRIPT_PUBLISH);
     add_key(room, "meta");
@@ -268,15 +284,20 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
     add_key(room, "events");
     add_on(room, node);
     add_key(room, "mutes");
-    add_message_keys(room, messages, count);
+    if (keys > 0) {
+        add_key(room, "keys");
+        add_key(room, "keys:old");
+    }
     eval_arg(room->redis, "%u", room->history_limit);
-    eval_arg(room->redis, "%u", room->dedupe_secs);
+    eval_arg(room->redis, "%u", room->history_max_bytes);
     strbuf_add_text(&head, "{\"type\":\"message\",\"room\":");
     strbuf_add_json(&head, room->name, strlen(room->name));
     strbuf_add_text(&head, ",\"seq\":");
     eval_arg_bytes(room->redis, head.data, head.len);
     strbuf_deinit(&head);
     add_runs(room, messages, count);
+    if (keys > 0)
+        add_fields(room, messages, count, keys);
     for (unsigned i = 0; i < count; i++)
         eval_arg(room->redis, "%s", messages[i].tail);
     return eval_run(room->redis);

@@ -26,7 +26,7 @@ struct eval_room {
     struct eval *redis;
     const char *name;
     const char *epoch; /* for the room, if it is made by a call */
-    unsigned events_max, history_limit, dedupe_secs;
+    unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };
 
 /* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1

@@ -34,6 +34,7 @@ static const struct {
     {KEY_HISTORY, "rc:{a b}:history"}, {KEY_BANS, "rc:{a b}:bans"},
     {KEY_MUTES, "rc:{a b}:mutes"},     {KEY_KICKS, "rc:{a b}:kicks"},
     {KEY_CLOSED, "rc:{a b}:closed"},   {KEY_EVENTS, "rc:{a b}:events"},
+    {KEY_KEYS, "rc:{a b}:keys"},       {KEY_KEYS_OLD, "rc:{a b}:keys:old"},
 };
 
 static void keys_of_a_room_carry_its_tag(void **state)
@@ -46,8 +47,7 @@ static void keys_of_a_room_carry_its_tag(void **state)
                     room_keys[i].name);
     expect_name(key, keys_on_node(key, "a bX", 3, "host-1-abc.0"),
                 "rc:{a b}:on:host-1-abc.0");
-    expect_name(key, keys_dedupe(key, "a bX", 3, "ann", 3, "k:1", 3),
-                "rc:{a b}:key:3:ann:k:1");
+    expect_name(key, keys_field(key, "ann", 3, "k:1", 3), "3:ann:k:1");
 }
 
 static void keys_of_nodes_and_the_fleet(void **state)
@@ -71,10 +71,10 @@ static void keys_of_nodes_and_the_fleet(void **state)
 
 static const struct {
     const char *user, *key, *name;
-} dedupes[] = {
-    {"a:b", "c", "rc:{r}:key:3:a:b:c"},           {"a", "b:c", "rc:{r}:key:1:a:b:c"},
-    {"3:a", "b", "rc:{r}:key:3:3:a:b"},           {"", "", "rc:{r}:key:0::"},
-    {"\xc3\xa4", "k", "rc:{r}:key:2:\xc3\xa4:k"},
+} fields[] = {
+    {"a:b", "c", "3:a:b:c"},           {"a", "b:c", "1:a:b:c"},
+    {"3:a", "b", "3:3:a:b"},           {"", "", "0::"},
+    {"\xc3\xa4", "k", "2:\xc3\xa4:k"}, {"ten bytes.", "k", "10:ten bytes.:k"},
 };
 
 static void users_and_keys_never_meet(void **state)
@@ -82,21 +82,21 @@ static void users_and_keys_never_meet(void **state)
     char key[KEYS_MAX_BYTES];
 
     (void)state;
-    for (size_t i = 0; i < COUNT(dedupes); i++)
+    for (size_t i = 0; i < COUNT(fields); i++)
         expect_name(key,
-                    keys_dedupe(key, "r", 1, dedupes[i].user, strlen(dedupes[i].user),
-                                dedupes[i].key, strlen(dedupes[i].key)),
-                    dedupes[i].name);
+                    keys_field(key, fields[i].user, strlen(fields[i].user),
+                               fields[i].key, strlen(fields[i].key)),
+                    fields[i].name);
 }
 
 static void a_key_may_hold_a_nul(void **state)
 {
     char key[KEYS_MAX_BYTES];
-    size_t len = keys_dedupe(key, "r", 1, "u", 1, "a\0b", 3);
+    size_t len = keys_field(key, "u", 1, "a\0b", 3);
 
     (void)state;
-    assert_int_equal(len, 18);
-    assert_memory_equal(key, "rc:{r}:key:1:u:a\0b", 19);
+    assert_int_equal(len, 7);
+    assert_memory_equal(key, "1:u:a\0b", 8);
 }
 
 static void the_longest_names_fit(void **state)
@@ -111,8 +111,7 @@ static void the_longest_names_fit(void **state)
     node[sizeof(node) - 1] = prefix[sizeof(prefix) - 1] = '\0';
     keys_set_prefix(prefix);
     assert_int_equal(keys_on_node(key, room, sizeof(room), node), 64 + 132 + 3 + 319);
-    assert_int_equal(keys_dedupe(key, room, sizeof(room), user, 64, user, 64),
-                     64 + 132 + 7 + 64 + 1 + 64);
+    assert_int_equal(keys_field(key, user, 64, user, 64), 3 + 64 + 1 + 64);
     assert_int_equal(keys_node(key, node, KEY_NODE_ROOMS), 64 + 6 + 319 + 6);
     assert_int_equal(keys_expiry_pattern(key, 2147483647), 11 + 10 + 3 + 64 + 9);
 }
@@ -130,8 +129,8 @@ static void what_is_too_long_is_no_name(void **state)
     expect_name(key, keys_room(key, name, KEYS_MAX_BYTES - 1, KEY_META), "");
     expect_name(key, keys_on_node(key, "r", 1, name), "");
     expect_name(key, keys_on_node(key, name, LONG, name), "");
-    expect_name(key, keys_dedupe(key, "r", 1, name, LONG, name, LONG), "");
-    expect_name(key, keys_dedupe(key, "r", 1, "u", 1, name, LONG), "");
+    expect_name(key, keys_field(key, name, LONG, name, LONG), "");
+    expect_name(key, keys_field(key, "u", 1, name, LONG), "");
     for (int i = KEY_NODE; i <= KEY_NODE_CANARY; i++)
         expect_name(key, keys_node(key, name, (enum node_key)i), "");
     for (size_t len = KEYS_MAX_BYTES - 20; len < KEYS_MAX_BYTES + 20; len++) {
@@ -246,7 +245,6 @@ static void each_key_and_channel_is_a_name_of_its_own(void **state)
     for (size_t i = 0; i < COUNT(room_keys); i++)
         keys_room(keys[count++], "r", 1, room_keys[i].which);
     keys_on_node(keys[count++], "r", 1, "n");
-    keys_dedupe(keys[count++], "r", 1, "n", 1, "", 0);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(keys[i], keys[k]);
