@@ -122,16 +122,15 @@ void log_start(void)
     sigset_t all, before;
     pthread_t thread;
 
-    if (ring.is_running)
-        return;
     /* Signals are for the loops. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&ring.lock); /* the thread looks when all is set */
     ring.is_running = pthread_create(&thread, NULL, on_thread, NULL) == 0;
+    if (ring.is_running) /* else lines are written by whoever logs them, as before */
+        pthread_detach(thread);
+    pthread_mutex_unlock(&ring.lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!ring.is_running)
-        return; /* lines are written by whoever logs them, as before */
-    pthread_detach(thread);
     atexit(log_stop);
 }
 

@@ -93,7 +93,7 @@ static void a_keyspace_event_of_no_room_ends_nobody(void **state)
               (size_t)2);
     redis_cmd(redis_port(), "PUBLISH __keyspace@0__:rc:{}:meta expired");
     expect_counted("name", before + 2);
-    assert_true(process_has_logged(fleet.gateways[0].log_path, "malformed"));
+    fleet_expect_logged(&fleet, 0, "malformed");
     expect_all_well();
 }
 

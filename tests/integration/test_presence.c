@@ -152,7 +152,7 @@ a_gateway_that_slept_past_its_lease_comes_back_under_another_name(void **state)
     wait_for_members("sleep", 2, 4 * LEASE_MS);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "HGET rc:{sleep}:members bob"),
                      1);
-    assert_true(fleet_has_logged(&fleet, 1, "node_renamed"));
+    fleet_expect_logged(&fleet, 1, "node_renamed");
     chat_say(bob, "sleep", "good morning");
     chat_expect_skipping(ann, "message");
     chat_close(ann);

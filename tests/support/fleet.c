@@ -260,9 +260,9 @@ int fleet_teardown(void **state)
     return fleet_stop(*state);
 }
 
-bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text)
+void fleet_expect_logged(const struct fleet *fleet, unsigned index, const char *text)
 {
-    return process_has_logged(fleet->gateways[index].log_path, text);
+    process_expect_logged(fleet->gateways[index].log_path, text);
 }
 
 double fleet_metric(const struct fleet *fleet, unsigned index, const char *name)

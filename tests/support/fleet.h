@@ -100,8 +100,9 @@ void fleet_restart_redis(struct fleet *fleet);
 /* Removes what a Redis that is down has kept. */
 void fleet_forget_redis(struct fleet *fleet);
 
-/* Whether the gateway's log has a line with `text` in it. */
-bool fleet_has_logged(const struct fleet *fleet, unsigned index, const char *text);
+/* Waits until the gateway's log has a line with `text` in it; the test fails if it does not
+ * come. */
+void fleet_expect_logged(const struct fleet *fleet, unsigned index, const char *text);
 
 /* The value of a metric of one gateway; see http_get_metric. */
 double fleet_metric(const struct fleet *fleet, unsigned index, const char *name);

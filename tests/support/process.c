@@ -22,7 +22,7 @@
 
 extern char **environ;
 
-enum { LOG_TAIL_BYTES = 4096 };
+enum { LOG_TAIL_BYTES = 4096, LOG_DEADLINE_MS = 20000 };
 
 /* Whether it is a setting of one of our programs. */
 static bool is_setting(const char *variable)
@@ -196,4 +196,25 @@ void process_raise_fd_limit(unsigned count)
     setrlimit(RLIMIT_NOFILE, &files);
     if (files.rlim_cur < count)
         fail_msg("%d file descriptors are not enough", (int)files.rlim_cur);
+}
+
+struct wanted_line {
+    const char *log_path, *text;
+};
+
+static bool is_logged(void *data)
+{
+    const struct wanted_line *line = data;
+
+    return process_has_logged(line->log_path, line->text);
+}
+
+void process_expect_logged(const char *log_path, const char *text)
+{
+    struct wanted_line line = {log_path, text};
+
+    if (!wait_until(is_logged, &line, LOG_DEADLINE_MS)) {
+        process_print_log(log_path);
+        fail_msg("the log has no line with %s", text);
+    }
 }

@@ -49,8 +49,12 @@ void process_kill(struct process *p);
 /* Prints the end of a log file, for whoever reads why a test failed. */
 void process_print_log(const char *log_path);
 
-/* Whether the log file has a line with `text` in it. */
+/* Whether the log file has a line with `text` in it. A program that runs writes its lines
+ * a little later than it logs them: see process_expect_logged. */
 bool process_has_logged(const char *log_path, const char *text);
+
+/* Waits for such a line; the test fails if it does not come. */
+void process_expect_logged(const char *log_path, const char *text);
 
 /* As many file descriptors as there may be, for this process and those it starts; fails if
  * they are fewer than `count`. */
