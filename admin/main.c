@@ -14,13 +14,18 @@
 #include "admin/api.h"
 #include "admin/events.h"
 #include "admin/routes.h"
+#include "common/descriptors.h"
 #include "common/healthcheck.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 
-enum { EXIT_SETTINGS = 2 };
+enum {
+    EXIT_SETTINGS = 2,
+    RESERVED_FDS = 32, /* for everything but HTTP connections, which are at least */
+    CONNECTIONS_MIN = 8,
+};
 
 struct service {
     struct config config;
@@ -94,6 +99,16 @@ static void start_signals(struct service *s)
     uv_signal_start(&s->interrupt, on_stop, SIGINT);
 }
 
+/* Not so many connections that there would be no descriptor left for Redis. */
+static void share_descriptors(struct service *s)
+{
+    unsigned have = descriptors_raise();
+
+    descriptors_require(have, RESERVED_FDS + CONNECTIONS_MIN, "the admin service");
+    if (s->config.http_connections > (long)(have - RESERVED_FDS))
+        s->config.http_connections = (long)(have - RESERVED_FDS);
+}
+
 static void start(struct service *s)
 {
     struct api *api = &s->api;
@@ -136,9 +151,10 @@ static void stop(struct service *s)
 int main(int argc, char **argv)
 {
     static struct service service;
-    enum config_outcome outcome =
-        config_load(&service.config, CONFIG_ADMIN, argc, argv);
+    enum config_outcome outcome;
 
+    descriptors_open_standard();
+    outcome = config_load(&service.config, CONFIG_ADMIN, argc, argv);
     if (outcome != CONFIG_RUN) {
         int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
 
@@ -151,6 +167,7 @@ int main(int argc, char **argv)
     log_start();
     keys_set_prefix(service.config.key_prefix);
     scripts_init();
+    share_descriptors(&service);
     uv_loop_init(&service.loop);
     start(&service);
     uv_run(&service.loop, UV_RUN_DEFAULT);

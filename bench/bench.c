@@ -22,6 +22,7 @@
 #include "bench/options.h"
 #include "bench/swarm.h"
 #include "bench/usage.h"
+#include "common/descriptors.h"
 #include "common/xalloc.h"
 
 enum { OPEN_SECS = 120, SETTLE_SECS = 1, FINISH_SECS = 20 };
@@ -270,8 +271,10 @@ int main(int argc, char **argv)
     struct options options;
     static struct results results;
     struct swarm *swarm;
-    enum options_outcome outcome = options_load(&options, argc, argv);
+    enum options_outcome outcome;
 
+    descriptors_open_standard();
+    outcome = options_load(&options, argc, argv);
     if (outcome != OPTIONS_RUN)
         return outcome == OPTIONS_EXIT_OK ? 0 : 2;
     if (!raise_file_limit(&options)) {

@@ -10,6 +10,7 @@
 #include "client/term.h"
 #include "client/term_options.h"
 #include "client/text.h"
+#include "common/descriptors.h"
 
 static int run(const struct term_options *options)
 {
@@ -29,9 +30,12 @@ static int run(const struct term_options *options)
 int main(int argc, char **argv)
 {
     struct term_options options = {0};
-    enum term_outcome outcome = term_options_load(&options, argc, argv);
-    int code = outcome == TERM_EXIT_BAD ? TERM_BAD_USAGE : TERM_DONE;
+    enum term_outcome outcome;
+    int code;
 
+    descriptors_open_standard();
+    outcome = term_options_load(&options, argc, argv);
+    code = outcome == TERM_EXIT_BAD ? TERM_BAD_USAGE : TERM_DONE;
     if (outcome == TERM_RUN)
         code = run(&options);
     term_options_deinit(&options);

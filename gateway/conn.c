@@ -40,7 +40,6 @@
 enum {
     WRITE_FRAMES = 128, /* in one writev */
     LINGER_SECS = 2,
-    OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
     PONGS_MISSED_MAX = 2,
     EXCUSED_TIMES = 10,     /* ROOMCAST_SLOW_SECS, for the sake of pacing */
@@ -1069,7 +1068,7 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
     uv_tcp_init(env->loop, &conn->tcp);
     conn->tcp.data = conn;
     rc = uv_accept(listener, (uv_stream_t *)&conn->tcp);
-    if (rc == 0 && open >= env->max_connections + OVER_LIMIT_EXTRA)
+    if (rc == 0 && open >= env->max_connections + CONN_OVER_LIMIT_EXTRA)
         rc = UV_EMFILE;
     if (rc < 0) {
         conn_abort(conn, CONN_END_ERROR);

@@ -85,6 +85,7 @@ enum {
     CONN_READ_BYTES = 64 * 1024,
     CONN_PACED_READ_BYTES = 16 * 1024, /* where there are limits: what may be held */
     CONN_SPARE_READERS = 8,
+    CONN_OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
 };
 
 /* What all connections of one worker share; made by conn_env_init. */

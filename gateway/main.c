@@ -9,24 +9,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <uv.h>
 
 #include "common/config.h"
+#include "common/descriptors.h"
 #include "common/healthcheck.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
 #include "common/scripts.h"
 #include "common/xalloc.h"
+#include "gateway/conn.h"
 #include "gateway/ops_server.h"
 #include "gateway/worker.h"
 
 enum {
     EXIT_SETTINGS = 2,
-    RESERVED_FDS = 64, /* for everything but clients */
+    /* Descriptors: standard streams, signals, the ops loop and its listener, resolving */
+    FDS_PROCESS = 24,
+    FDS_WORKER = 10, /* loop, listener, two links and their successors */
+    OPS_MIN = 8,     /* connections to the ops port */
+    CLIENTS_MIN = 16,
     ENDED_TICK_MS = 20,
 };
 
@@ -42,23 +47,29 @@ struct gateway {
     bool is_stopping;
 };
 
-/* Soft limit up to the hard one; how many clients that leaves. */
-static unsigned max_connections(const struct config *config)
+/* Descriptors go to clients, but for what the rest of the process needs at its worst: else a
+ * crowd of clients would keep it from Redis and from its operators. Sets how many clients
+ * and operators there may be. */
+static void share_descriptors(struct gateway *g)
 {
-    struct rlimit files;
-    unsigned possible = 1024 - RESERVED_FDS;
+    unsigned have = descriptors_raise(), wanted = (unsigned)g->config.max_connections;
+    unsigned most_ops = (unsigned)g->config.http_connections;
+    unsigned ops = have / 8 < OPS_MIN ? OPS_MIN : have / 8;
+    unsigned reserve;
+    char what[64];
 
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-        if (files.rlim_cur > RESERVED_FDS * 2)
-            possible = files.rlim_cur > 16u * 1024 * 1024
-                           ? 16u * 1024 * 1024
-                           : (unsigned)files.rlim_cur - RESERVED_FDS;
-    }
-    if (config->max_connections == 0 || config->max_connections > (long)possible)
-        return possible;
-    return (unsigned)config->max_connections;
+    ops = ops < most_ops ? ops : most_ops;
+    g->config.http_connections = ops;
+    reserve = FDS_PROCESS + FDS_WORKER * g->shared.count + CONN_OVER_LIMIT_EXTRA + ops;
+    snprintf(what, sizeof(what), "a gateway with ROOMCAST_WORKERS=%u", g->shared.count);
+    descriptors_require(have, reserve + CLIENTS_MIN, what);
+    g->shared.max_connections = have - reserve;
+    if (wanted > have - reserve)
+        log_warn("max_connections_lowered",
+                 "wanted=%u possible=%u text=\"ulimit -n is %u\"", wanted,
+                 have - reserve, have);
+    else if (wanted > 0)
+        g->shared.max_connections = wanted;
 }
 
 static char *advertised(const struct config *config)
@@ -121,16 +132,19 @@ static void on_stop(uv_signal_t *signal, int number)
     uv_timer_start(&g->ended, on_ended_tick, 0, ENDED_TICK_MS);
 }
 
+static void count_workers(struct gateway *g)
+{
+    g->shared.count = (unsigned)g->config.workers;
+    if (g->shared.count == 0)
+        g->shared.count = uv_available_parallelism();
+}
+
 static void start_workers(struct gateway *g)
 {
-    unsigned count = (unsigned)g->config.workers;
+    unsigned count = g->shared.count;
 
-    if (count == 0)
-        count = uv_available_parallelism();
     g->shared.config = &g->config;
     g->shared.address = g->address;
-    g->shared.count = count;
-    g->shared.max_connections = max_connections(&g->config);
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->workers = xcalloc(count, sizeof(struct worker *));
     /* Alone first: with SO_REUSEPORT two gateways would share a port unnoticed. */
@@ -154,8 +168,11 @@ static void start_signals(struct gateway *g)
 
 static void start(struct gateway *g)
 {
-    int ops_fd = listen_bind("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
+    int ops_fd;
 
+    count_workers(g);
+    share_descriptors(g);
+    ops_fd = listen_bind("ROOMCAST_OPS_LISTEN", g->config.ops_listen, 0);
     g->address = advertised(&g->config);
     start_workers(g);
     start_signals(g);
@@ -181,9 +198,10 @@ static void stop(struct gateway *g)
 int main(int argc, char **argv)
 {
     static struct gateway gateway;
-    enum config_outcome outcome =
-        config_load(&gateway.config, CONFIG_GATEWAY, argc, argv);
+    enum config_outcome outcome;
 
+    descriptors_open_standard();
+    outcome = config_load(&gateway.config, CONFIG_GATEWAY, argc, argv);
     if (outcome != CONFIG_RUN) {
         int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
 
