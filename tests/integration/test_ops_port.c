@@ -160,12 +160,12 @@ static void a_redis_that_refuses_to_write_is_down_before_the_lease_ends(void **s
     int64_t since_ms = wait_now_ms();
 
     (void)state;
-    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 1");
+    redis_cmd(fleet.redis_port, "CONFIG SET min-replicas-to-write 1");
     assert_true(chat_recv(ann, LEASE_SECS * 1000));
     assert_string_equal(chat_get_text(ann, "type"), "status");
     assert_string_equal(chat_get_text(ann, "redis"), "down");
     assert_true(wait_now_ms() - since_ms < LEASE_SECS * 1000 * 2 / 3);
-    redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 0");
+    redis_cmd(fleet.redis_port, "CONFIG SET min-replicas-to-write 0");
     assert_true(chat_recv(ann, LEASE_SECS * 1000));
     assert_string_equal(chat_get_text(ann, "redis"), "up");
     chat_say(ann, "full", "again");
