@@ -31,7 +31,7 @@ static void on_history(void *data, const struct follow_history *history)
         session_send(session, out);
         tell_gap(request, history);
     }
-    session_end_large(request);
+    session_end_read(request);
 }
 
 static void start_history(struct slot_wait *wait)
@@ -39,7 +39,7 @@ static void start_history(struct slot_wait *wait)
     struct request *request = list_entry(wait, struct request, slot);
     struct session *session = request->session;
 
-    if (!session_is_still_in(request))
+    if (!session_is_still_in(request) || !session_begin_read(request))
         return;
     store_history(&session->env->store, request->membership->member.room, UINT64_MAX,
                   request->before, request->limit, on_history, request);

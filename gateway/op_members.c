@@ -86,7 +86,7 @@ static void on_members(void *data, const struct store_members *members)
         }
         session_send(session, out);
     }
-    session_end_large(request);
+    session_end_read(request);
 }
 
 static void start_members(struct slot_wait *wait)
@@ -95,7 +95,7 @@ static void start_members(struct slot_wait *wait)
     struct session *session = request->session;
     bool scans = request->cursor && request->cursor[0] == 's';
 
-    if (!session_is_still_in(request))
+    if (!session_is_still_in(request) || !session_begin_read(request))
         return;
     store_members(&session->env->store, request->membership->member.room,
                   scans ? request->cursor + 1 : NULL, request->limit, PAGE_EXACT_MAX,

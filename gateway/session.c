@@ -26,6 +26,7 @@
 enum {
     IN_FLIGHT_MESSAGES = 4, /* times the largest message may be in flight */
     RETRY_AFTER_MS = 1000,  /* what a client is told when Redis is away */
+    READS_MAX = 8,          /* of 256 KiB, a worker; other calls wait behind them */
 };
 
 struct history_read {
@@ -228,7 +229,8 @@ void session_leave_slot(struct session *session)
     free_if_done(session);
 }
 
-void session_end_large(struct request *request)
+/* A request that had the slot. */
+static void end_large(struct request *request)
 {
     struct session *session = request->session;
     struct membership *m = request->membership;
@@ -247,8 +249,35 @@ bool session_is_still_in(struct request *request)
         return true;
     session_send_error(request->session, session_id(request), PROTO_NOT_JOINED, NULL,
                        0);
-    session_end_large(request);
+    end_large(request);
     return false;
+}
+
+bool session_begin_read(struct request *request)
+{
+    struct session_env *env = request->session->env;
+
+    if (env->reads < READS_MAX) {
+        env->reads++;
+        return true;
+    }
+    list_add(&env->reads_waiting, &request->slot.link);
+    return false;
+}
+
+void session_end_read(struct request *request)
+{
+    struct session_env *env = request->session->env;
+    struct list *link;
+
+    env->reads--;
+    end_large(request);
+    while (env->reads < READS_MAX && (link = list_first(&env->reads_waiting))) {
+        struct slot_wait *wait = list_entry(link, struct slot_wait, link);
+
+        list_remove(link);
+        wait->go(wait);
+    }
 }
 
 /* ---- memberships ---- */
@@ -334,6 +363,20 @@ static void forget_membership(struct session *session, struct membership *m)
     session->rooms_count--;
 }
 
+/* It has joined anew: what waited behind that waits for it now. It is not dispatched, which
+ * for a client that joins and leaves all the time would be all of it each time. */
+static void hand_over(struct membership *from, struct membership *to)
+{
+    struct list *link;
+
+    while ((link = list_first(&from->deferred))) {
+        list_remove(link);
+        list_add(&to->deferred, link);
+        list_entry(link, struct request, link)->membership = to;
+    }
+    session_go_on(to);
+}
+
 void session_drop_membership(struct membership *m, bool at_once, const char *reason)
 {
     struct session *session = m->session;
@@ -347,11 +390,15 @@ void session_drop_membership(struct membership *m, bool at_once, const char *rea
     forget_membership(session, m);
     while ((link = list_first(&m->deferred))) {
         struct request *request = list_entry(link, struct request, link);
+        uint32_t rooms_count = session->rooms_count;
 
         if (conn_is_open(&session->conn))
             run_deferred(session, m, request);
         else
             session_end(request);
+        if (session->rooms_count > rooms_count)
+            hand_over(m,
+                      list_entry(session->memberships.prev, struct membership, link));
     }
 }
 
@@ -609,6 +656,7 @@ void session_env_init(struct session_env *env)
     list_init(&env->dead_memberships);
     list_init(&env->dead_sessions);
     list_init(&env->resuming);
+    list_init(&env->reads_waiting);
 }
 
 void session_end_turn(struct session_env *env)

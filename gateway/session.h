@@ -8,7 +8,8 @@
  * Bounds: a client that does not read its answers is not read either, once it has
  * `requests_in_flight` unanswered requests or IN_FLIGHT_MESSAGES times the largest
  * message in flight. Large answers (history, members) are one at a time a connection, and
- * only as its socket drains (`slot`).
+ * only as its socket drains (`slot`). Of those that a client asks for by name, Redis has
+ * few at a time a worker to read (`reads`), so that nothing else waits long behind them.
  *
  * The memory lives until the socket is gone and the last answer has come.
  */
@@ -38,9 +39,11 @@ struct session_env {
     struct moves moves;
     struct list dead_memberships, dead_sessions; /* freed at the end of the turn */
     struct list resuming;                        /* sessions that are read again then */
-    struct strbuf reply;                         /* scratch for one answer or event */
-    unsigned sessions;                           /* not freed yet */
-    bool is_up;                                  /* Redis takes requests */
+    struct list reads_waiting; /* slot_wait, of requests with the slot */
+    unsigned reads;            /* large ones that Redis is asked for */
+    struct strbuf reply;       /* scratch for one answer or event */
+    unsigned sessions;         /* not freed yet */
+    bool is_up;                /* Redis takes requests */
     /* A request as text. `turn_of` is NULL, or the membership it has waited for: it does
      * not wait for that one again. */
     void (*dispatch)(struct session *session, const char *text, size_t len,
@@ -149,10 +152,14 @@ void session_add_batch(struct strbuf *out, const struct room *room,
 bool session_take_slot(struct session *session, struct slot_wait *wait);
 void session_leave_slot(struct session *session);
 
-/* Ends a request that had the slot and that others of its room wait for. */
-void session_end_large(struct request *request);
+/* Begins a large read for a request with the slot. False: Redis has enough of them, and
+ * request->slot.go comes again. */
+bool session_begin_read(struct request *request);
 
-/* Whether the room is still there when the slot is; if not, answers and ends. */
+/* The read is answered: ends a request that others of its room wait for. */
+void session_end_read(struct request *request);
+
+/* Whether the room is still there when its turn comes; if not, answers and ends. */
 bool session_is_still_in(struct request *request);
 
 #endif
