@@ -194,14 +194,18 @@ def machine(has_peers):
     return {**where, "peers": peer_versions()} if has_peers else where
 
 
+def machine_text(where):
+    return (f"{where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB,"
+            f" Linux {where['kernel']}, Redis {where['redis']}")
+
+
 def text_of(data):
     where = data["machine"]
     peers = f" {where['peers']}." if "peers" in where else ""
     rounds = "One round" if data["rounds"] == 1 else f"Medians of {data['rounds']} rounds"
     return [
         f"{rounds} of {data['seconds']} s, {data['date']}, made with `{data['command']}`",
-        f"on {where['cpu']}, {where['cores']} cores, {where['memory_gib']} GiB,"
-        f" Linux {where['kernel']}, Redis {where['redis']}.{peers}",
+        f"on {machine_text(where)}.{peers}",
         "",
         *tables(data),
         "What roomcast-bench was told, beside `--target`, `--url`, `--pid`,"

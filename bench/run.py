@@ -5,6 +5,8 @@ Rounds are the outer loop, rows the next and targets the inner one, so that what
 machine does besides hits all alike; a figure is the median of the rounds. Every run gets
 new processes (and an emptied Redis), all on free ports of 127.0.0.1, and takes them down.
 targets.py starts the systems, report.py makes the tables, the summary and the plots.
+The gateways run without limits of what a client sends. script/bench --fairness measures
+what the limits are for: one client's waiting while 200 others flood.
 """
 import argparse
 import contextlib

@@ -444,11 +444,12 @@ void faults_start(struct scene *scene, enum faults_kind kind)
     static const char *const redis_args[] = {"--appendonly", "yes", "--appendfsync",
                                              "no", NULL};
     static const char *const settings[] = {
-        "ROOMCAST_LEASE_SECS=3",      "ROOMCAST_PRESENCE_GRACE_MS=1500" /* GRACE_MS */,
-        "ROOMCAST_HISTORY_LIMIT=300", "ROOMCAST_REDIS_DEADLINE_MS=1000",
-        "ROOMCAST_JOINS_PER_SEC=0",   "ROOMCAST_DRAIN_SECS=4",
-        "ROOMCAST_SLOW_SECS=3",       "ROOMCAST_SEND_QUEUE_MAX_BYTES=65536",
-        "ROOMCAST_ROOM_TTL_SECS=1",   NULL};
+        "ROOMCAST_LEASE_SECS=3",       "ROOMCAST_PRESENCE_GRACE_MS=1500" /* GRACE_MS */,
+        "ROOMCAST_HISTORY_LIMIT=300",  "ROOMCAST_REDIS_DEADLINE_MS=1000",
+        "ROOMCAST_JOINS_PER_SEC=0",    "ROOMCAST_DRAIN_SECS=4",
+        "ROOMCAST_REQUESTS_PER_SEC=0", "ROOMCAST_BYTES_PER_SEC=0",
+        "ROOMCAST_SLOW_SECS=3",        "ROOMCAST_SEND_QUEUE_MAX_BYTES=65536",
+        "ROOMCAST_ROOM_TTL_SECS=1",    NULL};
     static const char *const long_lease[] = {"ROOMCAST_LEASE_SECS=6", NULL};
     struct scene_opts opts = {.settings = settings, .redis_args = redis_args};
 
