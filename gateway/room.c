@@ -462,6 +462,7 @@ static void adopt(struct room *room, const struct room_joined *joined)
     memcpy(room->epoch, joined->epoch, sizeof(room->epoch));
     room->seq = joined->seq;
     room->rev = joined->rev;
+    room->is_told = true;
     room->rooms->watch.on_adopted(room);
 }
 
@@ -524,6 +525,7 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
         return;
     }
     metric_add(&room->rooms->metrics->syncs_total, 1);
+    room->is_told = true;
     room->rooms->watch.on_synced(room, state);
     on_called(room, true);
 }
@@ -536,7 +538,7 @@ static void on_lost(struct room *room)
 
 static void on_renamed(struct room *room)
 {
-    room->may_be_known = false;
+    room->may_be_known = room->is_told = false;
     room_doubt(room);
 }
 

@@ -124,6 +124,7 @@ struct room {
     uint32_t ring_head, ring_count, ring_cap;
     size_t ring_bytes;       /* of the messages, as Redis counts them */
     uint32_t ring_drops;     /* how often it was emptied */
+    bool is_told;            /* Redis was told of who is in, under this node's name */
     bool ring_is_whole;      /* it holds all that Redis holds */
     bool ring_is_kept;       /* also when nobody follows */
     struct replay *replay;   /* replay.h; NULL: none */

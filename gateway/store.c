@@ -102,6 +102,7 @@ struct call {
     struct room *room;
     uint64_t after, before; /* of a history read, as for store_history */
     unsigned limit, reads;
+    uint64_t told, users; /* of a renewal: when it was sent */
     void *data;
     union {
         store_history_fn history;
@@ -205,25 +206,42 @@ void store_close(void *owner, struct room *room)
 
 /* ---- renew ---- */
 
+/* Users of whom Redis has been told, and nothing is under way. */
+static uint64_t count_told(const struct room *room)
+{
+    const struct room_user *user;
+    uint64_t count = 0;
+    uint32_t at = 0;
+
+    while ((user = map_next(&room->users, &at)))
+        count += user->is_in && !user->leaving && user->joins_in_flight == 0;
+    return count;
+}
+
 static void on_renewed(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
     struct room *room = call->room;
 
-    free(call);
-    if (status == 0 && reply_is_array(reply, 3)) {
+    if (status == 0 && reply_is_array(reply, 4)) {
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
         (void)reply_take_epoch(epoch, reply, 0);
         deliver_position(room, epoch, reply_number(reply, 1));
-        if (reply_number(reply, 2) == 0 && room->users.count > 0)
-            room_needs_sync(room);
+        if (reply_number(reply, 2) < call->told ||
+            reply_number(reply, 2) > call->users || reply_number(reply, 3) < call->told)
+            room_needs_sync(room); /* it looks closer (lua/sync.lua) */
     }
+    free(call);
     room_release(room);
 }
 
 void store_renew(struct store *store, struct room *room)
 {
+    struct call *call = new_call(store, room);
+
+    call->told = count_told(room);
+    call->users = room->users.count;
     room->holds++;
     scripts_begin(&store->args.cmd, SCRIPT_RENEW, 4);
     args_add_key(&store->args, room, KEY_META);
@@ -231,7 +249,7 @@ void store_renew(struct store *store, struct room *room)
     args_add_own_on(&store->args, room);
     args_add_key(&store->args, room, KEY_HISTORY);
     redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
-    store_send_script(store, SCRIPT_RENEW, on_renewed, new_call(store, room));
+    store_send_script(store, SCRIPT_RENEW, on_renewed, call);
 }
 
 /* ---- history ---- */

@@ -9,7 +9,8 @@
  * Compared are the epoch, the number and the last line that was seen with the list's line of
  * that number: a Redis that is behind, or goes on from an older state of itself, has
  * lost what was acked. Then the room gets a new epoch, once (lua/remake.lua), and members
- * are told by `reset`.
+ * are told by `reset`. The same where a key of the room was lost and its counts of members tell
+ * nothing any more (lua/sync.lua, torn).
  *
  * Where the room's rev has moved, a deletion may have been missed as well: then the list's last
  * lines are read with that one, as many as a page has, and members are told of the tombstones
@@ -23,6 +24,7 @@
 #include <string.h>
 
 #include "common/intake.h"
+#include "common/log.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
@@ -135,14 +137,14 @@ static void on_remade(void *data, int status, const redisReply *reply)
         start_over(sync);
 }
 
-static void start_remake(struct sync *sync)
+static void start_remake(struct sync *sync, const char *epoch)
 {
     struct store *store = sync->store;
 
     scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 2);
     args_add_key(&store->args, sync->room, KEY_META);
     args_add_key(&store->args, sync->room, KEY_MEMBERS);
-    redis_command_add_text(&store->args.cmd, sync->known);
+    redis_command_add_text(&store->args.cmd, epoch);
     args_add_new_epoch(&store->args);
     store_send_script(store, SCRIPT_REMAKE, on_remade, sync);
 }
@@ -183,7 +185,7 @@ static void on_lines(void *data, const struct follow_history *history)
         tell_deleted(sync, history);
         end_sync(sync, true);
     } else {
-        start_remake(sync);
+        start_remake(sync, sync->known);
     }
 }
 
@@ -195,7 +197,7 @@ static void compare(struct sync *sync)
     if (strcmp(sync->known, sync->state.epoch) != 0) {
         end_sync(sync, true);
     } else if (sync->state.seq < sync->seq) {
-        start_remake(sync);
+        start_remake(sync, sync->known);
     } else if (room->last || (has_moved && room->seq > 0)) {
         sync->last = room->last ? frame_ref(room->last) : NULL;
         sync->last_seq = room->seq;
@@ -226,8 +228,18 @@ static void on_page(void *data, int status, const redisReply *reply)
         end_sync(sync, true);
         return;
     }
-    if (status < 0 || !reply_is_array(reply, 6) ||
+    if (status < 0 || !reply_is_array(reply, 2) ||
         !reply_take_epoch(sync->state.epoch, reply, 1)) {
+        end_sync(sync, false);
+        return;
+    }
+    if (reply_is_text(reply, 0, "torn")) {
+        log_warn("room_torn", "room=%s text=\"a key of it was lost: it is remade\"",
+                 log_name(room->name, room->name_len));
+        start_remake(sync, sync->state.epoch);
+        return;
+    }
+    if (!reply_is_array(reply, 6)) {
         end_sync(sync, false);
         return;
     }
@@ -270,6 +282,7 @@ static void start_page(struct sync *sync)
     args_add_events_max(&store->args);
     args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
                            NULL);
+    redis_command_add_u64(&store->args.cmd, room->is_told);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
         if (!user->is_in || user->leaving)
             continue;

@@ -12,7 +12,8 @@
 -- ARGV[4]  claim_ms             how long the claim lives
 -- Returns  1: go on; 0: it is alive, gone, or another node is at it
 --
--- Cost O(1).
+-- Cost O(1). A stamp of a time to come is looked at again once a heartbeat has set it to now. A
+-- claim that lives longer than one is given is of before Redis's clock was set back.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -22,7 +23,7 @@ if heard and tonumber(heard) > now - ARGV[2] or not heard and ARGV[2] ~= '0' the
     return 0
 end
 local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[3] then
+if holder and holder ~= ARGV[3] and redis.call('PTTL', KEYS[2]) <= tonumber(ARGV[4]) then
     return 0
 end
 redis.call('DEL', KEYS[2]) -- after it, full memory refuses nothing

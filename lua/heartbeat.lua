@@ -14,7 +14,8 @@
 -- ARGV[5…] field, value         of the hash
 -- Returns  {'ok', silent node…} (at most 16), or {'dead'}: take another name
 --
--- Cost O(log nodes).
+-- Cost O(log nodes). A stamp of a time to come, of before Redis's clock was set back, is set to
+-- now: a node that is alive renews it, and one that is dead is silent a lease later.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -33,6 +34,9 @@ redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 if tonumber(ARGV[4]) > 0 then
     redis.call('HINCRBY', KEYS[4], 'messages_total', ARGV[4])
+end
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
+    redis.call('ZADD', KEYS[1], 'XX', now, node)
 end
 return {'ok', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
     'LIMIT', 0, 16))}

@@ -21,7 +21,8 @@
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --
--- Cost O(users). Each who comes in raises rev by one, as if they had come one by one. What the
+-- Cost O(users). A meta without epoch or numbers counts as lost, and a count of nodes that is no
+-- number as none. Each who comes in raises rev by one, as if they had come one by one. What the
 -- nodes share is prolonged only if it was not a moment ago (renew.lua).
 
 local users, free, behind, left = {}, {}, {}, {}
@@ -50,15 +51,18 @@ local members = redis.call('HLEN', KEYS[2])
 local messages = redis.call('LLEN', KEYS[4])
 local life_left = redis.call('PTTL', KEYS[2])
 local came_in = redis.call('HMGET', KEYS[3], unpack(users))
+local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
 local made = 0
-if not epoch then
-    epoch, seq, rev, members, messages, came_in = ARGV[1], 0, 0, 0, 0, {}
+if not (epoch and #epoch == 16 and seq and seq < 2 ^ 53 and rev and rev < 2 ^ 53) then
+    epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
     -- First what Redis refuses when memory is full: behind a DEL it would not.
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
-        'created_at', now(), 'shard_id', ARGV[3])
+    if redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
+        'created_at', now(), 'shard_id', ARGV[3]) < 5 then -- some were left
+        redis.call('HDEL', KEYS[1], 'bytes', 'keys_at', 'empty_since')
+    end
     redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
 end
 local was_empty = made == 0 and members == 0
@@ -69,13 +73,20 @@ local function whole(number)
 end
 
 local lines, tokens, is_in = {}, {}, {}
+local on, counts = {}, {} -- to KEYS[3] and KEYS[2]: user, value
 for _, n in ipairs(free) do
     local i = 2 + 3 * n
-    if came_in[n] ~= epoch and not is_in[ARGV[i]] then
-        is_in[ARGV[i]] = true
-        redis.call('HSET', KEYS[3], ARGV[i], epoch)
-        if redis.call('HINCRBY', KEYS[2], ARGV[i], '1') == 1 then
-            members = members + 1
+    local user = ARGV[i]
+    if came_in[n] ~= epoch and not is_in[user] then
+        local count = tonumber(nodes[n])
+        is_in[user] = true
+        on[#on + 1], on[#on + 2] = user, epoch
+        counts[#counts + 1] = user
+        if count and count >= 1 and count < 2 ^ 53 then
+            counts[#counts + 1] = whole(count + 1)
+        else
+            counts[#counts + 1] = '1'
+            members = nodes[n] and members or members + 1
             lines[#lines + 1] = ARGV[i + 2] .. whole(members) .. '}'
             tokens[#tokens + 1] = ARGV[i + 1]
         end
@@ -85,8 +96,13 @@ end
 for _, n in ipairs(free) do
     behind[n] = #lines - behind[n]
 end
+if #on > 0 then
+    redis.call('HSET', KEYS[3], unpack(on))
+    redis.call('HSET', KEYS[2], unpack(counts))
+end
 if #lines > 0 then
-    rev = redis.call('HINCRBY', KEYS[1], 'rev', whole(#lines))
+    rev = rev + #lines
+    redis.call('HSET', KEYS[1], 'rev', whole(rev))
     if was_empty then
         redis.call('HDEL', KEYS[1], 'empty_since')
     end

@@ -25,9 +25,11 @@
 -- until the node has put its clients out.
 
 local user = ARGV[1]
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-local nodes = tonumber(redis.call('HGET', KEYS[2], user) or 0)
-if not epoch or nodes < 1 then
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
+local epoch, rev = meta[1], tonumber(meta[2])
+local nodes = redis.call('HGET', KEYS[2], user)
+nodes = nodes and (tonumber(nodes) or 1) or 0
+if not (epoch and rev) or nodes < 1 then
     return {'absent'}
 end
 
@@ -43,7 +45,8 @@ end
 redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
 
 redis.call('HDEL', KEYS[2], user) -- first, so that full memory does not refuse the rest
-local rev = redis.call('HINCRBY', KEYS[1], 'rev', 1)
+rev = string.format('%d', rev + 1)
+redis.call('HSET', KEYS[1], 'rev', rev)
 local mark = 'kicked ' .. rev
 redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
 redis.call('EXPIRE', KEYS[4], 600)

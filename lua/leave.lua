@@ -16,31 +16,39 @@
 --          came back through
 -- Returns  {members left, users left on this node}
 --
--- Cost O(users). Who is not in, or came in under another epoch, changes nothing.
+-- Cost O(users). Who is not in, or came in under another epoch, changes nothing. A meta without
+-- epoch or rev counts as lost, and a count of nodes that is no number as one.
 
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-local lines, tokens = {}, {}
-
-redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
+local rev = tonumber(meta[2])
+local epoch = rev and meta[1]
+local users, lines, tokens = {}, {}, {}
 for i = 3, #ARGV, 4 do
-    local user = ARGV[i]
-    local came_in = redis.call('HGET', KEYS[3], user)
+    users[#users + 1] = ARGV[i]
+end
+local came_in = redis.call('HMGET', KEYS[3], unpack(users))
+local nodes = redis.call('HMGET', KEYS[2], unpack(users))
+local members = redis.call('HLEN', KEYS[2])
 
-    if came_in then
-        redis.call('HDEL', KEYS[3], user)
-    end
-    if ARGV[i + 3] ~= '0' and epoch and came_in == epoch
-        and redis.call('HEXISTS', KEYS[2], user) == 1
-        and redis.call('HINCRBY', KEYS[2], user, -1) < 1 then
-        redis.call('HDEL', KEYS[2], user)
-        lines[#lines + 1] = ARGV[i + 2] .. redis.call('HLEN', KEYS[2]) .. '}'
-        tokens[#tokens + 1] = ARGV[i + 1]
+redis.call('HDEL', KEYS[3], unpack(users)) -- first: after it, full memory refuses nothing
+for n, user in ipairs(users) do
+    local i = 4 * n - 1
+    if ARGV[i + 3] ~= '0' and epoch and came_in[n] == epoch and nodes[n] then
+        local left = (tonumber(nodes[n]) or 1) - 1
+        if left >= 1 then
+            redis.call('HSET', KEYS[2], user, string.format('%d', left))
+        else
+            redis.call('HDEL', KEYS[2], user)
+            members = members - 1
+            lines[#lines + 1] = ARGV[i + 2] .. members .. '}'
+            tokens[#tokens + 1] = ARGV[i + 1]
+        end
     end
 end
 
-local members = redis.call('HLEN', KEYS[2])
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    rev = string.format('%d', rev + #lines)
+    redis.call('HSET', KEYS[1], 'rev', rev)
     if members == 0 then
         local time = redis.call('TIME')
         redis.call('HSET', KEYS[1], 'empty_since',

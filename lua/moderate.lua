@@ -37,7 +37,7 @@ if not lifts and count >= tonumber(ARGV[3]) then
     return {'full'}
 end
 
-local rev = tonumber(redis.call('HGET', KEYS[2], 'rev') or nil)
+local rev = tonumber(redis.call('HGET', KEYS[2], 'rev'))
 redis.call('HDEL', KEYS[1], ARGV[1]) -- first: after it, full memory refuses nothing
 if not lifts then
     redis.call('HSET', KEYS[1], ARGV[1], till)

@@ -11,12 +11,12 @@
 -- Cost O(members). Fields of rc:{ROOM}:on:NODE under the old epoch count as absent, and
 -- without keys_at so do the keys of messages (publish.lua).
 
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
+local epoch, rev = meta[1], tonumber(meta[2])
 if epoch ~= ARGV[1] then
     return epoch
 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', string.format('%d', (rev or 0) + 1))
 redis.call('HDEL', KEYS[1], 'keys_at')
 redis.call('DEL', KEYS[2])
 return ARGV[2]

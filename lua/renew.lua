@@ -8,16 +8,19 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash
 -- KEYS[4]  rc:{ROOM}:history   list
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
--- Returns  {epoch, seq, 1 if Redis has users of this node, else 0}, epoch '' if there is
---          no such room
+-- Returns  {epoch, seq, users of this node, members}, epoch '' if there is no such room, or
+--          seq or rev is no number
 --
 -- Nodes ask at about the same time, so only the first one prolongs what they share. A node
 -- asks each three fifths of keep_ms, so a third of it is left at any time.
 --
 -- Cost O(1).
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
-local is_here = redis.call('PEXPIRE', KEYS[3], ARGV[1])
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
+local seq, rev = (meta[2] or ''):match('^%d+$'), (meta[3] or ''):match('^%d+$')
+local is_there = meta[1] and #meta[1] == 16 and seq and rev and #seq < 16 and #rev < 16
+redis.call('PEXPIRE', KEYS[3], ARGV[1])
 local left = redis.call('PTTL', KEYS[2]) -- -2: nobody is in
 
 if left ~= -2 and left < ARGV[1] * 14 / 15 then
@@ -25,4 +28,4 @@ if left ~= -2 and left < ARGV[1] * 14 / 15 then
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
     redis.call('PEXPIRE', KEYS[4], ARGV[1])
 end
-return {meta[1] or '', tonumber(meta[2] or 0), is_here}
+return {is_there and meta[1] or '', is_there and tonumber(seq) or 0, users, members}

@@ -3,7 +3,7 @@
 -- Atomic because: a kick or a closing that the node did not hear of must win over
 -- putting back, and the counts, the revision and the notice must agree.
 --
--- KEYS[1]  rc:{ROOM}:meta      hash     made anew if Redis lost it
+-- KEYS[1]  rc:{ROOM}:meta      hash     made anew if Redis lost it, or its numbers are none
 -- KEYS[2]  rc:{ROOM}:members   hash     user -> on how many nodes
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history   list
@@ -16,63 +16,86 @@
 -- ARGV[4]  shard_id
 -- ARGV[5]  events_max          no member_joined in rooms with more members
 -- ARGV[6]  event               the JSON of member_joined up to the user
--- ARGV[7…] three a user, at most 500 users: user; percent-encoded; rev of the join
+-- ARGV[7]  told                1: Redis was told of the node's users under this name
+-- ARGV[8…] three a user, at most 500 users: user; percent-encoded; rev of the join
 -- Returns  {'ok', epoch, seq, rev, members, users on this node, kicked user, reason, …}
---          or {'closed', reason}
+--          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
+--          counts of nodes tell nothing, and nothing was done: to be remade (remake.lua)
 --
 -- Cost O(users).
 
-local closed = redis.call('GET', KEYS[7])
-if closed and closed:sub(1, #ARGV[1] + 1) == ARGV[1] .. ' ' then
-    return {'closed', closed:sub(#ARGV[1] + 2)}
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
+local closed, reason = (redis.call('GET', KEYS[7]) or ''):match('^(%S+) (.*)$')
+if closed == ARGV[1] or closed == '*' and epoch ~= ARGV[1] then
+    return {'closed', reason}
 end
 
-redis.call('HLEN', KEYS[2]) -- of another type: fails before the first write
-redis.call('HLEN', KEYS[6])
-local kicks = {}
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then
+local users = {}
+for i = 8, #ARGV, 3 do
+    users[#users + 1] = ARGV[i]
+end
+local is_there = epoch and epoch:find('^%x+$') and #epoch == 16 and (meta[2] or ''):find('^%d+$')
+    and (meta[3] or ''):find('^%d+$') and seq < 2 ^ 53 and rev < 2 ^ 53
+local members = redis.call('HLEN', KEYS[2])
+local kicked = redis.call('HLEN', KEYS[6]) > 0 and #users > 0
+    and redis.call('HMGET', KEYS[6], unpack(users)) or {}
+local came_in = #users > 0 and redis.call('HMGET', KEYS[3], unpack(users)) or {}
+local nodes = #users > 0 and redis.call('HMGET', KEYS[2], unpack(users)) or {}
+
+local kicks, goes = {}, {}
+for n, user in ipairs(users) do
+    local joined = tonumber(ARGV[3 * n + 7])
+    local kick, why = (epoch == ARGV[1] and kicked[n] or ''):match('^(%d+) ?(.*)$')
+    if is_there and kick and tonumber(kick) > joined then
+        goes[n] = true
+        kicks[#kicks + 1], kicks[#kicks + 2] = user, why
+    elseif is_there and (came_in[n] == epoch and (tonumber(nodes[n]) or 0) < 1
+        or ARGV[7] == '1' and epoch == ARGV[1] and joined > 0 and not came_in[n] and nodes[n]) then
+        return {'torn', epoch}
+    end
+end
+
+if not is_there then
     local time = redis.call('TIME')
-    epoch = ARGV[2]
+    epoch, seq, rev, members, came_in, nodes = ARGV[2], 0, 0, 0, {}, {}
     -- First what Redis refuses when memory is full: behind a DEL it would not.
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at',
-        time[1] * 1000 + math.floor(time[2] / 1000), 'shard_id', ARGV[4])
+    if redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at',
+        time[1] * 1000 + math.floor(time[2] / 1000), 'shard_id', ARGV[4]) < 5 then
+        redis.call('HDEL', KEYS[1], 'bytes', 'keys_at', 'empty_since') -- some were left
+    end
     redis.call('PEXPIRE', KEYS[1], ARGV[3]) -- also if nobody is put in
     redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[6]) -- their revs mean nothing now
 end
 
-local function is_kicked(user, joined_rev)
-    local kick = epoch == ARGV[1] and redis.call('HGET', KEYS[6], user)
-    local rev, reason = (kick or ''):match('^(%d+) ?(.*)$')
-    if rev and tonumber(rev) > tonumber(joined_rev) then
-        kicks[#kicks + 1] = user
-        kicks[#kicks + 1] = reason
+local on, counts, lines, tokens = {}, {}, {}, {}
+for n, user in ipairs(users) do
+    if goes[n] then
         redis.call('HDEL', KEYS[3], user) -- the kick took them off the members
-        return true
-    end
-    return false
-end
-
-local lines, tokens = {}, {}
-for i = 7, #ARGV, 3 do
-    local user = ARGV[i]
-    if not is_kicked(user, ARGV[i + 2]) and redis.call('HGET', KEYS[3], user) ~= epoch then
-        redis.call('HSET', KEYS[3], user, epoch)
-        if redis.call('HINCRBY', KEYS[2], user, 1) == 1 then
+    elseif came_in[n] ~= epoch then
+        local count = tonumber(nodes[n])
+        count = count and count >= 1 and count < 2 ^ 53 and count + 1 or 1
+        on[#on + 1], on[#on + 2] = user, epoch
+        counts[#counts + 1], counts[#counts + 2] = user, string.format('%d', count)
+        if count == 1 then
+            members = nodes[n] and members or members + 1
             local name = cjson.encode(user):gsub('\\/', '/')
-            lines[#lines + 1] = ARGV[6] .. name .. ',"members":'
-                .. redis.call('HLEN', KEYS[2]) .. '}'
-            tokens[#tokens + 1] = ARGV[i + 1]
+            lines[#lines + 1] = ARGV[6] .. name .. ',"members":' .. members .. '}'
+            tokens[#tokens + 1] = ARGV[3 * n + 6]
         end
     end
 end
-local members = redis.call('HLEN', KEYS[2])
+if #on > 0 then
+    redis.call('HSET', KEYS[3], unpack(on))
+    redis.call('HSET', KEYS[2], unpack(counts))
+end
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    rev = rev + #lines
+    redis.call('HSET', KEYS[1], 'rev', string.format('%d', rev))
     redis.call('HDEL', KEYS[1], 'empty_since')
     if members <= tonumber(ARGV[5]) then
-        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' joined 0 0 '
-            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
+        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. string.format('%d', rev)
+            .. ' joined 0 0 ' .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
     end
 end
 if members > 0 then
@@ -80,6 +103,4 @@ if members > 0 then
         redis.call('PEXPIRE', KEYS[i], ARGV[3])
     end
 end
-local state = redis.call('HMGET', KEYS[1], 'seq', 'rev')
-return {'ok', epoch, tonumber(state[1]), tonumber(state[2]), members,
-    redis.call('HLEN', KEYS[3]), unpack(kicks)}
+return {'ok', epoch, seq, rev, members, redis.call('HLEN', KEYS[3]), unpack(kicks)}

@@ -14,11 +14,24 @@
 -- ARGV[4]  event               the JSON of member_left, reason expired, up to the user
 -- Returns  {members gone, members left, users of the dead node still to undo}
 --
--- Cost O(most).
+-- Cost O(most). Where a key is of another type, or meta has no epoch or rev, only KEYS[3] is
+-- emptied: the room is broken, and that must not keep the node from being undone elsewhere.
 
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local function has_type(key, expected)
+    local found = redis.call('TYPE', KEYS[key]).ok
+    return found == expected or found == 'none'
+end
+
+if not has_type(3, 'hash') then
+    redis.call('DEL', KEYS[3])
+end
+local is_whole = has_type(1, 'hash') and has_type(2, 'hash')
+local meta = is_whole and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
+local rev = tonumber(meta[2])
+local epoch = rev and meta[1]
 local page = redis.call('HRANDFIELD', KEYS[3], ARGV[1], 'WITHVALUES')
-local before = redis.call('HLEN', KEYS[2])
+local members = is_whole and redis.call('HLEN', KEYS[2]) or 0
+local before = members
 local lines, tokens = {}, {}
 
 local function percent(byte)
@@ -27,20 +40,25 @@ end
 
 for i = 1, #page, 2 do
     local user = page[i]
+    local nodes = epoch and page[i + 1] == epoch and redis.call('HGET', KEYS[2], user)
     redis.call('HDEL', KEYS[3], user)
-    if epoch and page[i + 1] == epoch and redis.call('HEXISTS', KEYS[2], user) == 1
-        and redis.call('HINCRBY', KEYS[2], user, -1) < 1 then
-        redis.call('HDEL', KEYS[2], user)
-        local name = cjson.encode(user):gsub('\\/', '/')
-        lines[#lines + 1] = ARGV[4] .. name .. ',"members":'
-            .. redis.call('HLEN', KEYS[2]) .. '}'
-        tokens[#tokens + 1] = user:gsub('[^A-Za-z0-9._~-]', percent)
+    if nodes then
+        local left = (tonumber(nodes) or 1) - 1
+        if left >= 1 then
+            redis.call('HSET', KEYS[2], user, string.format('%d', left))
+        else
+            redis.call('HDEL', KEYS[2], user)
+            members = members - 1
+            local name = cjson.encode(user):gsub('\\/', '/')
+            lines[#lines + 1] = ARGV[4] .. name .. ',"members":' .. members .. '}'
+            tokens[#tokens + 1] = user:gsub('[^A-Za-z0-9._~-]', percent)
+        end
     end
 end
 
-local members = redis.call('HLEN', KEYS[2])
 if #lines > 0 then
-    local rev = redis.call('HINCRBY', KEYS[1], 'rev', #lines)
+    rev = string.format('%d', rev + #lines)
+    redis.call('HSET', KEYS[1], 'rev', rev)
     if members == 0 then
         local time = redis.call('TIME')
         redis.call('HSET', KEYS[1], 'empty_since',

@@ -217,7 +217,7 @@ def call_bare(redis, room, count):
 
 def call_sync(redis, room, users, known=EPOCH):
     arguments = [known, EPOCH, KEEP_MS, 0, EVENTS_MAX,
-                 f'{{"type":"member_joined","room":"{room}","user":']
+                 f'{{"type":"member_joined","room":"{room}","user":', 1]
     for user in users:
         arguments += [user, user, 1]
     return redis.call("sync", keys(room, "meta", "members", f"on:{NODE}", "history",

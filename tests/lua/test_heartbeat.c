@@ -140,6 +140,26 @@ static void silent_nodes_are_told_but_not_the_others(void **state)
     assert_int_equal(redis_cmd_number(port(), "ZCARD rc:nodes"), 5);
 }
 
+static void a_stamp_of_a_time_to_come_is_silent_a_lease_from_now(void **state)
+{
+    static const long long ahead[] = {2000, 3600000, 9000000000000};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(ahead); i++) {
+        long long before = eval_now_ms(&redis), score;
+
+        eval_reset(&redis);
+        hear_of("dead", -ahead[i]);
+        assert_string_equal(beat("me", true), "('ok')");
+        score = redis_cmd_number(port(), "ZSCORE rc:nodes dead");
+        assert_true(score >= before && score <= eval_now_ms(&redis));
+    }
+    redis_cmd(port(), "ZADD rc:nodes +inf dead");
+    assert_string_equal(beat("me", false), "('ok')");
+    redis_cmd(port(), "ZINCRBY rc:nodes -%d dead", LEASE_MS);
+    assert_string_equal(beat("me", false), "('ok' 'dead')");
+}
+
 static void at_most_sixteen_are_told(void **state)
 {
     int quotes = 0;
@@ -268,6 +288,7 @@ int main(void)
         TEST(registering_a_room_is_no_heartbeat),
         TEST(registering_a_room_makes_a_forgotten_node_known),
         TEST(silent_nodes_are_told_but_not_the_others),
+        TEST(a_stamp_of_a_time_to_come_is_silent_a_lease_from_now),
         TEST(at_most_sixteen_are_told),
         TEST(the_node_itself_is_never_silent),
         TEST(messages_are_added_up),

@@ -501,7 +501,7 @@ static void a_renewal_keeps_a_room_in_use_alive(void **state)
     for (size_t i = 0; i < COUNT(keys); i++)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 1)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2 3)");
     for (size_t i = 0; i < COUNT(keys); i++)
         eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
 }
@@ -519,7 +519,7 @@ static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void *
                   EVAL_ROOM_KEEP_MS / 20 * 19);
     redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-2 5000");
 
-    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 1)");
+    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 1 2)");
     for (size_t i = 0; i < COUNT(shared); i++)
         eval_room_expect_ttl(&room, shared[i], EVAL_ROOM_KEEP_MS / 20 * 19);
     eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_KEEP_MS);
@@ -530,7 +530,7 @@ static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
     (void)state;
     eval_room_join(&room, "node-2", "ann");
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 0 1)");
     assert_false(eval_room_has_key(&room, "on:node-1"));
 }
 
@@ -544,17 +544,101 @@ static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
     eval_room_leave(&room, "node-1", "ann");
     before = eval_state(&redis);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 0 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     free(before);
     free(after);
 }
 
+/* What a neighbour may make of a meta: it counts as lost. */
+static const struct {
+    const char *name, *command;
+} odd_metas[] = {
+    {"no epoch", "HDEL rc:{lobby}:meta epoch"},
+    {"an epoch that is none", "HSET rc:{lobby}:meta epoch 12"},
+    {"no seq", "HDEL rc:{lobby}:meta seq"},
+    {"a seq that is a word", "HSET rc:{lobby}:meta seq many"},
+    {"a seq without end", "HSET rc:{lobby}:meta seq inf"},
+    {"a seq that is none", "HSET rc:{lobby}:meta seq nan"},
+    {"a seq that Redis cannot count on",
+     "HSET rc:{lobby}:meta seq 9223372036854775807"},
+    {"no rev", "HDEL rc:{lobby}:meta rev"},
+    {"a rev that is a word", "HSET rc:{lobby}:meta rev many"},
+    {"a rev that Lua cannot count on", "HSET rc:{lobby}:meta rev 9007199254740993"},
+};
+
+static void a_meta_without_its_numbers_is_no_room_to_a_renewal(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd_metas); i++) {
+        print_message("  %s\n", odd_metas[i].name);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        redis_cmd(port(), odd_metas[i].command);
+        assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 1 1)");
+    }
+}
+
+static void a_join_makes_a_room_anew_whose_meta_has_lost_its_numbers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd_metas); i++) {
+        print_message("  %s\n", odd_metas[i].name);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_say(&room, "node-1", "ann", "hi");
+        redis_cmd(port(), "HSET rc:{lobby}:meta keys_at 5 empty_since 7 bytes 9");
+        redis_cmd(port(), odd_metas[i].command);
+        eval_room_notices(&room);
+        room.epoch = EPOCH_2;
+        assert_string_equal(eval_room_join(&room, "node-2", "bob"),
+                            "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+        assert_non_null(strstr(eval_room_notices(&room), "1 " EPOCH_2 " 1 joined"));
+        assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:meta"), 5);
+        assert_string_equal(eval_room_say(&room, "node-2", "bob", "hi"),
+                            "('" EPOCH_2 "' 1)");
+    }
+}
+
+static const char *const odd_counts[] = {"many", "0", "-3", "1e300", "nan", ""};
+
+static void a_count_of_nodes_that_is_no_number_counts_as_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd_counts); i++) {
+        print_message("  '%s'\n", odd_counts[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "bob");
+        redis_cmd(port(), "HSET rc:{lobby}:members ann %b", odd_counts[i],
+                  strlen(odd_counts[i]));
+        assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+                            "('ok' '" EPOCH_1 "' 0 2 2 0 0)");
+        assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+        eval_room_expect_books_balance(&room);
+    }
+}
+
+static void whoever_has_such_a_count_can_leave(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd_counts); i++) {
+        if (strcmp(odd_counts[i], "1e300") == 0)
+            continue; /* a number, and so many nodes are left */
+        print_message("  '%s'\n", odd_counts[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        redis_cmd(port(), "HSET rc:{lobby}:members ann %b", odd_counts[i],
+                  strlen(odd_counts[i]));
+        assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(0 0)");
+        eval_room_expect_books_balance(&room);
+    }
+}
+
 static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
 {
     (void)state;
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 0)");
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
 }
 
@@ -599,6 +683,10 @@ int main(void)
         TEST(a_renewal_from_a_node_that_redis_forgot_says_so),
         TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
         TEST(a_renewal_of_a_room_that_is_gone_makes_none),
+        TEST(a_meta_without_its_numbers_is_no_room_to_a_renewal),
+        TEST(a_join_makes_a_room_anew_whose_meta_has_lost_its_numbers),
+        TEST(a_count_of_nodes_that_is_no_number_counts_as_none),
+        TEST(whoever_has_such_a_count_can_leave),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -272,6 +272,64 @@ static void a_join_behind_the_closing_makes_another_room(void **state)
     eval_room_expect_books_balance(&room);
 }
 
+static const char *const room_keys[] = {"meta",   "members",  "history", "kicks",
+                                        "keys",   "keys:old", "bans",    "mutes",
+                                        "closed", "on:node-1"};
+
+static void a_broken_room_is_closed_whichever_key_is_odd(void **state)
+{
+    static const char *const types[] = {"SET %s x", "RPUSH %s x", "HSET %s x x",
+                                        "SADD %s x"};
+
+    for (size_t i = 0; i < sizeof(room_keys) / sizeof(room_keys[0]); i++)
+        for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
+            char *key;
+
+            eval_room_begin_test(state);
+            key = eval_room_key(&room, room_keys[i]);
+            print_message("  %s: %.4s\n", key, types[k]);
+            eval_room_join(&room, "node-1", "ann");
+            eval_room_join(&room, "node-2", "bob");
+            eval_room_say(&room, "node-1", "ann", "hi");
+            redis_cmd(port(), "DEL %s", key);
+            redis_cmd(port(), types[k], key);
+            redis_cmd(port(), "EXPIRE %s 600", key);
+            eval_room_notices(&room);
+            assert_non_null(strstr(close_room(), " 'closed "));
+            assert_non_null(strstr(eval_room_notices(&room), " closed 0 0 -\n" CLOSED));
+            assert_false(eval_room_has_key(&room, "meta"));
+            assert_false(eval_room_has_key(&room, "members"));
+            assert_false(eval_room_has_key(&room, "history"));
+            room.epoch = EPOCH_2;
+            assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+                                "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+            free(key);
+        }
+}
+
+static void a_node_learns_of_the_closing_of_a_room_without_epoch(void **state)
+{
+    (void)state;
+    fill();
+    redis_cmd(port(), "SET rc:{lobby}:meta x");
+    eval_room_notices(&room);
+    assert_string_equal(close_room(), "(2 'closed *' 1 2)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 0000000000000000 1 closed 0 0 -\n" CLOSED);
+    assert_string_equal(
+        eval_room_sync(&room, "node-2", EPOCH_1, (const char *[]){"bob", "2", NULL}),
+        "('closed' 'late')");
+}
+
+static void what_a_room_leaves_behind_is_no_room_to_close(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "HSET rc:{lobby}:keys 3:ann:k 1");
+    redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s", "3 rude");
+    redis_cmd(port(), "HSET rc:{lobby}:bans ann 0");
+    assert_string_equal(close_room(), "nil");
+}
+
 static void a_room_that_is_not_there_is_not_closed(void **state)
 {
     (void)state;
@@ -306,6 +364,9 @@ int main(void)
         TEST(a_node_that_hears_of_the_closing_takes_the_mark_away),
         TEST(a_deaf_node_learns_of_the_closing),
         TEST(a_join_behind_the_closing_makes_another_room),
+        TEST(a_broken_room_is_closed_whichever_key_is_odd),
+        TEST(a_node_learns_of_the_closing_of_a_room_without_epoch),
+        TEST(what_a_room_leaves_behind_is_no_room_to_close),
         TEST(a_room_that_is_not_there_is_not_closed),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);

@@ -181,6 +181,18 @@ static void one_replica_samples_and_once_in_ten_seconds(void **state)
     assert_int_equal(samples(), 2);
 }
 
+static void samples_of_a_time_to_come_do_not_stop_the_series(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "RPUSH rc:stats:online %s", "{\"ts\":5}");
+    for (int i = 0; i < 300; i++)
+        redis_cmd(port(), "RPUSH rc:stats:online %s", "{\"ts\":99999999999999}");
+    redis_cmd(port(), "SET rc:stats:sampler gone PX 3600000");
+    assert_string_equal(sample("a", 1000), "1");
+    assert_int_equal(samples(), 2);
+    assert_string_equal(sample("b", 1000), "0");
+}
+
 static void the_series_is_capped_at_its_oldest_end(void **state)
 {
     char *last;
@@ -238,6 +250,7 @@ int main(void)
         TEST(a_walk_meets_every_room_once),
         TEST(members_come_with_how_many_nodes_they_are_on),
         TEST(one_replica_samples_and_once_in_ten_seconds),
+        TEST(samples_of_a_time_to_come_do_not_stop_the_series),
         TEST(the_series_is_capped_at_its_oldest_end),
         TEST(an_entry_is_kept_and_told_with_its_id),
     };

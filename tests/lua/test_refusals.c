@@ -495,6 +495,37 @@ static void a_key_of_another_type_breaks_nothing_else(void **state)
     assert_true(outcomes[FAILED] > 100);
 }
 
+/* ---- fields that are no numbers ---- */
+
+static const char *const odd_fields[] = {
+    "meta epoch",  "meta seq",    "meta rev",      "meta bytes", "meta keys_at",
+    "members ann", "members bob", "on:node-1 ann", "bans ann",   "kicks ann"};
+static const char *const odd_values[] = {
+    "", "x", "1.5", "-1", "1e300", "nan", "inf", "0x7", " 1", "9223372036854775807"};
+
+static void a_field_that_is_no_number_leaves_nothing_half_done(void **state)
+{
+    int outcomes[3] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        print_message("  %s\n", calls[i].name);
+        for (size_t k = 0; k < COUNT(odd_fields); k++) {
+            size_t key = strcspn(odd_fields[k], " ");
+
+            for (size_t v = 0; v < COUNT(odd_values); v++) {
+                prepare(i);
+                redis_cmd(port(), "HSET rc:{lobby}:%b %s %b", odd_fields[k], key,
+                          odd_fields[k] + key + 1, odd_values[v],
+                          strlen(odd_values[v]));
+                print_message("   %s '%s'\n", odd_fields[k], odd_values[v]);
+                outcomes[call(i)]++;
+            }
+        }
+    }
+    assert_int_equal(outcomes[HALF_DONE], 0);
+}
+
 /* ---- Redis takes no writes ---- */
 
 static void full_memory_refuses_what_takes_more(void **state)
@@ -550,6 +581,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_of_another_type_breaks_nothing_else),
+        cmocka_unit_test(a_field_that_is_no_number_leaves_nothing_half_done),
         cmocka_unit_test(full_memory_refuses_what_takes_more),
         cmocka_unit_test(a_redis_that_refuses_writes_is_left_as_it_is),
     };

@@ -156,6 +156,112 @@ static void a_user_who_is_in_through_another_node_is_not_announced(void **state)
     assert_int_equal(eval_room_number(&room, "members", "ann"), 2);
 }
 
+/* ---- a key that was lost ---- */
+
+#define TORN "('torn' '" EPOCH_1 "')"
+
+/* Remakes the room and syncs ann and bob through both nodes: all must be counted once. */
+static void expect_remade(void)
+{
+    static const char *const both[] = {"ann", "1", "bob", "2", NULL};
+
+    eval_room_remake(&room, EPOCH_1, EPOCH_2);
+    room.epoch = EPOCH_2;
+    for (int again = 0; again < 2; again++) {
+        eval_room_sync(&room, "node-1", EPOCH_1, both);
+        eval_room_sync(&room, "node-2", EPOCH_1, (const char *[]){"bob", "3", NULL});
+        assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+        assert_int_equal(eval_room_number(&room, "members", "bob"), 2);
+        eval_room_expect_books_balance(&room);
+    }
+}
+
+static const char *const lost_keys[] = {
+    "DEL rc:{lobby}:members", "DEL rc:{lobby}:on:node-1", "HDEL rc:{lobby}:members bob",
+    "HDEL rc:{lobby}:on:node-1 bob", "HSET rc:{lobby}:members bob x"};
+
+static void a_lost_key_of_members_shows_and_nothing_is_done(void **state)
+{
+    static const char *const both[] = {"ann", "1", "bob", "2", NULL};
+
+    for (size_t i = 0; i < COUNT(lost_keys); i++) {
+        char *before, *after;
+
+        print_message("  %s\n", lost_keys[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_join(&room, "node-1", "bob");
+        eval_room_join(&room, "node-2", "bob");
+        room.told = true;
+        assert_non_null(strstr(eval_room_sync(&room, "node-1", EPOCH_1, both), "'ok'"));
+        redis_cmd(port(), lost_keys[i]);
+        eval_room_notices(&room);
+        before = eval_state(&redis);
+        assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, both), TORN);
+        after = eval_state(&redis);
+        assert_string_equal(after, before);
+        assert_string_equal(eval_room_notices(&room), "");
+        expect_remade();
+        free(before);
+        free(after);
+    }
+}
+
+static void under_a_new_name_nothing_is_torn(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-2", "ann");
+    room.told = false;
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('ok' '" EPOCH_1 "' 0 1 1 1)");
+}
+
+static void a_kicked_user_tears_nothing(void **state)
+{
+    (void)state;
+    room.told = true;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_join(&room, "node-1", "bob");
+    redis_cmd(port(), "HDEL rc:{lobby}:members ann");
+    redis_cmd(port(), "HSET rc:{lobby}:on:node-1 ann %s", "kicked 3");
+    redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s", "3 rude");
+    redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('ok' '" EPOCH_1 "' 0 2 1 1 'ann' 'rude')");
+}
+
+static void a_meta_without_numbers_is_made_anew(void **state)
+{
+    static const char *const commands[] = {
+        "HSET rc:{lobby}:meta seq x", "HDEL rc:{lobby}:meta rev",
+        "HSET rc:{lobby}:meta rev 1.5", "HSET rc:{lobby}:meta epoch short"};
+
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        print_message("  %s\n", commands[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_say(&room, "node-1", "ann", "hi");
+        redis_cmd(port(), commands[i]);
+        room.epoch = EPOCH_2;
+        room.told = true;
+        assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                            "('ok' '" EPOCH_2 "' 0 1 1 1)");
+        assert_false(eval_room_has_key(&room, "history"));
+        eval_room_expect_books_balance(&room);
+    }
+}
+
+static void a_closing_of_a_room_without_epoch_is_for_every_former_one(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    redis_cmd(port(), "SET rc:{lobby}:closed %s EX 600", "* broken");
+    assert_non_null(strstr(eval_room_sync(&room, "node-1", EPOCH_1, ann), "'ok'"));
+    redis_cmd(port(), "DEL rc:{lobby}:meta");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('closed' 'broken')");
+}
+
 static void syncing_twice_changes_nothing(void **state)
 {
     (void)state;
@@ -519,6 +625,11 @@ int main(void)
         TEST(who_is_missing_is_put_back_and_the_others_stay),
         TEST(who_stands_there_too_much_is_counted),
         TEST(a_user_who_is_in_through_another_node_is_not_announced),
+        TEST(a_lost_key_of_members_shows_and_nothing_is_done),
+        TEST(under_a_new_name_nothing_is_torn),
+        TEST(a_kicked_user_tears_nothing),
+        TEST(a_meta_without_numbers_is_made_anew),
+        TEST(a_closing_of_a_room_without_epoch_is_for_every_former_one),
         TEST(syncing_twice_changes_nothing),
         TEST(a_sync_stops_the_countdown),
         TEST(a_sync_of_nobody_does_not_prolong_an_empty_room),

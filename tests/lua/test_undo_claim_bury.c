@@ -303,6 +303,25 @@ static void the_last_few_of_a_large_hash_go(void **state)
 
 /* ---- presence events ---- */
 
+static const char *const odd_rooms[] = {
+    "SET rc:{lobby}:meta x",        "SET rc:{lobby}:members x",
+    "SET rc:{lobby}:history x",     "SET rc:{lobby}:on:node-1 x",
+    "HSET rc:{lobby}:meta rev x",   "HDEL rc:{lobby}:meta rev",
+    "HSET rc:{lobby}:members ann x"};
+
+static void of_a_broken_room_the_node_is_undone_all_the_same(void **state)
+{
+    for (size_t i = 0; i < sizeof(odd_rooms) / sizeof(odd_rooms[0]); i++) {
+        print_message("  %s\n", odd_rooms[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        redis_cmd(port(), odd_rooms[i]);
+        assert_non_null(strstr(eval_room_undo(&room, "node-1", 500), " 0)"));
+        assert_false(eval_room_has_key(&room, "on:node-1"));
+    }
+    eval_reset(&redis);
+}
+
 static void a_room_that_stays_crowded_hears_nothing(void **state)
 {
     (void)state;
@@ -386,6 +405,17 @@ static void a_node_that_came_back_is_not_claimed(void **state)
     hear_of("dead", LEASE_MS - 5000);
     assert_string_equal(claim("one", LEASE_MS, 60000), "0");
     assert_int_equal(redis_cmd_number(port(), "EXISTS rc:node:dead:claim"), 0);
+}
+
+static void a_stamp_of_a_time_to_come_is_looked_at_again_later(void **state)
+{
+    (void)state;
+    hear_of("dead", -3600000);
+    assert_string_equal(claim("one", LEASE_MS, 60000), "0");
+    hear_of("dead", LEASE_MS);
+    redis_cmd(port(), "SET rc:node:dead:claim two PX 3600000"); /* of that time, too */
+    assert_string_equal(claim("one", LEASE_MS, 60000), "1");
+    assert_string_equal(claim("two", LEASE_MS, 60000), "0");
 }
 
 static void a_node_that_is_buried_is_not_claimed(void **state)
@@ -542,11 +572,13 @@ int main(void)
         TEST(a_page_is_kept_to_also_where_redis_gives_more),
         TEST(ten_thousand_members_go_page_by_page),
         TEST(the_last_few_of_a_large_hash_go),
+        TEST(of_a_broken_room_the_node_is_undone_all_the_same),
         TEST(a_room_that_stays_crowded_hears_nothing),
         TEST(a_room_that_is_crowded_no_more_hears_all),
         TEST(names_of_any_kind_become_valid_json),
         TEST(a_silent_node_is_claimed_by_one),
         TEST(a_node_that_came_back_is_not_claimed),
+        TEST(a_stamp_of_a_time_to_come_is_looked_at_again_later),
         TEST(a_node_that_is_buried_is_not_claimed),
         TEST(a_name_of_ones_own_is_claimed_at_once),
         TEST(a_name_of_ones_own_that_redis_lost_is_claimed_too),

@@ -200,6 +200,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     eval_arg(room->redis, "0");
     eval_arg(room->redis, "%u", room->events_max);
     add_event(room, "member_joined", NULL, NULL);
+    eval_arg(room->redis, "%d", room->told);
     for (; *users; users += 2) {
         eval_arg(room->redis, "%s", users[0]);
         add_percent(room, users[0]);

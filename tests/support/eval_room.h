@@ -26,6 +26,7 @@ struct eval_room {
     struct eval *redis;
     const char *name;
     const char *epoch; /* for the room, if it is made by a call */
+    bool told;         /* of a sync: Redis was told of the node's users before */
     unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };
 

@@ -1,0 +1,211 @@
+/* test_lost_keys.c - what a neighbour on Redis breaks is found and put right: a key of a room
+ * that is deleted under its members, a number that is none, a stamp of a time to come.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Keys live three times the longer of two leases and the TTL: a renewal each 3.6 s. */
+enum { PATIENCE_MS = 20000 };
+
+static struct fleet fleet;
+
+static int start(void **state)
+{
+    static const char *const settings[] = {
+        "ROOMCAST_PRESENCE_GRACE_MS=0", "ROOMCAST_LEASE_SECS=1",
+        "ROOMCAST_ROOM_TTL_SECS=2", "ROOMCAST_HISTORY_LIMIT=50", NULL};
+
+    *state = &fleet;
+    return fleet_start(&fleet,
+                       &(struct fleet_opts){.gateways = 2, .settings = settings});
+}
+
+static struct chat *on_gateway(unsigned i)
+{
+    return chat_open(fleet.gateways[i].port);
+}
+
+/* The name of the node of gateway 0 as Redis has it. */
+static void find_node(char *out, size_t size)
+{
+    redisReply *nodes = redis_cmd_reply(fleet.redis_port, "ZRANGE rc:nodes 0 -1");
+    char part[32];
+
+    assert_non_null(nodes);
+    snprintf(part, sizeof(part), "-%d-", (int)fleet.gateways[0].process.pid);
+    *out = '\0';
+    for (size_t i = 0; i < nodes->elements; i++)
+        if (strstr(nodes->element[i]->str, part))
+            snprintf(out, size, "%s", nodes->element[i]->str);
+    assert_true(*out);
+    freeReplyObject(nodes);
+}
+
+static long long count_of(const char *room, const char *user)
+{
+    return redis_cmd_number(fleet.redis_port, "HGET rc:{%s}:members %s", room, user);
+}
+
+/* Ann is in through one gateway, Bob through both. */
+static bool is_right(void *data)
+{
+    const char *room = data;
+    char *seq = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:meta seq", room);
+    char *rev = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:meta rev", room);
+    bool right =
+        count_of(room, "ann") == 1 && count_of(room, "bob") == 2 &&
+        redis_cmd_number(fleet.redis_port, "HLEN rc:{%s}:members", room) == 2 && seq &&
+        strspn(seq, "0123456789") == strlen(seq) && rev &&
+        strspn(rev, "0123456789") == strlen(rev);
+
+    free(seq);
+    free(rev);
+    return right;
+}
+
+static bool is_gone(void *data)
+{
+    return redis_cmd_number(fleet.redis_port, "EXISTS rc:{%s}:members",
+                            (const char *)data) == 0;
+}
+
+static const struct {
+    const char *room, *command; /* %s: rc:{room}: and node, as they are needed */
+    bool resets;
+} losses[] = {
+    {"members", "DEL rc:{members}:members", true},
+    {"on", "DEL rc:{on}:on:%s", true},
+    {"meta", "DEL rc:{meta}:meta", true},
+    {"seq", "HSET rc:{seq}:meta seq odd", true},
+    {"rev", "HDEL rc:{rev}:meta rev", true},
+    {"count", "HSET rc:{count}:members bob odd", false},
+    {"one", "HDEL rc:{one}:members ann", true},
+};
+
+static void lose(const char *command)
+{
+    char node[320], line[512];
+    const char *at = strstr(command, "%s");
+
+    find_node(node, sizeof(node));
+    if (at)
+        snprintf(line, sizeof(line), "%.*s%s", (int)(at - command), command, node);
+    else
+        snprintf(line, sizeof(line), "%s", command);
+    redis_cmd(fleet.redis_port, line);
+}
+
+static void what_was_lost_is_found_by_the_next_renewal(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(losses); i++) {
+        const char *room = losses[i].room;
+        struct chat *ann = on_gateway(0), *bob = on_gateway(0), *other = on_gateway(1);
+
+        print_message("  %s\n", losses[i].command);
+        chat_join(ann, room, "ann");
+        chat_join(bob, room, "bob");
+        chat_join(other, room, "bob");
+        chat_say(ann, room, "before");
+        assert_true(is_right((void *)room));
+        lose(losses[i].command);
+        if (losses[i].resets) {
+            chat_expect_skipping(ann, "reset");
+            chat_expect_skipping(other, "reset");
+            assert_true(wait_until(is_right, (void *)room, PATIENCE_MS));
+        }
+        chat_say(ann, room, "after");
+        chat_expect_skipping(other, "message");
+        chat_leave(ann, room);
+        chat_leave(bob, room);
+        chat_leave(other, room);
+        assert_true(wait_until(is_gone, (void *)room, PATIENCE_MS));
+        chat_close(ann);
+        chat_close(bob);
+        chat_close(other);
+    }
+}
+
+static void a_lost_history_is_told_to_nobody_who_has_read_it(void **state)
+{
+    struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+
+    (void)state;
+    chat_join(ann, "history", "ann");
+    chat_say(ann, "history", "one");
+    chat_say(ann, "history", "two");
+    redis_cmd(fleet.redis_port, "DEL rc:{history}:history");
+    chat_send(bob, "{\"type\":\"join\",\"room\":\"history\",\"user\":\"bob\"}");
+    chat_expect_skipping(bob, "join_ack");
+    assert_int_equal(chat_get_number(bob, "seq"), 2);
+    chat_expect(bob, "history_batch");
+    assert_int_equal(chat_get_count(bob, "messages"), 0);
+    assert_int_equal(chat_say(ann, "history", "three"), 3);
+    chat_expect(bob, "message");
+    assert_int_equal(chat_get_number(bob, "seq"), 3);
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{history}:history"),
+                     1);
+    assert_true(redis_cmd_number(fleet.redis_port, "PTTL rc:{history}:history") > 0);
+    chat_close(ann);
+    chat_close(bob);
+}
+
+/* ---- stamps ---- */
+
+static bool only_one_node_is_left(void *data)
+{
+    (void)data;
+    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 2;
+}
+
+static void a_dead_gateway_is_found_though_its_stamp_is_of_a_time_to_come(void **state)
+{
+    unsigned third =
+        fleet_add(&fleet, (const char *const[]){"ROOMCAST_LEASE_SECS=1", NULL});
+    struct chat *ann = on_gateway(0), *bob = on_gateway(third);
+    redisReply *nodes;
+    char part[32];
+
+    (void)state;
+    chat_join(ann, "stamps", "ann");
+    chat_join(bob, "stamps", "bob");
+    snprintf(part, sizeof(part), "-%d-", (int)fleet.gateways[third].process.pid);
+    fleet_kill_gateway(&fleet, third);
+    nodes = redis_cmd_reply(fleet.redis_port, "ZRANGE rc:nodes 0 -1");
+    for (size_t i = 0; i < nodes->elements; i++) /* as if the clock was set back */
+        redis_cmd(fleet.redis_port, "ZINCRBY rc:nodes 3600000 %s",
+                  nodes->element[i]->str);
+    freeReplyObject(nodes);
+    chat_expect_skipping(ann, "member_left");
+    assert_string_equal(chat_get_text(ann, "user"), "bob");
+    assert_string_equal(chat_get_text(ann, "reason"), "expired");
+    assert_true(wait_until(only_one_node_is_left, NULL, PATIENCE_MS));
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(fleet_metric(&fleet, i, "roomcast_nodes_renamed_total") == 0);
+    chat_abort(bob);
+    chat_close(ann);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_lost_is_found_by_the_next_renewal),
+        cmocka_unit_test(a_lost_history_is_told_to_nobody_who_has_read_it),
+        cmocka_unit_test(a_dead_gateway_is_found_though_its_stamp_is_of_a_time_to_come),
+    };
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
+}
