@@ -165,6 +165,16 @@ void api_room_not_found(struct http_request *req)
     http_reply_error(req, 404, "room_not_found", "there is no such room");
 }
 
+void api_odd_key(struct http_request *req, enum fleet_key which, const char *type)
+{
+    char key[KEYS_MAX_BYTES], message[KEYS_MAX_BYTES + 64];
+
+    keys_fleet(key, which);
+    snprintf(message, sizeof(message), "%s in Redis is no %s; it must be removed", key,
+             type);
+    http_reply_error(req, 503, "unavailable", message);
+}
+
 void api_unavailable(struct http_request *req)
 {
     http_add_header(req, "retry-after", "1");

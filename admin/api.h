@@ -66,6 +66,9 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
 
 /* ---- answers ---- */
 
+/* 503: a key of the fleet is of another type than it has to be. */
+void api_odd_key(struct http_request *req, enum fleet_key which, const char *type);
+
 /* A JSON text in `out`, which is kept for the next. */
 void api_reply(struct http_request *req, int status, const struct strbuf *out);
 void api_bad_request(struct http_request *req, const char *message);

@@ -17,8 +17,10 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "common/command.h"
 #include "common/intake.h"
 #include "common/page.h"
+#include "common/router.h"
 #include "common/xalloc.h"
 
 enum { SCAN_COUNT = 1000 };
@@ -37,15 +39,36 @@ struct listing {
     struct strbuf out, next; /* next: empty for the end */
     uint64_t total;
     bool has_failed;
+    bool is_odd; /* because the index is of a wrong type */
 };
 
 /* ---- a room ---- */
+
+/* One that cannot be read: what is not known of it is 0. */
+static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole)
+{
+    struct json_text room = reply_text(reply, 0), why = reply_text(reply, 1);
+
+    strbuf_add_text(out, "{\"room\":");
+    strbuf_add_json(out, room.base, room.len);
+    strbuf_add_text(out, ",\"members\":0,\"seq\":0");
+    proto_add_number(out, "shard_id", shard_of(room.base, room.len, 1));
+    strbuf_add_text(out, ",\"created_at\":0,\"ttl_ms\":null");
+    if (whole)
+        strbuf_add_text(out, ",\"epoch\":\"\",\"history_length\":0");
+    proto_add_text(out, "broken", why.base, why.len);
+    strbuf_add_char(out, '}');
+}
 
 static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
 {
     struct json_text room = reply_text(reply, 0), epoch;
     uint64_t members;
 
+    if (reply_count(reply) == 2) {
+        add_broken_room(out, reply, whole);
+        return true;
+    }
     if (!reply_is_array(reply, 8))
         return false;
     epoch = reply_text(reply, 1);
@@ -73,10 +96,8 @@ static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
 static void start_room(struct api *api, struct json_text room, redis_reply_fn on_reply,
                        void *data)
 {
-    db_begin_script(&api->db, SCRIPT_ROOM, 3);
-    command_add_room_key(&api->db.cmd, room, KEY_META);
-    command_add_room_key(&api->db.cmd, room, KEY_MEMBERS);
-    command_add_room_key(&api->db.cmd, room, KEY_HISTORY);
+    db_begin_script(&api->db, SCRIPT_ROOM, COMMAND_ROOM_KEYS);
+    command_add_room_keys(&api->db.cmd, room);
     command_add(&api->db.cmd, room);
     db_send_script(&api->db, SCRIPT_ROOM, on_reply, data);
 }
@@ -117,10 +138,19 @@ static void free_listing(struct listing *l)
     free(l);
 }
 
+static void note_failure(struct listing *l, const redisReply *reply)
+{
+    l->has_failed = true;
+    l->is_odd = strncmp(reply_error(reply), "WRONGTYPE", 9) == 0;
+}
+
 static void finish(struct listing *l)
 {
     if (l->has_failed) {
-        api_unavailable(l->req);
+        if (l->is_odd)
+            api_odd_key(l->req, l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
+        else
+            api_unavailable(l->req);
         free_listing(l);
         return;
     }
@@ -167,7 +197,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     size_t count = 0, seen = 0;
 
     if (status < 0 || !reply_is_array(reply, 1)) {
-        l->has_failed = true;
+        note_failure(l, reply);
         finish(l);
         return;
     }
@@ -263,7 +293,7 @@ static void on_scanned(void *data, int status, const redisReply *reply)
     bool more;
 
     if (status < 0 || !reply_is_array(page, 0) || !reply_take_cursor(scan, reply, 0)) {
-        l->has_failed = true;
+        note_failure(l, reply);
         if (--l->to_answer == 0)
             finish(l);
         return;

@@ -158,13 +158,20 @@ static void on_time(void *data, int status, const redisReply *reply)
         fleet->has_failed = true;
 }
 
+/* A key of another type than it has to be counts as empty (the link has logged it): it must not
+ * hide the fleet. */
+static bool is_odd_type(int status, const redisReply *reply)
+{
+    return status == UV_EREMOTEIO && strncmp(reply_error(reply), "WRONGTYPE", 9) == 0;
+}
+
 static void on_rooms(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
     if (status == 0)
         fleet->next.rooms = reply_value(reply);
-    else
+    else if (!is_odd_type(status, reply))
         fleet->has_failed = true;
 }
 
@@ -173,7 +180,7 @@ static void on_messages(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
 
     if (status < 0)
-        fleet->has_failed = true;
+        fleet->has_failed = fleet->has_failed || !is_odd_type(status, reply);
     else
         fleet->next.messages_total = reply_decimal(reply_string(reply));
 }

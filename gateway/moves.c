@@ -101,6 +101,7 @@ static void on_joins(void *data, int status, const redisReply *reply)
                       reply_is_text(reply, 0, "banned");
     struct list *link;
 
+    store_note_refusal(batch->store, batch->room, status, reply);
     if (ok)
         store_touched(batch->store, batch->room);
     for (size_t n = 0; (link = list_first(&batch->list)); n++) {
@@ -155,6 +156,7 @@ static void on_leaves(void *data, int status, const redisReply *reply)
     bool ok = status == 0 && reply_is_array(reply, 2);
     struct list *link;
 
+    store_note_refusal(batch->store, batch->room, status, reply);
     if (ok)
         store_touched(batch->store, batch->room);
     while ((link = list_first(&batch->list))) {

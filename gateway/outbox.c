@@ -114,6 +114,7 @@ static void on_batch_done(void *data, int status, const redisReply *reply)
     bool needs_sync = !is_known;
     struct list *link;
 
+    store_note_refusal(batch->outbox->store, room, status, reply);
     if (is_known)
         store_touched(batch->outbox->store, room);
     for (unsigned i = 0; is_known && (link = list_first(&batch->messages)); i++) {

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/command.h"
 #include "common/intake.h"
+#include "common/log.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
@@ -70,6 +72,16 @@ void store_send_command(struct store *store, redis_reply_fn on_reply, void *data
         fail_later(store, on_reply, data);
 }
 
+static void forget_broken(struct store *store)
+{
+    uint32_t at = 0;
+    char *name;
+
+    while ((name = map_next(&store->broken, &at)))
+        free(name);
+    map_deinit(&store->broken);
+}
+
 void store_init(struct store *store, struct redis_link *link,
                 const struct config *config, struct metrics *metrics)
 {
@@ -84,6 +96,7 @@ void store_init(struct store *store, struct redis_link *link,
 void store_deinit(struct store *store)
 {
     store_run_failed(store);
+    forget_broken(store);
     args_deinit(&store->args);
 }
 
@@ -122,6 +135,53 @@ static struct call *new_call(struct store *store, struct room *room)
 void store_touched(struct store *store, const struct room *room)
 {
     store->on_touched(store->owner, room->name, room->name_len);
+}
+
+/* ---- broken rooms ---- */
+
+enum { BROKEN_MAX = 1000, BROKEN_MS = 60000 }; /* lines a minute */
+
+/* Whether nothing was said of the room this minute; from now on something was. */
+static bool is_news(struct store *store, const struct room *room)
+{
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    char *name;
+
+    if (now_ms - store->broken_since_ms >= BROKEN_MS) {
+        forget_broken(store);
+        store->broken_since_ms = now_ms;
+    }
+    if (store->broken.count >= BROKEN_MAX ||
+        map_find(&store->broken, room->name, room->name_len))
+        return false;
+    name = xmemdup(room->name, room->name_len);
+    map_add(&store->broken, name, room->name_len, name);
+    return true;
+}
+
+static void on_explained(void *data, int status, const redisReply *reply)
+{
+    struct json_text room = reply_text(reply, 0), why = reply_text(reply, 1);
+
+    (void)data;
+    if (status == 0 && reply_count(reply) == 2)
+        log_warn("room_broken", "room=%s why=\"%.*s\"", log_name(room.base, room.len),
+                 (int)why.len, why.base);
+}
+
+void store_note_refusal(struct store *store, const struct room *room, int status,
+                        const redisReply *reply)
+{
+    struct json_text name = {room->name, room->name_len};
+
+    if (status != UV_EREMOTEIO || strncmp(reply_error(reply), "WRONGTYPE", 9) != 0 ||
+        !is_news(store, room))
+        return;
+    scripts_begin(&store->args.cmd, SCRIPT_ROOM, COMMAND_ROOM_KEYS + 1);
+    command_add_room_keys(&store->args.cmd, name);
+    args_add_own_on(&store->args, room);
+    args_add_text(&store->args, name);
+    store_send_script(store, SCRIPT_ROOM, on_explained, store);
 }
 
 /* ---- register ---- */
@@ -223,6 +283,7 @@ static void on_renewed(void *data, int status, const redisReply *reply)
     struct call *call = data;
     struct room *room = call->room;
 
+    store_note_refusal(call->store, room, status, reply);
     if (status == 0 && reply_is_array(reply, 4)) {
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
@@ -335,6 +396,7 @@ static void on_history(void *data, int status, const redisReply *reply)
     uint64_t first;
     size_t count;
 
+    store_note_refusal(call->store, call->room, status, reply);
     if (status < 0 || !take_history(call, reply, &history, epoch)) {
         call->on_done.history(call->data, NULL);
         free(call);

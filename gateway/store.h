@@ -8,6 +8,7 @@
 #define GATEWAY_STORE_H
 
 #include "common/config.h"
+#include "common/map.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
 #include "gateway/args.h"
@@ -22,7 +23,9 @@ struct store {
     struct metrics *metrics;
     char node[STORE_NODE_MAX]; /* this worker's name in Redis; presence.h chooses it */
     struct args args;          /* of the command that is being put together */
-    struct list failed;        /* calls that could not be sent; store_run_failed */
+    struct map broken;         /* rooms that were told of as broken, this minute */
+    uint64_t broken_since_ms;
+    struct list failed; /* calls that could not be sent; store_run_failed */
     void *owner;
     /* A room's members or history changed; for the indexes. */
     void (*on_touched)(void *owner, const char *room, size_t len);
@@ -73,6 +76,11 @@ void store_renew(struct store *store, struct room *room);
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
+
+/* What a script about `room` came to: if a key was of the wrong type, Redis is asked which, and
+ * the log names room and key, once a minute. */
+void store_note_refusal(struct store *store, const struct room *room, int status,
+                        const redisReply *reply);
 
 /* Calls on_touched. */
 void store_touched(struct store *store, const struct room *room);

@@ -222,6 +222,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     struct sync *sync = data;
     struct room *room = sync->room;
 
+    store_note_refusal(sync->store, room, status, reply);
     if (status == 0 && reply_is_array(reply, 2) && reply_is_text(reply, 0, "closed")) {
         deliver_closing(room, reply_text(reply, 1), 0);
         memcpy(sync->state.epoch, room->epoch, sizeof(room->epoch));

@@ -25,15 +25,19 @@ if ARGV[3] ~= '1' and (not is_known or redis.call('EXISTS', KEYS[3]) == 1
     or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
     return {'dead'}
 end
+local total = '' -- of messages, if there is something to add and the key takes it
 if tonumber(ARGV[4]) > 0 then
-    redis.call('HLEN', KEYS[4]) -- likewise, before the first write
+    local kind = redis.call('TYPE', KEYS[4]).ok
+    local had = kind == 'hash' and redis.call('HGET', KEYS[4], 'messages_total') or '0'
+    had = #had < 16 and had:match('^%d+$') or '0'
+    total = (kind == 'hash' or kind == 'none') and string.format('%d', had + ARGV[4]) or ''
 end
 redis.call('HDEL', KEYS[2], '') -- after it, full memory refuses nothing
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
-if tonumber(ARGV[4]) > 0 then
-    redis.call('HINCRBY', KEYS[4], 'messages_total', ARGV[4])
+if total ~= '' then
+    redis.call('HSET', KEYS[4], 'messages_total', total)
 end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
     redis.call('ZADD', KEYS[1], 'XX', now, node)

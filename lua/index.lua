@@ -10,7 +10,7 @@
 -- Returns  how many rooms are new in the index
 --
 -- Cost O(rooms in the call * log rooms). A room that is gone is not put in; if it is in,
--- it counts as empty, until it is taken off.
+-- it counts as empty, until it is taken off; so does one whose members are no hash.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -19,7 +19,8 @@ local members = {}
 
 redis.call('ZCARD', KEYS[2]) -- of another type: fails before the first write
 for i = 1, #ARGV do
-    members[i] = redis.call('HLEN', KEYS[2 * i + 3])
+    local is_hash = redis.call('TYPE', KEYS[2 * i + 3]).ok == 'hash'
+    members[i] = is_hash and redis.call('HLEN', KEYS[2 * i + 3]) or 0
 end
 redis.call('ZREM', KEYS[1], '') -- no room; after it, full memory refuses nothing
 for i = 1, #ARGV do

@@ -1,19 +1,43 @@
--- room.lua - read what there is to say of a room.
+-- room.lua - read what there is to say of a room, also that its keys are broken.
 --
 -- Atomic because: whether a room counts down, and how long, must agree with its members.
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash
 -- KEYS[2]  rc:{ROOM}:members   hash
 -- KEYS[3]  rc:{ROOM}:history   list
+-- KEYS[4]  rc:{ROOM}:bans      hash
+-- KEYS[5]  rc:{ROOM}:mutes     hash
+-- KEYS[6]  rc:{ROOM}:kicks     hash
+-- KEYS[7]  rc:{ROOM}:keys      hash
+-- KEYS[8]  rc:{ROOM}:keys:old  hash
+-- KEYS[9]  rc:{ROOM}:closed    string
+-- KEYS[10] rc:{ROOM}:on:NODE   hash     of the node that asks, if one does
 -- ARGV[1]  room                returned as it is, so that an answer tells what it is about
 -- Returns  {room, epoch, seq, shard_id, created_at, members, ms left, messages in the
---          history}, or {room}: it is gone
+--          history}, or {room}: it is gone, or {room, why}: it is broken
 --
 -- Cost O(1).
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'shard_id', 'created_at')
-if not meta[1] then
+local kinds = {'hash', 'hash', 'list', 'hash', 'hash', 'hash', 'hash', 'hash', 'string', 'hash'}
+for i = 1, #KEYS do
+    local kind = redis.call('TYPE', KEYS[i]).ok
+    if kind ~= kinds[i] and kind ~= 'none' then
+        return {ARGV[1], KEYS[i]:match('}:(.*)$') .. ' is a ' .. kind .. ', not a ' .. kinds[i]}
+    end
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then
     return {ARGV[1]}
 end
-return {ARGV[1], meta[1], tonumber(meta[2]), tonumber(meta[3]), tonumber(meta[4]),
+
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'shard_id', 'created_at')
+if not (meta[1] and #meta[1] == 16) then
+    return {ARGV[1], 'meta has no epoch'}
+end
+for i, field in ipairs({'seq', 'rev'}) do
+    local number = (meta[i + 1] or ''):match('^%d+$')
+    if not number or #number > 15 then
+        return {ARGV[1], 'meta has no number in ' .. field}
+    end
+end
+return {ARGV[1], meta[1], tonumber(meta[2]), tonumber(meta[4]) or 0, tonumber(meta[5]) or 0,
     redis.call('HLEN', KEYS[2]), redis.call('PTTL', KEYS[1]), redis.call('LLEN', KEYS[3])}

@@ -31,6 +31,12 @@ static const char *read_room(const char *name)
     eval_key(&redis, "rc:{%s}:meta", name);
     eval_key(&redis, "rc:{%s}:members", name);
     eval_key(&redis, "rc:{%s}:history", name);
+    eval_key(&redis, "rc:{%s}:bans", name);
+    eval_key(&redis, "rc:{%s}:mutes", name);
+    eval_key(&redis, "rc:{%s}:kicks", name);
+    eval_key(&redis, "rc:{%s}:keys", name);
+    eval_key(&redis, "rc:{%s}:keys:old", name);
+    eval_key(&redis, "rc:{%s}:closed", name);
     eval_arg(&redis, "%s", name);
     return eval_run(&redis);
 }
@@ -67,6 +73,46 @@ static const char *page(const char *score, const char *name, int limit)
     eval_arg(&redis, "%s", name);
     eval_arg(&redis, "%d", limit);
     return eval_run(&redis);
+}
+
+static const struct {
+    const char *command, *why;
+} broken[] = {
+    {"SET rc:{lobby}:meta x", "meta is a string, not a hash"},
+    {"SET rc:{lobby}:members x", "members is a string, not a hash"},
+    {"HSET rc:{lobby}:history x x", "history is a hash, not a list"},
+    {"ZADD rc:{lobby}:bans 1 x", "bans is a zset, not a hash"},
+    {"RPUSH rc:{lobby}:mutes x", "mutes is a list, not a hash"},
+    {"SADD rc:{lobby}:kicks x", "kicks is a set, not a hash"},
+    {"SET rc:{lobby}:keys x", "keys is a string, not a hash"},
+    {"SET rc:{lobby}:keys:old x", "keys:old is a string, not a hash"},
+    {"HSET rc:{lobby}:closed x x", "closed is a hash, not a string"},
+    {"HDEL rc:{lobby}:meta epoch", "meta has no epoch"},
+    {"HSET rc:{lobby}:meta seq x", "meta has no number in seq"},
+    {"HDEL rc:{lobby}:meta rev", "meta has no number in rev"},
+};
+
+static void a_broken_room_says_why(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        char expected[128], key[64];
+
+        print_message("  %s\n", broken[i].why);
+        eval_room_begin(&room, &redis);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_say(&room, "node-1", "ann", "hi");
+        if (broken[i].command[0] != 'H' || !strstr(broken[i].command, "meta")) {
+            snprintf(key, sizeof(key), "%.*s",
+                     (int)strcspn(strstr(broken[i].command, "rc:"), " "),
+                     strstr(broken[i].command, "rc:"));
+            redis_cmd(port(), "DEL %s", key);
+        }
+        redis_cmd(port(), broken[i].command);
+        snprintf(expected, sizeof(expected), "('lobby' '%s')", broken[i].why);
+        assert_string_equal(read_room("lobby"), expected);
+        eval_reset(&redis);
+    }
 }
 
 static void pages_go_down_by_score_and_then_by_name(void **state)
@@ -244,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_room_is_read_in_one_piece),
+        TEST(a_broken_room_says_why),
         TEST(pages_go_down_by_score_and_then_by_name),
         TEST(a_page_goes_on_where_a_room_has_gone),
         TEST(names_are_ordered_by_their_bytes),

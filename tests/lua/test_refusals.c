@@ -248,6 +248,12 @@ static const char *read_room(void)
     eval_key(&redis, "rc:{lobby}:meta");
     eval_key(&redis, "rc:{lobby}:members");
     eval_key(&redis, "rc:{lobby}:history");
+    eval_key(&redis, "rc:{lobby}:bans");
+    eval_key(&redis, "rc:{lobby}:mutes");
+    eval_key(&redis, "rc:{lobby}:kicks");
+    eval_key(&redis, "rc:{lobby}:keys");
+    eval_key(&redis, "rc:{lobby}:keys:old");
+    eval_key(&redis, "rc:{lobby}:closed");
     eval_arg(&redis, "lobby");
     return eval_run(&redis);
 }

@@ -11,6 +11,8 @@ export interface RoomRow {
   created_at: number;
   /** The countdown of an empty room; null while somebody is in. */
   ttl_ms: number | null;
+  /** Why it cannot be read; the numbers are 0 then. */
+  broken?: string;
 }
 
 export interface RoomDetail extends RoomRow {

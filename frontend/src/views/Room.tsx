@@ -42,15 +42,16 @@ function Facts({ detail, at }: { detail: RoomDetail | null; at: number }) {
     ['In it', detail && printPeople(detail.members)],
     ['Messages', detail && printCount(detail.seq)],
     ['Kept', detail && printCount(detail.history_length)],
-    ['Made', detail && <Time ms={detail.created_at} />],
+    ['Made', detail && detail.created_at > 0 && <Time ms={detail.created_at} />],
     ['Expires in', detail && <Expiry detail={detail} at={at} />],
+    ...(detail?.broken ? [['Broken', detail.broken] as [string, ReactNode]] : []),
   ];
   return (
     <dl className="facts">
       {facts.map(([title, fact]) => (
         <div key={title}>
           <dt>{title}</dt>
-          <dd className="number">{fact ?? '–'}</dd>
+          <dd className="number">{fact || '–'}</dd>
         </div>
       ))}
     </dl>

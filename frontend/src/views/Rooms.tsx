@@ -79,11 +79,12 @@ function Row({ row, at, onClose }: { row: RoomRow; at: number; onClose: () => vo
     <tr>
       <th scope="row">
         <RoomLink room={row.room} />
+        {row.broken && <span className="broken"> broken: {row.broken}</span>}
       </th>
       <td className="right number">{printCount(row.members)}</td>
       <td className="right number wide-only">{printCount(row.seq)}</td>
       <td className="wide-only">
-        <Time ms={row.created_at} />
+        {row.created_at > 0 && <Time ms={row.created_at} />}
       </td>
       <td className="expires">
         <Countdown ttlMs={row.ttl_ms} at={at} />

@@ -1,0 +1,229 @@
+/* test_broken_rooms.c - a room whose keys are of a wrong type: the listing names it and shows
+ * the others, its members are answered unavailable, the log says which key, and an operator
+ * can close it. And keys of the fleet of a wrong type.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/admin.h"
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
+#include "tests/support/print.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { PATIENCE_MS = 20000 };
+
+static struct fleet fleet;
+static struct admin admin;
+
+static int start(void **state)
+{
+    static const char *const settings[] = {"ROOMCAST_PRESENCE_GRACE_MS=0",
+                                           "ROOMCAST_LEASE_SECS=1",
+                                           "ROOMCAST_ROOM_TTL_SECS=2", NULL};
+
+    *state = &admin;
+    fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
+    admin_start(&admin, &fleet, NULL);
+    return 0;
+}
+
+static struct chat *join_on(unsigned gateway, const char *room, const char *user)
+{
+    return chat_enter(fleet.gateways[gateway].port, room, user);
+}
+
+static void ask(const char *command)
+{
+    redis_cmd(fleet.redis_port, command);
+}
+
+static const struct {
+    const char *room, *key, *command, *why;
+    bool refuses_messages;
+} broken[] = {
+    {"meta", "meta", "SET rc:{meta}:meta x", "meta is a string, not a hash", true},
+    {"members", "members", "SADD rc:{members}:members x",
+     "members is a set, not a hash", false},
+    {"history", "history", "HSET rc:{history}:history x x",
+     "history is a hash, not a list", true},
+    {"mutes", "mutes", "SET rc:{mutes}:mutes x", "mutes is a string, not a hash", true},
+    {"keys", "keys", "SET rc:{keys}:keys x", "keys is a string, not a hash", true},
+};
+
+/* Where the room stands in the page, -1: not there. */
+static int find_row(const char *room)
+{
+    for (int i = 0; i < admin_count(&admin, "rooms"); i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "rooms.%d.room", i);
+        if (strcmp(admin_text(&admin, path), room) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool is_listed(void *data)
+{
+    admin_get(&admin, 200, "/api/rooms?limit=1000");
+    return find_row(data) >= 0;
+}
+
+static void expect_row(const char *room, const char *why)
+{
+    char path[32];
+    int row = find_row(room);
+
+    assert_true(row >= 0);
+    snprintf(path, sizeof(path), "rooms.%d.broken", row);
+    if (why)
+        assert_string_equal(admin_text(&admin, path), why);
+    else
+        assert_false(admin_has(&admin, path));
+}
+
+static int count_logged(const char *text)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int count = 0;
+    FILE *log = fopen(fleet.gateways[0].log_path, "re");
+
+    while (log && getline(&line, &size, log) >= 0)
+        count += strstr(line, text) != NULL;
+    if (log)
+        fclose(log);
+    free(line);
+    return count;
+}
+
+static bool is_logged(void *data)
+{
+    return count_logged(data) > 0;
+}
+
+static void a_broken_room_is_named_and_hides_no_other(void **state)
+{
+    struct chat *ann = join_on(0, "sound", "ann");
+    struct chat *members[COUNT(broken)], *others[COUNT(broken)];
+
+    (void)state;
+    assert_true(wait_until(is_listed, "sound", PATIENCE_MS));
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        members[i] = join_on(0, broken[i].room, "ann");
+        others[i] = join_on(1, broken[i].room, "bob");
+        chat_send(
+            members[i],
+            "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"hi\",\"key\":\"k\"}",
+            broken[i].room);
+        chat_expect_skipping(members[i], "message_ack");
+        assert_true(wait_until(is_listed, (void *)broken[i].room, PATIENCE_MS));
+        redis_cmd(fleet.redis_port, "DEL rc:{%s}:%s", broken[i].room, broken[i].key);
+        ask(broken[i].command);
+    }
+
+    admin_get(&admin, 200, "/api/rooms?limit=1000");
+    expect_row("sound", NULL);
+    for (size_t i = 0; i < COUNT(broken); i++)
+        expect_row(broken[i].room, broken[i].why);
+    admin_get(&admin, 200, "/api/rooms?search=ou");
+    expect_row("sound", NULL);
+    assert_int_equal(chat_say(ann, "sound", "hi"), 1);
+
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        char *line =
+            print_text("room_broken room=%s why=\"%s\"", broken[i].room, broken[i].why);
+
+        print_message("  %s\n", broken[i].why);
+        admin_get(&admin, 200, "/api/rooms/%s", broken[i].room);
+        assert_string_equal(admin_text(&admin, "broken"), broken[i].why);
+        assert_string_equal(admin_text(&admin, "room"), broken[i].room);
+        for (int n = 0; n < 3 && broken[i].refuses_messages; n++) {
+            chat_send(members[i],
+                      "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\","
+                      "\"key\":\"%d\",\"id\":1}",
+                      broken[i].room, n);
+            chat_expect_skipping(members[i], "error");
+            assert_string_equal(chat_get_text(members[i], "code"), "unavailable");
+        }
+        assert_true(wait_until(is_logged, line, PATIENCE_MS));
+        assert_int_equal(count_logged(line), 1);
+        free(line);
+    }
+
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        print_message("  closing %s\n", broken[i].room);
+        admin_post(&admin, 200, "{\"reason\":\"broken\"}", "/api/rooms/%s/close",
+                   broken[i].room);
+        chat_expect_skipping(members[i], "room_closed");
+        chat_expect_skipping(others[i], "room_closed");
+        chat_join(members[i], broken[i].room, "ann");
+        assert_int_equal(chat_say(members[i], broken[i].room, "anew"), 1);
+        chat_close(members[i]);
+        chat_close(others[i]);
+    }
+    chat_close(ann);
+}
+
+static bool is_told(void *data)
+{
+    (void)data;
+    return admin_ask(&admin, &(struct admin_request){.path = "/api/rooms"}) == 503;
+}
+
+static bool both_are_ready(void *data)
+{
+    (void)data;
+    return http_get_status(fleet.gateways[0].ops_port, "/readyz") == 200 &&
+           http_get_status(fleet.gateways[1].ops_port, "/readyz") == 200;
+}
+
+static void keys_of_the_fleet_that_are_odd_are_named_and_stop_no_gateway(void **state)
+{
+    struct chat *ann = join_on(0, "fleet", "ann");
+
+    (void)state;
+    ask("DEL rc:rooms rc:stats");
+    ask("SET rc:rooms x");
+    ask("SET rc:stats x");
+    chat_say(ann, "fleet", "hi");
+    assert_true(wait_until(is_told, NULL, PATIENCE_MS));
+    admin_expect_error(&admin, 503, "unavailable");
+    assert_non_null(strstr(admin_text(&admin, "error.message"), "rc:rooms"));
+    admin_get(&admin, 200, "/api/gateways");
+    assert_int_equal(admin_count(&admin, "gateways"), 2);
+    assert_true(wait_until(both_are_ready, NULL, PATIENCE_MS));
+    chat_say(ann, "fleet", "there");
+    ask("DEL rc:rooms rc:stats");
+    chat_say(ann, "fleet", "again");
+    assert_true(wait_until(is_listed, "fleet", PATIENCE_MS));
+    chat_close(ann);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    admin_stop(&admin);
+    return fleet_stop(&fleet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_broken_room_is_named_and_hides_no_other),
+        cmocka_unit_test(keys_of_the_fleet_that_are_odd_are_named_and_stop_no_gateway),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
