@@ -674,14 +674,16 @@ static void on_serve(uv_check_t *check)
     struct conn_env *env = check->data;
     struct pace *next = pace_next(&env->pace);
 
-    if (!next)
-        return;
-    env->serve_until_ns = uv_hrtime() + PACE_TURN_NS;
-    do
+    if (next)
+        env->serve_until_ns = uv_hrtime() + PACE_TURN_NS;
+    while (next) {
         serve(list_entry(next, struct conn, pace));
-    while ((next = pace_next(&env->pace)) && uv_hrtime() < env->serve_until_ns);
+        next = pace_next(&env->pace);
+        if (uv_hrtime() >= env->serve_until_ns)
+            break;
+    }
     env->serve_until_ns = 0;
-    if (!next)
+    if (!next) /* whoever was queued may have gone unserved */
         uv_idle_stop(&env->busy);
 }
 

@@ -205,23 +205,6 @@ static void open_flooder(struct flooder *flooder, uv_loop_t *loop, unsigned nth,
 
 /* ---- what it costs ---- */
 
-static long resident_kib(pid_t pid)
-{
-    char path[64], line[128];
-    long kib = -1;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    file = fopen(path, "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (sscanf(line, "Rss: %ld", &kib) == 1)
-            break;
-    if (file)
-        fclose(file);
-    assert_true(kib > 0);
-    return kib;
-}
-
 struct quiet {
     unsigned gateway, asked;
     double moved;
@@ -271,11 +254,11 @@ static long flood(unsigned kind)
 
     uv_loop_init(&loop);
     expect_served(quiet.gateway);
-    before = resident_kib(g->process.pid);
+    before = process_resident_kib(&g->process);
     for (unsigned i = 0; i < FLOODERS; i++)
         open_flooder(&flooders[i], &loop, i, kind, g->port);
     assert_true(loop_run_until(&loop, is_quiet, &quiet, PATIENCE_MS));
-    after = resident_kib(g->process.pid);
+    after = process_resident_kib(&g->process);
     expect_served(quiet.gateway);
     for (unsigned i = 0; i < FLOODERS; i++)
         uv_close((uv_handle_t *)&flooders[i].tcp, NULL);

@@ -4,14 +4,20 @@
  * No test here needs a fast machine: a bucket gives a lower bound of the time, and a
  * bystander has to be answered before a backlog that takes minutes is worked off.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,6 +28,12 @@
 #include "tests/support/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { COUNTS_MEMORY = 0 }; /* a sanitizer holds on to what is freed */
+#else
+enum { COUNTS_MEMORY = 1 };
+#endif
 
 enum {
     BURST = 20,
@@ -289,6 +301,88 @@ static void a_bystander_does_not_wait_for_200_that_flood(void **state)
     chat_close(bob);
 }
 
+/* ---- memory ---- */
+
+enum { PUMPS = 50, PUMP_MS = 3000, PUMP_BYTES = 65536, COST_MAX_KIB = 16 * 1024 };
+
+/* 50 that never read, and write as fast as it is taken: whole requests, one message of a
+ * byte a frame, messages that are never complete. */
+static void add_pumped(struct strbuf *bytes, int kind)
+{
+    unsigned char part[] = {0, 0x81, 0, 0, 0, 0, ' '};
+
+    while (bytes->len < PUMP_BYTES) {
+        if (kind == 0)
+            add_text(bytes, "{\"type\":\"ping\"}");
+        else if (kind == 1)
+            strbuf_add(bytes, part, sizeof(part));
+        else
+            add_large(bytes, 1);
+    }
+}
+
+static int open_pump(int port, int kind)
+{
+    static const char head[] =
+        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    unsigned char first[] = {WIRE_TEXT, 0x81, 0, 0, 0, 0, ' '};
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(fd, head, sizeof(head) - 1, 0), sizeof(head) - 1);
+    if (kind == 1) /* the others are its continuations */
+        assert_int_equal(send(fd, first, sizeof(first), 0), sizeof(first));
+    return fd;
+}
+
+static void a_flood_costs_no_memory(void **state)
+{
+    unsigned gateway =
+        fleet_add(&fleet, (const char *[]){"ROOMCAST_REQUESTS_PER_SEC=50",
+                                           "ROOMCAST_BYTES_PER_SEC=262144", NULL});
+    struct process *process = &fleet.gateways[gateway].process;
+    struct chat *bob = chat_enter(port_of(gateway), "calm", "bob");
+    long before = process_resident_kib(process), cost = 0;
+    int64_t end_ms = wait_now_ms() + PUMP_MS;
+    struct strbuf bytes[3] = {0};
+    struct pollfd pumps[PUMPS];
+    size_t at[PUMPS] = {0};
+
+    (void)state;
+    for (int kind = 0; kind < 3; kind++)
+        add_pumped(&bytes[kind], kind);
+    for (int i = 0; i < PUMPS; i++)
+        pumps[i] = (struct pollfd){open_pump(port_of(gateway), i % 3), POLLOUT, 0};
+    while (wait_left_ms(end_ms) > 0 && poll(pumps, PUMPS, 50) >= 0)
+        for (int i = 0; i < PUMPS; i++) {
+            const struct strbuf *from = &bytes[i % 3];
+            ssize_t n = pumps[i].revents
+                            ? send(pumps[i].fd, from->data + at[i], from->len - at[i],
+                                   MSG_DONTWAIT | MSG_NOSIGNAL)
+                            : 0;
+
+            at[i] = (at[i] + (n > 0 ? (size_t)n : 0)) % from->len;
+        }
+    cost = process_resident_kib(process) - before;
+    print_message("  %ld KiB for %d\n", cost, PUMPS);
+    if (COUNTS_MEMORY)
+        assert_true(cost < COST_MAX_KIB);
+    chat_say(bob, "calm", "still served");
+    for (int i = 0; i < PUMPS; i++)
+        close(pumps[i].fd);
+    for (int kind = 0; kind < 3; kind++)
+        strbuf_deinit(&bytes[kind]);
+    chat_close(bob);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
+/* ---- deliveries and pings ---- */
+
 static void a_paced_client_hears_what_the_others_say(void **state)
 {
     struct chat *ann = chat_enter(port_of(SLOW), "hears", "ann");
@@ -455,6 +549,60 @@ static void the_peers_close_ends_the_wait_for_its_fin(void **state)
     fleet_stop_gateway(&fleet, gateway);
 }
 
+static long cpu_ms(pid_t pid)
+{
+    unsigned long user = 0, system = 0;
+    char path[64];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file,
+                            "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
+                            "%lu %lu",
+                            &user, &system),
+                     2);
+    fclose(file);
+    return (long)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static bool nobody_is_there(void *data)
+{
+    return fleet_metric(&fleet, *(unsigned *)data, "roomcast_connections") == 0;
+}
+
+/* The client is in the queue, because answers have come, when its socket turns out to be
+ * gone. The loop must not turn for its sake any more. */
+static void a_gateway_rests_when_whoever_was_queued_is_gone(void **state)
+{
+    unsigned gateway =
+        fleet_add(&fleet, (const char *[]){"ROOMCAST_REQUESTS_PER_SEC=1",
+                                           "ROOMCAST_REQUESTS_BURST=6",
+                                           "ROOMCAST_REQUESTS_IN_FLIGHT=4", NULL});
+    pid_t pid = fleet.gateways[gateway].process.pid;
+    struct chat *ann = chat_enter(port_of(gateway), "gone", "ann");
+    struct strbuf bytes = {0};
+    long before;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        add_text(&bytes, "{\"type\":\"get_members\",\"room\":\"gone\"}");
+    process_signal(&fleet.redis, SIGSTOP);
+    send_all(chat_wire(ann), &bytes);
+    while (fleet_metric(&fleet, gateway,
+                        "roomcast_requests_total{type=\"get_members\"}") < 4)
+        ;
+    chat_abort(ann);
+    process_signal(&fleet.redis, SIGCONT);
+    assert_true(wait_until(nobody_is_there, &gateway, CHAT_DEADLINE_MS));
+    before = cpu_ms(pid);
+    poll(NULL, 0, 1000);
+    print_message("  %ld ms of a second\n", cpu_ms(pid) - before);
+    assert_true(cpu_ms(pid) - before < 500);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 static void a_gateway_with_paced_clients_drains(void **state)
 {
     unsigned gateway =
@@ -530,8 +678,10 @@ int main(void)
         cmocka_unit_test(pongs_that_are_not_read_are_not_missed),
         cmocka_unit_test(a_slow_upload_is_a_sign_of_life),
         cmocka_unit_test(a_paced_client_is_kicked_and_disconnected_at_once),
+        cmocka_unit_test(a_flood_costs_no_memory),
         cmocka_unit_test(whoever_floods_after_the_close_is_cut),
         cmocka_unit_test(the_peers_close_ends_the_wait_for_its_fin),
+        cmocka_unit_test(a_gateway_rests_when_whoever_was_queued_is_gone),
         cmocka_unit_test(a_gateway_with_paced_clients_drains),
         cmocka_unit_test(a_close_of_the_client_counts_as_its_own),
     };

@@ -157,6 +157,23 @@ void process_kill(struct process *p)
     process_wait(p, 60000);
 }
 
+long process_resident_kib(const struct process *p)
+{
+    char path[64], line[128];
+    long kib = -1;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)p->pid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "Rss: %ld", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    assert_true(kib > 0);
+    return kib;
+}
+
 void process_print_log(const char *log_path)
 {
     char tail[LOG_TAIL_BYTES];

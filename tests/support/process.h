@@ -46,6 +46,9 @@ int process_wait(struct process *p, long deadline_ms);
 /* SIGKILL, and waits. Fine if it does not run. */
 void process_kill(struct process *p);
 
+/* The memory that is resident now. A sanitizer holds on to what is freed. */
+long process_resident_kib(const struct process *p);
+
 /* Prints the end of a log file, for whoever reads why a test failed. */
 void process_print_log(const char *log_path);
 
