@@ -9,12 +9,9 @@
 #include "common/proto.h"
 #include "common/strbuf.h"
 
-/* The longest: who came in through a node. */
-_Static_assert(64 + sizeof(":{}:on:") + PROTO_ROOM_MAX + PROTO_NODE_MAX <=
-                   KEYS_MAX_BYTES,
-               "the longest legal names fit");
+enum { PREFIX_MAX = 64 };
 
-static char prefix[65] = "rc";
+static char prefix[PREFIX_MAX + 1] = "rc";
 static size_t prefix_len = 2;
 
 static const char *const room_suffixes[] = {
@@ -42,94 +39,89 @@ void keys_set_prefix(const char *text)
     memcpy(prefix, text, prefix_len + 1);
 }
 
-/* A name being put together: what does not fit is not written, and the whole is then no
- * name. */
-struct name {
-    char *bytes;
-    size_t len;
-    bool fits;
-};
+enum { FIXED_BYTES = 64 }; /* more than stands around the names in any key */
 
-static struct name begin(char *out)
+/* The longest names are of a room and a node, in one key. */
+_Static_assert(PREFIX_MAX + FIXED_BYTES + PROTO_ROOM_MAX + PROTO_NODE_MAX <=
+                   KEYS_MAX_BYTES,
+               "legal names fit");
+
+/* Whether names of these lengths, and what stands around them, have room. */
+static bool fits(size_t a, size_t b)
 {
-    return (struct name){out, 0, true};
+    return a < KEYS_MAX_BYTES && b < KEYS_MAX_BYTES &&
+           prefix_len + FIXED_BYTES + a + b <= KEYS_MAX_BYTES;
 }
 
-static void put(struct name *name, const char *bytes, size_t len)
+static size_t no_name(char *out)
 {
-    name->fits = name->fits && len < KEYS_MAX_BYTES - name->len; /* and a NUL */
-    if (!name->fits || len == 0)
-        return;
-    memcpy(name->bytes + name->len, bytes, len);
-    name->len += len;
+    out[0] = '\0';
+    return 0;
 }
 
-static void put_text(struct name *name, const char *text)
+static char *put(char *out, const char *bytes, size_t len)
 {
-    put(name, text, strlen(text));
+    memcpy(out, bytes, len);
+    return out + len;
 }
 
-static void put_number(struct name *name, uint64_t number)
+static char *put_text(char *out, const char *text)
+{
+    return put(out, text, strlen(text));
+}
+
+static char *put_number(char *out, uint64_t number)
 {
     char digits[STRBUF_U64_DIGITS];
     const char *first = strbuf_print_u64(digits, number);
 
-    put(name, first, (size_t)(digits + sizeof(digits) - first));
+    return put(out, first, (size_t)(digits + sizeof(digits) - first));
 }
 
-static void put_prefix(struct name *name)
+static char *put_prefix(char *out)
 {
-    put(name, prefix, prefix_len);
-    put(name, ":", 1);
+    return put(put(out, prefix, prefix_len), ":", 1);
 }
 
 /* `rc:{room}:` */
-static void put_room(struct name *name, const char *room, size_t room_len)
+static char *put_room(char *out, const char *room, size_t room_len)
 {
-    put_prefix(name);
-    put(name, "{", 1);
-    put(name, room, room_len);
-    put(name, "}:", 2);
+    out = put(put_prefix(out), "{", 1);
+    return put(put(out, room, room_len), "}:", 2);
 }
 
-static size_t end(struct name *name)
+static size_t end(char *out, char *at)
 {
-    if (!name->fits)
-        name->len = 0;
-    name->bytes[name->len] = '\0';
-    return name->len;
+    *at = '\0';
+    return (size_t)(at - out);
 }
 
 size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which)
 {
-    struct name name = begin(out);
-
-    put_room(&name, room, room_len);
-    put_text(&name, room_suffixes[which]);
-    return end(&name);
+    if (!fits(room_len, 0))
+        return no_name(out);
+    return end(out, put_text(put_room(out, room, room_len), room_suffixes[which]));
 }
 
 size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node)
 {
-    struct name name = begin(out);
+    size_t node_len = strlen(node);
 
-    put_room(&name, room, room_len);
-    put_text(&name, "on:");
-    put_text(&name, node);
-    return end(&name);
+    if (!fits(room_len, node_len))
+        return no_name(out);
+    return end(out, put(put(put_room(out, room, room_len), "on:", 3), node, node_len));
 }
 
 size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
                   size_t key_len)
 {
-    struct name name = begin(out);
+    char *at;
 
-    put_number(&name, user_len);
-    put(&name, ":", 1);
-    put(&name, user, user_len);
-    put(&name, ":", 1);
-    put(&name, key, key_len);
-    return end(&name);
+    if (!fits(user_len, key_len))
+        return no_name(out);
+    at = put(put_number(out, user_len), ":", 1);
+    at = put(put(at, user, user_len), ":", 1);
+    return end(out, put(at, key, key_len));
 }
 
 size_t keys_node(char *out, const char *node, enum node_key which)
@@ -142,34 +134,26 @@ size_t keys_node(char *out, const char *node, enum node_key which)
         [KEY_NODE_CLAIM] = {"node:", ":claim"},
         [KEY_NODE_CANARY] = {"canary:", ""},
     };
-    struct name name = begin(out);
+    size_t node_len = strlen(node);
+    char *at;
 
-    put_prefix(&name);
-    put_text(&name, around[which].before);
-    put_text(&name, node);
-    put_text(&name, around[which].behind);
-    return end(&name);
+    if (!fits(node_len, 0))
+        return no_name(out);
+    at = put(put_text(put_prefix(out), around[which].before), node, node_len);
+    return end(out, put_text(at, around[which].behind));
 }
 
 size_t keys_fleet(char *out, enum fleet_key which)
 {
-    struct name name = begin(out);
-
-    put_prefix(&name);
-    put_text(&name, fleet_names[which]);
-    return end(&name);
+    return end(out, put_text(put_prefix(out), fleet_names[which]));
 }
 
 size_t keys_expiry_pattern(char *out, int db)
 {
-    struct name name = begin(out);
+    char *at = put_number(put_text(out, "__keyspace@"), (uint64_t)db);
 
-    put_text(&name, "__keyspace@");
-    put_number(&name, (uint64_t)db);
-    put_text(&name, "__:");
-    put_room(&name, "*", 1);
-    put_text(&name, room_suffixes[KEY_META]);
-    return end(&name);
+    at = put_room(put_text(at, "__:"), "*", 1);
+    return end(out, put_text(at, room_suffixes[KEY_META]));
 }
 
 /* `<prefix>:{room}:<suffix>` at the end of `name`. */

@@ -92,10 +92,12 @@ bool proto_is_node(const char *name, size_t len)
 
 bool proto_is_epoch(const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (!memchr("0123456789abcdef", text[i], 16))
-            return false;
-    return len == PROTO_EPOCH_LEN;
+    size_t i = 0;
+
+    while (i < len && ((text[i] >= '0' && text[i] <= '9') ||
+                       (text[i] >= 'a' && text[i] <= 'f')))
+        i++;
+    return i == len && len == PROTO_EPOCH_LEN;
 }
 
 /* The text of a string token, in `out`; false if the token is no string. */

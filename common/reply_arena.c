@@ -21,9 +21,8 @@ struct reply_chunk {
     _Alignas(ALIGN) char bytes[];
 };
 
-static struct reply_chunk *new_chunk(size_t need)
+static struct reply_chunk *new_chunk(size_t size)
 {
-    size_t size = need > CHUNK_BYTES ? need : CHUNK_BYTES;
     struct reply_chunk *chunk = xmalloc(sizeof(*chunk) + size);
 
     *chunk = (struct reply_chunk){NULL, 0, size};
@@ -37,11 +36,13 @@ static void *take(struct reply_arena *arena, size_t size)
     struct reply_chunk *chunk = arena->last;
     void *block;
 
-    if (need > REPLY_BYTES_MAX - arena->bytes)
-        return NULL;
-    arena->bytes += need;
     if (!chunk || chunk->size - chunk->used < need) {
-        chunk = new_chunk(need);
+        size_t more = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+
+        if (more > REPLY_BYTES_MAX - arena->bytes)
+            return NULL;
+        arena->bytes += more;
+        chunk = new_chunk(more);
         if (arena->last)
             arena->last->next = chunk;
         else
@@ -169,12 +170,12 @@ void reply_arena_reset(struct reply_arena *arena)
 {
     struct reply_chunk *first = arena->first;
 
-    arena->bytes = 0;
     if (!first)
         return;
     free_chunks(first->next);
     first->next = NULL;
     first->used = 0;
+    arena->bytes = first->size;
     ASAN_POISON_MEMORY_REGION(first->bytes, first->size);
     arena->last = first;
     if (first->size > CHUNK_BYTES)

@@ -29,7 +29,7 @@ enum {
 
 struct reply_arena {
     struct reply_chunk *first, *last; /* the last one is taken from */
-    size_t bytes;                     /* of the reply so far */
+    size_t bytes;                     /* in chunks */
 };
 
 /* What is beyond the bounds above ends the reader with REDIS_ERR_OOM. */

@@ -1,6 +1,10 @@
 /* strbuf.c - see strbuf.h. */
 #include "common/strbuf.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <assert.h>
 #include <endian.h>
 #include <stdarg.h>
@@ -103,13 +107,37 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Eight bytes at a time: one that is not plain raises the high bit of its place, and may raise
+/* Of the sixteen bytes at `text`, a bit for each that is not plain. Those beyond ASCII count as
+ * negative, so as less than a space. */
+#ifdef __SSE2__
+static unsigned find_odd_16(const char *text)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(_mm_or_si128(low, quote), _mm_or_si128(slash, del)));
+}
+#endif
+
+/* Sixteen bytes at a time where the processor has it. Then eight: one that is not plain raises the high bit of its place, and may raise
  * those of places behind it, so that the lowest counts. */
 size_t strbuf_plain_len(const char *text, size_t len)
 {
     const uint64_t each = 0x0101010101010101u;
     size_t i = 0;
 
+#ifdef __SSE2__
+    for (; i + 16 <= len; i += 16) {
+        unsigned found = find_odd_16(text + i);
+
+        if (found)
+            return i + (size_t)__builtin_ctz(found);
+    }
+#endif
     for (; i + 8 <= len; i += 8) {
         uint64_t eight, odd;
 

@@ -234,7 +234,7 @@ static bool parse_notice(const char *text, size_t len, struct room_notice *out)
     if (version.len != 1 || version.base[0] != '1')
         return false;
     out->epoch = next_word(&at, line_end);
-    if (!proto_is_epoch(out->epoch.base, out->epoch.len) ||
+    if (out->epoch.len != PROTO_EPOCH_LEN ||
         !parse_number(next_word(&at, line_end), &out->rev) ||
         !parse_kind(next_word(&at, line_end), &out->kind) ||
         !parse_number(next_word(&at, line_end), &out->first) ||
@@ -300,10 +300,12 @@ static void on_push(void *owner, const redisReply *reply)
     }
     what = reply_text(reply, 0);
     if (is(what, "message")) {
-        if (!is(reply_text(reply, 1), bus->canary))
-            on_notice(bus, reply_text(reply, 1), reply_text(reply, 2));
-        else if (reply_text(reply, 2).len > 0)
-            bus->hooks.on_order(bus->hooks.owner, reply_text(reply, 2));
+        struct json_text channel = reply_text(reply, 1), text = reply_text(reply, 2);
+
+        if (!is(channel, bus->canary))
+            on_notice(bus, channel, text);
+        else if (text.len > 0)
+            bus->hooks.on_order(bus->hooks.owner, text);
         else
             bus->hooks.on_canary(bus->hooks.owner);
     } else if (is(what, "pmessage")) {

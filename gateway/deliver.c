@@ -104,10 +104,11 @@ static const char *line_end(const char *at, const char *end)
 
 /* Messages that are next, one a line: in one block for the live members, so that each
  * costs them one reference; one by one for those who follow. */
-static void take_lines(struct room *room, const char *at, const char *end)
+static void take_lines(struct room *room, const char *at, const char *end,
+                       uint64_t count)
 {
-    size_t count;
-    struct frame *block = frame_new_texts(at, (size_t)(end - at), &count);
+    struct frame *block = count == 1 ? frame_new_text(at, (size_t)(end - at))
+                                     : frame_new_texts(at, (size_t)(end - at));
 
     room->seq += count;
     give_live(room, block, count);
@@ -126,7 +127,7 @@ static void take_lines(struct room *room, const char *at, const char *end)
 
 static void take_line(struct room *room, struct json_text line)
 {
-    take_lines(room, line.base, line.base + line.len);
+    take_lines(room, line.base, line.base + line.len, 1);
 }
 
 static void forget_last(struct room *room)
@@ -147,7 +148,7 @@ static void start_backfill(struct room *room)
     room->rooms->hooks.backfill(room->rooms->hooks.owner, room, room->seq);
 }
 
-/* Whether the lines are the messages from seq + 1 to `last`. */
+/* Whether the lines are the messages from seq + 1 to `last`, and no more. */
 static bool are_next(const struct room *room, const char *at, const char *end,
                      uint64_t last)
 {
@@ -192,7 +193,7 @@ static void take_messages(struct room *room, const struct room_notice *n)
     for (uint64_t seq = n->first; seq <= room->seq && at < end; seq++)
         at = line_end(at, end) + 1; /* what is here already */
     if (are_next(room, at, end, n->last))
-        take_lines(room, at, end);
+        take_lines(room, at, end, n->last - room->seq);
     else
         refuse(room, "message");
     follow_all(room);

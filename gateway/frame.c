@@ -66,28 +66,24 @@ static const char *line_end(const char *at, const char *end)
     return stop ? stop : end;
 }
 
-struct frame *frame_new_texts(const char *text, size_t len, size_t *count)
+struct frame *frame_new_texts(const char *text, size_t len)
 {
-    const char *end = text + len;
+    const char *end = text + len, *stop;
     unsigned char header[10], *out;
     struct frame *f;
     size_t size = 0;
 
-    *count = 0;
-    for (const char *at = text; at < end; at = line_end(at, end) + 1) {
-        size_t line_len = (size_t)(line_end(at, end) - at);
-
-        (*count)++;
-        size += put_header(header, FRAME_TEXT, line_len) + line_len;
+    for (const char *at = text; at < end; at = stop + 1) {
+        stop = line_end(at, end);
+        size +=
+            put_header(header, FRAME_TEXT, (size_t)(stop - at)) + (size_t)(stop - at);
     }
     f = new_sized(size);
     out = f->bytes;
-    for (const char *at = text; at < end; at = line_end(at, end) + 1) {
-        size_t line_len = (size_t)(line_end(at, end) - at);
-
-        out += put_header(out, FRAME_TEXT, line_len);
-        memcpy(out, at, line_len);
-        out += line_len;
+    for (const char *at = text; at < end; at = stop + 1) {
+        stop = line_end(at, end);
+        out += put_header(out, FRAME_TEXT, (size_t)(stop - at));
+        out = mempcpy(out, at, (size_t)(stop - at));
     }
     return f;
 }
