@@ -32,8 +32,9 @@
 
 enum {
     KEEP_BYTES = 16 * 1024, /* of an empty buffer */
-    HANDSHAKE_MS = 60000,   /* from open to the 101 */
-    CLOSING_MS = 5000,      /* from the close frame to the end of the stream */
+    HANDSHAKE_MS = 60000,   /* to the 101 */
+    ADDRESS_MS = 5000, /* for an address that does not answer, if there are others */
+    CLOSING_MS = 5000, /* from the close frame to the end of the stream */
     READ_BYTES = 64 * 1024
 };
 
@@ -60,6 +61,7 @@ struct ws_client {
     uv_getaddrinfo_t resolve;
     struct addrinfo *found, *next; /* what the name stands for; the next one to try */
     bool is_resolving;             /* libuv has the request */
+    bool is_connecting;            /* to an address of it */
     bool is_between;               /* the tcp of an attempt in vain is closing */
     uv_write_t write;
     int handles; /* that libuv still holds */
@@ -100,13 +102,18 @@ static void end(struct ws_client *client, const char *why)
     uv_close((uv_handle_t *)&client->turn, on_handle_closed);
 }
 
+static void fail_attempt(struct ws_client *client, int status);
+
 static void on_deadline(uv_timer_t *timer)
 {
     struct ws_client *client = timer->data;
 
-    end(client, client->state == WS_CLIENT_CONNECTING
-                    ? "no answer to the handshake in time"
-                    : "no end of the connection after the close frame");
+    if (client->is_connecting && client->next)
+        fail_attempt(client, UV_ETIMEDOUT);
+    else
+        end(client, client->state == WS_CLIENT_CONNECTING
+                        ? "no answer to the handshake in time"
+                        : "no end of the connection after the close frame");
 }
 
 /* The close frame is on its way, in one direction at least. */
@@ -290,6 +297,7 @@ static void on_tcp_closed(uv_handle_t *handle)
 
 static void fail_attempt(struct ws_client *client, int status)
 {
+    client->is_connecting = false;
     if (!client->next) {
         end(client, uv_strerror(status));
         return;
@@ -308,6 +316,8 @@ static void on_connected(uv_connect_t *req, int status)
         fail_attempt(client, status);
         return;
     }
+    client->is_connecting = false;
+    uv_timer_start(&client->deadline, on_deadline, HANDSHAKE_MS, 0);
     uv_tcp_nodelay(&client->tcp, 1);
     uv_read_start((uv_stream_t *)&client->tcp, on_alloc, on_bytes);
     flush(client);
@@ -317,6 +327,9 @@ static void try_address(struct ws_client *client, const struct sockaddr *address
 {
     int rc = uv_tcp_connect(&client->connect, &client->tcp, address, on_connected);
 
+    client->is_connecting = true;
+    if (client->next)
+        uv_timer_start(&client->deadline, on_deadline, ADDRESS_MS, 0);
     if (rc < 0)
         fail_attempt(client, rc);
 }

@@ -47,7 +47,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Members of dead nodes that were undone")                                        \
     X(GATEWAY, counter, nodes_undone_total, "Dead nodes whose members were undone")    \
     X(GATEWAY, counter, nodes_renamed_total,                                           \
-      "Times this gateway found itself declared dead")                                 \
+      "Times this gateway took another name in Redis")                                 \
     X(GATEWAY, counter, syncs_total, "Rooms compared with Redis after an outage")      \
     X(GATEWAY, counter, pool_alloc_total, "Blocks taken from the pool")                \
     X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \

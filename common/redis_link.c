@@ -2,12 +2,15 @@
  *
  * What happens, in order, is the order of the functions below, read upwards:
  *
- *     start_resolve -> on_resolved -> on_connected -> start_greeting -> on_greeted
- *           ^               |              |               |         -> (ready)
- *        on_retry <---- retry_later <------+---------------+
+ *     start_resolve -> on_resolved -> start_connect -> on_connected -> start_greeting
+ *           ^               |              ^  |              |          -> on_greeted -> (ready)
+ *           |               |              |  |              |               |
+ *        on_retry <---- retry_later <------|--+--------------+---------------+
+ *           +------------------------------+ the next address of the name
  *
  * Every failure, at whatever step, ends in retry_later; there is no other error
- * path. libuv moves the bytes and resolves the name (hiredis would block the
+ * path. An attempt tries the addresses of the name one behind the other, and has failed when
+ * all have. libuv moves the bytes and resolves the name (hiredis would block the
  * loop for that); hiredis reads the protocol, and writing it is a length and a copy.
  *
  * The first attempt after a loss comes at once, the next ones after a pause that
@@ -16,6 +19,9 @@
  *     redis_link_send -> out -> on_prepare -> start_write -> on_written
  *     on_bytes -> take_reply -> the command's callback
  *     on_watch (while commands wait) -> UV_ETIMEDOUT, or a silent connection restarts
+ *
+ * CLIENT SETNAME is a courtesy. Where CLIENT INFO or CLIENT KILL is refused for good, what was sent
+ * on a lost connection may run later, and redis_link_take_loose says so.
  *
  * Closing: redis_link_close marks the link, and each step looks at the mark first. The
  * memory goes when all that libuv may still hold has come back: the resolve request,
@@ -26,6 +32,7 @@
 #include "common/redis_link.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -45,13 +52,39 @@ enum {
     KINDS_MAX = 16,
 };
 
+/* No connection has them. */
+#define NOBODY_ID "9223372036854775807"
+#define NOBODY_ADDR "0.0.0.0:0"
+
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
 
 struct pending {
     redis_reply_fn on_reply; /* NULL: nobody waits (any more) */
     void *data;
     uint64_t sent_at;
-    bool is_again; /* sent_at is that of another one, before those in front of it */
+    bool may_refuse; /* a right that one can live without */
+    bool is_again;   /* sent_at is that of another one, before those in front of it */
+};
+
+/* X(id, right it takes; NULL: one that is needed) */
+#define GREETINGS(X)                                                                   \
+    X(GREETING_AUTH, NULL)                                                             \
+    X(GREETING_SELECT, NULL)                                                           \
+    X(GREETING_KILL, "client|kill")                                                    \
+    X(GREETING_NAME, "client|setname")                                                 \
+    X(GREETING_INFO, "client|info")
+
+enum greeting {
+#define X(id, right) id,
+    GREETINGS(X)
+#undef X
+        GREETINGS_COUNT
+};
+
+static const char *const rights[GREETINGS_COUNT] = {
+#define X(id, right) [id] = right,
+    GREETINGS(X)
+#undef X
 };
 
 /* A connection by Redis's own words: id=… and addr=… of CLIENT INFO. */
@@ -77,7 +110,10 @@ struct redis_link {
     unsigned pending_head, pending_count, pending_cap; /* a ring; cap: power of two */
     unsigned expired_count; /* of the first pending ones: timed out already */
     unsigned again_count;   /* of the pending ones: is_again */
-    unsigned greetings_left;
+    enum greeting greetings[GREETINGS_COUNT]; /* sent, in order */
+    unsigned greetings_count, greetings_taken;
+    struct addrinfo *found,
+        *next; /* what the name stands for; where to go if this one fails */
     uint64_t heard_at, ready_at;
     uint64_t pause_ms;
     uint64_t error_logged_at[KINDS_MAX];
@@ -86,10 +122,14 @@ struct redis_link {
     int held; /* what libuv still holds of us */
     bool has_tcp, tcp_closing, is_writing, must_restart, is_renewed;
     bool was_ready; /* at least once */
+    bool
+        has_ended_old; /* this connection ended the one before, so far as there was one */
+    bool is_loose;     /* it could not, and nobody has asked yet */
     bool closing;
 };
 
 static void start_resolve(struct redis_link *link);
+static void start_connect(struct redis_link *link);
 
 /* ---- commands ---- */
 
@@ -188,6 +228,7 @@ static void release(struct redis_link *link)
     strbuf_deinit(&link->out);
     strbuf_deinit(&link->writing);
     free(link->pending);
+    uv_freeaddrinfo(link->found);
     if (link->on_closed)
         link->on_closed(link->opts.owner);
     free(link);
@@ -221,6 +262,8 @@ static void on_retry(uv_timer_t *timer)
 
     if (link->tcp_closing)
         uv_timer_start(timer, on_retry, 1, 0);
+    else if (link->next)
+        start_connect(link);
     else
         start_resolve(link);
 }
@@ -253,21 +296,34 @@ static uint64_t next_pause_ms(struct redis_link *link)
     return pause_ms;
 }
 
-static void retry_later(struct redis_link *link, const char *why)
+/* Nothing of this connection is left. */
+static void drop_connection(struct redis_link *link, enum link_state state)
 {
-    uint64_t pause_ms = next_pause_ms(link);
-    unsigned kind = metric_label("redis_errors_total", "connection");
-
-    metric_add(&link->opts.metrics->redis_errors_total[kind], 1);
     drop_tcp(link);
-    link->state = LINK_DOWN;
+    link->state = state;
     link->must_restart = link->is_renewed = false;
-    if (link->self.id[0])
-        link->old = link->self;
-    link->self.id[0] = '\0';
     link->out.len = 0;
     uv_timer_stop(&link->watch);
     fail_pending(link, UV_ECONNRESET);
+}
+
+static void retry_later(struct redis_link *link, const char *why)
+{
+    uint64_t pause_ms;
+    unsigned kind = metric_label("redis_errors_total", "connection");
+
+    if (link->state != LINK_READY && link->next) {
+        drop_connection(link, LINK_CONNECTING);
+        uv_timer_start(&link->retry, on_retry, 0, 0);
+        return;
+    }
+    pause_ms = next_pause_ms(link);
+    metric_add(&link->opts.metrics->redis_errors_total[kind], 1);
+    if (link->self.id[0])
+        link->old = link->self;
+    link->self.id[0] = '\0';
+    link->next = NULL; /* the name is asked again */
+    drop_connection(link, LINK_DOWN);
     if (!link->closing)
         link->opts.on_lost(link->opts.owner, why);
     if (!link->closing) /* the owner may close us from a callback */
@@ -402,12 +458,24 @@ static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
         uv_timer_start(&link->watch, on_watch, WATCH_MS, WATCH_MS);
 }
 
+static bool is_refused_for_good(const redisReply *reply)
+{
+    return strncmp(reply_error(reply), "NOPERM", 6) == 0 ||
+           strncmp(reply_error(reply), "ERR ", 4) == 0;
+}
+
+static bool may_be_refused(struct redis_link *link, const redisReply *reply)
+{
+    return link->pending_count > 0 && pending_at(link, 0)->may_refuse &&
+           is_refused_for_good(reply);
+}
+
 static void take_reply(struct redis_link *link, redisReply *reply)
 {
     struct pending p;
     bool is_error = reply_is_error(reply);
 
-    if (is_error)
+    if (is_error && !may_be_refused(link, reply))
         on_error_reply(link, reply_error(reply));
     if (link->opts.for_notices && link->state == LINK_READY) {
         link->opts.on_push(link->opts.owner, reply);
@@ -478,26 +546,32 @@ static void take_word(char *out, size_t size, const char *text, const char *name
     }
 }
 
-static void on_greeted(void *data, int status, const redisReply *reply)
+/* Once a process and right. */
+static void warn_of_right(enum greeting greeting, const redisReply *reply)
 {
-    struct redis_link *link = data;
+    static atomic_flag has_warned[GREETINGS_COUNT];
 
-    if (link->closing || link->state != LINK_GREETING)
-        return; /* retry_later is at work above us, or a late answer */
-    if (link->greetings_left == 1) {
-        const char *info = reply_string(reply).base;
+    if (!atomic_flag_test_and_set(&has_warned[greeting]))
+        log_warn("redis_right_missing", "right=%s text=\"%.120s\" see=docs/redis.md",
+                 rights[greeting], reply_error(reply));
+}
 
-        take_word(link->self.id, sizeof(link->self.id), info, "id=");
-        take_word(link->self.addr, sizeof(link->self.addr), info, " addr=");
-    }
-    if (status < 0) {
-        retry_later(link, reply ? "greeting refused" : uv_strerror(status));
-        return;
-    }
-    if (--link->greetings_left > 0)
-        return;
+static void take_info(struct redis_link *link, const redisReply *reply)
+{
+    const char *info = reply_string(reply).base;
+
+    take_word(link->self.id, sizeof(link->self.id), info, "id=");
+    take_word(link->self.addr, sizeof(link->self.addr), info, " addr=");
+    if (!link->self.addr[0])
+        link->self.id[0] = '\0';
+}
+
+static void become_ready(struct redis_link *link)
+{
     link->state = LINK_READY;
     link->ready_at = uv_now(link->loop);
+    link->next = NULL;
+    link->is_loose = link->was_ready && !(link->old.id[0] && link->has_ended_old);
     link->old.id[0] = '\0';
     if (link->was_ready)
         metric_add(&link->opts.metrics->redis_reconnects_total[0], 1);
@@ -505,47 +579,74 @@ static void on_greeted(void *data, int status, const redisReply *reply)
     link->opts.on_ready(link->opts.owner);
 }
 
-static void greet(struct redis_link *link, int argc, const char *const *argv)
+static void on_greeted(void *data, int status, const redisReply *reply)
+{
+    struct redis_link *link = data;
+    enum greeting greeting;
+
+    if (link->closing || link->state != LINK_GREETING)
+        return; /* retry_later is at work above us, or a late answer */
+    greeting = link->greetings[link->greetings_taken++];
+    if (status == UV_EREMOTEIO && rights[greeting] && is_refused_for_good(reply)) {
+        warn_of_right(greeting, reply);
+    } else if (status < 0) {
+        retry_later(link, reply ? "greeting refused" : uv_strerror(status));
+        return;
+    } else if (greeting == GREETING_KILL) {
+        link->has_ended_old = true;
+    } else if (greeting == GREETING_INFO) {
+        take_info(link, reply);
+    }
+    if (link->greetings_taken == link->greetings_count)
+        become_ready(link);
+}
+
+static void greet(struct redis_link *link, enum greeting greeting, int argc,
+                  const char *const *argv)
 {
     struct redis_command cmd = {{0}, 0};
+    struct pending p = {.on_reply = on_greeted,
+                        .data = link,
+                        .sent_at = uv_now(link->loop),
+                        .may_refuse = rights[greeting] != NULL};
 
     for (int i = 0; i < argc; i++)
         redis_command_add_text(&cmd, argv[i]);
-    link->greetings_left++;
-    send_bytes(link, &cmd,
-               (struct pending){on_greeted, link, uv_now(link->loop), false});
+    link->greetings[link->greetings_count++] = greeting;
+    send_bytes(link, &cmd, p);
     redis_command_deinit(&cmd);
 }
 
-/* CLIENT INFO comes last: on_greeted takes who we are from it. Numbers begin again when Redis
- * does, so only with its address is the old connection told from somebody else's. */
+/* Numbers begin again when Redis does, so only with its address is the old connection told from
+ * somebody else's. Where there is none yet, nobody is ended: it is asked whether one could. */
 static void start_greeting(struct redis_link *link)
 {
     const struct redis_link_opts *o = &link->opts;
+    bool has_old = link->old.id[0];
     char number[24];
 
     link->state = LINK_GREETING;
-    link->greetings_left = 0;
+    link->greetings_count = link->greetings_taken = 0;
+    link->has_ended_old = false;
     if (o->password && o->user)
-        greet(link, 3, (const char *[]){"AUTH", o->user, o->password});
+        greet(link, GREETING_AUTH, 3, (const char *[]){"AUTH", o->user, o->password});
     else if (o->password)
-        greet(link, 2, (const char *[]){"AUTH", o->password});
-    if (link->old.id[0])
-        greet(link, 6,
-              (const char *[]){"CLIENT", "KILL", "ID", link->old.id, "ADDR",
-                               link->old.addr});
+        greet(link, GREETING_AUTH, 2, (const char *[]){"AUTH", o->password});
+    greet(link, GREETING_KILL, 6,
+          (const char *[]){"CLIENT", "KILL", "ID", has_old ? link->old.id : NOBODY_ID,
+                           "ADDR", has_old ? link->old.addr : NOBODY_ADDR});
     snprintf(number, sizeof(number), "%d", o->db);
     if (o->db)
-        greet(link, 2, (const char *[]){"SELECT", number});
-    greet(link, 3, (const char *[]){"CLIENT", "SETNAME", o->name});
-    greet(link, 2, (const char *[]){"CLIENT", "INFO"});
+        greet(link, GREETING_SELECT, 2, (const char *[]){"SELECT", number});
+    greet(link, GREETING_NAME, 3, (const char *[]){"CLIENT", "SETNAME", o->name});
+    greet(link, GREETING_INFO, 2, (const char *[]){"CLIENT", "INFO"});
 }
 
 static void on_connected(uv_connect_t *req, int status)
 {
     struct redis_link *link = req->data;
 
-    if (link->closing || link->state != LINK_CONNECTING)
+    if (link->closing || link->state != LINK_CONNECTING || link->tcp_closing)
         return;
     uv_timer_stop(&link->retry);
     if (status < 0) {
@@ -563,10 +664,12 @@ static void on_connect_late(uv_timer_t *timer)
     retry_later(timer->data, "no connection within the deadline");
 }
 
-static void start_connect(struct redis_link *link, const struct sockaddr *addr)
+static void start_connect(struct redis_link *link)
 {
+    const struct sockaddr *addr = link->next->ai_addr;
     int rc;
 
+    link->next = link->next->ai_next;
     redisReaderFree(link->reader);
     reply_arena_reset(&link->arena);
     link->reader = redisReaderCreateWithFunctions(&reply_arena_functions);
@@ -586,13 +689,14 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
 {
     struct redis_link *link = req->data;
 
+    uv_freeaddrinfo(link->found);
+    link->found = link->next = status < 0 ? NULL : found;
     if (link->closing)
         ; /* release below is all that is left to do */
     else if (status < 0)
         retry_later(link, uv_strerror(status));
     else
-        start_connect(link, found->ai_addr);
-    uv_freeaddrinfo(found);
+        start_connect(link);
     release(link);
 }
 
@@ -689,13 +793,14 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
 {
     uint64_t now = link ? uv_now(link->loop) : 0;
 
-    return send_pending(link, cmd, (struct pending){on_reply, data, now, false});
+    return send_pending(link, cmd, (struct pending){on_reply, data, now, false, false});
 }
 
 int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
                           redis_reply_fn on_reply, void *data, uint64_t since_ms)
 {
-    return send_pending(link, cmd, (struct pending){on_reply, data, since_ms, true});
+    return send_pending(link, cmd,
+                        (struct pending){on_reply, data, since_ms, false, true});
 }
 
 uint64_t redis_link_now(const struct redis_link *link)
@@ -707,6 +812,15 @@ void redis_link_restart(struct redis_link *link, const char *why)
 {
     if (link && !link->closing && link->state != LINK_DOWN)
         retry_later(link, why);
+}
+
+bool redis_link_take_loose(struct redis_link *link)
+{
+    bool is_loose = link && link->is_loose;
+
+    if (link)
+        link->is_loose = false;
+    return is_loose;
 }
 
 void redis_link_hurry(struct redis_link *link)

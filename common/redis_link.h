@@ -9,8 +9,10 @@
  * reply to on_push instead and knows no deadlines: who waits for a confirmation or a
  * canary restarts it.
  *
+ * An attempt tries every address of the host's name, in order.
+ *
  * A link that replaces a lost connection first ends that one (CLIENT KILL ID … ADDR …), so that
- * nothing sent earlier runs later.
+ * nothing sent earlier runs later; where Redis refuses that, redis_link_take_loose tells.
  */
 #ifndef COMMON_REDIS_LINK_H
 #define COMMON_REDIS_LINK_H
@@ -95,6 +97,10 @@ uint64_t redis_link_now(const struct redis_link *link);
 /* Drops the connection, which is no good, and makes another one: at once if it had worked
  * for a while. */
 void redis_link_restart(struct redis_link *link, const char *why);
+
+/* Whether this connection replaces one that could not be ended, so that what was sent on that may
+ * still run: true once a connection. */
+bool redis_link_take_loose(struct redis_link *link);
 
 /* Redis is there again, as another link has found: ends the pause between two attempts. */
 void redis_link_hurry(struct redis_link *link);

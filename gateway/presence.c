@@ -35,6 +35,7 @@ enum {
 };
 
 static void start_beat(struct presence *p);
+static void rename_loose(struct presence *p);
 
 static uint64_t now(const struct presence *p)
 {
@@ -168,6 +169,8 @@ void presence_on_link(struct presence *p)
     p->has_canary = false;
     if (!p->store->node[0])
         choose_name(p);
+    else if (redis_link_take_loose(p->store->link) && p->is_known)
+        rename_loose(p);
     check_policy(p);
     start_beat(p);
     send_canary(p);
@@ -224,18 +227,38 @@ static void tell_former_rooms(struct presence *p)
     strbuf_reset(&p->former_rooms, 0);
 }
 
-/* What is under way under the old name ends with the connection; once the next one is
- * up, what the old name left is undone. */
-static void rename_node(struct presence *p)
+/* What the old name leaves is undone once the members are told under the new one. A name that
+ * waits for that already is left to its lease. */
+static void note_former(struct presence *p)
 {
     memcpy(p->former, p->store->node, sizeof(p->former));
+    strbuf_reset(&p->former_rooms, 4096);
     note_former_rooms(p);
-    go_down(p);
-    redis_link_renew(p->store->link, "declared dead: another name");
+}
+
+static void take_new_name(struct presence *p, const char *why)
+{
     choose_name(p);
-    log_warn("node_renamed", "was=%s now=%s", p->former, p->store->node);
+    log_warn("node_renamed", "was=%s now=%s why=\"%s\"", p->former, p->store->node,
+             why);
     metric_add(&p->metrics->nodes_renamed_total, 1);
     rooms_on_renamed(p->rooms);
+}
+
+/* What is under way under the old name ends with the connection. */
+static void rename_dead(struct presence *p)
+{
+    note_former(p);
+    go_down(p);
+    redis_link_renew(p->store->link, "declared dead: another name");
+    take_new_name(p, "declared dead");
+}
+
+/* What is under way under the old name could not be ended, so nothing more is written under it. */
+static void rename_loose(struct presence *p)
+{
+    note_former(p);
+    take_new_name(p, "the connection before this one could not be ended");
 }
 
 /* Not before its members are told under the new name, else they would be seen leaving. */
@@ -267,7 +290,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         return;
     p->is_beating = false;
     if (reply_is_text(reply, 0, "dead")) {
-        rename_node(p);
+        rename_dead(p);
         return;
     }
     if (!reply_is_text(reply, 0, "ok")) {

@@ -4,7 +4,8 @@
  * A node is one life of one worker. It beats three times a lease; who has been silent
  * for a lease is undone by the others, but only by one whose own heartbeats were
  * answered for a whole lease without a break. A node that finds itself declared dead, or
- * that was stopped past its lease, takes a new name before it writes again.
+ * that was stopped past its lease, takes a new name before it writes again. So does one whose lost
+ * connection Redis does not end: what was sent on that may run later, under the old name.
  */
 #ifndef GATEWAY_PRESENCE_H
 #define GATEWAY_PRESENCE_H
