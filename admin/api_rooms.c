@@ -49,6 +49,8 @@ static void add_broken_room(struct strbuf *out, const redisReply *reply, bool wh
 {
     struct json_text room = reply_text(reply, 0), why = reply_text(reply, 1);
 
+    if (!proto_is_plain(why.base, why.len, why.len))
+        why = (struct json_text){"unreadable", 10};
     strbuf_add_text(out, "{\"room\":");
     strbuf_add_json(out, room.base, room.len);
     strbuf_add_text(out, ",\"members\":0,\"seq\":0");
@@ -65,6 +67,8 @@ static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
     struct json_text room = reply_text(reply, 0), epoch;
     uint64_t members;
 
+    if (!proto_is_name(room.base, room.len, PROTO_ROOM_MAX))
+        return false;
     if (reply_count(reply) == 2) {
         add_broken_room(out, reply, whole);
         return true;

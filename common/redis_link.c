@@ -131,50 +131,6 @@ struct redis_link {
 static void start_resolve(struct redis_link *link);
 static void start_connect(struct redis_link *link);
 
-/* ---- commands ---- */
-
-void redis_command_begin(struct redis_command *cmd)
-{
-    strbuf_reset(&cmd->args, 64 * 1024);
-    cmd->argc = 0;
-}
-
-/* "$LEN", the bytes and their line ends at one go: a message takes some twenty of these. */
-void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len)
-{
-    char digits[STRBUF_U64_DIGITS];
-    const char *first = strbuf_print_u64(digits, len);
-    size_t count = (size_t)(digits + sizeof(digits) - first);
-    size_t size = 1 + count + 2 + len + 2;
-    char *at = strbuf_reserve(&cmd->args, size);
-
-    *at++ = '$';
-    at = mempcpy(at, first, count);
-    at = mempcpy(at, "\r\n", 2);
-    at = len > 0 ? mempcpy(at, bytes, len) : at; /* bytes may be NULL then */
-    memcpy(at, "\r\n", 3);
-    cmd->args.len += size;
-    cmd->argc++;
-}
-
-void redis_command_add_text(struct redis_command *cmd, const char *text)
-{
-    redis_command_add(cmd, text, strlen(text));
-}
-
-void redis_command_add_u64(struct redis_command *cmd, uint64_t value)
-{
-    char digits[STRBUF_U64_DIGITS];
-    const char *first = strbuf_print_u64(digits, value);
-
-    redis_command_add(cmd, first, (size_t)(digits + sizeof(digits) - first));
-}
-
-void redis_command_deinit(struct redis_command *cmd)
-{
-    strbuf_deinit(&cmd->args);
-}
-
 /* ---- the ring of commands that wait for their replies ---- */
 
 static struct pending *pending_at(struct redis_link *link, unsigned i)

@@ -25,7 +25,7 @@
 
 #include "common/config.h"
 #include "common/metrics.h"
-#include "common/strbuf.h"
+#include "common/redis_command.h"
 
 struct redis_link;
 
@@ -55,19 +55,6 @@ struct redis_link_opts {
  * owner and callbacks. `config` and `name` are borrowed. */
 struct redis_link_opts redis_link_opts_of(const struct config *config,
                                           const char *name);
-
-/* A command being put together, in RESP; zeroed is ready for redis_command_begin. */
-struct redis_command {
-    struct strbuf args;
-    unsigned argc;
-};
-
-/* Empties the command, keeping its memory; then adds each argument, copied. */
-void redis_command_begin(struct redis_command *cmd);
-void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len);
-void redis_command_add_text(struct redis_command *cmd, const char *text);
-void redis_command_add_u64(struct redis_command *cmd, uint64_t value);
-void redis_command_deinit(struct redis_command *cmd);
 
 /* Starts to connect; callbacks come from the loop, never from inside open. The link
  * writes in a prepare handle, and libuv runs those started later first: open links

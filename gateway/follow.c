@@ -306,7 +306,7 @@ static void give_first(struct member *member, const struct follow_history *h)
 
 static void give_batch(struct member *member, const struct follow_history *h)
 {
-    uint64_t until = member->history_until;
+    uint64_t until = member->history_until, before = member->cursor;
     struct follow_batch batch = {
         .lines = h->lines, .until = until, .oldest = h->oldest};
 
@@ -316,7 +316,11 @@ static void give_batch(struct member *member, const struct follow_history *h)
             h->count < until - h->first + 1 ? h->count : (size_t)(until - h->first + 1);
         member->cursor = h->first + batch.count - 1;
     }
-    batch.more = member->cursor < until;
+    /* What the first read told of is not there (any more), or not in this worker's ring yet: it comes
+     * as a live message, or as a gap. Else the same would be read for ever. */
+    if (member->cursor == before)
+        member->history_until = before;
+    batch.more = member->cursor < member->history_until;
     member->calls->batch(member, &batch);
 }
 

@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-static const char type_head[] = "{\"type\":\"", number_head[] = ",\"seq\":";
+static const char type_head[] = "{\"type\":\"";
 
-enum { TYPE_HEAD = sizeof(type_head) - 1, NUMBER_HEAD = sizeof(number_head) - 1 };
+enum { TYPE_HEAD = sizeof(type_head) - 1, NUMBER_HEAD = sizeof(",\"seq\":") - 1 };
 
 /* `,"room":"R"`, as it stands in the head of a message. */
 static struct json_text room_part(const struct room *room)

@@ -1,0 +1,473 @@
+/* fuzz_notice.c - anything published in a room's channel, and anything in its history.
+ *
+ * Input: pieces, each behind its length (two bytes, the lower first) and a letter: `n` a notice,
+ * `h` a line of the history, `m` a right message, `b` what is read of the history is read
+ * now. Redis is right but for that. What a member is given is one JSON object about the room,
+ * and its messages come in order with no hole that is not named.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/keys.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "gateway/bus.h"
+#include "gateway/deliver.h"
+#include "gateway/pool.h"
+#include "gateway/store.h"
+#include "tests/fuzz/fake_link.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define EPOCH "00000000000000e1"
+
+enum { MEMBERS = 3, HISTORY_MAX = 32, ROUNDS_MAX = 200, CALLS_MAX = 1024 };
+
+static struct config config = {
+    .key_prefix = "rc",
+    .history_limit = HISTORY_MAX,
+    .room_ttl_secs = 300,
+    .lease_secs = 10,
+    .presence_events_max = 500,
+};
+
+/* What it is asked for is answered later, in order. */
+struct call {
+    void (*answer)(struct room *room, void *what);
+    struct room *room;
+    void *what;
+};
+
+static struct {
+    uv_loop_t loop;
+    struct metrics metrics;
+    struct redis_link *link;
+    struct store store;
+    struct rooms rooms;
+    struct bus bus;
+    struct member members[MEMBERS];
+    uint64_t given[MEMBERS]; /* the last message, or the end of the last gap */
+    struct strbuf history[HISTORY_MAX + 1];
+    uint64_t seq;
+    struct call calls[CALLS_MAX];
+    unsigned calls_count;
+} w;
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+/* ---- members ---- */
+
+static struct json_text find(const struct json_members *members, const char *key)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        struct json_text name = members->items[i].key;
+
+        if (name.len == strlen(key) + 2 && memcmp(name.base + 1, key, strlen(key)) == 0)
+            return members->items[i].value;
+    }
+    return (struct json_text){"", 0};
+}
+
+static bool is(struct json_text token, const char *text)
+{
+    return token.len == strlen(text) && memcmp(token.base, text, token.len) == 0;
+}
+
+static uint64_t number_of(struct json_text token)
+{
+    return token.len > 0 ? strtoull(token.base, NULL, 10) : 0;
+}
+
+static void take_event(unsigned i, const char *text, size_t len)
+{
+    struct json_members members = {0};
+    struct json_text type;
+
+    require(json_is_line((struct json_text){text, len}));
+    require(json_scan(text, len, &members) == 0);
+    require(is(find(&members, "room"), "\"r\""));
+    type = find(&members, "type");
+    if (is(type, "\"message\"")) {
+        require(number_of(find(&members, "seq")) == w.given[i] + 1);
+        w.given[i]++;
+    } else if (is(type, "\"gap\"")) {
+        require(number_of(find(&members, "from")) == w.given[i] + 1);
+        w.given[i] = number_of(find(&members, "to"));
+    } else if (is(type, "\"reset\"")) {
+        w.given[i] = number_of(find(&members, "seq"));
+    }
+    json_members_deinit(&members);
+}
+
+/* A frame may be a block of several. */
+static bool deliver(struct member *member, struct frame *frame, enum room_class class)
+{
+    const unsigned char *at = (unsigned char *)frame_bytes(frame).base;
+    const unsigned char *end = at + frame_len(frame);
+
+    (void)class;
+    require(member->room);
+    while (at < end) {
+        size_t len = at[1];
+
+        require(at[0] == 0x81);
+        at += 2;
+        if (len == 126) {
+            len = (size_t)at[0] << 8 | at[1];
+            at += 2;
+        } else if (len == 127) {
+            len =
+                (size_t)at[4] << 24 | (size_t)at[5] << 16 | (size_t)at[6] << 8 | at[7];
+            at += 8;
+        }
+        require((size_t)(end - at) >= len);
+        take_event((unsigned)(member - w.members), (const char *)at, len);
+        at += len;
+    }
+    return true;
+}
+
+static bool start_read(struct member *member, uint64_t after)
+{
+    (void)member, (void)after;
+    return false; /* all are live from the beginning */
+}
+
+static void give_batch(struct member *member, const struct follow_batch *batch)
+{
+    (void)member, (void)batch;
+}
+
+static void on_removed(struct member *member)
+{
+    (void)member;
+}
+
+static const struct member_calls calls = {deliver, start_read, give_batch, on_removed};
+
+static void on_joined(struct member *member, enum proto_error error,
+                      const struct room_joined *joined, uint64_t wait_ms)
+{
+    (void)wait_ms, (void)joined;
+    require(error == PROTO_OK);
+    member->has_ack = true;
+    member->cursor = w.seq;
+    member->state = MEMBER_LIVE;
+    list_remove(&member->link);
+    list_add(&member->room->live, &member->link);
+}
+
+/* ---- Redis ---- */
+
+static void later(void (*answer)(struct room *room, void *what), struct room *room,
+                  void *what)
+{
+    require(w.calls_count < CALLS_MAX);
+    w.calls[w.calls_count++] = (struct call){answer, room, what};
+}
+
+static void answer_calls(void)
+{
+    for (unsigned i = 0; i < w.calls_count; i++) /* there may come more */
+        w.calls[i].answer(w.calls[i].room, w.calls[i].what);
+    w.calls_count = 0;
+}
+
+static void answer_subscribe(struct room *room, void *what)
+{
+    (void)what;
+    room_on_subscribed(room);
+}
+
+static void answer_register(struct room *room, void *what)
+{
+    (void)what;
+    room_on_registered(room, true);
+}
+
+static void answer_join(struct room *room, void *what)
+{
+    struct room_joined joined = {EPOCH, w.seq, 1, 1};
+
+    (void)room;
+    room_on_joined(what, PROTO_OK, &joined, 0);
+}
+
+static void answer_leave(struct room *room, void *what)
+{
+    room_on_left(room, what, true);
+}
+
+static void answer_sync(struct room *room, void *what)
+{
+    struct room_joined state = {EPOCH, w.seq, 1, 1};
+
+    (void)what;
+    room_on_synced(room, true, &state);
+}
+
+static void answer_close(struct room *room, void *what)
+{
+    (void)what;
+    room_on_closed(room, true);
+}
+
+static void subscribe(void *owner, struct room *room)
+{
+    (void)owner;
+    later(answer_subscribe, room, NULL);
+}
+
+static void unsubscribe(void *owner, struct room *room)
+{
+    (void)owner, (void)room;
+}
+
+static void register_room(void *owner, struct room *room)
+{
+    (void)owner;
+    later(answer_register, room, NULL);
+}
+
+static void join_room(void *owner, struct room *room, struct join *join)
+{
+    (void)owner;
+    later(answer_join, room, join);
+}
+
+static void leave_room(void *owner, struct room *room, struct room_user *user)
+{
+    (void)owner;
+    later(answer_leave, room, user);
+}
+
+static void sync_room(void *owner, struct room *room)
+{
+    (void)owner;
+    later(answer_sync, room, NULL);
+}
+
+static void close_room(void *owner, struct room *room)
+{
+    (void)owner;
+    later(answer_close, room, NULL);
+}
+
+static void backfill_room(void *owner, struct room *room, uint64_t after)
+{
+    (void)owner;
+    store_backfill(&w.store, room, after);
+}
+
+static void add_string(struct strbuf *out, const char *bytes, size_t len)
+{
+    strbuf_add_format(out, "$%zu\r\n", len);
+    if (len > 0)
+        strbuf_add(out, bytes, len);
+    strbuf_add_text(out, "\r\n");
+}
+
+/* As lua/history.lua, of what is behind the room's number here. */
+static void answer_history(void)
+{
+    struct room *room = room_find(&w.rooms, "r", 1);
+    uint64_t held = w.seq < HISTORY_MAX ? w.seq : HISTORY_MAX;
+    uint64_t oldest = w.seq - held + 1, first = room ? room->seq + 1 : 1;
+    struct strbuf reply = {NULL, 0, 0};
+
+    if (first < oldest)
+        first = oldest;
+    strbuf_add_format(
+        &reply, "*%llu\r\n$16\r\n" EPOCH "\r\n:%llu\r\n:%llu\r\n:%llu\r\n",
+        (unsigned long long)(4 + (first <= w.seq ? w.seq - first + 1 : 0)),
+        (unsigned long long)w.seq, (unsigned long long)oldest,
+        (unsigned long long)first);
+    for (; first <= w.seq; first++) {
+        const struct strbuf *line = &w.history[first % HISTORY_MAX];
+
+        add_string(&reply, line->data, line->len);
+    }
+    fake_link_feed(reply.data, reply.len);
+    fake_link_answer();
+    strbuf_deinit(&reply);
+}
+
+static void store_line(const char *bytes, size_t len)
+{
+    struct strbuf *line = &w.history[++w.seq % HISTORY_MAX];
+
+    line->len = 0;
+    strbuf_add(line, bytes, len);
+}
+
+static void publish(const char *bytes, size_t len)
+{
+    struct strbuf push = {NULL, 0, 0};
+
+    strbuf_add_text(&push, "*3\r\n$7\r\nmessage\r\n$13\r\nrc:{r}:events\r\n");
+    add_string(&push, bytes, len);
+    fake_link_feed(push.data, push.len);
+    fake_link_push(w.bus.link);
+    strbuf_deinit(&push);
+}
+
+static void publish_message(void)
+{
+    struct strbuf notice = {NULL, 0, 0}, line = {NULL, 0, 0};
+
+    strbuf_add_format(&line,
+                      "{\"type\":\"message\",\"room\":\"r\",\"seq\":%llu,"
+                      "\"user\":\"ann\",\"text\":\"x\",\"ts\":1}",
+                      (unsigned long long)w.seq + 1);
+    store_line(line.data, line.len);
+    strbuf_add_format(&notice, "1 " EPOCH " 1 message %llu %llu -\n",
+                      (unsigned long long)w.seq, (unsigned long long)w.seq);
+    strbuf_add(&notice, line.data, line.len);
+    publish(notice.data, notice.len);
+    strbuf_deinit(&notice);
+    strbuf_deinit(&line);
+}
+
+/* ---- */
+
+static void on_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static void on_lost(void *owner, const char *why)
+{
+    (void)owner, (void)why;
+}
+
+static void on_order(void *owner, struct json_text order)
+{
+    (void)owner, (void)order;
+}
+
+static void on_expired(void *owner, const char *room, size_t len)
+{
+    (void)owner, (void)room, (void)len;
+}
+
+static void on_touched(void *owner, const char *room, size_t len)
+{
+    (void)owner, (void)room, (void)len;
+}
+
+static void open_all(void)
+{
+    static const struct room_hooks room_hooks = {
+        NULL,       subscribe, unsubscribe, register_room, join_room,
+        leave_room, sync_room, close_room,  backfill_room,
+    };
+    static const struct bus_hooks bus_hooks = {
+        NULL, on_nothing, on_lost, on_nothing, on_order, on_expired, on_nothing,
+    };
+    static const char *const users[MEMBERS] = {"ann", "bob", "-"};
+    struct redis_link_opts opts = redis_link_opts_of(&config, "commands");
+
+    memset(&w, 0, sizeof(w));
+    uv_loop_init(&w.loop);
+    pool_init(&w.metrics);
+    opts.on_ready = on_nothing;
+    opts.on_lost = on_lost;
+    w.link = redis_link_open(&w.loop, &opts);
+    store_init(&w.store, w.link, &config, &w.metrics);
+    w.store.on_touched = on_touched;
+    rooms_init(&w.rooms, &room_hooks, &w.metrics, &config);
+    deliver_init(&w.rooms);
+    bus_open(&w.bus, &w.loop, &config, &w.rooms, &w.metrics, "notices", &bus_hooks);
+    fake_link_connect(w.link, false);
+    fake_link_connect(w.bus.link, false);
+    rooms_set_up(&w.rooms, true);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        struct member *member = &w.members[i];
+
+        list_init(&member->link);
+        member->calls = &calls;
+        room_join(&w.rooms, member, (struct json_text){"r", 1},
+                  (struct json_text){users[i], strlen(users[i])}, on_joined);
+    }
+    answer_calls();
+}
+
+/* Whatever came before: who is still in has all there is, or knows what it has not. */
+static void settle(void)
+{
+    publish_message();
+    for (int i = 0; i < ROUNDS_MAX; i++) {
+        answer_history();
+        answer_calls();
+    }
+    for (unsigned i = 0; i < MEMBERS; i++)
+        require(!w.members[i].room || w.members[i].state != MEMBER_LIVE ||
+                w.given[i] == w.seq);
+}
+
+static void close_all(void)
+{
+    fake_link_fail();
+    for (unsigned i = 0; i < MEMBERS; i++)
+        if (w.members[i].room)
+            room_leave(&w.members[i], true, "left", 0);
+    answer_calls();
+    bus_close(&w.bus);
+    redis_link_close(w.link, NULL);
+    w.store.link = NULL;
+    store_run_failed(&w.store);
+    store_deinit(&w.store);
+    rooms_deinit(&w.rooms);
+    bus_deinit(&w.bus);
+    for (int i = 0; i <= HISTORY_MAX; i++)
+        strbuf_deinit(&w.history[i]);
+    uv_run(&w.loop, UV_RUN_DEFAULT);
+    require(uv_loop_close(&w.loop) == 0);
+    pool_deinit();
+    fake_link_deinit();
+}
+
+static void play(char what, const char *bytes, size_t len)
+{
+    if (what == 'n')
+        publish(bytes, len);
+    else if (what == 'h')
+        store_line(bytes, len);
+    else if (what == 'm')
+        publish_message();
+    else
+        answer_history();
+    answer_calls();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bool is_set_up;
+
+    if (!is_set_up) {
+        is_set_up = true;
+        keys_set_prefix("rc");
+        scripts_init();
+        log_max = (enum log_level) - 1; /* silent */
+    }
+    open_all();
+    while (size >= 3) {
+        size_t len = data[0] + 256u * data[1];
+
+        if (len > size - 3)
+            len = size - 3;
+        play((char)data[2], (const char *)data + 3, len);
+        data += 3 + len;
+        size -= 3 + len;
+    }
+    settle();
+    close_all();
+    return 0;
+}
