@@ -56,7 +56,7 @@ static void add_entry(struct strbuf *out, const redisReply *reply)
     strbuf_add_char(out, '}');
 }
 
-/* Who writes there by hand need not write UTF-8. */
+/* Who writes there by hand may write anything. */
 static bool is_printable(struct api *api, const redisReply *entry)
 {
     const redisReply *list = reply_at(entry, 1);
@@ -64,7 +64,7 @@ static bool is_printable(struct api *api, const redisReply *entry)
     for (size_t i = 0; i < reply_count(list); i++) {
         struct json_text text = reply_text(list, i);
 
-        if (!json_is_utf8(text.base, text.len)) {
+        if (text.len > 0 && !proto_is_plain(text.base, text.len, text.len)) {
             intake_refuse(api->metrics, INTAKE_HISTORY, "audit", reply_text(entry, 0));
             return false;
         }

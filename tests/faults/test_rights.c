@@ -1,0 +1,273 @@
+/* test_rights.c - a Redis that refuses what a gateway could live without: CLIENT SETNAME, CLIENT
+ * INFO, CLIENT KILL, one of them or all.
+ *
+ * Where a lost connection cannot be ended, a node takes another name after each reconnect, and
+ * what the old one left is undone once its members stand under the new one.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/chat.h"
+#include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
+#include "tests/support/redis_cmd.h"
+#include "tests/support/wait.h"
+
+enum { PATIENCE_MS = 60000, CUTS = 3 };
+
+static struct fleet fleet;
+
+static bool is_ready(void *data)
+{
+    return http_get_status(*(int *)data, "/readyz") == 200;
+}
+
+static unsigned add_gateway(const char *user)
+{
+    char url[128];
+
+    snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis://%s:secret@127.0.0.1:%d",
+             user, fleet.redis_port);
+    return fleet_add(&fleet, (const char *[]){url, "ROOMCAST_LEASE_SECS=2", NULL});
+}
+
+/* All that docs/redis.md lists, and one word more. */
+static void make_user(const char *user, const char *without)
+{
+    redis_cmd(
+        fleet.redis_port,
+        "ACL SETUSER %s reset on >secret ~rc:* &rc:* &__keyspace@0__:rc:{*}:meta "
+        "+@read +@write +@pubsub +@scripting +@connection -@dangerous +time +info "
+        "+client|kill +client|info %s",
+        user, without);
+}
+
+/* Again until it is acked: with its key that is safe. */
+static void say(struct chat *chat, const char *text)
+{
+    do {
+        chat_send(
+            chat,
+            "{\"type\":\"message\",\"room\":\"lobby\",\"text\":\"%s\",\"key\":\"%s\"}",
+            text, text);
+        do
+            assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
+        while (strcmp(chat_get_text(chat, "type"), "message_ack") != 0 &&
+               strcmp(chat_get_text(chat, "type"), "error") != 0);
+    } while (strcmp(chat_get_text(chat, "type"), "error") == 0);
+}
+
+/* Nobody is seen leaving before it. */
+static void say_and_hear(struct chat *speaker, struct chat *listener, const char *text)
+{
+    say(speaker, text);
+    do {
+        assert_true(chat_recv(listener, CHAT_DEADLINE_MS));
+        assert_string_not_equal(chat_get_text(listener, "type"), "member_left");
+    } while (strcmp(chat_get_text(listener, "type"), "message") != 0 ||
+             strcmp(chat_get_text(listener, "text"), text) != 0);
+}
+
+struct metric {
+    int port;
+    const char *name;
+    double at_least;
+};
+
+static bool has_reached(void *data)
+{
+    const struct metric *metric = data;
+
+    return http_get_metric(metric->port, metric->name) >= metric->at_least;
+}
+
+static void wait_metric(unsigned gateway, const char *name, double at_least)
+{
+    struct metric metric = {fleet.gateways[gateway].ops_port, name, at_least};
+
+    assert_true(wait_until(has_reached, &metric, PATIENCE_MS));
+}
+
+/* Only nodes that live are known, and ann is in through one of them. */
+static bool is_clean(void *data)
+{
+    redisReply *rooms = redis_cmd_reply(fleet.redis_port, "KEYS rc:node:*:rooms");
+    redisReply *on = redis_cmd_reply(fleet.redis_port, "KEYS rc:{lobby}:on:*");
+    bool clean = rooms->elements == *(size_t *)data &&
+                 on->elements == *(size_t *)data &&
+                 redis_cmd_number(fleet.redis_port, "HGET rc:{lobby}:members ann") == 1;
+
+    freeReplyObject(rooms);
+    freeReplyObject(on);
+    return clean;
+}
+
+/* The link is cut again and again: it comes back, nobody is seen leaving, nothing is left. */
+static void live_through_cuts(unsigned gateway, bool is_renamed)
+{
+    struct chat *ann = chat_enter(fleet.gateways[gateway].port, "lobby", "ann");
+    struct chat *bob = chat_enter(fleet.gateways[0].port, "lobby", "bob");
+    size_t nodes = 2;
+
+    for (int i = 0; i < CUTS; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "round %u.%d", gateway, i);
+        redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal SKIPME yes");
+        wait_metric(gateway, "roomcast_redis_reconnects_total{shard=\"0\"}", i + 1);
+        assert_true(
+            wait_until(is_ready, &fleet.gateways[gateway].ops_port, PATIENCE_MS));
+        if (is_renamed)
+            wait_metric(gateway, "roomcast_nodes_renamed_total", i + 1);
+        assert_true(wait_until(is_clean, &nodes, PATIENCE_MS));
+        say_and_hear(ann, bob, text);
+    }
+    assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
+                                "roomcast_nodes_renamed_total") >= is_renamed * CUTS);
+    assert_true(wait_until(is_ready, &fleet.gateways[0].ops_port, PATIENCE_MS));
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "HLEN rc:{lobby}:members"), 2);
+    chat_leave(ann, "lobby");
+    chat_leave(bob, "lobby");
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void stop_gateway(unsigned gateway)
+{
+    process_signal(&fleet.gateways[gateway].process, SIGTERM);
+    assert_int_equal(process_wait(&fleet.gateways[gateway].process, PATIENCE_MS), 0);
+    fleet.gateways[gateway].down = true;
+}
+
+struct line {
+    unsigned gateway;
+    char text[128];
+};
+
+static bool is_logged(void *data)
+{
+    const struct line *line = data;
+
+    return process_has_logged(fleet.gateways[line->gateway].log_path, line->text);
+}
+
+static void expect_warned(unsigned gateway, const char *right)
+{
+    struct line line = {.gateway = gateway};
+
+    snprintf(line.text, sizeof(line.text), "redis_right_missing right=%s", right);
+    assert_true(wait_until(is_logged, &line, PATIENCE_MS));
+}
+
+static void with_all_rights_a_node_keeps_its_name(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("whole", "+ping");
+    gateway = add_gateway("whole");
+    live_through_cuts(gateway, false);
+    assert_false(
+        process_has_logged(fleet.gateways[gateway].log_path, "redis_right_missing"));
+    assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
+                                "roomcast_nodes_renamed_total") == 0);
+    stop_gateway(gateway);
+}
+
+static void without_setname_all_goes_on(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("nameless", "-client|setname");
+    gateway = add_gateway("nameless");
+    expect_warned(gateway, "client|setname");
+    live_through_cuts(gateway, false);
+    stop_gateway(gateway);
+}
+
+static void without_kill_a_node_takes_another_name(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("harmless", "-client|kill");
+    gateway = add_gateway("harmless");
+    expect_warned(gateway, "client|kill"); /* before it was ever needed */
+    live_through_cuts(gateway, true);
+    stop_gateway(gateway);
+}
+
+static void without_info_a_node_takes_another_name(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("blind", "-client|info");
+    gateway = add_gateway("blind");
+    expect_warned(gateway, "client|info");
+    live_through_cuts(gateway, true);
+    stop_gateway(gateway);
+}
+
+static void without_client_a_fleet_gets_ready_and_stays_so(void **state)
+{
+    static const char *const redis_args[] = {"--rename-command", "CLIENT", "KILLER",
+                                             NULL};
+    struct chat *ann, *bob;
+    size_t nodes = 2;
+
+    (void)state;
+    fleet_stop(&fleet);
+    fleet_start(&fleet, &(struct fleet_opts){.gateways = 2,
+                                             .redis_args = redis_args,
+                                             .settings = (const char *[]){
+                                                 "ROOMCAST_LEASE_SECS=2", NULL}});
+    expect_warned(0, "client|setname");
+    expect_warned(0, "client|kill");
+    expect_warned(0, "client|info");
+    ann = chat_enter(fleet.gateways[0].port, "lobby", "ann");
+    bob = chat_enter(fleet.gateways[1].port, "lobby", "bob");
+    for (int i = 0; i < CUTS; i++) {
+        char text[32];
+
+        redis_cmd(fleet.redis_port, "KILLER KILL TYPE normal SKIPME yes");
+        wait_metric(0, "roomcast_nodes_renamed_total", i + 1);
+        assert_true(wait_until(is_ready, &fleet.gateways[0].ops_port, PATIENCE_MS));
+        assert_true(wait_until(is_clean, &nodes, PATIENCE_MS));
+        snprintf(text, sizeof(text), "round %d", i);
+        say_and_hear(ann, bob, text);
+    }
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static int start(void **state)
+{
+    *state = &fleet;
+    return fleet_start(
+        &fleet, &(struct fleet_opts){
+                    .gateways = 1,
+                    .settings = (const char *[]){"ROOMCAST_LEASE_SECS=2", NULL}});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_all_rights_a_node_keeps_its_name),
+        cmocka_unit_test(without_setname_all_goes_on),
+        cmocka_unit_test(without_kill_a_node_takes_another_name),
+        cmocka_unit_test(without_info_a_node_takes_another_name),
+        cmocka_unit_test(without_client_a_fleet_gets_ready_and_stays_so),
+    };
+
+    return cmocka_run_group_tests(tests, start, fleet_teardown);
+}
