@@ -94,8 +94,8 @@ bool proto_is_epoch(const char *text, size_t len)
 {
     size_t i = 0;
 
-    while (i < len && ((text[i] >= '0' && text[i] <= '9') ||
-                       (text[i] >= 'a' && text[i] <= 'f')))
+    while (i < len &&
+           ((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
         i++;
     return i == len && len == PROTO_EPOCH_LEN;
 }

@@ -119,8 +119,8 @@ static void expect_client(const char *addresses)
     struct chat *bob = chat_enter(fleet.gateways[0].port, "lobby", "bob");
 
     process_start(&client,
-                  (const char *[]){program, "--plain", "--follow", "--user", "ann", "--url", at,
-                                   "lobby", NULL},
+                  (const char *[]){program, "--plain", "--follow", "--user", "ann",
+                                   "--url", at, "lobby", NULL},
                   settings, log);
     chat_expect_skipping(bob, "member_joined");
     assert_string_equal(chat_get_text(bob, "user"), "ann");
