@@ -281,10 +281,10 @@ for messages in (1, 16, 64):
     bare_case(messages)
 
 
-@case("SET of a message's key, without a script", at_once=64)
+@case("HSET of a message's key, without a script", at_once=64)
 def set_key(redis):
-    names = [key("room-00000", f"key:9:user-0000:{n:08x}-0000") for n in range(200_000)]
-    return [encode(["SET", name, f"{EPOCH} 123456", "NX", "EX", 300]) for name in names]
+    return [encode(["HSET", key("room-00000", "keys"), f"9:user-0000:{n:08x}-0000", 123456])
+            for n in range(100_000)]
 
 
 @case("join, into rooms of 10")
@@ -414,8 +414,9 @@ def kick(redis):
 
 @case("close")
 def close(redis):
-    return [redis.call("close", keys(room, "meta", "members", "history", "kicks",
-                                     "closed", "events", f"on:{NODE}"),
+    return [redis.call("close", keys(room, "meta", "members", "history", "kicks", "keys",
+                                     "keys:old", "bans", "mutes", "closed", "events",
+                                     f"on:{NODE}"),
                        ["over", f'{{"type":"room_closed","room":"{room}"}}'])
             for room in fill_rooms(redis, 500, 100)]
 
@@ -436,7 +437,9 @@ def moderate(redis):
 
 @case("room")
 def room_row(redis):
-    return [redis.call("room", keys(room, "meta", "members", "history"), [room])
+    names = ["meta", "members", "history", "bans", "mutes", "kicks", "keys", "keys:old",
+             "closed"]
+    return [redis.call("room", keys(room, *names), [room])
             for room in fill_rooms(redis, 1000, 2, 1)]
 
 
