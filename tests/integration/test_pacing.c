@@ -260,6 +260,28 @@ static void half_a_frame_costs_its_bytes(void **state)
     chat_close(ann);
 }
 
+static void a_gateway_that_echoes_does_not_pace(void **state)
+{
+    unsigned gateway = fleet_add(
+        &fleet,
+        (const char *[]){"ROOMCAST_ECHO=1", "ROOMCAST_REQUESTS_PER_SEC=1",
+                         "ROOMCAST_REQUESTS_BURST=1", "ROOMCAST_BYTES_PER_SEC=100",
+                         "ROOMCAST_BYTES_BURST=1", NULL});
+    struct wire *w = open_wire(gateway);
+    struct strbuf bytes = {0};
+    struct wire_frame frame;
+
+    (void)state;
+    add_large(&bytes, 4);
+    for (int i = 0; i < FLOOD; i++)
+        add_text(&bytes, "{\"type\":\"ping\"}");
+    send_all(w, &bytes);
+    for (int i = 0; i < 4 + FLOOD; i++)
+        assert_true(wire_read_frame(w, &frame, WIRE_DEADLINE_MS));
+    wire_free(w);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 /* ---- the others ---- */
 
 /* Sends frames whose backlog takes minutes on SLOW. */
@@ -679,6 +701,7 @@ int main(void)
         cmocka_unit_test(a_slow_upload_is_a_sign_of_life),
         cmocka_unit_test(a_paced_client_is_kicked_and_disconnected_at_once),
         cmocka_unit_test(a_flood_costs_no_memory),
+        cmocka_unit_test(a_gateway_that_echoes_does_not_pace),
         cmocka_unit_test(whoever_floods_after_the_close_is_cut),
         cmocka_unit_test(the_peers_close_ends_the_wait_for_its_fin),
         cmocka_unit_test(a_gateway_rests_when_whoever_was_queued_is_gone),
