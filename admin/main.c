@@ -19,6 +19,7 @@
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
+#include "common/rights.h"
 #include "common/xalloc.h"
 
 enum {
@@ -42,6 +43,7 @@ static void on_ready(void *owner)
 
     log_info("redis_ready", "link=commands");
     scripts_load(api->db.link);
+    rights_ask(api->db.link, api->config->redis.db);
     fleet_refresh(&api->fleet);
 }
 

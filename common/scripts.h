@@ -28,6 +28,7 @@
     X(SCRIPT_REGISTER, register)                                                       \
     X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
+    X(SCRIPT_RIGHTS, rights)                                                           \
     X(SCRIPT_ROOM, room)                                                               \
     X(SCRIPT_ROOMS, rooms)                                                             \
     X(SCRIPT_SAMPLE, sample)                                                           \

@@ -21,6 +21,7 @@
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
+#include "common/rights.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
@@ -143,6 +144,7 @@ static void check_policy(struct presence *p)
     redis_command_add_text(&p->store->args.cmd, "INFO");
     redis_command_add_text(&p->store->args.cmd, "memory");
     store_send_command(p->store, on_memory_info, NULL);
+    rights_ask(p->store->link, p->config->redis.db);
 }
 
 /* The first one after a connection may be there before the subscription is: it is sent again

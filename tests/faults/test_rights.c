@@ -218,6 +218,18 @@ static void without_info_a_node_takes_another_name(void **state)
     stop_gateway(gateway);
 }
 
+/* A gateway does its first work without them; an operator is told before somebody is kicked. */
+static void rights_that_are_needed_later_are_asked_for_at_the_start(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("poor", "-xadd");
+    gateway = add_gateway("poor");
+    expect_warned(gateway, "\"xadd\"");
+    stop_gateway(gateway);
+}
+
 static void without_client_a_fleet_gets_ready_and_stays_so(void **state)
 {
     static const char *const redis_args[] = {"--rename-command", "CLIENT", "KILLER",
@@ -266,6 +278,7 @@ int main(void)
         cmocka_unit_test(without_setname_all_goes_on),
         cmocka_unit_test(without_kill_a_node_takes_another_name),
         cmocka_unit_test(without_info_a_node_takes_another_name),
+        cmocka_unit_test(rights_that_are_needed_later_are_asked_for_at_the_start),
         cmocka_unit_test(without_client_a_fleet_gets_ready_and_stays_so),
     };
 

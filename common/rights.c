@@ -1,0 +1,40 @@
+/* rights.c - see rights.h. Those of CLIENT are asked for by each link itself. */
+#include "common/rights.h"
+
+#include <stdatomic.h>
+
+#include "common/command.h"
+#include "common/log.h"
+#include "common/reply.h"
+#include "common/scripts.h"
+
+static void on_rights(void *data, int status, const redisReply *reply)
+{
+    static atomic_flag has_warned;
+    struct strbuf names = {NULL, 0, 0};
+
+    (void)data;
+    for (size_t i = 0; status == 0 && i < reply_count(reply); i++) {
+        struct json_text name = reply_text(reply, i);
+
+        strbuf_add_text(&names, i > 0 ? " " : "");
+        strbuf_add(&names, name.base, name.len);
+    }
+    if (names.len > 0 && !atomic_flag_test_and_set(&has_warned))
+        log_warn("redis_right_missing", "right=\"%s\" see=docs/redis.md", names.data);
+    strbuf_deinit(&names);
+}
+
+void rights_ask(struct redis_link *link, int db)
+{
+    struct redis_command cmd = {{0}, 0};
+    char name[KEYS_MAX_BYTES];
+
+    scripts_begin(&cmd, SCRIPT_RIGHTS, 1);
+    command_add_fleet_key(&cmd, KEY_NODES);
+    command_add_fleet_key(&cmd, KEY_FLEET_EVENTS);
+    redis_command_add(&cmd, name, keys_expiry_pattern(name, db));
+    if (scripts_send(link, SCRIPT_RIGHTS, &cmd, on_rights, NULL) < 0)
+        log_debug("rights_not_asked", "why=\"not connected\"");
+    redis_command_deinit(&cmd);
+}
