@@ -62,6 +62,25 @@ static void an_address_that_refuses_is_passed_over(void **state)
     expect_well(add_gateway("127.0.0.2 127.0.0.3 127.0.0.1"));
 }
 
+struct coming_back {
+    unsigned gateway;
+    double reconnects; /* in all, with those that are to come */
+};
+
+static double reconnects(unsigned gateway)
+{
+    return fleet_metric(&fleet, gateway,
+                        "roomcast_redis_reconnects_total{shard=\"0\"}");
+}
+
+static bool is_back(void *data)
+{
+    const struct coming_back *back = data;
+
+    return reconnects(back->gateway) >= back->reconnects &&
+           is_ready(&fleet.gateways[back->gateway].ops_port);
+}
+
 /* And so each time, not only at the start. */
 static void a_lost_connection_comes_back_the_same_way(void **state)
 {
@@ -69,9 +88,11 @@ static void a_lost_connection_comes_back_the_same_way(void **state)
 
     (void)state;
     for (int round = 0; round < 3; round++) {
+        struct coming_back back = {i, reconnects(i) + 2}; /* both links */
+
         redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal SKIPME yes");
         redis_cmd(fleet.redis_port, "CLIENT KILL TYPE pubsub");
-        assert_true(wait_until(is_ready, &fleet.gateways[i].ops_port, PATIENCE_MS));
+        assert_true(wait_until(is_back, &back, PATIENCE_MS));
     }
     expect_well(i);
 }
