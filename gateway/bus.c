@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/digits.h"
 #include "common/intake.h"
 #include "common/keys.h"
 #include "common/log.h"
@@ -29,12 +28,6 @@ struct bus_op {
     struct list link;
     struct room *room; /* NULL: nobody waits for it */
     uint64_t sent_at;
-};
-
-static const char *const kinds[] = {
-#define X(id, word, users, type) [id] = #word,
-    ROOM_NOTICES(X)
-#undef X
 };
 
 /* ---- out ---- */
@@ -197,58 +190,10 @@ static void on_refused(struct bus *bus)
         redis_link_restart(bus->link, "a subscription is refused");
 }
 
-static struct json_text next_word(const char **at, const char *end)
-{
-    const char *first = *at;
-    const char *space = memchr(first, ' ', (size_t)(end - first));
-
-    *at = space ? space + 1 : end;
-    return (struct json_text){first, (size_t)((space ? space : end) - first)};
-}
-
-static bool parse_number(struct json_text word, uint64_t *out)
-{
-    return digits_parse(word.base, word.len, UINT64_MAX, out);
-}
-
-static bool parse_kind(struct json_text word, enum room_notice_kind *out)
-{
-    for (int i = 0; i < ROOM_NOTICE_KINDS; i++)
-        if (word.len == strlen(kinds[i]) &&
-            memcmp(word.base, kinds[i], word.len) == 0) {
-            *out = (enum room_notice_kind)i;
-            return true;
-        }
-    return false;
-}
-
-/* `1 <epoch> <rev> <kind> <first> <last> <users>` and the events, one a line. */
-static bool parse_notice(const char *text, size_t len, struct room_notice *out)
-{
-    const char *line_end = memchr(text, '\n', len), *at = text;
-    struct json_text version;
-
-    if (!line_end)
-        return false;
-    version = next_word(&at, line_end);
-    if (version.len != 1 || version.base[0] != '1')
-        return false;
-    out->epoch = next_word(&at, line_end);
-    if (out->epoch.len != PROTO_EPOCH_LEN ||
-        !parse_number(next_word(&at, line_end), &out->rev) ||
-        !parse_kind(next_word(&at, line_end), &out->kind) ||
-        !parse_number(next_word(&at, line_end), &out->first) ||
-        !parse_number(next_word(&at, line_end), &out->last))
-        return false;
-    out->users = next_word(&at, line_end);
-    out->lines = (struct json_text){line_end + 1, len - (size_t)(line_end + 1 - text)};
-    return out->users.len > 0;
-}
-
 static void on_notice(struct bus *bus, struct json_text channel,
                       struct json_text payload)
 {
-    struct room_notice notice;
+    struct notice notice;
     struct room *room;
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
@@ -256,7 +201,7 @@ static void on_notice(struct bus *bus, struct json_text channel,
     room = name ? room_find(bus->rooms, name, len) : NULL;
     if (!room)
         return; /* unsubscribed while it was under way */
-    if (!parse_notice(payload.base, payload.len, &notice)) {
+    if (!notice_parse(payload, &notice)) {
         deliver_malformed(room, "header");
         return;
     }

@@ -20,7 +20,6 @@
 
 #include "common/intake.h"
 #include "common/log.h"
-#include "common/percent.h"
 #include "common/xalloc.h"
 #include "gateway/lines.h"
 
@@ -29,25 +28,13 @@ enum { RECENT_MAX = 1000 }; /* notices kept for who waits for its ack */
 /* A notice that is no message, taken apart once for all members. */
 struct kept {
     struct list link;
-    enum room_notice_kind kind;
+    enum notice_kind kind;
     uint64_t rev;
     size_t lines_count, names_count;
     struct frame **lines;
     struct json_text *names; /* into `text` */
     bool has_names;          /* as many as it should */
     char *text;
-};
-
-static const enum room_notice_users whom_of[] = {
-#define X(id, word, users, type) [id] = users,
-    ROOM_NOTICES(X)
-#undef X
-};
-
-static const char *const types[] = {
-#define X(id, word, users, type) [id] = type,
-    ROOM_NOTICES(X)
-#undef X
 };
 
 /* ---- messages ---- */
@@ -94,14 +81,6 @@ static void keep_last(struct room *room, struct frame *frame)
     room->last = frame;
 }
 
-/* Where the line at `at` ends. */
-static const char *line_end(const char *at, const char *end)
-{
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-    return stop ? stop : end;
-}
-
 /* Messages that are next, one a line: in one block for the live members, so that each
  * costs them one reference; one by one for those who follow. */
 static void take_lines(struct room *room, const char *at, const char *end,
@@ -117,8 +96,8 @@ static void take_lines(struct room *room, const char *at, const char *end,
         return;
     }
     frame_unref(block);
-    for (; at < end; at = line_end(at, end) + 1) {
-        const char *stop = line_end(at, end);
+    for (; at < end; at = notice_line_end(at, end) + 1) {
+        const char *stop = notice_line_end(at, end);
 
         if (stop == end || !list_is_empty(&room->followers) || room->ring_is_kept)
             keep_last(room, frame_new_text(at, (size_t)(stop - at)));
@@ -155,7 +134,7 @@ static bool are_next(const struct room *room, const char *at, const char *end,
     uint64_t seq = room->seq;
 
     while (at < end && seq < last) {
-        const char *stop = line_end(at, end);
+        const char *stop = notice_line_end(at, end);
 
         if (!lines_is_message(room, ++seq, (struct json_text){at, (size_t)(stop - at)}))
             return false;
@@ -179,7 +158,7 @@ void deliver_malformed(struct room *room, const char *where)
     room_release(room);
 }
 
-static void take_messages(struct room *room, const struct room_notice *n)
+static void take_messages(struct room *room, const struct notice *n)
 {
     const char *at = n->lines.base, *end = at + n->lines.len;
 
@@ -191,7 +170,7 @@ static void take_messages(struct room *room, const struct room_notice *n)
         return;
     }
     for (uint64_t seq = n->first; seq <= room->seq && at < end; seq++)
-        at = line_end(at, end) + 1; /* what is here already */
+        at = notice_line_end(at, end) + 1; /* what is here already */
     if (are_next(room, at, end, n->last))
         take_lines(room, at, end, n->last - room->seq);
     else
@@ -265,31 +244,19 @@ static size_t count_parts(struct json_text text, char separator)
 /* False: they are no names, or not as many as the kind has. */
 static bool keep_names(struct kept *kept, struct json_text users)
 {
-    enum room_notice_users whom = whom_of[kept->kind];
-    size_t count = whom == ROOM_NOTICE_OF_EACH  ? kept->lines_count
-                   : whom == ROOM_NOTICE_OF_ONE ? 1
-                                                : 0;
-    char *at, *end;
+    size_t count = notice_count_users(kept->kind, kept->lines_count);
 
     if (count == 0)
         return true;
     kept->text = xmemdup(users.base, users.len);
     kept->names = xcalloc(count, sizeof(*kept->names));
-    end = kept->text + users.len;
-    for (at = kept->text; at <= end && kept->names_count < count;) {
-        char *comma = memchr(at, ',', (size_t)(end - at)), *stop = comma ? comma : end;
-        size_t len;
-
-        if (percent_decode(at, (size_t)(stop - at), &len) < 0 ||
-            !proto_is_name(at, len, PROTO_USER_MAX))
-            return false;
-        kept->names[kept->names_count++] = (struct json_text){at, len};
-        at = stop + 1;
-    }
-    return kept->names_count == count && at > end;
+    if (!notice_take_users(kept->text, users.len, kept->names, count))
+        return false;
+    kept->names_count = count;
+    return true;
 }
 
-static struct kept *keep(const struct room_notice *n)
+static struct kept *keep(const struct notice *n)
 {
     struct kept *kept = xcalloc(1, sizeof(*kept));
     const char *at = n->lines.base, *end = at + n->lines.len;
@@ -299,10 +266,8 @@ static struct kept *keep(const struct room_notice *n)
     kept->rev = n->rev;
     kept->lines = xcalloc(count_parts(n->lines, '\n') + 1, sizeof(*kept->lines));
     while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = notice_line_end(at, end);
 
-        if (!stop)
-            stop = end;
         kept->lines[kept->lines_count++] = frame_new_text(at, (size_t)(stop - at));
         at = stop + 1;
     }
@@ -329,11 +294,11 @@ static bool is_about(const struct kept *kept, size_t i, const struct room_user *
            memcmp(kept->names[i].base, user->name, user->name_len) == 0;
 }
 
-static enum room_class class_of(enum room_notice_kind kind)
+static enum room_class class_of(enum notice_kind kind)
 {
-    return kind == ROOM_NOTICE_SIGNAL                               ? ROOM_SIGNAL
-           : kind == ROOM_NOTICE_JOINED || kind == ROOM_NOTICE_LEFT ? ROOM_PRESENCE
-                                                                    : ROOM_ALWAYS;
+    return kind == NOTICE_SIGNAL                          ? ROOM_SIGNAL
+           : kind == NOTICE_JOINED || kind == NOTICE_LEFT ? ROOM_PRESENCE
+                                                          : ROOM_ALWAYS;
 }
 
 /* Whether line i tells of something that the member's join did not know yet: of several
@@ -343,14 +308,14 @@ static bool is_news(const struct kept *kept, size_t i, const struct member *memb
     uint64_t later =
         class_of(kept->kind) == ROOM_PRESENCE ? kept->lines_count - 1 - i : 0;
 
-    return kept->kind == ROOM_NOTICE_SIGNAL || kept->rev > member->rev + later;
+    return kept->kind == NOTICE_SIGNAL || kept->rev > member->rev + later;
 }
 
 /* A kick's first line is for who is kicked, the second for the others; else line i is
  * about name i and for everybody but them. */
 static void give_kept(struct member *member, const struct kept *kept)
 {
-    bool is_kick = kept->kind == ROOM_NOTICE_KICKED;
+    bool is_kick = kept->kind == NOTICE_KICKED;
 
     if (!member->has_ack)
         return;
@@ -392,8 +357,8 @@ static void drop_recent(struct room *room)
 static bool puts_out(const struct kept *kept, const struct member *member)
 {
     return kept->rev > member->rev &&
-           (kept->kind == ROOM_NOTICE_CLOSED ||
-            (kept->kind == ROOM_NOTICE_KICKED && is_about(kept, 0, member->user)));
+           (kept->kind == NOTICE_CLOSED ||
+            (kept->kind == NOTICE_KICKED && is_about(kept, 0, member->user)));
 }
 
 /* Users without a connection, too, who might still come back. */
@@ -401,7 +366,7 @@ static void put_out_absent(struct room *room, const struct kept *kept)
 {
     struct room_user *user;
 
-    if (kept->kind == ROOM_NOTICE_KICKED && kept->names_count > 0) {
+    if (kept->kind == NOTICE_KICKED && kept->names_count > 0) {
         user = map_find(&room->users, kept->names[0].base, kept->names[0].len);
         if (user && kept->rev > user->rev)
             room_end_grace(user, "kicked");
@@ -410,7 +375,7 @@ static void put_out_absent(struct room *room, const struct kept *kept)
 
 static void put_out(struct member *member, const struct kept *kept, uint64_t now_ms)
 {
-    const char *reason = kept->kind == ROOM_NOTICE_KICKED ? "kicked" : "closed";
+    const char *reason = kept->kind == NOTICE_KICKED ? "kicked" : "closed";
 
     room_leave(member, true, reason, now_ms);
     member->calls->removed(member);
@@ -438,7 +403,7 @@ static void give_all(struct room *room, const struct kept *kept, uint64_t now_ms
 {
     struct list *lists[] = {&room->live, &room->followers};
 
-    if (kept->kind == ROOM_NOTICE_CLOSED)
+    if (kept->kind == NOTICE_CLOSED)
         room_forget_users(room); /* nobody has to be taken out one by one */
     put_out_absent(room, kept);
 
@@ -460,7 +425,7 @@ static void give_recent(struct member *member)
     list_each(link, &room->recent) {
         struct kept *kept = list_entry(link, struct kept, link);
 
-        if (kept->kind == ROOM_NOTICE_SIGNAL || out)
+        if (kept->kind == NOTICE_SIGNAL || out)
             continue;
         give_kept(member, kept);
         if (puts_out(kept, member))
@@ -484,27 +449,24 @@ static void forget_life(struct room *room)
     }
 }
 
-/* Whether each line is an event of the kind. A kick has a second one, for the others. */
-static bool are_events(const struct room *room, const struct room_notice *n)
+/* Whether each line is an event of the kind, and there are as many as it may have. */
+static bool are_events(const struct room *room, const struct notice *n)
 {
     const char *at = n->lines.base, *end = at + n->lines.len;
     size_t i = 0;
 
     for (; at < end; i++) {
-        const char *stop = line_end(at, end);
-        const char *type = n->kind == ROOM_NOTICE_KICKED && i == 1
-                               ? types[ROOM_NOTICE_LEFT]
-                               : types[n->kind];
+        const char *stop = notice_line_end(at, end);
 
-        if (!lines_is_event(room, type, (struct json_text){at, (size_t)(stop - at)}))
+        if (!lines_is_event(room, notice_type(n->kind, i),
+                            (struct json_text){at, (size_t)(stop - at)}))
             return false;
         at = stop + 1;
     }
-    return at > end && (i == 1 || whom_of[n->kind] == ROOM_NOTICE_OF_EACH ||
-                        (i == 2 && n->kind == ROOM_NOTICE_KICKED));
+    return at > end && notice_may_have(n->kind, i);
 }
 
-void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now_ms)
+void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
     bool is_ours = room->epoch[0] && n->epoch.len == PROTO_EPOCH_LEN &&
                    memcmp(n->epoch.base, room->epoch, PROTO_EPOCH_LEN) == 0;
@@ -514,27 +476,27 @@ void deliver_notice(struct room *room, const struct room_notice *n, uint64_t now
         room_needs_sync(room);
         return;
     }
-    if (n->kind == ROOM_NOTICE_MESSAGE) {
+    if (n->kind == NOTICE_MESSAGE) {
         take_messages(room, n);
         return;
     }
     kept = are_events(room, n) ? keep(n) : NULL;
     if (!kept || !kept->has_names) {
         kept_free(kept);
-        deliver_malformed(room, types[n->kind]);
+        deliver_malformed(room, notice_type(n->kind, 0));
         return;
     }
     room->holds++;
     if (n->rev > room->rev)
         room->rev = n->rev;
-    if (n->kind == ROOM_NOTICE_DELETED)
+    if (n->kind == NOTICE_DELETED)
         follow_on_deleted(room, n->first);
     give_all(room, kept, now_ms);
-    if (n->kind == ROOM_NOTICE_SIGNAL)
+    if (n->kind == NOTICE_SIGNAL)
         kept_free(kept);
     else
         remember(room, kept);
-    if (n->kind == ROOM_NOTICE_CLOSED)
+    if (n->kind == NOTICE_CLOSED)
         forget_life(room);
     drop_recent(room);
     room_release(room);
@@ -595,40 +557,40 @@ static void reset(struct room *room, const struct room_joined *state)
 
 /* ---- what a sync found ---- */
 
-static void deliver_found(struct room *room, enum room_notice_kind kind,
+static void deliver_found(struct room *room, enum notice_kind kind,
                           struct json_text user, struct json_text reason,
                           uint64_t now_ms)
 {
-    struct strbuf event = {NULL, 0, 0}, token = {NULL, 0, 0};
-    struct room_notice notice = {.rev = UINT64_MAX, .kind = kind};
+    struct strbuf event = {NULL, 0, 0}, users = {NULL, 0, 0};
+    struct notice notice = {.rev = UINT64_MAX, .kind = kind};
     struct kept *kept;
 
     if (!proto_is_plain(reason.base, reason.len, PROTO_REASON_MAX))
         reason.len = 0;
-    room_begin_event(room, &event, types[kind]);
+    room_begin_event(room, &event, notice_type(kind, 0));
     proto_add_text(&event, "reason", reason.base, reason.len);
     strbuf_add_char(&event, '}');
-    strbuf_add_percent(&token, user.base, user.len);
+    notice_add_users(&users, &user, 1);
     notice.lines = (struct json_text){event.data, event.len};
-    notice.users = (struct json_text){token.data, token.len};
+    notice.users = (struct json_text){users.data, users.len};
     room->holds++;
     kept = keep(&notice);
     give_all(room, kept, now_ms);
     kept_free(kept);
     strbuf_deinit(&event);
-    strbuf_deinit(&token);
+    strbuf_deinit(&users);
     room_release(room);
 }
 
 void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
                   uint64_t now_ms)
 {
-    deliver_found(room, ROOM_NOTICE_KICKED, user, reason, now_ms);
+    deliver_found(room, NOTICE_KICKED, user, reason, now_ms);
 }
 
 void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms)
 {
-    deliver_found(room, ROOM_NOTICE_CLOSED, (struct json_text){"", 0}, reason, now_ms);
+    deliver_found(room, NOTICE_CLOSED, (struct json_text){"", 0}, reason, now_ms);
     forget_life(room);
 }
 

@@ -17,6 +17,7 @@
 #include "gateway/args.h"
 #include "gateway/deliver.h"
 #include "gateway/lines.h"
+#include "gateway/notice.h"
 
 enum {
     UNDO_USERS = 500,
@@ -516,18 +517,19 @@ void store_signal(struct store *store, const struct room *room, const char *user
                   size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,
                   void *data)
 {
-    struct strbuf *notice = &store->args.scratch;
+    struct strbuf *text = &store->args.scratch;
+    struct notice notice = {
+        .epoch = {room->epoch, strlen(room->epoch)},
+        .rev = room->rev,
+        .kind = NOTICE_SIGNAL,
+        .lines = {event->data, event->len},
+    };
 
-    strbuf_reset(notice, 4096);
-    strbuf_add_format(notice, "1 %s %llu signal 0 0 ", room->epoch,
-                      (unsigned long long)room->rev);
-    strbuf_add_percent(notice, user, user_len);
-    strbuf_add_char(notice, '\n');
-    strbuf_add(notice, event->data, event->len);
+    strbuf_reset(text, 4096);
+    notice_print(text, &notice, &(struct json_text){user, user_len}, 1);
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "PUBLISH");
     args_add_key(&store->args, room, KEY_EVENTS);
-    redis_command_add(&store->args.cmd, store->args.scratch.data,
-                      store->args.scratch.len);
+    redis_command_add(&store->args.cmd, text->data, text->len);
     store_send_command(store, on_reply, data);
 }
