@@ -1,6 +1,6 @@
 /* deliver.c - see deliver.h.
  *
- *     deliver_notice -> messages -> take_lines -> give_live, follow_on_message
+ *     deliver_notice -> messages -> take_lines -> give_live, room_log_append
  *                    -> others   -> keep -> give_kept to each member
  *     a hole in the numbers -> start_backfill -> deliver_backfill -> take_lines
  *
@@ -51,7 +51,7 @@ static void note_heard(struct room *room, struct json_text epoch, uint64_t seq)
         room->heard = seq;
 }
 
-/* `frame` holds the last `count` messages of the room. */
+/* `frame` holds the `count` messages that are next in the log. */
 static void give_live(struct room *room, struct frame *frame, uint64_t count)
 {
     uint64_t given = 0;
@@ -67,18 +67,10 @@ static void give_live(struct room *room, struct frame *frame, uint64_t count)
         list_remove(link);
         list_add(&room->followers, link);
         member->state = MEMBER_FOLLOWING;
-        member->cursor = room->seq - count;
+        member->cursor = room_log_seq(&room->log);
         member->history_until = 0;
     }
     metric_add(&room->rooms->metrics->deliveries_total, given);
-}
-
-/* The next message; takes the reference. */
-static void keep_last(struct room *room, struct frame *frame)
-{
-    follow_on_message(room, frame);
-    frame_unref(room->last);
-    room->last = frame;
 }
 
 /* Messages that are next, one a line: in one block for the live members, so that each
@@ -88,31 +80,29 @@ static void take_lines(struct room *room, const char *at, const char *end,
 {
     struct frame *block = count == 1 ? frame_new_text(at, (size_t)(end - at))
                                      : frame_new_texts(at, (size_t)(end - at));
+    bool in_ring;
 
-    room->seq += count;
     give_live(room, block, count);
+    in_ring = follow_needs_ring(room); /* some may be too slow from now on */
     if (count == 1) {
-        keep_last(room, block);
+        room_log_append(&room->log, block, in_ring);
         return;
     }
     frame_unref(block);
+    if (!in_ring)
+        room_log_skip(&room->log, room_log_seq(&room->log) + count - 1);
     for (; at < end; at = notice_line_end(at, end) + 1) {
         const char *stop = notice_line_end(at, end);
 
-        if (stop == end || !list_is_empty(&room->followers) || room->ring_is_kept)
-            keep_last(room, frame_new_text(at, (size_t)(stop - at)));
+        if (stop == end || in_ring)
+            room_log_append(&room->log, frame_new_text(at, (size_t)(stop - at)),
+                            in_ring);
     }
 }
 
 static void take_line(struct room *room, struct json_text line)
 {
     take_lines(room, line.base, line.base + line.len, 1);
-}
-
-static void forget_last(struct room *room)
-{
-    frame_unref(room->last);
-    room->last = NULL;
 }
 
 static void start_backfill(struct room *room)
@@ -124,14 +114,15 @@ static void start_backfill(struct room *room)
     room->is_backfilling = true;
     room->backfill_again = false;
     room->holds++;
-    room->rooms->hooks.backfill(room->rooms->hooks.owner, room, room->seq);
+    room->rooms->hooks.backfill(room->rooms->hooks.owner, room,
+                                room_log_seq(&room->log));
 }
 
 /* Whether the lines are the messages from seq + 1 to `last`, and no more. */
 static bool are_next(const struct room *room, const char *at, const char *end,
                      uint64_t last)
 {
-    uint64_t seq = room->seq;
+    uint64_t seq = room_log_seq(&room->log);
 
     while (at < end && seq < last) {
         const char *stop = notice_line_end(at, end);
@@ -147,7 +138,7 @@ static void refuse(struct room *room, const char *where)
 {
     intake_refuse(room->rooms->metrics, INTAKE_NOTICE, where,
                   (struct json_text){room->name, room->name_len});
-    if (room->epoch[0])
+    if (room_log_is_known(&room->log))
         start_backfill(room);
 }
 
@@ -161,18 +152,19 @@ void deliver_malformed(struct room *room, const char *where)
 static void take_messages(struct room *room, const struct notice *n)
 {
     const char *at = n->lines.base, *end = at + n->lines.len;
+    uint64_t last = room_log_seq(&room->log);
 
     note_heard(room, n->epoch, n->last);
-    if (!room->epoch[0] || n->last <= room->seq)
+    if (!room_log_is_known(&room->log) || n->last <= last)
         return;
-    if (room->is_backfilling || n->first > room->seq + 1) {
+    if (room->is_backfilling || n->first > last + 1) {
         start_backfill(room);
         return;
     }
-    for (uint64_t seq = n->first; seq <= room->seq && at < end; seq++)
+    for (uint64_t seq = n->first; seq <= last && at < end; seq++)
         at = notice_line_end(at, end) + 1; /* what is here already */
     if (are_next(room, at, end, n->last))
-        take_lines(room, at, end, n->last - room->seq);
+        take_lines(room, at, end, n->last - last);
     else
         refuse(room, "message");
     follow_all(room);
@@ -180,11 +172,11 @@ static void take_messages(struct room *room, const struct notice *n)
 
 void deliver_position(struct room *room, const char *epoch, uint64_t seq)
 {
-    if (!room->epoch[0])
+    if (!room_log_is_known(&room->log))
         return;
-    if (strcmp(room->epoch, epoch) != 0)
+    if (strcmp(room_log_epoch(&room->log), epoch) != 0)
         room_needs_sync(room);
-    else if (seq > room->seq) {
+    else if (seq > room_log_seq(&room->log)) {
         note_heard(room, (struct json_text){epoch, strlen(epoch)}, seq);
         start_backfill(room);
     }
@@ -193,38 +185,39 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq)
 /* The room itself goes on at `next`; followers find out on their own. */
 static void skip_to(struct room *room, uint64_t next)
 {
-    if (next <= room->seq + 1)
+    uint64_t missing = room_log_seq(&room->log) + 1;
+
+    if (next <= missing)
         return;
     list_each(link, &room->live) {
-        follow_gap(list_entry(link, struct member, link), room->seq + 1, next - 1);
+        follow_gap(list_entry(link, struct member, link), missing, next - 1);
     }
-    follow_drop_ring(room);
-    forget_last(room);
-    room->seq = next - 1;
+    room_log_skip(&room->log, next - 1);
 }
 
 /* A notice told of more than the room has. */
 static bool is_behind(const struct room *room)
 {
-    return room->heard > room->seq && strcmp(room->heard_epoch, room->epoch) == 0;
+    return room->heard > room_log_seq(&room->log) &&
+           strcmp(room->heard_epoch, room_log_epoch(&room->log)) == 0;
 }
 
-void deliver_backfill(struct room *room, const struct follow_history *h)
+void deliver_backfill(struct room *room, const struct history *h)
 {
     room->is_backfilling = false;
-    if (!h || strcmp(h->epoch, room->epoch) != 0) {
+    if (!h || strcmp(h->epoch, room_log_epoch(&room->log)) != 0) {
         room_doubt(room);
     } else {
-        uint64_t before = room->seq;
+        uint64_t before = room_log_seq(&room->log);
 
         skip_to(room, h->count ? h->first : h->seq + 1);
         for (size_t i = 0; i < h->count; i++)
-            if (h->first + i == room->seq + 1)
+            if (h->first + i == room_log_seq(&room->log) + 1)
                 take_line(room, h->lines[i]);
         metric_add(&room->rooms->metrics->backfilled_messages_total, h->count);
         follow_all(room);
-        if (room->seq > before ? h->is_cut || is_behind(room)
-                               : room->backfill_again && is_behind(room))
+        if (room_log_seq(&room->log) > before ? h->is_cut || is_behind(room)
+                                              : room->backfill_again && is_behind(room))
             start_backfill(room);
     }
     room_release(room);
@@ -441,8 +434,7 @@ static void give_recent(struct member *member)
  * that. */
 static void forget_life(struct room *room)
 {
-    room->epoch[0] = '\0';
-    forget_last(room);
+    room_log_forget(&room->log);
     clear_recent(room);
     list_each(link, &room->followers) {
         room_join_again(list_entry(link, struct member, link));
@@ -468,11 +460,12 @@ static bool are_events(const struct room *room, const struct notice *n)
 
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
-    bool is_ours = room->epoch[0] && n->epoch.len == PROTO_EPOCH_LEN &&
-                   memcmp(n->epoch.base, room->epoch, PROTO_EPOCH_LEN) == 0;
+    bool is_ours =
+        n->epoch.len == PROTO_EPOCH_LEN &&
+        memcmp(n->epoch.base, room_log_epoch(&room->log), PROTO_EPOCH_LEN) == 0;
     struct kept *kept;
 
-    if (room->epoch[0] && !is_ours) {
+    if (room_log_is_known(&room->log) && !is_ours) {
         room_needs_sync(room);
         return;
     }
@@ -530,11 +523,9 @@ static void reset(struct room *room, const struct room_joined *state)
 
     log_limited(LOG_WARN, &reset_lines, "room_reset", "room=%s seq=%llu was=%llu",
                 log_name(room->name, room->name_len), (unsigned long long)state->seq,
-                (unsigned long long)room->seq);
+                (unsigned long long)room_log_seq(&room->log));
     metric_add(&room->rooms->metrics->resets_total, 1);
-    memcpy(room->epoch, state->epoch, sizeof(room->epoch));
-    forget_last(room);
-    room->seq = state->seq;
+    room_log_start(&room->log, state->epoch, state->seq);
     room->rev = state->rev;
     while ((user = map_next(&room->users, &at))) {
         user->rev = state->rev;
@@ -546,8 +537,8 @@ static void reset(struct room *room, const struct room_joined *state)
         }
     clear_recent(room);
     room_begin_event(room, &event, "reset");
-    proto_add_text(&event, "epoch", room->epoch, strlen(room->epoch));
-    proto_add_number(&event, "seq", room->seq);
+    room_add_epoch(room, &event);
+    proto_add_number(&event, "seq", room_log_seq(&room->log));
     proto_add_number(&event, "members", state->members);
     strbuf_add_char(&event, '}');
     give_event(room, &event, ROOM_ALWAYS);
@@ -610,14 +601,14 @@ void deliver_deleted(struct room *room, uint64_t seq)
 
 static void on_adopted(struct room *room)
 {
-    follow_drop_ring(room); /* of another epoch */
     if (is_behind(room))
         start_backfill(room);
 }
 
 static void on_synced(struct room *room, const struct room_joined *state)
 {
-    if (room->epoch[0] && strcmp(room->epoch, state->epoch) != 0)
+    if (room_log_is_known(&room->log) &&
+        strcmp(room_log_epoch(&room->log), state->epoch) != 0)
         reset(room, state);
     else
         deliver_position(room, state->epoch, state->seq);
@@ -630,13 +621,6 @@ static void on_member_gone(struct room *room)
     drop_recent(room);
 }
 
-static void on_freed(struct room *room)
-{
-    on_member_gone(room);
-    follow_drop_ring(room);
-    forget_last(room);
-}
-
 void deliver_init(struct rooms *rooms)
 {
     rooms->watch = (struct room_watch){
@@ -644,6 +628,6 @@ void deliver_init(struct rooms *rooms)
         .on_synced = on_synced,
         .on_acked = give_recent,
         .on_member_gone = on_member_gone,
-        .on_freed = on_freed,
+        .on_freed = drop_recent,
     };
 }

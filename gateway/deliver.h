@@ -18,7 +18,7 @@ void deliver_malformed(struct room *room, const char *where);
 void deliver_position(struct room *room, const char *epoch, uint64_t seq);
 
 /* The end of a hooks.backfill; NULL: it failed. */
-void deliver_backfill(struct room *room, const struct follow_history *history);
+void deliver_backfill(struct room *room, const struct history *history);
 
 /* A kick, a closing or a deletion that was not heard but found by a sync; the last perhaps was. */
 void deliver_kick(struct room *room, struct json_text user, struct json_text reason,

@@ -2,7 +2,7 @@
 #include "gateway/ops.h"
 
 /* What is no message in the list, between what is given and what was asked for. */
-static void tell_gap(struct request *request, const struct follow_history *h)
+static void tell_gap(struct request *request, const struct history *h)
 {
     uint64_t next = h->count > 0 ? h->first + h->count : h->oldest > 0 ? h->oldest : 1;
     uint64_t last = request->before - 1 < h->seq ? request->before - 1 : h->seq;
@@ -11,7 +11,7 @@ static void tell_gap(struct request *request, const struct follow_history *h)
         follow_gap(&request->membership->member, next, last);
 }
 
-static void on_history(void *data, const struct follow_history *history)
+static void on_history(void *data, const struct history *history)
 {
     struct request *request = data;
     struct session *session = request->session;

@@ -34,7 +34,7 @@ struct replay {
     struct room *room;
     struct list flights;
     uint64_t used_ms;
-    uint32_t drops; /* the room's ring_drops when it was last filled */
+    uint32_t drops; /* room_log_drops when it was last filled */
     bool was_filled;
 };
 
@@ -45,7 +45,7 @@ struct flight {
     struct room *room; /* held */
     struct list reads;
     uint64_t after; /* FILL: for the ring */
-    uint32_t drops; /* the room's ring_drops when it began */
+    uint32_t drops; /* room_log_drops when it began */
 };
 
 struct replay_read {
@@ -59,7 +59,7 @@ struct replay_read {
 
 #define FILL UINT64_MAX
 
-static void end_read(struct replay_read *read, const struct follow_history *history)
+static void end_read(struct replay_read *read, const struct history *history)
 {
     struct room *room = read->room;
 
@@ -71,16 +71,16 @@ static void end_read(struct replay_read *read, const struct follow_history *hist
 /* Whether the ring answers. */
 static bool can_answer(const struct replay_read *read)
 {
-    struct follow_history history;
+    struct history history;
 
-    return follow_read_ring(read->room, read->after, NULL, &history);
+    return room_log_read(&read->room->log, read->after, NULL, &history);
 }
 
 /* ---- reads that Redis answers ---- */
 
 static void board(struct replay_read *read);
 
-static void on_landed(void *data, const struct follow_history *history)
+static void on_landed(void *data, const struct history *history)
 {
     struct flight *flight = data;
     struct room *room = flight->room;
@@ -88,8 +88,8 @@ static void on_landed(void *data, const struct follow_history *history)
     struct list *link;
 
     list_remove(&flight->link);
-    if (is_fill && history && flight->drops == room->ring_drops)
-        follow_fill_ring(room, history);
+    if (is_fill && history && flight->drops == room_log_drops(&room->log))
+        room_log_fill(&room->log, history);
     while ((link = list_first(&flight->reads))) {
         struct replay_read *read = list_entry(link, struct replay_read, link);
 
@@ -110,8 +110,10 @@ static struct flight *new_flight(struct replays *replays, struct room *room,
 {
     struct flight *flight = pool_alloc(sizeof(*flight));
 
-    *flight = (struct flight){
-        .replays = replays, .room = room, .after = after, .drops = room->ring_drops};
+    *flight = (struct flight){.replays = replays,
+                              .room = room,
+                              .after = after,
+                              .drops = room_log_drops(&room->log)};
     list_init(&flight->link);
     list_init(&flight->reads);
     room->holds++;
@@ -138,7 +140,7 @@ static struct flight *find_flight(const struct room *room, uint64_t after)
          link = link->next) {
         struct flight *flight = list_entry(link, struct flight, link);
 
-        if (flight->after == after && flight->drops == room->ring_drops)
+        if (flight->after == after && flight->drops == room_log_drops(&room->log))
             return flight;
     }
     return NULL;
@@ -232,7 +234,7 @@ void replay_read(struct replays *replays, struct room *room, uint64_t after,
         list_add(&replays->ready, &read->link);
         return;
     }
-    if (!replay->was_filled || replay->drops != room->ring_drops)
+    if (!replay->was_filled || replay->drops != room_log_drops(&room->log))
         start_fill(replay);
     fill = find_flight(room, FILL);
     if (fill)
@@ -244,9 +246,9 @@ void replay_read(struct replays *replays, struct room *room, uint64_t after,
 static void answer(struct replay_read *read)
 {
     static _Thread_local struct json_text lines[PROTO_BATCH_MESSAGES];
-    struct follow_history history;
+    struct history history;
 
-    if (!follow_read_ring(read->room, read->after, lines, &history)) {
+    if (!room_log_read(&read->room->log, read->after, lines, &history)) {
         board(read); /* the ring was emptied meanwhile */
         return;
     }
@@ -267,7 +269,7 @@ void replay_run(struct replays *replays)
         struct replay *replay = list_entry(kept, struct replay, link);
 
         if (now_ms - replay->used_ms < KEEP_MS &&
-            replays->rooms->ring_bytes <= RINGS_MAX_BYTES)
+            replays->rooms->logs.ring_bytes <= RINGS_MAX_BYTES)
             return;
         if (list_is_empty(&replay->flights))
             drop(replay);

@@ -3,7 +3,7 @@
  * thousand times.
  *
  * The first read in a while goes to Redis as it is asked for. If another one follows within
- * KEEP_MS, the whole of the room's recent history is read into the room's ring (follow.h),
+ * KEEP_MS, the whole of the room's recent history is read into the room's ring (room_log.h),
  * which is kept up to date from then on and answers, until nobody has asked for KEEP_MS. What
  * is older than the ring holds is read from Redis, once for all who ask while it is read.
  */

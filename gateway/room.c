@@ -37,8 +37,8 @@ void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
     rooms->hooks = *hooks;
     rooms->metrics = metrics;
     rooms->grace_ms = (uint64_t)config->presence_grace_ms;
-    rooms->history_limit = (uint64_t)config->history_limit;
-    rooms->history_max_bytes = (uint64_t)config->history_max_bytes;
+    rooms->logs.history_limit = (uint64_t)config->history_limit;
+    rooms->logs.history_max_bytes = (uint64_t)config->history_max_bytes;
     list_init(&rooms->grace);
 }
 
@@ -80,6 +80,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     room->rooms = rooms;
     room->name_len = (unsigned char)name.len;
     memcpy(room->name, name.base, name.len);
+    room_log_init(&room->log, &rooms->logs);
     list_init(&room->live);
     list_init(&room->followers);
     list_init(&room->joining);
@@ -111,6 +112,7 @@ static void free_room(struct room *room)
     if (room->replay)
         room->rooms->watch.on_replay_lost(room);
     room->rooms->watch.on_freed(room);
+    room_log_deinit(&room->log);
     map_deinit(&room->users);
     strbuf_deinit(&room->message_head);
     free(room);
@@ -157,11 +159,18 @@ void room_begin_event(const struct room *room, struct strbuf *out, const char *t
     proto_add_text(out, "room", room->name, room->name_len);
 }
 
+void room_add_epoch(const struct room *room, struct strbuf *out)
+{
+    const char *epoch = room_log_epoch(&room->log);
+
+    proto_add_text(out, "epoch", epoch, strlen(epoch));
+}
+
 /* ---- what goes out ---- */
 
 static bool has_anybody_in(const struct room *room)
 {
-    return room->epoch[0] && room->users.count > 0;
+    return room_log_is_known(&room->log) && room->users.count > 0;
 }
 
 static void start_join(struct member *member, room_joined_fn on_done)
@@ -459,8 +468,7 @@ void room_leave(struct member *member, bool at_once, const char *reason,
 
 static void adopt(struct room *room, const struct room_joined *joined)
 {
-    memcpy(room->epoch, joined->epoch, sizeof(room->epoch));
-    room->seq = joined->seq;
+    room_log_start(&room->log, joined->epoch, joined->seq);
     room->rev = joined->rev;
     room->is_told = true;
     room->rooms->watch.on_adopted(room);
@@ -470,7 +478,7 @@ static void adopt(struct room *room, const struct room_joined *joined)
 static bool settle(struct room *room, struct member *member, enum proto_error error,
                    const struct room_joined *joined)
 {
-    if (error == PROTO_OK && strcmp(room->epoch, joined->epoch) != 0) {
+    if (error == PROTO_OK && strcmp(room_log_epoch(&room->log), joined->epoch) != 0) {
         /* Redis made the room anew: first those who are in must learn it. */
         room_doubt(room);
         if (member && !member->has_ack) {
@@ -498,7 +506,7 @@ void room_on_joined(struct join *join, enum proto_error error,
         user->is_in = true; /* unknown: it may be, so a leave must be sent */
     if (error == PROTO_OK) {
         user->rev = joined->rev;
-        if (!room->epoch[0])
+        if (!room_log_is_known(&room->log))
             adopt(room, joined);
     }
     if (member)

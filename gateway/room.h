@@ -20,6 +20,7 @@
 #include "common/metrics.h"
 #include "common/proto.h"
 #include "gateway/frame.h"
+#include "gateway/room_log.h"
 
 struct bus_op;
 struct follow_batch;
@@ -99,9 +100,8 @@ struct room {
     struct list waiting;                  /* members whose join cannot go out yet */
     struct map users;
 
-    char epoch[PROTO_EPOCH_LEN + 1]; /* empty: not known yet */
-    uint64_t seq, rev;               /* what live members have */
-    struct frame *last; /* message `seq`, to compare with Redis's; NULL: not known */
+    struct room_log log;
+    uint64_t rev; /* of the last change that live members were told of */
     char heard_epoch[PROTO_EPOCH_LEN + 1];
     uint64_t heard; /* the highest number seen in a notice */
 
@@ -120,13 +120,8 @@ struct room {
     struct list renew;          /* presence.h */
     struct list recent;         /* notices kept for members without ack, deliver.h */
     unsigned recent_count;
-    struct frame **ring; /* the messages up to seq, follow.h */
-    uint32_t ring_head, ring_count, ring_cap;
-    size_t ring_bytes;       /* of the messages, as Redis counts them */
-    uint32_t ring_drops;     /* how often it was emptied */
     bool is_told;            /* Redis was told of who is in, under this node's name */
-    bool ring_is_whole;      /* it holds all that Redis holds */
-    bool ring_is_kept;       /* also when nobody follows */
+    bool ring_is_kept;       /* the log's, also when nobody follows; follow.h */
     struct replay *replay;   /* replay.h; NULL: none */
     uint64_t replay_read_ms; /* the last history read for a client; 0: none yet */
     struct list outbox, outbox_dirty; /* outbox.h */
@@ -168,10 +163,9 @@ struct rooms {
     struct room_watch watch;
     struct metrics *metrics;
     uint64_t grace_ms;
-    uint64_t history_limit, history_max_bytes;
-    size_t ring_bytes; /* of all rings */
-    bool is_up;        /* Redis can be asked; else nothing is pumped */
-    bool has_stuck;    /* some room is stuck */
+    struct room_logs logs;
+    bool is_up;     /* Redis can be asked; else nothing is pumped */
+    bool has_stuck; /* some room is stuck */
 };
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
@@ -254,6 +248,9 @@ void room_on_closed(struct room *room, bool ok);
 
 /* Begins an event that the gateway itself makes: its type and the room. */
 void room_begin_event(const struct room *room, struct strbuf *out, const char *type);
+
+/* Adds the epoch of the room's log to an event. */
+void room_add_epoch(const struct room *room, struct strbuf *out);
 
 /* Gives back one of `holds`: a call came back, or its caller is done with the room. Sends
  * what can be sent now; frees the room if that was the last of it. */

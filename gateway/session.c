@@ -443,7 +443,7 @@ void session_add_batch(struct strbuf *out, const struct room *room,
                        const struct json_text *lines, size_t count, bool more)
 {
     proto_add_text(out, "room", room->name, room->name_len);
-    proto_add_text(out, "epoch", room->epoch, strlen(room->epoch));
+    room_add_epoch(room, out);
     strbuf_add_text(out, ",\"messages\":[");
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
@@ -466,7 +466,7 @@ static void send_join_ack(struct membership *m, const struct follow_batch *batch
                 m->busy ? session_id(m->busy) : (struct json_text){NULL, 0});
     proto_add_text(out, "room", room->name, room->name_len);
     proto_add_text(out, "user", user->name, user->name_len);
-    proto_add_text(out, "epoch", room->epoch, strlen(room->epoch));
+    room_add_epoch(room, out);
     proto_add_number(out, "seq", batch->until);
     proto_add_number(out, "members", m->members);
     proto_add_raw(out, "recovered", recovered ? "true" : "false");
@@ -493,7 +493,7 @@ static void give_batch(struct member *member, const struct follow_batch *batch)
         session_end(request);
 }
 
-static void on_history(void *data, const struct follow_history *history)
+static void on_history(void *data, const struct history *history)
 {
     struct history_read *read = data;
     struct session *session = read->session;

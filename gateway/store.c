@@ -319,7 +319,7 @@ void store_renew(struct store *store, struct room *room)
 static void start_history(struct call *call);
 
 /* Numbers of the list, and of the part of it that was asked for. */
-static bool is_asked_for(const struct call *call, const struct follow_history *h)
+static bool is_asked_for(const struct call *call, const struct history *h)
 {
     return h->first > 0 && h->seq < UINT64_MAX / 2 && h->first <= h->seq &&
            h->count - 1 <= h->seq - h->first &&
@@ -327,8 +327,8 @@ static bool is_asked_for(const struct call *call, const struct follow_history *h
                                       : h->first + h->count <= call->before);
 }
 
-static bool take_history(struct call *call, const redisReply *reply,
-                         struct follow_history *h, char *epoch)
+static bool take_history(struct call *call, const redisReply *reply, struct history *h,
+                         char *epoch)
 {
     static _Thread_local struct json_text lines[PROTO_LIMIT_MAX];
     long long first;
@@ -339,7 +339,7 @@ static bool take_history(struct call *call, const redisReply *reply,
         return false;
     for (; first < 1 && from < reply_count(reply); first++)
         from++; /* the list is longer than the room's number */
-    *h = (struct follow_history){
+    *h = (struct history){
         .epoch = epoch,
         .seq = reply_number(reply, 1),
         .oldest = reply_number(reply, 2),
@@ -355,7 +355,7 @@ static bool take_history(struct call *call, const redisReply *reply,
     return true;
 }
 
-static bool is_good(const struct call *call, const struct follow_history *h, size_t i)
+static bool is_good(const struct call *call, const struct history *h, size_t i)
 {
     return lines_is_message(call->room, h->first + i, h->lines[i]);
 }
@@ -363,7 +363,7 @@ static bool is_good(const struct call *call, const struct follow_history *h, siz
 /* Leaves of the page what can be given as it stands: from where the reader comes, the first lines
  * that are messages, as far as there is none between them. Who reads sees by the numbers
  * what is missing. */
-static void cut(struct call *call, struct follow_history *h)
+static void cut(struct call *call, struct history *h)
 {
     bool is_forward = call->after != UINT64_MAX;
     size_t from = 0, until = h->count;
@@ -393,7 +393,7 @@ static void on_history(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
     char epoch[PROTO_EPOCH_LEN + 1];
-    struct follow_history history;
+    struct history history;
     uint64_t first;
     size_t count;
 
@@ -453,7 +453,7 @@ void store_history(struct store *store, struct room *room, uint64_t after,
     start_history(call);
 }
 
-static void on_backfill(void *data, const struct follow_history *history)
+static void on_backfill(void *data, const struct history *history)
 {
     deliver_backfill(data, history);
 }
@@ -518,8 +518,9 @@ void store_signal(struct store *store, const struct room *room, const char *user
                   void *data)
 {
     struct strbuf *text = &store->args.scratch;
+    const char *epoch = room_log_epoch(&room->log);
     struct notice notice = {
-        .epoch = {room->epoch, strlen(room->epoch)},
+        .epoch = {epoch, strlen(epoch)},
         .rev = room->rev,
         .kind = NOTICE_SIGNAL,
         .lines = {event->data, event->len},

@@ -45,7 +45,7 @@ void store_backfill(void *owner, struct room *room, uint64_t after);
 
 /* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
  * `history` is NULL if it failed or there is no such room. The caller holds the room. */
-typedef void (*store_history_fn)(void *data, const struct follow_history *history);
+typedef void (*store_history_fn)(void *data, const struct history *history);
 void store_history(struct store *store, struct room *room, uint64_t after,
                    uint64_t before, unsigned limit, store_history_fn on_done,
                    void *data);

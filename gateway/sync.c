@@ -161,7 +161,7 @@ static bool is_tombstone(const struct room *room, uint64_t seq, struct json_text
            memcmp(line.base + head, rest, (size_t)len) == 0;
 }
 
-static void tell_deleted(struct sync *sync, const struct follow_history *history)
+static void tell_deleted(struct sync *sync, const struct history *history)
 {
     for (size_t i = 0; i < history->count; i++)
         if (is_tombstone(sync->room, history->first + i, history->lines[i]))
@@ -169,7 +169,7 @@ static void tell_deleted(struct sync *sync, const struct follow_history *history
 }
 
 /* Up to message last_seq. */
-static void on_lines(void *data, const struct follow_history *history)
+static void on_lines(void *data, const struct history *history)
 {
     struct sync *sync = data;
     struct json_text line;
@@ -192,16 +192,18 @@ static void on_lines(void *data, const struct follow_history *history)
 static void compare(struct sync *sync)
 {
     struct room *room = sync->room;
+    struct frame *last = room_log_last(&room->log);
+    uint64_t seq = room_log_seq(&room->log);
     bool has_moved = sync->state.rev > sync->rev;
 
     if (strcmp(sync->known, sync->state.epoch) != 0) {
         end_sync(sync, true);
     } else if (sync->state.seq < sync->seq) {
         start_remake(sync, sync->known);
-    } else if (room->last || (has_moved && room->seq > 0)) {
-        sync->last = room->last ? frame_ref(room->last) : NULL;
-        sync->last_seq = room->seq;
-        store_history(sync->store, room, UINT64_MAX, room->seq + 1,
+    } else if (last || (has_moved && seq > 0)) {
+        sync->last = last ? frame_ref(last) : NULL;
+        sync->last_seq = seq;
+        store_history(sync->store, room, UINT64_MAX, seq + 1,
                       has_moved ? PROTO_LIMIT_MAX : 1, on_lines, sync);
     } else {
         end_sync(sync, true);
@@ -225,7 +227,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     store_note_refusal(sync->store, room, status, reply);
     if (status == 0 && reply_is_array(reply, 2) && reply_is_text(reply, 0, "closed")) {
         deliver_closing(room, reply_text(reply, 1), 0);
-        memcpy(sync->state.epoch, room->epoch, sizeof(room->epoch));
+        strcpy(sync->state.epoch, room_log_epoch(&room->log));
         end_sync(sync, true);
         return;
     }
@@ -267,7 +269,7 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
-    sync->seq = room->seq;
+    sync->seq = room_log_seq(&room->log);
     scripts_begin(&store->args.cmd, SCRIPT_SYNC, 7);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);
@@ -302,7 +304,7 @@ void sync_start(void *owner, struct room *room)
 
     sync->store = owner;
     sync->room = room;
-    memcpy(sync->known, room->epoch, sizeof(sync->known));
+    strcpy(sync->known, room_log_epoch(&room->log));
     sync->rev = room->rev;
     strcpy(sync->cursor, "0");
     start_page(sync);

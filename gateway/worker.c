@@ -355,8 +355,8 @@ static void dump(struct worker *w)
     while ((room = map_next(&w->env.rooms.map, &at)))
         log_info("room", "room=%s users=%u seq=%llu rev=%llu ready=%d",
                  log_name(room->name, room->name_len), room->users.count,
-                 (unsigned long long)room->seq, (unsigned long long)room->rev,
-                 room_is_ready(room));
+                 (unsigned long long)room_log_seq(&room->log),
+                 (unsigned long long)room->rev, room_is_ready(room));
     log_info("totals", "worker=%u node=%s connections=%llu rooms=%u members=%llu up=%d",
              w->index, w->env.store.node,
              (unsigned long long)metric_read(&w->metrics.connections),

@@ -1,20 +1,20 @@
-/* ring.c - what a room's ring of recent messages costs (gateway/follow.c): to add a
+/* ring.c - what a room's ring of recent messages costs (gateway/room_log.c): to add a
  * message to a full one, to fill an empty one from a history, to read from it what a
  * client that joins is given.
  *
  *     roomcast-bench-ring [--rounds N]
  *
  * Prints a table in markdown. A figure is the median of the rounds; in a round a step
- * is repeated until ROUND_NS have passed. The room has neither members nor a Redis.
+ * is repeated until ROUND_NS have passed. There are neither members nor a Redis.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "gateway/follow.h"
+#include "gateway/frame.h"
 #include "gateway/pool.h"
-#include "gateway/room.h"
+#include "gateway/room_log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -28,16 +28,15 @@ enum {
 };
 
 static struct {
-    struct rooms rooms;
+    struct room_logs logs;
+    struct room_log log;
     struct metrics metrics;
     struct json_text lines[PROTO_BATCH_MESSAGES];
-    struct follow_history history;
+    struct history history;
     char event[EVENT_BYTES_MAX];
     size_t event_len;
     struct frame *frame;
 } bench;
-
-static struct room room;
 
 /* Of this thread's own time: what else the machine does is left out. */
 static uint64_t now_ns(void)
@@ -53,38 +52,33 @@ static uint64_t now_ns(void)
 /* A message of which the frame is there, as for every notice of one message. */
 static void add_shared(void)
 {
-    room.seq++;
-    follow_on_message(&room, bench.frame);
+    room_log_append(&bench.log, frame_ref(bench.frame), true);
 }
 
 /* The frame is made for the ring, as for each message of a notice of several. */
 static void add_new(void)
 {
-    struct frame *frame = frame_new_text(bench.event, bench.event_len);
-
-    room.seq++;
-    follow_on_message(&room, frame);
-    frame_unref(frame);
+    room_log_append(&bench.log, frame_new_text(bench.event, bench.event_len), true);
 }
 
 static void fill(void)
 {
-    follow_drop_ring(&room);
-    follow_fill_ring(&room, &bench.history);
+    room_log_drop(&bench.log);
+    room_log_fill(&bench.log, &bench.history);
 }
 
 static void read_all(void)
 {
-    struct follow_history out;
+    struct history out;
 
-    follow_read_ring(&room, 0, bench.lines, &out);
+    room_log_read(&bench.log, 0, bench.lines, &out);
 }
 
 static void read_last(void)
 {
-    struct follow_history out;
+    struct history out;
 
-    follow_read_ring(&room, room.seq - 1, bench.lines, &out);
+    room_log_read(&bench.log, room_log_seq(&bench.log) - 1, bench.lines, &out);
 }
 
 static const struct step {
@@ -108,35 +102,31 @@ static void begin_room(uint64_t messages, size_t event_len)
 {
     static struct json_text lines[MESSAGES_MAX];
 
-    bench.rooms = (struct rooms){
-        .metrics = &bench.metrics,
+    bench.logs = (struct room_logs){
         .history_limit = messages,
         .history_max_bytes = SIZE_MAX,
     };
-    room = (struct room){.rooms = &bench.rooms, .seq = messages};
-    list_init(&room.live);
-    list_init(&room.followers);
-    strcpy(room.epoch, "00000000000000e1");
+    room_log_init(&bench.log, &bench.logs);
+    room_log_start(&bench.log, "00000000000000e1", messages);
     memset(bench.event, 'x', event_len);
     bench.event_len = event_len;
     bench.frame = frame_new_text(bench.event, event_len);
     for (uint64_t i = 0; i < messages; i++)
         lines[i] = (struct json_text){bench.event, event_len};
-    bench.history = (struct follow_history){
-        .epoch = room.epoch,
+    bench.history = (struct history){
+        .epoch = room_log_epoch(&bench.log),
         .seq = messages,
         .oldest = 1,
         .first = 1,
         .lines = lines,
         .count = messages,
     };
-    follow_keep_ring(&room, true);
-    follow_fill_ring(&room, &bench.history);
+    room_log_fill(&bench.log, &bench.history);
 }
 
 static void end_room(void)
 {
-    follow_drop_ring(&room);
+    room_log_deinit(&bench.log);
     frame_unref(bench.frame);
 }
 

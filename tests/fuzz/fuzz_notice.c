@@ -279,7 +279,7 @@ static void answer_history(void)
 {
     struct room *room = room_find(&w.rooms, "r", 1);
     uint64_t held = w.seq < HISTORY_MAX ? w.seq : HISTORY_MAX;
-    uint64_t oldest = w.seq - held + 1, first = room ? room->seq + 1 : 1;
+    uint64_t oldest = w.seq - held + 1, first = room ? room_log_seq(&room->log) + 1 : 1;
     struct strbuf reply = {NULL, 0, 0};
 
     if (first < oldest)

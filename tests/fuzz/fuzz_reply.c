@@ -276,7 +276,7 @@ static bool deliver(struct member *member, struct frame *frame, enum room_class 
     return true;
 }
 
-static void on_history(void *data, const struct follow_history *history)
+static void on_history(void *data, const struct history *history)
 {
     struct member *member = data;
 
