@@ -8,7 +8,7 @@
 -- KEYS[2]  rc:{ROOM}:members    hash     user -> on how many nodes
 -- KEYS[3]  rc:{ROOM}:on:NODE    hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history    list     gets its life prolonged
--- KEYS[5]  rc:{ROOM}:bans       hash     user -> until ms, 0: for good
+-- KEYS[5]  rc:{ROOM}:bans       hash     user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[6]  rc:{ROOM}:events     channel
 -- ARGV[1]  epoch                for the room if it must be made
 -- ARGV[2]  keep_ms              how long the keys of a room in use live
@@ -35,8 +35,8 @@ local function now()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
-    till = tonumber(till or -1)
-    if till == 0 or till > 0 and till > now() then
+    till = till and tonumber(#till < 16 and till:match('^%d+$') or 0)
+    if till and (till == 0 or till > now()) then
         left[#left + 1] = till == 0 and 0 or till - now()
         behind[n] = -1 - left[#left]
     else

@@ -3,7 +3,7 @@
 -- Atomic because: the hash must live as long as its latest entry, and for good while
 -- one of them is for good.
 --
--- KEYS[1]  rc:{ROOM}:bans or :mutes   hash   user -> until ms, 0: for good
+-- KEYS[1]  rc:{ROOM}:bans or :mutes   hash   user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[2]  rc:{ROOM}:meta             hash   its rev counts this, if there is a room
 -- ARGV[1]  user
 -- ARGV[2]  secs                       how long; 0: for good; '' lifts
@@ -20,7 +20,7 @@ local entries = redis.call('HGETALL', KEYS[1])
 local had, count, latest, over = false, 0, till, {}
 
 for i = 1, #entries, 2 do
-    local other = tonumber(entries[i + 1]) or 0
+    local other = tonumber(#entries[i + 1] < 16 and entries[i + 1]:match('^%d+$') or 0)
     if other > 0 and other <= now then
         over[#over + 1] = entries[i]
     elseif entries[i] == ARGV[1] then

@@ -7,7 +7,7 @@
 -- KEYS[2]   rc:{ROOM}:history   list     the last messages, oldest first
 -- KEYS[3]   rc:{ROOM}:events    channel
 -- KEYS[4]   rc:{ROOM}:on:NODE   hash     user -> epoch: the users that came in through NODE
--- KEYS[5]   rc:{ROOM}:mutes     hash     user -> until ms, 0: for good
+-- KEYS[5]   rc:{ROOM}:mutes     hash     user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; only where a message
 --           has a key, like the next
 -- KEYS[7]   rc:{ROOM}:keys:old  hash     what was keys before
@@ -76,11 +76,11 @@ local digit, tens, head = 10 -- of the number to come: the last, those before it
 local key = 0 -- how many were looked at
 for run = 1, runs do
     local messages, keyed = tonumber(ARGV[3 * run + 3]), ARGV[3 * run + 4] == '1'
-    local refused = users[run] ~= '' and (came_in[run] ~= epoch and -1
-        or muted[run] and (muted[run] == '0' and -2 or 0))
-    if refused == 0 then
+    local refused = users[run] ~= '' and (came_in[run] ~= epoch and -1 or muted[run] and -2)
+    local till = refused == -2 and #muted[run] < 16 and muted[run]:match('^%d+$')
+    if till and tonumber(till) > 0 then
         local time = call('TIME')
-        local left = muted[run] - time[1] * 1000 - math.floor(time[2] / 1000)
+        local left = till - time[1] * 1000 - math.floor(time[2] / 1000)
         refused = left > 0 and -2 - left
     end
     if refused or not keyed then

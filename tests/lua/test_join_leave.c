@@ -202,6 +202,21 @@ static void a_ban_keeps_out_while_it_lasts(void **state)
     }
 }
 
+static void an_odd_ban_is_for_good_and_keeps_out_nobody_else(void **state)
+{
+    (void)state;
+    for (const char *const *odd = eval_room_odd_times; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_reset(&redis);
+        redis_cmd(port(), "HSET rc:{lobby}:bans bob %b", *odd, strlen(*odd));
+        assert_string_equal(
+            eval_room_join_all(&room, "node-1",
+                               (const char *[]){"ann", "bob", "cem", NULL}),
+            "('ok' '" EPOCH_1 "' 0 2 2 0 1 1 -1 0)");
+        assert_string_equal(eval_room_join(&room, "node-1", "bob"), "('banned' 0)");
+    }
+}
+
 static void a_ban_does_not_put_out_and_keeps_its_own_life(void **state)
 {
     (void)state;
@@ -663,6 +678,7 @@ int main(void)
         TEST(a_join_tells_where_the_history_stands),
         TEST(a_room_that_was_lost_is_made_anew_without_leftovers),
         TEST(a_ban_keeps_out_while_it_lasts),
+        TEST(an_odd_ban_is_for_good_and_keeps_out_nobody_else),
         TEST(a_ban_does_not_put_out_and_keeps_its_own_life),
         TEST(the_last_leave_starts_the_countdown_and_a_join_stops_it),
         TEST(a_leave_that_is_not_the_last_starts_no_countdown),

@@ -87,6 +87,21 @@ static void a_ban_for_good_never_expires_until_it_is_lifted(void **state)
     assert_false(eval_room_has_key(&room, "bans"));
 }
 
+static void an_odd_ban_is_kept_for_good(void **state)
+{
+    (void)state;
+    for (const char *const *odd = eval_room_odd_times; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_reset(&redis);
+        redis_cmd(port(), "HSET rc:{lobby}:bans odd %b", *odd, strlen(*odd));
+        assert_non_null(strstr(ban("ann", "60"), "'ok'"));
+        assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:bans"), 2);
+        assert_int_equal(redis_cmd_number(port(), "PTTL rc:{lobby}:bans"), -1);
+        assert_string_equal(lift("odd"), "('ok' -1)");
+        eval_room_expect_ttl(&room, "bans", 60000);
+    }
+}
+
 static void what_is_over_cannot_be_lifted_and_is_dropped(void **state)
 {
     (void)state;
@@ -259,6 +274,7 @@ int main(void)
         TEST(a_ban_lasts_as_long_as_it_says),
         TEST(the_hash_lives_as_long_as_its_latest_entry),
         TEST(a_ban_for_good_never_expires_until_it_is_lifted),
+        TEST(an_odd_ban_is_kept_for_good),
         TEST(what_is_over_cannot_be_lifted_and_is_dropped),
         TEST(a_room_takes_no_more_entries_than_it_may),
         TEST(a_room_that_is_there_counts_it_as_a_change),

@@ -264,6 +264,22 @@ static void a_mute_silences_while_it_lasts(void **state)
     assert_int_equal(redis_cmd_number(port(), "PTTL rc:{lobby}:mutes"), -1);
 }
 
+static void an_odd_mute_is_for_good_and_silences_nobody_else(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"bob", NULL, TAIL("1")}, {"ann", NULL, TAIL("2")}, {"bob", "k", TAIL("3")}};
+
+    (void)state;
+    for (const char *const *odd = eval_room_odd_times; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        begin(state);
+        redis_cmd(port(), "HSET rc:{lobby}:mutes ann %b", *odd, strlen(*odd));
+        assert_string_equal(eval_room_publish(&room, "node-1", messages, 3),
+                            "('" EPOCH_1 "' 1 -2 2)");
+        assert_string_equal(publish("ann", NULL), "('" EPOCH_1 "' -2)");
+    }
+}
+
 static void the_refused_take_no_numbers_from_the_others(void **state)
 {
     static const struct eval_message messages[] = {
@@ -743,6 +759,7 @@ int main(void)
         TEST(who_is_not_in_through_this_node_may_not_speak),
         TEST(who_came_in_under_another_epoch_may_not_speak),
         TEST(a_mute_silences_while_it_lasts),
+        TEST(an_odd_mute_is_for_good_and_silences_nobody_else),
         TEST(the_refused_take_no_numbers_from_the_others),
         TEST(the_same_key_is_stored_once),
         TEST(two_equal_keys_in_one_call_are_stored_once),

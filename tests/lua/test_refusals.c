@@ -503,9 +503,10 @@ static void a_key_of_another_type_breaks_nothing_else(void **state)
 
 /* ---- fields that are no numbers ---- */
 
-static const char *const odd_fields[] = {
-    "meta epoch",  "meta seq",    "meta rev",      "meta bytes", "meta keys_at",
-    "members ann", "members bob", "on:node-1 ann", "bans ann",   "kicks ann"};
+static const char *const odd_fields[] = {"meta epoch",  "meta seq",      "meta rev",
+                                         "meta bytes",  "meta keys_at",  "members ann",
+                                         "members bob", "on:node-1 ann", "bans ann",
+                                         "bans bob",    "mutes ann",     "kicks ann"};
 static const char *const odd_values[] = {
     "", "x", "1.5", "-1", "1e300", "nan", "inf", "0x7", " 1", "9223372036854775807"};
 

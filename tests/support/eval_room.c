@@ -17,6 +17,21 @@
 
 enum { TEST_MS = 60000 }; /* more than a test takes */
 
+const char *const eval_room_odd_times[] = {"",
+                                           "abc",
+                                           "\x01",
+                                           "inf",
+                                           "nan",
+                                           "1e30",
+                                           "-5",
+                                           "0x10",
+                                           " 1",
+                                           "1.5",
+                                           "0000",
+                                           "1000000000000000",
+                                           "9223372036854775807",
+                                           NULL};
+
 int eval_room_begin(struct eval_room *room, struct eval *redis)
 {
     *room = (struct eval_room){

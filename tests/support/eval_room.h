@@ -30,6 +30,9 @@ struct eval_room {
     unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };
 
+/* What no script writes as the end of a ban or mute, up to a NULL: each counts as for good. */
+extern const char *const eval_room_odd_times[];
+
 /* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1
  * is the epoch it would get, and the limits are a gateway's defaults. 0. */
 int eval_room_begin(struct eval_room *room, struct eval *redis);
