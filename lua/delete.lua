@@ -14,8 +14,9 @@
 -- Cost O(history) in list nodes.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
-local last, rev = tonumber(meta[2]), tonumber(meta[3])
-if not (meta[1] and last and rev) then
+local last = tonumber((meta[2] or ''):match('^%d+$'))
+local rev = tonumber((meta[3] or ''):match('^%d+$'))
+if not (meta[1] and last and last < 2 ^ 53 and rev and rev < 2 ^ 53) then
     return 'no_room'
 end
 local seq = tonumber(ARGV[1])

@@ -10,16 +10,17 @@
 -- ARGV[3]  limit               at most so many
 -- ARGV[4]  max_bytes           and so many bytes, but at least one message
 -- Returns  {epoch, seq, number of the oldest message held, number of the first one
---          returned, message…}, oldest first; or false: no such room
+--          returned, message…}, oldest first; or false: no such room, or seq
+--          is no whole number from 0 to 2^53 - 1
 --
 -- Cost O(history) in list nodes, O(messages returned) in bytes.
 
 local CHUNK = 64
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
-if not meta[1] then
+local seq = tonumber((meta[2] or ''):match('^%d+$'))
+if not (meta[1] and seq and seq < 2 ^ 53) then
     return false
 end
-local seq = tonumber(meta[2])
 local oldest = seq - redis.call('LLEN', KEYS[2]) + 1
 local limit, room = tonumber(ARGV[3]), tonumber(ARGV[4])
 local lines = {}

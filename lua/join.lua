@@ -55,7 +55,8 @@ local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
 local made = 0
-if not (epoch and #epoch == 16 and seq and seq < 2 ^ 53 and rev and rev < 2 ^ 53) then
+if not (epoch and #epoch == 16 and seq and meta[2]:find('^%d+$') and seq < 2 ^ 53
+    and rev and meta[3]:find('^%d+$') and rev < 2 ^ 53) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
     -- First what Redis refuses when memory is full: behind a DEL it would not.

@@ -8,8 +8,8 @@
 -- KEYS[3]   rc:{ROOM}:events    channel
 -- KEYS[4]   rc:{ROOM}:on:NODE   hash     user -> epoch: the users that came in through NODE
 -- KEYS[5]   rc:{ROOM}:mutes     hash     user -> until ms; 0, or no 1 to 15 digits: for good
--- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; only where a message
---           has a key, like the next
+-- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; what is none of the
+--           room's counts as unknown. Only where a message has a key, like the next
 -- KEYS[7]   rc:{ROOM}:keys:old  hash     what was keys before
 -- ARGV[1]   keep                how many messages the history holds, 0: none
 -- ARGV[2]   keep_bytes          and how many bytes of them, but at least one message
@@ -24,7 +24,8 @@
 -- ARGV[…]   one a message: JSON after the sequence number, not looked into here
 -- Returns   {epoch, of each run …}: why none of it is taken: -1 not a member; -2 muted for
 --           good; -2 - n muted for n ms more. Else without keys the first one's seq, with
---           keys each one's. Or false: no such room
+--           keys each one's. Or false: no such room, or meta's seq is no whole number from 0
+--           to 2^53 - 1
 --
 -- Cost O(messages). Most of it is what Lua makes of each message: it hashes every byte of
 -- every string, and prints and reads a number slowly. So nothing is put together twice, of
@@ -35,7 +36,7 @@ local call, has_keys = redis.call, #KEYS > 5
 local meta = has_keys and call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes', 'keys_at')
     or call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
 local epoch, seq = meta[1], tonumber(meta[2])
-if not (epoch and seq and seq < 2 ^ 53 and meta[3]) then
+if not (epoch and seq and seq < 2 ^ 53 and meta[3] and meta[2]:find('^%d+$')) then
     return false -- gone, or no room any more: renew.lua finds it, sync.lua remakes it
 end
 local runs, users = tonumber(ARGV[4]), {ARGV[5]}
@@ -89,10 +90,11 @@ for run = 1, runs do
     end
     for i = 1, refused and 0 or messages do
         local field = keyed and ARGV[fields_at + key + i]
-        local first = keyed and (known and known[key + i]
-            or known_before and known_before[key + i] or in_call and in_call[field])
-        first = first and tonumber(first)
-        if not first then
+        local first = keyed and (in_call and in_call[field] or known and known[key + i]
+            or known_before and known_before[key + i])
+        first = first and first:find('^[1-9]%d*$') and tonumber(first)
+        if not (first and first <= seq) then -- or it is no number of a message: as if unknown
+            first = false
             if digit == 10 then
                 digit = (seq + 1) % 10
                 tens = seq < 9 and '' or string.format('%d', (seq + 1 - digit) / 10)

@@ -19,7 +19,8 @@
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
 local seq, rev = (meta[2] or ''):match('^%d+$'), (meta[3] or ''):match('^%d+$')
-local is_there = meta[1] and #meta[1] == 16 and seq and rev and #seq < 16 and #rev < 16
+local is_there = meta[1] and #meta[1] == 16 and seq and rev
+    and tonumber(seq) < 2 ^ 53 and tonumber(rev) < 2 ^ 53
 redis.call('PEXPIRE', KEYS[3], ARGV[1])
 local left = redis.call('PTTL', KEYS[2]) -- -2: nobody is in
 

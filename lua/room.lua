@@ -35,7 +35,7 @@ if not (meta[1] and #meta[1] == 16) then
 end
 for i, field in ipairs({'seq', 'rev'}) do
     local number = (meta[i + 1] or ''):match('^%d+$')
-    if not number or #number > 15 then
+    if not number or tonumber(number) >= 2 ^ 53 then
         return {ARGV[1], 'meta has no number in ' .. field}
     end
 end

@@ -578,7 +578,11 @@ static const struct {
     {"a seq that is none", "HSET rc:{lobby}:meta seq nan"},
     {"a seq that Redis cannot count on",
      "HSET rc:{lobby}:meta seq 9223372036854775807"},
+    {"a seq below 0", "HSET rc:{lobby}:meta seq -5"},
+    {"a seq and a half", "HSET rc:{lobby}:meta seq 1.5"},
+    {"a seq that only Lua reads", "HSET rc:{lobby}:meta seq 0x7"},
     {"no rev", "HDEL rc:{lobby}:meta rev"},
+    {"a rev below 0", "HSET rc:{lobby}:meta rev -5"},
     {"a rev that is a word", "HSET rc:{lobby}:meta rev many"},
     {"a rev that Lua cannot count on", "HSET rc:{lobby}:meta rev 9007199254740993"},
 };

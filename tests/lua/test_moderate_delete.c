@@ -258,6 +258,20 @@ static void only_what_is_in_the_history_can_be_deleted(void **state)
     assert_string_equal(delete_message("2"), "'ok'");
 }
 
+static void nothing_can_be_deleted_where_seq_cannot_be(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        say_with_ts("hi", "1700000000001", "");
+        eval_room_notices(&room);
+        redis_cmd(port(), "HSET rc:{lobby}:meta seq %b", *odd, strlen(*odd));
+        assert_string_equal(delete_message("1"), "'no_room'");
+        assert_string_equal(eval_room_notices(&room), "");
+    }
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -284,6 +298,7 @@ int main(void)
         TEST(what_a_text_says_is_not_taken_for_its_time),
         TEST(deleting_again_tells_nobody),
         TEST(only_what_is_in_the_history_can_be_deleted),
+        TEST(nothing_can_be_deleted_where_seq_cannot_be),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

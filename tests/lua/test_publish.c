@@ -512,13 +512,56 @@ static void a_hash_of_keys_that_was_deleted_is_made_again(void **state)
     assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 1)"); /* in the old one */
 }
 
-static void a_key_whose_seq_is_no_number_counts_as_new(void **state)
+/* Also if it is the seq of a message to come, which the room has not given yet. */
+static void a_key_whose_seq_is_none_of_the_rooms_counts_as_new(void **state)
+{
+    static const struct eval_message twins[] = {
+        {"ann", "k", TAIL("1")}, {"ann", "k", TAIL("2")}, {"bob", NULL, TAIL("3")}};
+    static const char *const more[] = {"0", "-2", "7", NULL};
+    const char *const *lists[] = {eval_room_odd_seqs, more};
+
+    for (size_t i = 0; i < COUNT(lists); i++)
+        for (const char *const *odd = lists[i]; *odd; odd++) {
+            print_message("  '%s'\n", *odd);
+            begin(state);
+            publish("ann", "k");
+            redis_cmd(port(), "HSET rc:{lobby}:keys 3:ann:k %b", *odd, strlen(*odd));
+            assert_string_equal(eval_room_publish(&room, "node-1", twins, 3),
+                                "('" EPOCH_1 "' 2 2 3)");
+            assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
+            assert_int_equal(history_length(), 3);
+        }
+}
+
+/* All scripts agree: else what one of them stores is lost to another. */
+static void a_seq_that_cannot_be_is_a_lost_room(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        begin(state);
+        publish("ann", NULL);
+        redis_cmd(port(), "HSET rc:{lobby}:meta seq %b", *odd, strlen(*odd));
+        assert_string_equal(publish("ann", NULL), "nil");
+        assert_string_equal(publish("ann", "k"), "nil");
+        assert_int_equal(history_length(), 1);
+        assert_string_equal(eval_room_history(&room, "0", "", 100, 1000), "nil");
+        assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 2 2)");
+        room.epoch = EPOCH_2;
+        assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1,
+                                           (const char *[]){"ann", "1", NULL}),
+                            "('ok' '" EPOCH_2 "' 0 1 1 1)");
+        room.epoch = EPOCH_1;
+    }
+}
+
+static void the_largest_seq_is_one(void **state)
 {
     (void)state;
-    publish("ann", "k");
-    redis_cmd(port(), "HSET rc:{lobby}:keys 3:ann:k odd");
-    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
-    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 2)");
+    redis_cmd(port(), "HSET rc:{lobby}:meta seq 9007199254740990");
+    assert_string_equal(publish("ann", NULL), "('" EPOCH_1 "' 9007199254740991)");
+    assert_string_equal(eval_room_renew(&room, "node-1"),
+                        "('" EPOCH_1 "' 9007199254740991 2 2)");
+    assert_non_null(strstr(eval_room_join(&room, "node-2", "cem"), "9007199254740991"));
 }
 
 /* ---- the history ---- */
@@ -773,7 +816,9 @@ int main(void)
         TEST(a_large_hash_that_is_full_is_noticed_with_the_next_call_of_several),
         TEST(the_hash_of_keys_is_a_hash_table_from_the_start),
         TEST(a_hash_of_keys_that_was_deleted_is_made_again),
-        TEST(a_key_whose_seq_is_no_number_counts_as_new),
+        TEST(a_key_whose_seq_is_none_of_the_rooms_counts_as_new),
+        TEST(a_seq_that_cannot_be_is_a_lost_room),
+        TEST(the_largest_seq_is_one),
         TEST(without_history_numbers_and_notices_go_on),
         TEST(a_history_that_is_switched_off_is_not_numbered_wrongly),
         TEST(the_history_keeps_the_last_messages),

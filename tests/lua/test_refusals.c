@@ -507,8 +507,17 @@ static const char *const odd_fields[] = {"meta epoch",  "meta seq",      "meta r
                                          "meta bytes",  "meta keys_at",  "members ann",
                                          "members bob", "on:node-1 ann", "bans ann",
                                          "bans bob",    "mutes ann",     "kicks ann"};
-static const char *const odd_values[] = {
-    "", "x", "1.5", "-1", "1e300", "nan", "inf", "0x7", " 1", "9223372036854775807"};
+static const char *const odd_values[] = {"",
+                                         "x",
+                                         "1.5",
+                                         "-1",
+                                         "-5",
+                                         "1e300",
+                                         "nan",
+                                         "inf",
+                                         "0x7",
+                                         " 1",
+                                         "9223372036854775807"};
 
 static void a_field_that_is_no_number_leaves_nothing_half_done(void **state)
 {

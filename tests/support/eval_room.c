@@ -32,6 +32,23 @@ const char *const eval_room_odd_times[] = {"",
                                            "9223372036854775807",
                                            NULL};
 
+const char *const eval_room_odd_seqs[] = {"",
+                                          "many",
+                                          "-1",
+                                          "-5",
+                                          "1.5",
+                                          "0x7",
+                                          " 1",
+                                          "1e1",
+                                          "+1",
+                                          "inf",
+                                          "nan",
+                                          "-inf",
+                                          "9007199254740992",
+                                          "9223372036854775807",
+                                          "-9223372036854775808",
+                                          NULL};
+
 int eval_room_begin(struct eval_room *room, struct eval *redis)
 {
     *room = (struct eval_room){

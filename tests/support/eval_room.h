@@ -33,6 +33,9 @@ struct eval_room {
 /* What no script writes as the end of a ban or mute, up to a NULL: each counts as for good. */
 extern const char *const eval_room_odd_times[];
 
+/* No number of a message, or of a room's last one, up to a NULL. */
+extern const char *const eval_room_odd_seqs[];
+
 /* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1
  * is the epoch it would get, and the limits are a gateway's defaults. 0. */
 int eval_room_begin(struct eval_room *room, struct eval *redis);
