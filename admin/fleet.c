@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "common/intake.h"
+#include "common/keys.h"
+#include "common/log.h"
 #include "common/proto.h"
 #include "common/xalloc.h"
 
@@ -83,6 +85,37 @@ static void end_reading(struct fleet *fleet, bool ok)
     start_reading(fleet);
 }
 
+/* ---- keys of a wrong type ---- */
+
+/* A key of another type than it has to be counts as empty and is named in the log: it must not
+ * hide the rest of the fleet. */
+static bool is_odd_type(const char *key, int status, const redisReply *reply)
+{
+    static struct log_limit lines = {.per_sec = 1};
+
+    if (status != UV_EREMOTEIO || strncmp(reply_error(reply), "WRONGTYPE", 9) != 0)
+        return false;
+    log_limited(LOG_WARN, &lines, "key_broken", "key=%s text=\"is of a wrong type\"",
+                key);
+    return true;
+}
+
+static bool is_odd_fleet_key(enum fleet_key which, int status, const redisReply *reply)
+{
+    char key[KEYS_MAX_BYTES];
+
+    keys_fleet(key, which);
+    return is_odd_type(key, status, reply);
+}
+
+static bool is_odd_node(const char *node, int status, const redisReply *reply)
+{
+    char key[KEYS_MAX_BYTES];
+
+    keys_node(key, node, KEY_NODE);
+    return is_odd_type(key, status, reply);
+}
+
 /* ---- one node after the other ---- */
 
 /* What cannot be printed is as good as nothing. */
@@ -124,7 +157,7 @@ static void on_node(void *data, int status, const redisReply *reply)
 
     if (status == 0 && reply_is_array(reply, 7))
         take_node(fleet, &fleet->next.nodes[at], reply);
-    else
+    else if (!is_odd_node(fleet->next.nodes[at].name, status, reply))
         fleet->has_failed = true;
     if (--fleet->to_read == 0)
         end_reading(fleet, !fleet->has_failed);
@@ -158,20 +191,13 @@ static void on_time(void *data, int status, const redisReply *reply)
         fleet->has_failed = true;
 }
 
-/* A key of another type than it has to be counts as empty (the link has logged it): it must not
- * hide the fleet. */
-static bool is_odd_type(int status, const redisReply *reply)
-{
-    return status == UV_EREMOTEIO && strncmp(reply_error(reply), "WRONGTYPE", 9) == 0;
-}
-
 static void on_rooms(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
     if (status == 0)
         fleet->next.rooms = reply_value(reply);
-    else if (!is_odd_type(status, reply))
+    else if (!is_odd_fleet_key(KEY_ROOMS, status, reply))
         fleet->has_failed = true;
 }
 
@@ -180,7 +206,8 @@ static void on_messages(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
 
     if (status < 0)
-        fleet->has_failed = fleet->has_failed || !is_odd_type(status, reply);
+        fleet->has_failed =
+            !is_odd_fleet_key(KEY_STATS, status, reply) || fleet->has_failed;
     else
         fleet->next.messages_total = reply_decimal(reply_string(reply));
 }
@@ -197,7 +224,8 @@ static void on_nodes(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
     struct fleet_view *next = &fleet->next;
 
-    if (status < 0 || !reply_is_array(reply, 0) || fleet->has_failed) {
+    if (fleet->has_failed || (!is_odd_fleet_key(KEY_NODES, status, reply) &&
+                              (status < 0 || !reply_is_array(reply, 0)))) {
         end_reading(fleet, false);
         return;
     }
@@ -261,7 +289,8 @@ static void on_sampled(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
-    fleet->is_writable = status == 0;
+    fleet->is_writable =
+        status == 0 || is_odd_fleet_key(KEY_STATS_ONLINE, status, reply);
     note_up(fleet);
     if (status == 0 && reply_is_value(reply, 1))
         metric_add(&fleet->metrics->admin_samples_total, 1);

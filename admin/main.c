@@ -109,6 +109,9 @@ static void share_descriptors(struct service *s)
     descriptors_require(have, RESERVED_FDS + CONNECTIONS_MIN, "the admin service");
     if (s->config.http_connections > (long)(have - RESERVED_FDS))
         s->config.http_connections = (long)(have - RESERVED_FDS);
+    /* Those that follow the events stay: they must leave some for questions. */
+    if (s->config.admin_listeners > s->config.http_connections / 2)
+        s->config.admin_listeners = s->config.http_connections / 2;
 }
 
 static void start(struct service *s)

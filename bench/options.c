@@ -160,8 +160,10 @@ enum options_outcome options_load(struct options *options, int argc, char **argv
             printf("roomcast-bench %s\n", ROOMCAST_VERSION);
             return OPTIONS_EXIT_OK;
         }
-        if (!o)
+        if (!o) {
+            argv[i][strcspn(argv[i], "=")] = '\0'; /* what is after it may be a secret */
             return complain(argv[i], "unknown option");
+        }
         if (o->kind == FLAG)
             *(bool *)((char *)options + o->offset) = true;
         else if (i + 1 == argc)

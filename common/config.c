@@ -197,7 +197,9 @@ static const struct setting {
      "the built console, read once, at the start; without it what is installed "
      "with the program, else frontend/dist"},
     {"ROOMCAST_ADMIN_LISTENERS", NUMBER, ADMIN, FIELD(admin_listeners), "100", 1, 10000,
-     NULL, NULL, "clients that may follow the events at once; beyond it 503"},
+     NULL, NULL,
+     "clients that may follow the events at once, but at most half of the connections; "
+     "beyond it 503"},
     {"ROOMCAST_ADMIN_FAILURES", NUMBER, ADMIN, FIELD(admin_failures), "10", 1, 1000,
      NULL, NULL,
      "wrong tokens that an address may send at once; beyond it 429, and one more "
@@ -207,9 +209,8 @@ static const struct setting {
     /* Below 1024: see common/http_socket.c. */
     {"ROOMCAST_HTTP_CONNECTIONS", NUMBER, BOTH, FIELD(http_connections), "400", 8, 900,
      NULL, NULL,
-     "connections to the admin or ops port; beyond it one that is idle is closed, and "
-     "if "
-     "all are busy the new one is answered 503"},
+     "connections to the admin or ops port; beyond it one without a whole request is "
+     "closed, and if all are being answered the new one gets 503"},
     {"ROOMCAST_HTTP_SEND_SECS", NUMBER, BOTH, FIELD(http_send_secs), "10", 1, 3600,
      NULL, NULL,
      "a client of the admin or ops port that takes less than 4 KiB of its answer in so "

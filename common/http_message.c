@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "common/digits.h"
+#include "common/http_host.h"
 
 enum { KEEP_BYTES = 4096 };
 
@@ -47,14 +48,10 @@ static bool is_value_char(char c)
     return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
 }
 
+/* No fragment (RFC 3986, section 3.5), and nothing that would have to be percent-encoded. */
 static bool is_target_char(char c)
 {
-    return (unsigned char)c > ' ' && c != 0x7f;
-}
-
-static bool is_host_char(char c)
-{
-    return is_alnum(c) || (c && strchr("-._~!$&'()*+,;=:[]%", c));
+    return c > ' ' && c < 0x7f && c != '#';
 }
 
 static bool has_only(struct text text, bool (*is_allowed)(char))
@@ -113,7 +110,7 @@ static struct text origin_form(struct http_message *m, struct text target)
         while (host.base + host.len < end && host.base[host.len] != '/' &&
                host.base[host.len] != '?')
             host.len++;
-        if (host.len == 0 || !has_only(host, is_host_char))
+        if (host.len == 0 || !http_host_is(host.base, host.len))
             return (struct text){"", 0};
         m->is_absolute = true;
         strbuf_add(&m->host, host.base, host.len);
@@ -169,7 +166,7 @@ static void on_request_line(struct http_message *m, struct text line)
 
 static void on_host(struct http_message *m, struct text value)
 {
-    if (m->has_host || !has_only(value, is_host_char)) {
+    if (m->has_host || !http_host_is(value.base, value.len)) {
         refuse(m, 400, "there must be one Host, with a host and perhaps a port");
         return;
     }

@@ -285,21 +285,21 @@ static void on_second(uv_timer_t *timer)
 
 /* ---- beginning and end ---- */
 
-static bool is_idle(const struct http_socket *s)
+/* No answer of it is under way; `rests`: nor has a request begun. */
+static bool can_go(const struct http_socket *s, bool rests)
 {
-    return s->h2o && s->is_reading && s->message.state == HTTP_MESSAGE_START &&
-           s->message.line.len == 0 && !uv_is_closing((uv_handle_t *)&s->tcp);
+    return s->h2o && s->is_reading && !uv_is_closing((uv_handle_t *)&s->tcp) &&
+           (!rests ||
+            (s->message.state == HTTP_MESSAGE_START && s->message.line.len == 0));
 }
 
-/* False: all are busy. */
-static bool make_room(struct http_sockets *sockets)
+/* Closes the one that has been there for longest of those that can go. */
+static bool close_one(struct http_sockets *sockets, bool rests)
 {
-    if (sockets->count < sockets->opts.max_connections)
-        return true;
     list_each(link, &sockets->all) {
         struct http_socket *s = list_entry(link, struct http_socket, link);
 
-        if (is_idle(s)) {
+        if (can_go(s, rests)) {
             leave(s);
             stop_reading(s);
             s->h2o->_cb.read(s->h2o, h2o_socket_error_closed);
@@ -307,6 +307,13 @@ static bool make_room(struct http_sockets *sockets)
         }
     }
     return false;
+}
+
+/* False: all are being answered. Those that only begin requests must not keep others out. */
+static bool make_room(struct http_sockets *sockets)
+{
+    return sockets->count < sockets->opts.max_connections || close_one(sockets, true) ||
+           close_one(sockets, false);
 }
 
 static void refuse(struct http_socket *s)

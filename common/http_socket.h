@@ -5,7 +5,8 @@
  * (http_message.h) and handed to h2o whole, and the next one of a connection is not read
  * before the answer to the last one is written. A connection whose client takes nothing of
  * an answer for `send_secs` is cut, and there are at most `max_connections`: for a new one
- * the one that has been idle for longest makes room; where all are busy, it is refused.
+ * the oldest that is idle makes room, else the oldest whose request is not whole yet; where all
+ * are being answered, the new one is refused.
  */
 #ifndef COMMON_HTTP_SOCKET_H
 #define COMMON_HTTP_SOCKET_H

@@ -47,29 +47,41 @@ struct gateway {
     bool is_stopping;
 };
 
-/* Descriptors go to clients, but for what the rest of the process needs at its worst: else a
- * crowd of clients would keep it from Redis and from its operators. Sets how many clients
- * and operators there may be. */
+/* Connections to the ops port, where the process may have `have` descriptors. */
+static unsigned ops_connections(const struct gateway *g, unsigned have)
+{
+    unsigned most = (unsigned)g->config.http_connections;
+    unsigned share = have / 8 < OPS_MIN ? OPS_MIN : have / 8;
+
+    return share < most ? share : most;
+}
+
+/* Descriptors of everything but clients, at its worst. */
+static unsigned reserve_of(const struct gateway *g, unsigned have)
+{
+    return FDS_PROCESS + FDS_WORKER * g->shared.count + CONN_OVER_LIMIT_EXTRA +
+           ops_connections(g, have);
+}
+
+/* Clients get what the rest of the process does not need: else a crowd of them would keep it
+ * from Redis and from its operators. */
 static void share_descriptors(struct gateway *g)
 {
     unsigned have = descriptors_raise(), wanted = (unsigned)g->config.max_connections;
-    unsigned most_ops = (unsigned)g->config.http_connections;
-    unsigned ops = have / 8 < OPS_MIN ? OPS_MIN : have / 8;
-    unsigned reserve;
+    unsigned need = CLIENTS_MIN, possible;
     char what[64];
 
-    ops = ops < most_ops ? ops : most_ops;
-    g->config.http_connections = ops;
-    reserve = FDS_PROCESS + FDS_WORKER * g->shared.count + CONN_OVER_LIMIT_EXTRA + ops;
+    while (need < reserve_of(g, need) + CLIENTS_MIN)
+        need++;
     snprintf(what, sizeof(what), "a gateway with ROOMCAST_WORKERS=%u", g->shared.count);
-    descriptors_require(have, reserve + CLIENTS_MIN, what);
-    g->shared.max_connections = have - reserve;
-    if (wanted > have - reserve)
+    descriptors_require(have, need, what);
+    possible = have - reserve_of(g, have);
+    g->config.http_connections = ops_connections(g, have);
+    g->shared.max_connections = wanted > 0 && wanted < possible ? wanted : possible;
+    if (wanted > possible)
         log_warn("max_connections_lowered",
-                 "wanted=%u possible=%u text=\"ulimit -n is %u\"", wanted,
-                 have - reserve, have);
-    else if (wanted > 0)
-        g->shared.max_connections = wanted;
+                 "wanted=%u possible=%u text=\"ulimit -n is %u\"", wanted, possible,
+                 have);
 }
 
 static char *advertised(const struct config *config)

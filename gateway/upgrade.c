@@ -24,6 +24,8 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "common/http_host.h"
+
 enum { MORE = 0, GO_ON = 100, UPGRADE = 101 };
 
 enum { KEY_CHARS = 24, ACCEPT_CHARS = 28 };
@@ -53,11 +55,6 @@ static bool is_token_char(char c)
 static bool is_target_char(char c)
 {
     return c > ' ' && c < 0x7f;
-}
-
-static bool is_host_char(char c)
-{
-    return is_alnum(c) || (c && strchr("-._~!$&'()*+,;=:[]%", c));
 }
 
 static bool is_base64_char(char c)
@@ -129,7 +126,7 @@ static bool has_element(struct upgrade_text list, struct upgrade_text wanted,
 
 static int on_host(struct parse *p, struct upgrade_text value)
 {
-    if (p->has_host || value.len == 0 || !has_only(value, is_host_char))
+    if (p->has_host || value.len == 0 || !http_host_is(value.base, value.len))
         return 400;
     p->has_host = true;
     if (!p->out->host.base) /* a target in absolute form counts more */
@@ -272,8 +269,9 @@ static int take_authority(struct parse *p, struct upgrade_text *target)
             return 404;
         p->out->host = (struct upgrade_text){host, (size_t)(slash - host)};
         *target = (struct upgrade_text){slash, (size_t)(end - slash)};
-        return p->out->host.len > 0 && has_only(p->out->host, is_host_char) ? GO_ON
-                                                                            : 400;
+        return p->out->host.len > 0 && http_host_is(p->out->host.base, p->out->host.len)
+                   ? GO_ON
+                   : 400;
     }
     return GO_ON;
 }

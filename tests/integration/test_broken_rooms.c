@@ -212,6 +212,38 @@ static void keys_of_the_fleet_that_are_odd_are_named_and_stop_no_gateway(void **
     chat_close(ann);
 }
 
+static bool is_past(void *data)
+{
+    return wait_now_ms() >= *(int64_t *)data;
+}
+
+/* What one name hides would be hidden for as long as somebody likes. */
+static void a_node_of_a_wrong_type_hides_nothing_of_the_fleet(void **state)
+{
+    static const char *const paths[] = {"/api/rooms", "/api/rooms/odd", "/api/stats",
+                                        "/api/audit"};
+    struct chat *ann = join_on(0, "odd", "ann");
+
+    (void)state;
+    assert_true(wait_until(is_listed, "odd", PATIENCE_MS));
+    for (int i = 0; i < 20; i++) { /* it is read once a second */
+        int64_t next = wait_now_ms() + 150;
+
+        ask("ZADD rc:nodes 99999999999999 evil-1-00000000.0");
+        ask("SET rc:node:evil-1-00000000.0 x");
+        ask("SET rc:stats:online x");
+        for (size_t k = 0; k < COUNT(paths); k++)
+            admin_get(&admin, 200, "%s", paths[k]);
+        admin_get(&admin, 200, "/api/gateways");
+        assert_true(admin_count(&admin, "gateways") >= 2);
+        assert_int_equal(http_get_status(admin.port, "/readyz"), 200);
+        assert_true(wait_until(is_past, &next, PATIENCE_MS));
+    }
+    process_expect_logged(admin.log_path, "key_broken key=rc:");
+    ask("DEL rc:stats:online rc:node:evil-1-00000000.0");
+    chat_close(ann);
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -224,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broken_room_is_named_and_hides_no_other),
         cmocka_unit_test(keys_of_the_fleet_that_are_odd_are_named_and_stop_no_gateway),
+        cmocka_unit_test(a_node_of_a_wrong_type_hides_nothing_of_the_fleet),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -70,29 +70,49 @@ static bool is_ready(void *data)
     return http_get_status(((struct odd *)data)->ops_port, "/readyz") == 200;
 }
 
+/* How many a program says that it needs, started with too few. */
+static unsigned refuse_and_tell(const char *program, const char *line)
+{
+    struct odd odd = {0};
+    unsigned need = 0;
+    char *log, *needs;
+
+    start_odd(&odd, program, line);
+    assert_int_equal(process_wait(&odd.process, DEADLINE_MS), 2);
+    log = files_read(odd.log_path);
+    print_message("  %s", log);
+    assert_int_equal(strncmp(log, "ulimit -n: ", 11), 0);
+    assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
+    needs = strstr(log, "needs ");
+    assert_non_null(needs);
+    need = (unsigned)strtoul(needs + 6, NULL, 10);
+    free(log);
+    free(odd.log_path);
+    return need;
+}
+
 static void with_too_few_descriptors_nothing_starts(void **state)
 {
     static const struct {
-        const char *program, *line;
+        const char *program, *workers;
     } starts[] = {
-        {"roomcast-gateway", "ulimit -n 64; exec \"$PROGRAM\""},
-        {"roomcast-gateway", "ulimit -n 80; ROOMCAST_WORKERS=2 exec \"$PROGRAM\""},
-        {"roomcast-admin", "ulimit -n 32; exec \"$PROGRAM\""},
-    };
+        {"roomcast-gateway", "1"}, {"roomcast-gateway", "4"}, {"roomcast-admin", "1"}};
+    static const char format[] = "ulimit -n %u; ROOMCAST_WORKERS=%s exec \"$PROGRAM\"";
 
     (void)state;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         struct odd odd = {0};
-        char *log;
+        char line[128];
+        unsigned need;
 
-        start_odd(&odd, starts[i].program, starts[i].line);
-        assert_int_equal(process_wait(&odd.process, DEADLINE_MS), 2);
-        log = files_read(odd.log_path);
-        print_message("  %s", log);
-        assert_int_equal(strncmp(log, "ulimit -n: ", 11), 0);
-        assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
-        free(log);
-        free(odd.log_path);
+        snprintf(line, sizeof(line), format, 24u, starts[i].workers);
+        need = refuse_and_tell(starts[i].program, line);
+        snprintf(line, sizeof(line), format, need - 1, starts[i].workers);
+        assert_int_equal(refuse_and_tell(starts[i].program, line), need);
+        snprintf(line, sizeof(line), format, need, starts[i].workers);
+        start_odd(&odd, starts[i].program, line);
+        assert_true(wait_until(is_ready, &odd, DEADLINE_MS));
+        end_odd(&odd);
     }
 }
 

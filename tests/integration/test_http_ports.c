@@ -218,24 +218,40 @@ static bool is_served_again(void *data)
     return http_get_status(*(int *)data, "/healthz") == 200;
 }
 
+/* The service cuts half requests after ten seconds; nobody waits for that. */
+static void half_requests_keep_nobody_out(void **state)
+{
+    struct wire *half[2 * CONNECTIONS];
+
+    (void)state;
+    assert_true(wait_until(is_served_again, &strict.port, DEADLINE_MS));
+    for (size_t i = 0; i < COUNT(half); i++) {
+        half[i] = wire_open(strict.port);
+        wire_send_text(half[i], "GET /healthz HTTP/1.1\r\nHo");
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(http_get_status(strict.port, "/healthz"), 200);
+    assert_int_not_equal(wire_wait_end(half[0], DEADLINE_MS), WIRE_OPEN);
+    for (size_t i = 0; i < COUNT(half); i++)
+        wire_free(half[i]);
+}
+
 static bool is_refused(void *data)
 {
     return http_get_try(data, strict.port, "/healthz") &&
            ((struct http_answer *)data)->status == 503;
 }
 
-/* One whose half request has not come in yet still counts as idle, so there are some more. The
- * service cuts them all after ten seconds. */
-static void where_all_are_busy_a_new_connection_is_refused(void **state)
+/* Those that take no answer are cut soon. */
+static void where_all_are_being_answered_a_new_connection_is_refused(void **state)
 {
     struct wire *busy[2 * CONNECTIONS];
     struct http_answer answer = {0};
 
     (void)state;
-    assert_true(wait_until(is_served_again, &strict.port, DEADLINE_MS));
     for (size_t i = 0; i < COUNT(busy); i++) {
-        busy[i] = wire_open(strict.port);
-        wire_send_text(busy[i], "GET /healthz HTTP/1.1\r\nHo");
+        busy[i] = wire_open_small(strict.port, 4096);
+        wire_send_text(busy[i], "GET /big.js HTTP/1.1\r\nHost: x\r\n\r\n");
     }
     assert_true(wait_until(is_refused, &answer, DEADLINE_MS));
     admin_expect_error_in(&answer, 503, "unavailable");
@@ -243,7 +259,7 @@ static void where_all_are_busy_a_new_connection_is_refused(void **state)
     assert_true(wait_until(is_served_again, &strict.port, DEADLINE_MS));
     assert_true(http_get_metric(strict.port, "roomcast_http_refused_total") >= 1);
     for (size_t i = 0; i < COUNT(busy); i++)
-        wire_free(busy[i]);
+        wire_abort(busy[i]);
     http_get_deinit(&answer);
 }
 
@@ -306,7 +322,8 @@ int main(void)
         cmocka_unit_test(chunks_with_extensions_and_trailers_are_taken),
         cmocka_unit_test(clients_that_take_no_answer_cost_little_and_are_cut),
         cmocka_unit_test(idle_connections_make_room_for_new_ones),
-        cmocka_unit_test(where_all_are_busy_a_new_connection_is_refused),
+        cmocka_unit_test(half_requests_keep_nobody_out),
+        cmocka_unit_test(where_all_are_being_answered_a_new_connection_is_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
