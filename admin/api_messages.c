@@ -9,63 +9,92 @@
 #include "common/wall.h"
 #include "common/xalloc.h"
 
-enum { BATCH_ENVELOPE_BYTES = 1024 };
+enum { BATCH_ENVELOPE_BYTES = 1024, READS_MAX = 100 };
 
 /* ---- GET ---- */
 
-static void on_history(void *data, int status, const redisReply *reply)
-{
-    struct http_request *req = data;
-    struct strbuf *out = &api_of(req)->out;
-    uint64_t oldest, first;
+/* A page of a room's history. */
+struct page {
+    struct http_request *req;
+    struct json_text room;
+    unsigned limit, reads;
+};
 
-    if (status < 0) {
-        api_unavailable(req);
-        return;
-    }
-    if (!reply_is_array(reply, 4)) {
-        api_room_not_found(req);
-        return;
-    }
-    oldest = reply_number(reply, 2);
-    first = reply_number(reply, 3);
+static void start_page(struct page *page, uint64_t before);
+
+/* The lines that are what they should be; how many. */
+static size_t add_lines(struct strbuf *out, struct metrics *metrics,
+                        const redisReply *reply)
+{
+    size_t count = 0;
+
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
     for (size_t i = 4; i < reply_count(reply); i++) {
         struct json_text line = reply_text(reply, i);
 
-        if (!intake_object(api_of(req)->metrics, "history", line))
+        if (!intake_object(metrics, "history", line))
             continue;
-        if (out->data[out->len - 1] != '[')
+        if (count++ > 0)
             strbuf_add_char(out, ',');
         strbuf_add(out, line.base, line.len);
     }
-    strbuf_add_text(out, reply_count(reply) > 4 && first > oldest
-                             ? "],\"more\":true}"
-                             : "],\"more\":false}");
-    api_reply(req, 200, out);
+    return count;
+}
+
+/* Nothing of the page can be shown: the one before it is, so that paging gets past it. */
+static void on_history(void *data, int status, const redisReply *reply)
+{
+    struct page *page = data;
+    struct strbuf *out = &api_of(page->req)->out;
+    uint64_t oldest = reply_number(reply, 2), first = reply_number(reply, 3);
+    bool has_older = reply_count(reply) > 4 && first > oldest;
+
+    if (status < 0) {
+        api_unavailable(page->req);
+    } else if (!reply_is_array(reply, 4)) {
+        api_room_not_found(page->req);
+    } else if (add_lines(out, api_of(page->req)->metrics, reply) == 0 && has_older &&
+               ++page->reads < READS_MAX) {
+        start_page(page, first);
+        return;
+    } else {
+        strbuf_add_text(out, has_older ? "],\"more\":true}" : "],\"more\":false}");
+        api_reply(page->req, 200, out);
+    }
+    free(page);
+}
+
+static void start_page(struct page *page, uint64_t before)
+{
+    struct db *db = &api_of(page->req)->db;
+
+    db_begin_script(db, SCRIPT_HISTORY, 2);
+    command_add_room_key(&db->cmd, page->room, KEY_META);
+    command_add_room_key(&db->cmd, page->room, KEY_HISTORY);
+    redis_command_add_text(&db->cmd, "");
+    redis_command_add_u64(&db->cmd, before);
+    redis_command_add_u64(&db->cmd, page->limit);
+    redis_command_add_u64(&db->cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
+    db_send_script(db, SCRIPT_HISTORY, on_history, page);
 }
 
 void api_messages(void *owner, struct http_request *req)
 {
-    struct api *api = owner;
     struct json_text room;
+    struct page *page;
     uint64_t before;
     unsigned limit;
 
+    (void)owner;
     if (!api_take_room(req, 0, &room) || !api_take_limit(req, &limit) ||
         !api_take_number(req, "before", 0, (uint64_t)1 << 53, (uint64_t)1 << 53,
                          &before) ||
         !api_is_up(req))
         return;
-    db_begin_script(&api->db, SCRIPT_HISTORY, 2);
-    command_add_room_key(&api->db.cmd, room, KEY_META);
-    command_add_room_key(&api->db.cmd, room, KEY_HISTORY);
-    redis_command_add_text(&api->db.cmd, "");
-    redis_command_add_u64(&api->db.cmd, before);
-    redis_command_add_u64(&api->db.cmd, limit);
-    redis_command_add_u64(&api->db.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
-    db_send_script(&api->db, SCRIPT_HISTORY, on_history, req);
+    page = xcalloc(1, sizeof(*page));
+    *page = (struct page){.req = req, .room = room, .limit = limit};
+    start_page(page, before);
 }
 
 /* ---- POST: as the server, who needs not be a member ---- */

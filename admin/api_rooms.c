@@ -13,6 +13,7 @@
  * A cursor is `r` or `m` (which index), the last score and name; or `s`, Redis's cursor of the
  * scan, and the last name that was given of its step, whose names are taken in order.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -350,13 +351,19 @@ static void start_search(struct listing *l)
 
 /* ---- the request ---- */
 
-/* Digits, a point or an exponent, as Redis prints a score; then a name or nothing. */
+/* A number, as Redis prints a score (also inf, which somebody else may have put there), or
+ * digits for `s`; then a name or nothing. */
 static bool is_cursor(const char *cursor, char kind)
 {
-    size_t number = strspn(cursor + 1, kind == 's' ? "0123456789" : "0123456789.e+");
+    const char *number = cursor + 1;
+    size_t digits = strspn(number, "0123456789");
+    char *end;
 
-    return cursor[0] == kind && number > 0 && number <= API_DIGITS_MAX &&
-           cursor[1 + number] == ' ';
+    if (cursor[0] != kind || number[0] == ' ')
+        return false;
+    if (kind == 's')
+        return digits > 0 && digits <= API_DIGITS_MAX && number[digits] == ' ';
+    return !isnan(strtod(number, &end)) && end > number && *end == ' ';
 }
 
 static bool take_sort(struct listing *l)

@@ -473,6 +473,55 @@ static void what_is_no_json_gets_into_no_answer(void **state)
     chat_abort(ann);
 }
 
+static void paging_gets_past_lines_that_are_none(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "paged", "ann");
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        chat_say(ann, "paged", "x");
+    redis_cmd(redis_port(), "LSET rc:{paged}:history 1 %s", "not json");
+    redis_cmd(redis_port(), "LSET rc:{paged}:history 2 %s", "nor this");
+    admin_get(&admin, 200, "/api/rooms/paged/messages?limit=1&before=4");
+    assert_int_equal(admin_count(&admin, "messages"), 1);
+    assert_int_equal(admin_number(&admin, "messages.0.seq"), 1);
+    assert_false(admin_is_true(&admin, "more"));
+    chat_abort(ann);
+}
+
+/* Whatever stands beside them, the cursor that was given out is taken, and all are listed. */
+static void odd_scores_hide_no_room(void **state)
+{
+    static const char *const scores[] = {"inf", "-inf", "1e300", "-5", "0.5"};
+    static const char *const sorts[] = {"recent", "members"};
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "scored", "ann");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(scores); i++) {
+        redis_cmd(redis_port(), "ZADD rc:rooms %s ghost%d", scores[i], (int)i);
+        redis_cmd(redis_port(), "ZADD rc:rooms:members %s ghost%d", scores[i], (int)i);
+    }
+    for (size_t k = 0; k < COUNT(sorts); k++) {
+        bool found = false;
+        char next[512] = "";
+
+        for (int page = 0; page < 50; page++) {
+            admin_get(&admin, 200, "/api/rooms?limit=1&sort=%s%s%s", sorts[k],
+                      next[0] ? "&cursor=" : "", next);
+            for (int i = 0; i < admin_count(&admin, "rooms"); i++)
+                found =
+                    found || strcmp(admin_text(&admin, "rooms.0.room"), "scored") == 0;
+            if (admin_is_null(&admin, "next"))
+                break;
+            snprintf(next, sizeof(next), "%s", admin_text(&admin, "next"));
+        }
+        assert_true(found);
+        assert_true(admin_is_null(&admin, "next"));
+    }
+    redis_cmd(redis_port(), "DEL rc:rooms rc:rooms:members");
+    chat_abort(ann);
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -504,6 +553,8 @@ int main(void)
         cmocka_unit_test(a_missed_message_that_is_none_is_a_gap_for_who_is_live),
         cmocka_unit_test(a_history_with_too_many_lines_is_read_all_the_same),
         cmocka_unit_test(what_is_no_json_gets_into_no_answer),
+        cmocka_unit_test(paging_gets_past_lines_that_are_none),
+        cmocka_unit_test(odd_scores_hide_no_room),
     };
 
     return cmocka_run_group_tests(tests, start, admin_teardown);
