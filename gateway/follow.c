@@ -133,35 +133,28 @@ static void skip_to(struct member *member, uint64_t first)
     member->cursor = first - 1;
 }
 
+/* Behind the ack a gap comes before the batch that begins after it. Only who resumes stood
+ * anywhere: for the others the history begins with the first message they are given. */
 static void give_first(struct member *member, const struct history *h)
 {
-    struct follow_batch batch = {
-        .lines = h->lines,
-        .count = h->count,
-        .until = h->seq,
-        .oldest = h->oldest,
-        .is_first = true,
-    };
-
-    uint64_t oldest = h->oldest > member->cursor ? h->oldest : member->cursor + 1;
     uint64_t next = h->count ? h->first : h->seq + 1;
+    struct follow_batch batch = {.lines = h->lines, .count = h->count};
 
-    member->history_until = h->seq;
-    member->cursor = next + h->count - 1;
     member->wants_first = false;
     member->has_ack = true;
+    if (member->calls->ack(member, h->seq, h->oldest))
+        skip_to(member, next);
+    member->history_until = h->seq;
+    member->cursor = next + h->count - 1;
     batch.more = member->cursor < h->seq;
     member->calls->batch(member, &batch);
-    if (h->is_cut && oldest < next)
-        follow_gap(member, oldest, next - 1);
     member->room->rooms->watch.on_acked(member);
 }
 
 static void give_batch(struct member *member, const struct history *h)
 {
     uint64_t until = member->history_until, before = member->cursor;
-    struct follow_batch batch = {
-        .lines = h->lines, .until = until, .oldest = h->oldest};
+    struct follow_batch batch = {.lines = h->lines};
 
     skip_to(member, h->first > until ? until + 1 : h->first);
     if (h->count > 0 && h->first <= until) {

@@ -22,9 +22,6 @@ struct room;
 struct follow_batch {
     const struct json_text *lines;
     size_t count;
-    uint64_t until;  /* the last number of the history that follows the join */
-    uint64_t oldest; /* the oldest message that Redis holds */
-    bool is_first;   /* answers the join */
     bool more;
 };
 

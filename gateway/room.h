@@ -55,7 +55,10 @@ struct member_calls {
     /* Starts to read the history behind `after`; ends in follow_on_history or _failed.
      * False: not now, follow_again will be called. */
     bool (*read)(struct member *member, uint64_t after);
-    /* A batch of the history for the client; the first one since the join answers it. */
+    /* Answers the join: the history goes up to `until`, and Redis holds it from `oldest` on.
+     * Whether the client resumes: then the history begins behind the cursor. */
+    bool (*ack)(struct member *member, uint64_t until, uint64_t oldest);
+    /* A batch of the history for the client, after the ack. */
     void (*batch)(struct member *member, const struct follow_batch *batch);
     /* Out of the room by somebody else's will; the frame that says so was delivered. */
     void (*removed)(struct member *member);

@@ -8,7 +8,7 @@
  *     session_on_joined -> follow_start -> start_read -> take_slot -> replay_read
  *                             ^                                           |
  *                             +---------- on_history <--------------------+
- *                             -> give_batch: join_ack, history_batch
+ *                             -> give_ack: join_ack, give_batch: history_batch
  *
  * Nothing is freed inside its own callbacks: memberships and sessions that died go in
  * session_end_turn, when the turn of the loop ends.
@@ -453,13 +453,19 @@ void session_add_batch(struct strbuf *out, const struct room *room,
     strbuf_add_text(out, more ? "],\"more\":true}" : "],\"more\":false}");
 }
 
-static void send_join_ack(struct membership *m, const struct follow_batch *batch)
+/* The room may have been made anew since its join, under another epoch. */
+static bool is_resume(const struct membership *m, uint64_t oldest)
+{
+    return m->since_epoch[0] && m->since_seq + 1 >= oldest &&
+           strcmp(m->since_epoch, room_log_epoch(&m->member.room->log)) == 0;
+}
+
+static void send_join_ack(struct membership *m, uint64_t until, bool recovered)
 {
     struct session *session = m->session;
     struct strbuf *out = &session->env->reply;
     const struct room *room = m->member.room;
     const struct room_user *user = m->member.user;
-    bool recovered = m->since_epoch[0] && m->since_seq + 1 >= batch->oldest;
 
     strbuf_reset(out, PROTO_BATCH_BYTES);
     proto_begin(out, "join_ack",
@@ -467,30 +473,36 @@ static void send_join_ack(struct membership *m, const struct follow_batch *batch
     proto_add_text(out, "room", room->name, room->name_len);
     proto_add_text(out, "user", user->name, user->name_len);
     room_add_epoch(room, out);
-    proto_add_number(out, "seq", batch->until);
+    proto_add_number(out, "seq", until);
     proto_add_number(out, "members", m->members);
     proto_add_raw(out, "recovered", recovered ? "true" : "false");
     strbuf_add_char(out, '}');
     session_send(session, out);
 }
 
+static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
+{
+    struct membership *m = membership_of(member);
+    bool recovered = is_resume(m, oldest);
+    struct request *request;
+
+    send_join_ack(m, until, recovered);
+    conn_watch(&m->session->conn, false); /* the first join is in time */
+    request = take_busy(m);
+    if (request)
+        session_end(request);
+    return recovered;
+}
+
 static void give_batch(struct member *member, const struct follow_batch *batch)
 {
     struct membership *m = membership_of(member);
     struct strbuf *out = &m->session->env->reply;
-    struct request *request;
 
-    if (batch->is_first)
-        send_join_ack(m, batch);
     strbuf_reset(out, PROTO_BATCH_BYTES);
     proto_begin(out, "history_batch", (struct json_text){NULL, 0});
     session_add_batch(out, member->room, batch->lines, batch->count, batch->more);
     session_send(m->session, out);
-    if (batch->is_first)
-        conn_watch(&m->session->conn, false); /* the first join is in time */
-    request = batch->is_first ? take_busy(m) : NULL;
-    if (request)
-        session_end(request);
 }
 
 static void on_history(void *data, const struct history *history)
@@ -548,6 +560,7 @@ static bool deliver(struct member *member, struct frame *frame, enum room_class 
 static const struct member_calls member_calls = {
     .deliver = deliver,
     .read = start_read,
+    .ack = give_ack,
     .batch = give_batch,
     .removed = on_removed,
 };

@@ -140,6 +140,12 @@ static bool start_read(struct member *member, uint64_t after)
     return false; /* all are live from the beginning */
 }
 
+static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
+{
+    (void)member, (void)until, (void)oldest;
+    return false;
+}
+
 static void give_batch(struct member *member, const struct follow_batch *batch)
 {
     (void)member, (void)batch;
@@ -150,7 +156,8 @@ static void on_removed(struct member *member)
     (void)member;
 }
 
-static const struct member_calls calls = {deliver, start_read, give_batch, on_removed};
+static const struct member_calls calls = {deliver, start_read, give_ack, give_batch,
+                                          on_removed};
 
 static void on_joined(struct member *member, enum proto_error error,
                       const struct room_joined *joined, uint64_t wait_ms)

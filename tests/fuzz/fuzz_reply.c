@@ -298,6 +298,12 @@ static bool start_read(struct member *member, uint64_t after)
     return true;
 }
 
+static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
+{
+    (void)member, (void)until, (void)oldest;
+    return false;
+}
+
 static void give_batch(struct member *member, const struct follow_batch *batch)
 {
     require(member->room);
@@ -310,7 +316,8 @@ static void on_removed(struct member *member)
     require(!member->room);
 }
 
-static const struct member_calls calls = {deliver, start_read, give_batch, on_removed};
+static const struct member_calls calls = {deliver, start_read, give_ack, give_batch,
+                                          on_removed};
 
 static void on_joined(struct member *member, enum proto_error error,
                       const struct room_joined *joined, uint64_t wait_ms)

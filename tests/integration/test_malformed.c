@@ -361,7 +361,6 @@ static void lines_of_the_history_that_are_none_are_gaps(void **state)
     chat_send(bob, "{\"type\":\"join\",\"room\":\"spoilt\",\"user\":\"bob\"}");
     chat_expect(bob, "join_ack");
     expect_batch(bob, 2, 1);
-    expect_gap(bob, 1, 1);
     expect_gap(bob, 3, 3);
     expect_batch(bob, 4, 2);
     expect_gap(bob, 6, 6);
@@ -370,23 +369,117 @@ static void lines_of_the_history_that_are_none_are_gaps(void **state)
     chat_expect(bob, "message");
     assert_int_equal(chat_get_number(bob, "seq"), 7);
     assert_true(malformed(0, "history") >= before + 3);
-
-    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":7}");
-    expect_batch(bob, 4, 2);
-    assert_true(chat_is_true(bob, "more"));
-    expect_gap(bob, 6, 6);
-    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":4}");
-    expect_batch(bob, 2, 1);
-    expect_gap(bob, 3, 3);
-    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":2}");
-    expect_batch(bob, 0, 0);
-    assert_false(chat_is_true(bob, "more"));
-    expect_gap(bob, 1, 1);
     admin_get(&admin, 200, "/api/rooms/spoilt/messages");
     assert_int_equal(admin_count(&admin, "messages"),
                      5); /* 6 is JSON, of another room */
     chat_close(ann);
     chat_close(bob);
+}
+
+/* What is in a room's history, `g` a message and `b` none; with which number a client comes
+ * back; what it is given: numbers of messages, `[` and `]` around a batch, `+` where another
+ * one follows, and `2-3` for a gap. */
+static const struct {
+    const char *history;
+    int since; /* -1: it joins anew */
+    const char *given;
+} resumes[] = {
+    {"ggbg", 2, "3-3 [4]"},
+    {"ggbg", 1, "[2]+ 3-3 [4]"},
+    {"gbgbg", 1, "2-2 [3]+ 4-4 [5]"},
+    {"gbbg", 1, "2-3 [4]"},
+    {"gbbg", 2, "3-3 [4]"},
+    {"gbbg", 3, "[4]"},
+    {"bgg", 0, "1-1 [2 3]"},
+    {"bgg", -1, "[2 3]"},
+    {"bbb", 1, "2-3 []"},
+    {"bbb", -1, "[]"},
+    {"ggb", 2, "3-3 []"},
+    {"ggb", 3, "[]"},
+    {"ggb", -1, "[1 2]+ 3-3 []"},
+    {"bgbg", -1, "[2]+ 3-3 [4]"},
+    {"bgbg", 0, "1-1 [2]+ 3-3 [4]"},
+};
+
+static void add_given(struct chat *chat, struct strbuf *out)
+{
+    char path[32];
+
+    if (out->len > 0)
+        strbuf_add_char(out, ' ');
+    if (strcmp(chat_get_text(chat, "type"), "gap") == 0) {
+        strbuf_add_format(out, "%.0f-%.0f", chat_get_number(chat, "from"),
+                          chat_get_number(chat, "to"));
+        return;
+    }
+    assert_string_equal(chat_get_text(chat, "type"), "history_batch");
+    strbuf_add_char(out, '[');
+    for (int i = 0; i < chat_get_count(chat, "messages"); i++) {
+        snprintf(path, sizeof(path), "messages.%d.seq", i);
+        strbuf_add_format(out, i > 0 ? " %.0f" : "%.0f", chat_get_number(chat, path));
+    }
+    strbuf_add_text(out, chat_is_true(chat, "more") ? "]+" : "]");
+}
+
+/* All that comes before the first live message. */
+static void expect_given(struct chat *chat, const char *room, const char *given)
+{
+    struct strbuf out = {NULL, 0, 0};
+
+    for (;;) {
+        assert_true(chat_recv(chat, PATIENCE_MS));
+        if (strcmp(chat_get_text(chat, "type"), "message") == 0)
+            break;
+        add_given(chat, &out);
+    }
+    strbuf_add_char(&out, '\0');
+    if (strcmp(out.data, given) != 0)
+        fail_msg("%s: %s instead of %s", room, out.data, given);
+    strbuf_deinit(&out);
+}
+
+static void spoil_as(const char *room, const char *history)
+{
+    for (int i = 0; history[i]; i++)
+        if (history[i] == 'b')
+            redis_cmd(redis_port(), "LSET rc:{%s}:history %d %s", room, i, "not json");
+}
+
+static void join_behind(struct chat *chat, const char *room, int since)
+{
+    char *epoch = redis_cmd_text(redis_port(), "HGET rc:{%s}:meta epoch", room);
+
+    if (since >= 0)
+        chat_send(chat,
+                  "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"bob\","
+                  "\"since\":{\"epoch\":\"%s\",\"seq\":%d}}",
+                  room, epoch, since);
+    else
+        chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"bob\"}", room);
+    chat_expect(chat, "join_ack");
+    assert_int_equal(chat_is_true(chat, "recovered"), since >= 0);
+    free(epoch);
+}
+
+static void gaps_and_messages_come_in_the_order_of_their_numbers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(resumes); i++) {
+        struct chat *ann = chat_open(fleet.gateways[0].port), *bob;
+        char room[16];
+
+        snprintf(room, sizeof(room), "resume%zu", i);
+        chat_join(ann, room, "ann");
+        for (size_t j = 0; j < strlen(resumes[i].history); j++)
+            chat_say(ann, room, "x");
+        spoil_as(room, resumes[i].history);
+        bob = chat_open(fleet.gateways[1].port);
+        join_behind(bob, room, resumes[i].since);
+        chat_say(ann, room, "the end");
+        expect_given(bob, room, resumes[i].given);
+        chat_close(bob);
+        chat_close(ann);
+    }
 }
 
 static void a_missed_message_that_is_none_is_a_gap_for_who_is_live(void **state)
@@ -550,6 +643,7 @@ int main(void)
         cmocka_unit_test(nothing_of_such_notices_reaches_a_client),
         cmocka_unit_test(a_notice_in_another_order_is_passed_on),
         cmocka_unit_test(lines_of_the_history_that_are_none_are_gaps),
+        cmocka_unit_test(gaps_and_messages_come_in_the_order_of_their_numbers),
         cmocka_unit_test(a_missed_message_that_is_none_is_a_gap_for_who_is_live),
         cmocka_unit_test(a_history_with_too_many_lines_is_read_all_the_same),
         cmocka_unit_test(what_is_no_json_gets_into_no_answer),
