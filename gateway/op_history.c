@@ -1,16 +1,6 @@
 /* op_history.c - `get_history`: older messages, a page at a time. */
 #include "gateway/ops.h"
 
-/* What is no message in the list, between what is given and what was asked for. */
-static void tell_gap(struct request *request, const struct history *h)
-{
-    uint64_t next = h->count > 0 ? h->first + h->count : h->oldest > 0 ? h->oldest : 1;
-    uint64_t last = request->before - 1 < h->seq ? request->before - 1 : h->seq;
-
-    if (h->is_cut && next <= last && request->before > 0)
-        follow_gap(&request->membership->member, next, last);
-}
-
 static void on_history(void *data, const struct history *history)
 {
     struct request *request = data;
@@ -23,13 +13,12 @@ static void on_history(void *data, const struct history *history)
     } else if (!history) {
         session_send_error(session, session_id(request), PROTO_UNAVAILABLE, NULL, 0);
     } else {
-        bool more = history->count > 0 && history->first > history->oldest;
+        bool more = history->count > 0 && history->has_older;
 
         strbuf_reset(out, PROTO_BATCH_BYTES);
         proto_begin(out, "history_batch", session_id(request));
         session_add_batch(out, m->member.room, history->lines, history->count, more);
         session_send(session, out);
-        tell_gap(request, history);
     }
     session_end_read(request);
 }

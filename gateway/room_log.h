@@ -46,7 +46,8 @@ struct history {
     uint64_t first;  /* number of lines[0] */
     const struct json_text *lines;
     size_t count;
-    bool is_cut; /* beside it stands what is no message */
+    bool is_cut;    /* beside it stands what is no message */
+    bool has_older; /* of a read of older messages: there are more of them */
 };
 
 void room_log_init(struct room_log *log, struct room_logs *logs);

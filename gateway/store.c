@@ -366,7 +366,7 @@ static bool is_good(const struct call *call, const struct history *h, size_t i)
 static void cut(struct call *call, struct history *h)
 {
     bool is_forward = call->after != UINT64_MAX;
-    size_t from = 0, until = h->count;
+    size_t from = 0, until = h->count, older;
 
     if (is_forward) {
         while (from < h->count && !is_good(call, h, from))
@@ -378,6 +378,9 @@ static void cut(struct call *call, struct history *h)
             until--;
         for (from = until; from > 0 && is_good(call, h, from - 1);)
             from--;
+        for (older = from; older > 0 && !is_good(call, h, older - 1);)
+            older--;
+        h->has_older = older > 0 || h->first > h->oldest;
     }
     if (until - from < h->count) {
         intake_refuse(call->store->metrics, INTAKE_HISTORY, "line",

@@ -37,6 +37,11 @@ static int redis_port(void)
     return fleet.redis_port;
 }
 
+static double count_gaps(void)
+{
+    return http_get_metric(fleet.gateways[0].ops_port, "roomcast_gaps_total");
+}
+
 static double malformed(unsigned gateway, const char *from)
 {
     char name[64];
@@ -348,6 +353,15 @@ static void expect_batch(struct chat *chat, double first, int count)
         assert_int_equal(chat_get_number(chat, "messages.0.seq"), first);
 }
 
+static void expect_older(struct chat *chat, double before, double first, int count,
+                         bool more)
+{
+    chat_send(chat, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":%.0f}",
+              before);
+    expect_batch(chat, first, count);
+    assert_int_equal(chat_is_true(chat, "more"), more);
+}
+
 static void lines_of_the_history_that_are_none_are_gaps(void **state)
 {
     struct chat *ann = chat_enter(fleet.gateways[1].port, "spoilt", "ann"), *bob;
@@ -373,6 +387,29 @@ static void lines_of_the_history_that_are_none_are_gaps(void **state)
     assert_int_equal(admin_count(&admin, "messages"),
                      5); /* 6 is JSON, of another room */
     chat_close(ann);
+    chat_close(bob);
+}
+
+/* What a member asks for moves no position: lines that are none are left out. */
+static void older_messages_come_without_a_gap(void **state)
+{
+    struct chat *bob = chat_open(fleet.gateways[0].port);
+    double gaps;
+
+    (void)state;
+    chat_send(bob, "{\"type\":\"join\",\"room\":\"spoilt\",\"user\":\"bob\"}");
+    do
+        chat_expect_skipping(bob, "history_batch");
+    while (chat_is_true(bob, "more"));
+    gaps = count_gaps();
+    expect_older(bob, 7, 4, 2, true);
+    expect_older(bob, 7, 4, 2, true);
+    expect_older(bob, 4, 2, 1, false);
+    expect_older(bob, 3, 2, 1, false);
+    expect_older(bob, 2, 0, 0, false);
+    chat_send(bob, "{\"type\":\"ping\"}");
+    chat_expect(bob, "pong");
+    assert_int_equal(count_gaps(), gaps);
     chat_close(bob);
 }
 
@@ -643,6 +680,7 @@ int main(void)
         cmocka_unit_test(nothing_of_such_notices_reaches_a_client),
         cmocka_unit_test(a_notice_in_another_order_is_passed_on),
         cmocka_unit_test(lines_of_the_history_that_are_none_are_gaps),
+        cmocka_unit_test(older_messages_come_without_a_gap),
         cmocka_unit_test(gaps_and_messages_come_in_the_order_of_their_numbers),
         cmocka_unit_test(a_missed_message_that_is_none_is_a_gap_for_who_is_live),
         cmocka_unit_test(a_history_with_too_many_lines_is_read_all_the_same),
