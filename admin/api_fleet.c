@@ -62,10 +62,29 @@ void api_fleet_stats(void *owner, struct http_request *req)
 
 /* ---- the series ---- */
 
+/* Whether it has nothing but numbers, and a time. */
+static bool is_sample(struct json_text text, struct json_members *members)
+{
+    bool has_ts = false;
+
+    if (json_scan(text.base, text.len, members) < 0)
+        return false;
+    for (size_t i = 0; i < members->count; i++) {
+        struct json_text key = members->items[i].key;
+        char c = members->items[i].value.base[0];
+
+        if (c != '-' && (c < '0' || c > '9'))
+            return false;
+        has_ts = has_ts || (key.len == 4 && memcmp(key.base, "\"ts\"", 4) == 0);
+    }
+    return has_ts;
+}
+
 static void on_samples(void *data, int status, const redisReply *reply)
 {
     struct http_request *req = data;
     struct strbuf *out = &api_of(req)->out;
+    struct json_members members = {0};
 
     if (status < 0 || !reply_is_array(reply, 0)) {
         api_unavailable(req);
@@ -78,11 +97,17 @@ static void on_samples(void *data, int status, const redisReply *reply)
 
         if (!intake_object(api_of(req)->metrics, "samples", sample))
             continue;
+        if (!is_sample(sample, &members)) {
+            intake_refuse(api_of(req)->metrics, INTAKE_HISTORY, "samples",
+                          (struct json_text){"", 0});
+            continue;
+        }
         if (out->data[out->len - 1] != '[')
             strbuf_add_char(out, ',');
         strbuf_add(out, sample.base, sample.len);
     }
     strbuf_add_text(out, "]}");
+    json_members_deinit(&members);
     api_reply(req, 200, out);
 }
 

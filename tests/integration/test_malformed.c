@@ -573,8 +573,16 @@ static void what_is_no_json_gets_into_no_answer(void **state)
     assert_int_equal(admin_count(&admin, "entries"), 1);
     redis_cmd(redis_port(), "RPUSH rc:stats:online %s %b {\"ts\":1} []", "not json",
               "{\"x\":\"\xff\"}", (size_t)9);
+    redis_cmd(redis_port(), "RPUSH rc:stats:online {} %s %s", "{\"ts\":\"x\"}",
+              "{\"ts\":2,\"connections\":{\"a\":1}}");
     admin_get(&admin, 200, "/api/stats/online");
     assert_true(admin_count(&admin, "samples") >= 1);
+    for (int i = 0; i < admin_count(&admin, "samples"); i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "samples.%d.ts", i);
+        assert_true(admin_number(&admin, path) != 2);
+    }
     redis_cmd(redis_port(), "HSET rc:{admin}:meta epoch %b", "\xff\xff", (size_t)2);
     admin_get(&admin, 200, "/api/rooms/admin");
     redis_cmd(redis_port(), "ZADD rc:nodes 99999999999999 strange-1.0");
