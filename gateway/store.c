@@ -116,7 +116,8 @@ struct call {
     struct room *room;
     uint64_t after, before; /* of a history read, as for store_history */
     unsigned limit, reads;
-    uint64_t told, users; /* of a renewal: when it was sent */
+    char epoch[PROTO_EPOCH_LEN + 1]; /* of a renewal: what was known when it was sent */
+    uint64_t seq, rev, told, users;
     void *data;
     union {
         store_history_fn history;
@@ -279,20 +280,30 @@ static uint64_t count_told(const struct room *room)
     return count;
 }
 
+/* Redis had as much when the call was sent, so it has gone back since then. */
+static bool has_gone_back(const struct call *call, const char *epoch, uint64_t seq,
+                          uint64_t rev)
+{
+    return epoch[0] && strcmp(epoch, call->epoch) == 0 &&
+           (seq < call->seq || rev < call->rev);
+}
+
 static void on_renewed(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
     struct room *room = call->room;
 
     store_note_refusal(call->store, room, status, reply);
-    if (status == 0 && reply_is_array(reply, 4)) {
+    if (status == 0 && reply_is_array(reply, 5)) {
+        uint64_t seq = reply_number(reply, 1), users = reply_number(reply, 3);
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
         (void)reply_take_epoch(epoch, reply, 0);
-        deliver_position(room, epoch, reply_number(reply, 1));
-        if (reply_number(reply, 2) < call->told ||
-            reply_number(reply, 2) > call->users || reply_number(reply, 3) < call->told)
-            room_needs_sync(room); /* it looks closer (lua/sync.lua) */
+        deliver_position(room, epoch, seq);
+        if (has_gone_back(call, epoch, seq, reply_number(reply, 2)) ||
+            users < call->told || users > call->users ||
+            reply_number(reply, 4) < call->told)
+            room_needs_sync(room); /* it looks closer (gateway/sync.c, lua/sync.lua) */
     }
     free(call);
     room_release(room);
@@ -302,6 +313,9 @@ void store_renew(struct store *store, struct room *room)
 {
     struct call *call = new_call(store, room);
 
+    strcpy(call->epoch, room_log_epoch(&room->log));
+    call->seq = room_log_seq(&room->log);
+    call->rev = room->rev;
     call->told = count_told(room);
     call->users = room->users.count;
     room->holds++;

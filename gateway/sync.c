@@ -6,8 +6,8 @@
  *                        |         |
  *                        +---------+-> start_remake, and all over again
  *
- * Compared are the epoch, the number and the last line that was seen with the list's line of
- * that number: a Redis that is behind, or goes on from an older state of itself, has
+ * Compared are the epoch, the number, the rev, and the last line that was seen with the list's
+ * line of that number: a Redis that is behind, or goes on from an older state of itself, has
  * lost what was acked. Then the room gets a new epoch, once (lua/remake.lua), and members
  * are told by `reset`. The same where a key of the room was lost and its counts of members tell
  * nothing any more (lua/sync.lua, torn).
@@ -198,7 +198,7 @@ static void compare(struct sync *sync)
 
     if (strcmp(sync->known, sync->state.epoch) != 0) {
         end_sync(sync, true);
-    } else if (sync->state.seq < sync->seq) {
+    } else if (sync->state.seq < sync->seq || sync->state.rev < sync->rev) {
         start_remake(sync, sync->known);
     } else if (last || (has_moved && seq > 0)) {
         sync->last = last ? frame_ref(last) : NULL;

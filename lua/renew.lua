@@ -8,8 +8,8 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash
 -- KEYS[4]  rc:{ROOM}:history   list
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
--- Returns  {epoch, seq, users of this node, members}, epoch '' if there is no such room, or
---          seq or rev is no number
+-- Returns  {epoch, seq, rev, users of this node, members}, epoch '' if there is no such room,
+--          or seq or rev is no number
 --
 -- Nodes ask at about the same time, so only the first one prolongs what they share. A node
 -- asks each three fifths of keep_ms, so a third of it is left at any time.
@@ -29,4 +29,5 @@ if left ~= -2 and left < ARGV[1] * 14 / 15 then
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
     redis.call('PEXPIRE', KEYS[4], ARGV[1])
 end
-return {is_there and meta[1] or '', is_there and tonumber(seq) or 0, users, members}
+return {is_there and meta[1] or '', is_there and tonumber(seq) or 0,
+    is_there and tonumber(rev) or 0, users, members}

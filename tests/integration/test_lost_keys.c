@@ -140,6 +140,58 @@ static void what_was_lost_is_found_by_the_next_renewal(void **state)
     }
 }
 
+static const struct {
+    const char *room, *commands[2];
+    int seq; /* that is left of five */
+} backs[] = {
+    {"seq went back", {"RPOP rc:{%s}:history 4", "HSET rc:{%s}:meta seq 1"}, 1},
+    {"rev went back", {"HSET rc:{%s}:meta rev 1", NULL}, 5},
+};
+
+/* The next messages are these, and nothing is behind them. */
+static void expect_messages(struct chat *chat, int from, int to)
+{
+    for (int seq = from; seq <= to; seq++) {
+        chat_expect_skipping(chat, "message");
+        assert_int_equal(chat_get_number(chat, "seq"), seq);
+    }
+    chat_expect_usable(chat);
+}
+
+static void a_room_that_went_back_under_its_epoch_is_reset_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(backs); i++) {
+        const char *room = backs[i].room;
+        struct chat *ann = on_gateway(0), *bob = on_gateway(1);
+        int seq = backs[i].seq;
+
+        print_message("  %s\n", room);
+        chat_join(ann, room, "ann");
+        chat_join(bob, room, "bob");
+        for (int n = 1; n <= 5; n++)
+            chat_say(ann, room, "before");
+        expect_messages(bob, 1, 5);
+        for (size_t k = 0; k < 2 && backs[i].commands[k]; k++)
+            redis_cmd(fleet.redis_port, backs[i].commands[k], room);
+        chat_expect_skipping(ann, "reset");
+        assert_int_equal(chat_get_number(ann, "seq"), seq);
+        chat_expect_skipping(bob, "reset");
+        assert_int_equal(chat_get_number(bob, "seq"), seq);
+
+        for (int n = 1; n <= 3; n++)
+            assert_int_equal(chat_say(ann, room, "after"), seq + n);
+        expect_messages(bob, seq + 1, seq + 3);
+        assert_int_equal(chat_say(bob, room, "back"), seq + 4);
+        do
+            chat_expect_skipping(ann, "message");
+        while (chat_get_number(ann, "seq") < seq + 4);
+        chat_expect_silence(ann, 4000); /* over the next renewal */
+        chat_close(ann);
+        chat_close(bob);
+    }
+}
+
 static void a_lost_history_is_told_to_nobody_who_has_read_it(void **state)
 {
     struct chat *ann = on_gateway(0), *bob = on_gateway(1);
@@ -204,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_lost_is_found_by_the_next_renewal),
+        cmocka_unit_test(a_room_that_went_back_under_its_epoch_is_reset_once),
         cmocka_unit_test(a_lost_history_is_told_to_nobody_who_has_read_it),
         cmocka_unit_test(a_dead_gateway_is_found_though_its_stamp_is_of_a_time_to_come),
     };

@@ -516,7 +516,7 @@ static void a_renewal_keeps_a_room_in_use_alive(void **state)
     for (size_t i = 0; i < COUNT(keys); i++)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2 3)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 3 2 3)");
     for (size_t i = 0; i < COUNT(keys); i++)
         eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
 }
@@ -534,7 +534,7 @@ static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void *
                   EVAL_ROOM_KEEP_MS / 20 * 19);
     redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-2 5000");
 
-    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 1 2)");
+    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 2 1 2)");
     for (size_t i = 0; i < COUNT(shared); i++)
         eval_room_expect_ttl(&room, shared[i], EVAL_ROOM_KEEP_MS / 20 * 19);
     eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_KEEP_MS);
@@ -545,7 +545,7 @@ static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
     (void)state;
     eval_room_join(&room, "node-2", "ann");
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 0 1)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 1 0 1)");
     assert_false(eval_room_has_key(&room, "on:node-1"));
 }
 
@@ -559,7 +559,7 @@ static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
     eval_room_leave(&room, "node-1", "ann");
     before = eval_state(&redis);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2 0 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     free(before);
@@ -595,7 +595,7 @@ static void a_meta_without_its_numbers_is_no_room_to_a_renewal(void **state)
         eval_room_begin_test(state);
         eval_room_join(&room, "node-1", "ann");
         redis_cmd(port(), odd_metas[i].command);
-        assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 1 1)");
+        assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 1 1)");
     }
 }
 
@@ -657,7 +657,7 @@ static void whoever_has_such_a_count_can_leave(void **state)
 static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
 {
     (void)state;
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 0 0)");
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
 }
 
