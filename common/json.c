@@ -294,21 +294,41 @@ bool json_is_line(struct json_text line)
            parse_object(line.base, end, 1, NULL) == end;
 }
 
-bool json_is_rest(struct json_text rest)
+static const char *skip_blanks(const char *at, const char *end)
 {
-    const char *at = rest.base, *end = at + rest.len;
+    while (at < end && *at == ' ')
+        at++;
+    return at;
+}
 
-    while (end - at > 2 && at[0] == ',' && at[1] == '"') {
-        const char *value;
+bool json_take_member(struct json_text *rest, char before, struct json_member *member)
+{
+    const char *end = rest->base + rest->len;
+    const char *at = before == '{' ? rest->base : skip_blanks(rest->base, end);
+    const char *key, *value;
 
-        at = parse_string(at + 1, end);
-        if (!at || at == end || *at != ':')
-            return false;
-        value = at + 1;
-        at = parse_value(value, end, 1);
-        if (!at || ((*value == '{' || *value == '[') && has_control(value, at)))
-            return false;
-    }
+    if (at == end || *at != before)
+        return false;
+    key = at = skip_blanks(at + 1, end);
+    if (at == end || *at != '"' || !(at = parse_string(at, end)))
+        return false;
+    member->key = (struct json_text){key, (size_t)(at - key)};
+    at = skip_blanks(at, end);
+    if (at == end || *at != ':')
+        return false;
+    value = skip_blanks(at + 1, end);
+    at = parse_value(value, end, 1);
+    if (!at || ((*value == '{' || *value == '[') && has_control(value, at)))
+        return false;
+    member->value = (struct json_text){value, (size_t)(at - value)};
+    *rest = (struct json_text){at, (size_t)(end - at)};
+    return true;
+}
+
+bool json_is_end(struct json_text rest)
+{
+    const char *end = rest.base + rest.len, *at = skip_blanks(rest.base, end);
+
     return end - at == 1 && *at == '}';
 }
 

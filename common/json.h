@@ -43,9 +43,12 @@ int json_scan(const char *bytes, size_t len, struct json_members *out)
 /* Whether it is exactly one JSON object in UTF-8, without raw control characters. */
 bool json_is_line(struct json_text line);
 
-/* The same of the rest of one, without white space between its members: `rest` begins behind a
- * value. */
-bool json_is_rest(struct json_text rest);
+/* Takes the next member of such an object: `before` is what must stand before it, `{` or `,`.
+ * False: there is none, or it is none; json_is_end tells which. */
+bool json_take_member(struct json_text *rest, char before, struct json_member *member);
+
+/* Whether nothing but the closing brace is left. */
+bool json_is_end(struct json_text rest);
 
 /* Adds `value` (checked by json_scan) without white space between tokens; control
  * characters (also U+007F to U+009F, U+2028, U+2029) in strings are escaped, all

@@ -1,8 +1,9 @@
 /* lines.c - see lines.h.
  *
  * What gateways write begins with the type and the room, and a message with its number behind
- * them, without white space; so those are compared as they stand, and only the rest is read.
- * A line in another order is taken apart.
+ * them, without white space; so those are compared as they stand. Most messages end as
+ * expected, too. All else is taken member by member, as are lines in another order: of two
+ * members of one name, clients would believe the last.
  */
 #include "gateway/lines.h"
 
@@ -11,6 +12,39 @@
 static const char type_head[] = "{\"type\":\"";
 
 enum { TYPE_HEAD = sizeof(type_head) - 1, NUMBER_HEAD = sizeof(",\"seq\":") - 1 };
+
+enum field {
+    FIELD_TYPE,
+    FIELD_ROOM,
+    FIELD_SEQ,
+    FIELD_USER,
+    FIELD_TEXT,
+    FIELD_TS,
+    FIELD_DELETED,
+    FIELD_MEMBERS,
+    FIELD_REASON,
+    FIELDS, /* one that the line may have, but nobody looks at */
+};
+
+static const struct {
+    const char *key;
+    size_t len;
+} fields[] = {
+    [FIELD_TYPE] = {"\"type\"", 6},       [FIELD_ROOM] = {"\"room\"", 6},
+    [FIELD_SEQ] = {"\"seq\"", 5},         [FIELD_USER] = {"\"user\"", 6},
+    [FIELD_TEXT] = {"\"text\"", 6},       [FIELD_TS] = {"\"ts\"", 4},
+    [FIELD_DELETED] = {"\"deleted\"", 9}, [FIELD_MEMBERS] = {"\"members\"", 9},
+    [FIELD_REASON] = {"\"reason\"", 8},
+};
+
+#define BIT(field) (1u << (field))
+
+/* What a line must be; `seq` 0: it need not have a number. */
+struct wanted {
+    const struct room *room;
+    const char *type;
+    uint64_t seq;
+};
 
 /* `,"room":"R"`, as it stands in the head of a message. */
 static struct json_text room_part(const struct room *room)
@@ -50,48 +84,133 @@ static bool is(struct json_text token, const char *bytes, size_t len)
     return token.len == len && memcmp(token.base, bytes, len) == 0;
 }
 
-/* The value of the only member of this name; base NULL: there is not just one. */
-static struct json_text find(const struct json_members *members, const char *key)
+/* ---- member by member ---- */
+
+static bool is_string(struct json_text token)
 {
-    struct json_text found = {NULL, 0};
-
-    for (size_t i = 0; i < members->count; i++) {
-        struct json_text name = members->items[i].key;
-
-        if (!is((struct json_text){name.base + 1, name.len - 2}, key, strlen(key)))
-            continue;
-        if (found.base)
-            return (struct json_text){NULL, 0};
-        found = members->items[i].value;
-    }
-    return found;
+    return token.base[0] == '"';
 }
 
-/* `seq` 0: it has no number. */
-static bool is_about(const struct room *room, const struct json_members *members,
-                     const char *type, uint64_t seq)
+static bool is_whole(struct json_text token)
 {
-    struct json_text word = find(members, "type"), name = find(members, "room");
-    struct json_text part = room_part(room), number = find(members, "seq");
+    for (size_t i = 0; i < token.len; i++)
+        if (token.base[i] < '0' || token.base[i] > '9')
+            return false;
+    return true; /* as JSON has it, it does not begin with a 0 */
+}
+
+/* Of what a name may hold, only these are ever written with a backslash. */
+static bool is_escaped_name(struct json_text text)
+{
+    char name[PROTO_USER_MAX];
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.base[i] == '\\' && !memchr("\"\\/", text.base[++i], 3))
+            return false;
+        if (len == sizeof(name))
+            return false;
+        name[len++] = text.base[i];
+    }
+    return proto_is_name(name, len, sizeof(name));
+}
+
+static bool is_user(struct json_text token)
+{
+    struct json_text text = {token.base + 1, token.len - 2};
+
+    if (!is_string(token))
+        return false;
+    return memchr(text.base, '\\', text.len)
+               ? is_escaped_name(text)
+               : proto_is_name(text.base, text.len, PROTO_USER_MAX);
+}
+
+static bool is_room(const struct room *room, struct json_text token)
+{
+    struct json_text part = room_part(room);
     size_t key = sizeof(",\"room\":") - 1;
 
-    return word.len == strlen(type) + 2 &&
-           memcmp(word.base + 1, type, strlen(type)) == 0 && name.base &&
-           is(name, part.base + key, part.len - key) &&
-           (seq == 0 || (take_number(&number, seq) && number.len == 0));
+    return is(token, part.base + key, part.len - key);
 }
 
-/* Members in any order. */
-static bool is_object(const struct room *room, const char *type, uint64_t seq,
-                      struct json_text line)
+static bool is_type(const char *type, struct json_text token)
 {
-    struct json_members members = {0};
-    bool ok = json_is_line(line) && json_scan(line.base, line.len, &members) == 0 &&
-              is_about(room, &members, type, seq);
+    size_t len = strlen(type);
 
-    json_members_deinit(&members);
-    return ok;
+    return is_string(token) && token.len == len + 2 &&
+           memcmp(token.base + 1, type, len) == 0;
 }
+
+static bool is_value(const struct wanted *wanted, enum field field,
+                     struct json_text value)
+{
+    switch (field) {
+    case FIELD_TYPE:
+        return is_type(wanted->type, value);
+    case FIELD_ROOM:
+        return is_room(wanted->room, value);
+    case FIELD_SEQ:
+        return wanted->seq > 0 ? take_number(&value, wanted->seq) && value.len == 0
+                               : is_whole(value);
+    case FIELD_USER:
+        return is_user(value);
+    case FIELD_TEXT:
+    case FIELD_REASON:
+        return is_string(value);
+    case FIELD_TS:
+    case FIELD_MEMBERS:
+        return is_whole(value);
+    case FIELD_DELETED:
+        return is(value, "true", 4);
+    case FIELDS:
+        break;
+    }
+    return true;
+}
+
+static enum field field_of(struct json_text key)
+{
+    enum field field = FIELD_TYPE;
+
+    while (field < FIELDS && !is(key, fields[field].key, fields[field].len))
+        field++;
+    return field;
+}
+
+/* A message has been written, or deleted. */
+static bool is_whole_line(const struct wanted *wanted, unsigned seen)
+{
+    unsigned written = BIT(FIELD_USER) | BIT(FIELD_TEXT) | BIT(FIELD_TS);
+    unsigned needed = BIT(FIELD_TYPE) | BIT(FIELD_ROOM);
+
+    if (wanted->seq > 0)
+        needed |= BIT(FIELD_SEQ) | (seen & BIT(FIELD_DELETED) ? 0 : written);
+    return (seen & needed) == needed;
+}
+
+/* Whether the rest of a line is right, of which the fields `seen` were; `before` as for
+ * json_take_member. A key with a backslash in it may be any key. */
+static bool is_right(const struct wanted *wanted, struct json_text rest, char before,
+                     unsigned seen)
+{
+    struct json_member member;
+
+    for (; json_take_member(&rest, before, &member); before = ',') {
+        enum field field = field_of(member.key);
+
+        if (field == FIELDS && memchr(member.key.base, '\\', member.key.len))
+            return false;
+        if (field == FIELDS)
+            continue;
+        if (seen & BIT(field) || !is_value(wanted, field, member.value))
+            return false;
+        seen |= BIT(field);
+    }
+    return json_is_end(rest) && is_whole_line(wanted, seen);
+}
+
+/* ---- as gateways write them ---- */
 
 /* A string without anything odd in it, and its quotes. */
 static bool take_plain(struct json_text *rest)
@@ -107,36 +226,78 @@ static bool take_plain(struct json_text *rest)
     return true;
 }
 
+/* Whether it is a name without odd characters: none from `{` on, of those in ASCII. Looks at
+ * eight bytes at a time, also at some of those behind the name. */
+static inline bool is_usual_name(const char *name, size_t len)
+{
+    uint64_t odd = 0;
+
+    for (size_t i = 0; i < len; i += 8) {
+        uint64_t bytes;
+
+        memcpy(&bytes, name + i, 8);
+        odd |= bytes + 0x0505050505050505u; /* `{` and 5 is 128 */
+    }
+    return len > 0 && len <= PROTO_USER_MAX && (odd & 0x8080808080808080u) == 0;
+}
+
+/* The last member's number, and the brace. */
+static inline bool is_usual_end(struct json_text rest)
+{
+    const char *at = rest.base, *brace;
+
+    if (rest.len < 2 || (*at == '0' && rest.len > 2))
+        return false;
+    brace = at + rest.len - 1;
+    for (; at < brace; at++)
+        if ((unsigned char)(*at - '0') > 9)
+            return false;
+    return *brace == '}';
+}
+
 /* Most messages: `,"user":"…","text":"…","ts":…}`, and no more. */
 static bool is_usual_tail(struct json_text rest)
 {
-    size_t digits = 0;
+    const char *user;
+    size_t len;
 
-    if (!take(&rest, ",\"user\":", 8) || !take_plain(&rest) ||
-        !take(&rest, ",\"text\":", 8) || !take_plain(&rest) ||
-        !take(&rest, ",\"ts\":", 6))
+    if (!take(&rest, ",\"user\":", 8))
         return false;
-    while (digits < rest.len && rest.base[digits] >= '0' && rest.base[digits] <= '9')
-        digits++;
-    return digits > 0 && digits + 1 == rest.len && rest.base[digits] == '}' &&
-           (rest.base[0] != '0' || digits == 1);
+    user = rest.base;
+    if (!take_plain(&rest))
+        return false;
+    len = (size_t)(rest.base - user) - 2;
+    return take(&rest, ",\"text\":", 8) && is_usual_name(user + 1, len) &&
+           take_plain(&rest) && take(&rest, ",\"ts\":", 6) && is_usual_end(rest);
+}
+
+static bool is_right_message(const struct room *room, uint64_t seq,
+                             struct json_text rest, char before, unsigned seen)
+{
+    struct wanted wanted = {room, "message", seq};
+
+    return is_right(&wanted, rest, before, seen);
 }
 
 bool lines_is_message(const struct room *room, uint64_t seq, struct json_text line)
 {
     struct json_text rest = line;
 
-    return (take(&rest, room->message_head.data, room->message_head.len) &&
-            take_number(&rest, seq) && (is_usual_tail(rest) || json_is_rest(rest))) ||
-           is_object(room, "message", seq, line);
+    if (!take(&rest, room->message_head.data, room->message_head.len))
+        return is_right_message(room, seq, line, '{', 0);
+    return take_number(&rest, seq) &&
+           (is_usual_tail(rest) ||
+            is_right_message(room, seq, rest, ',',
+                             BIT(FIELD_TYPE) | BIT(FIELD_ROOM) | BIT(FIELD_SEQ)));
 }
 
 bool lines_is_event(const struct room *room, const char *type, struct json_text line)
 {
+    struct wanted wanted = {room, type, 0};
     struct json_text part = room_part(room), rest = line;
 
-    return (take(&rest, type_head, TYPE_HEAD) && take(&rest, type, strlen(type)) &&
-            take(&rest, "\"", 1) && take(&rest, part.base, part.len) &&
-            json_is_rest(rest)) ||
-           is_object(room, type, 0, line);
+    if (take(&rest, type_head, TYPE_HEAD) && take(&rest, type, strlen(type)) &&
+        take(&rest, "\"", 1) && take(&rest, part.base, part.len))
+        return is_right(&wanted, rest, ',', BIT(FIELD_TYPE) | BIT(FIELD_ROOM));
+    return is_right(&wanted, line, '{', 0);
 }

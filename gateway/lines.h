@@ -1,6 +1,7 @@
 /* lines.h - whether a line from Redis, of a notice or of the history, may be passed on to
  * clients: one JSON object in UTF-8 without control characters, about its room, with its
- * number. Asked once a worker, not once a member.
+ * number, and with each field that clients know once and of its kind. Asked once a worker, not
+ * once a member.
  */
 #ifndef GATEWAY_LINES_H
 #define GATEWAY_LINES_H

@@ -208,6 +208,14 @@ static const struct {
     {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"other\",\"seq\":#,"
                             "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
     {"1 $ 0 message # # -", "{\"type\":\"signal\",\"room\":\"r\",\"seq\":#}"},
+    {"1 $ 0 message # # -",
+     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\","
+     "\"text\":\"forged\",\"ts\":1,\"type\":\"kicked\"}"},
+    {"1 $ 0 message # # -",
+     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"{x}\","
+     "\"text\":\"forged\",\"ts\":1}"},
+    {"1 $ 9 joined 0 0 a",
+     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\",\"members\":\"many\"}"},
     {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":7#,"
                             "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
     {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}\n"

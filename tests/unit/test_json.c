@@ -388,47 +388,83 @@ static bool is_text(const unsigned char *s, size_t len)
 
 static const struct {
     const char *text;
-    bool is_line, is_rest;
+    bool is_line;
+    int members; /* -1: they cannot be taken one by one */
 } lines[] = {
-    {"{}", true, false},
-    {"}", false, true},
-    {"{\"a\":1}", true, false},
-    {"{ \"a\" : [ 1, {} ] }", true, false},
-    {",\"a\":1}", false, true},
-    {",\"a\":\"\xc3\xa4\",\"b\":[1, {\"c\":-1.5e3}],\"d\":null}", false, true},
-    {",\"a\":1}}", false, false},
-    {",\"a\":1} ", false, false},
-    {",\"a\":1,}", false, false},
-    {",\"a\":01}", false, false},
-    {",\"a\"}", false, false},
-    {",\"a", false, false},
-    {",a:1}", false, false},
-    {", \"a\":1}", false, false},
-    {",\"a\":[\t1]}", false, false},
-    {",\"a\":\"\xff\"}", false, false},
-    {"", false, false},
-    {"[]", false, false},
-    {"{}{}", false, false},
-    {"{}\n{}", false, false},
-    {"{\"a\":\t1}", false, false},
-    {"{\"a\":\r1}", false, false},
-    {"{\"a\":\"\xc3\"}", false, false},
-    {"{\"a\":\"\x01\"}", false, false},
-    {"{\"a\":1", false, false},
-    {"{\"a\":tru}", false, false},
+    {"{}", true, -1}, /* nobody asks for the members of none */
+    {"}", false, 0},  /* the end of one */
+    {"{\"a\":1}", true, 1},
+    {"{ \"a\" : [ 1, {} ] }", true, 1},
+    {"{\"a\":\"\xc3\xa4\",\"b\":[1, {\"c\":-1.5e3}],\"d\":null}", true, 3},
+    {"{\"a\":1 , \"a\":\"}\" }", true, 2},
+    {"{\"a\":1} ", false, -1},
+    {" {\"a\":1}", false, -1},
+    {"{\"a\":1}}", false, -1},
+    {"{\"a\":1,}", false, -1},
+    {"{\"a\":01}", false, -1},
+    {"{\"a\"}", false, -1},
+    {"{\"a", false, -1},
+    {"{\"a\":", false, -1},
+    {"{a:1}", false, -1},
+    {"{,\"a\":1}", false, -1},
+    {"{\"a\":1\"b\":2}", false, -1},
+    {"{\"a\":[\t1]}", false, -1},
+    {"{\"a\":\"\xff\"}", false, -1},
+    {"", false, -1},
+    {"[]", false, -1},
+    {"{}{}", false, -1},
+    {"{}\n{}", false, -1},
+    {"{\"a\":1}{}", false, -1},
+    {"{\"a\":\t1}", false, -1},
+    {"{\"a\":\r1}", false, -1},
+    {"{\"a\":\"\xc3\"}", false, -1},
+    {"{\"a\":\"\x01\"}", false, -1},
+    {"{\"a\":1", false, -1},
+    {"{\"a\":tru}", false, -1},
 };
 
-static void a_line_is_one_object_and_so_is_the_rest_of_one(void **state)
+static int count_members(struct json_text rest)
+{
+    struct json_member member;
+    int count = 0;
+
+    for (char before = '{'; json_take_member(&rest, before, &member); before = ',')
+        count++;
+    return json_is_end(rest) ? count : -1;
+}
+
+static void a_line_is_one_object(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         size_t len = strlen(lines[i].text);
         char *text = xmemdup(lines[i].text, len); /* ASan sees what is behind it */
+        struct json_text line = {text, len};
 
-        assert_int_equal(json_is_line((struct json_text){text, len}), lines[i].is_line);
-        assert_int_equal(json_is_rest((struct json_text){text, len}), lines[i].is_rest);
+        if (json_is_line(line) != lines[i].is_line ||
+            count_members(line) != lines[i].members)
+            fail_msg("%s: %d members", lines[i].text, count_members(line));
         free(text);
     }
+}
+
+static void members_are_taken_in_order(void **state)
+{
+    static const char text[] = "{\"a\":1, \"b\" : \"x,y\" }";
+    struct json_text rest = {text, sizeof(text) - 1};
+    struct json_member member;
+
+    (void)state;
+    assert_true(json_take_member(&rest, '{', &member));
+    assert_memory_equal(member.key.base, "\"a\"", member.key.len);
+    assert_memory_equal(member.value.base, "1", member.value.len);
+    assert_false(json_is_end(rest));
+    assert_true(json_take_member(&rest, ',', &member));
+    assert_int_equal(member.key.len, 3);
+    assert_int_equal(member.value.len, 5);
+    assert_memory_equal(member.value.base, "\"x,y\"", member.value.len);
+    assert_false(json_take_member(&rest, ',', &member));
+    assert_true(json_is_end(rest));
 }
 
 static void expect_as_defined(const unsigned char *s, size_t len)
@@ -474,7 +510,8 @@ int main(void)
         cmocka_unit_test(members_are_listed_in_order_as_they_stand_there),
         cmocka_unit_test(many_members_are_all_listed),
         cmocka_unit_test(values_become_compact_and_fit_for_a_line),
-        cmocka_unit_test(a_line_is_one_object_and_so_is_the_rest_of_one),
+        cmocka_unit_test(a_line_is_one_object),
+        cmocka_unit_test(members_are_taken_in_order),
         cmocka_unit_test(utf8_is_what_its_definition_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
