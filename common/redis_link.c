@@ -46,6 +46,8 @@ enum {
     OUT_MAX_BYTES = 64 * 1024 * 1024, /* unsent commands; more is refused */
     WATCH_MS = 50,
     SILENCE_MS = 3000,
+    SIGN_BYTES = 16 * 1024, /* so many of one reply are a sign of life, */
+    SIGNS_TIMES = 10,       /* for so many times silence_ms after a whole one */
     RETRY_MIN_MS = 50,
     RETRY_MAX_MS = 2000,
     ERROR_LOG_PAUSE_MS = 10000, /* one line a kind of refusal in this time */
@@ -113,15 +115,18 @@ struct redis_link {
     enum greeting greetings[GREETINGS_COUNT]; /* sent, in order */
     unsigned greetings_count, greetings_taken;
     struct addrinfo *found,
-        *next; /* what the name stands for; where to go if this one fails */
-    uint64_t heard_at, ready_at;
+        *next;           /* what the name stands for; where to go if this one fails */
+    uint64_t replied_at; /* a whole reply, or the connection, came */
+    uint64_t heard_at;   /* that, or SIGN_BYTES of one */
+    uint64_t ready_at;
     uint64_t pause_ms;
     uint64_t error_logged_at[KINDS_MAX];
     struct client self, old; /* as Redis knows this connection, and the one before */
     void (*on_closed)(void *owner);
     int held; /* what libuv still holds of us */
     bool has_tcp, tcp_closing, is_writing, must_restart, is_renewed;
-    bool was_ready; /* at least once */
+    uint32_t unheard_bytes; /* since heard_at */
+    bool was_ready;         /* at least once */
     bool
         has_ended_old; /* this connection ended the one before, so far as there was one */
     bool is_loose;     /* it could not, and nobody has asked yet */
@@ -333,6 +338,34 @@ static void on_error_reply(struct redis_link *link, const char *text)
 
 /* ---- deadlines ---- */
 
+/* Bytes alone prove little: what comes may all be swallowed by a reply that never ends. A large
+ * one on a slow link, though, must not be cut while it comes, or it would come in vain again and
+ * again. So a few bytes do not count, and many do for a bounded time. */
+static bool is_silent(struct redis_link *link, uint64_t now)
+{
+    uint64_t silence_ms = link->opts.silence_ms;
+    uint64_t asked_ms = now - pending_at(link, 0)->sent_at;
+
+    return (asked_ms >= silence_ms && now - link->heard_at >= silence_ms) ||
+           (asked_ms >= SIGNS_TIMES * silence_ms &&
+            now - link->replied_at >= SIGNS_TIMES * silence_ms);
+}
+
+static void note_bytes(struct redis_link *link, size_t count)
+{
+    link->unheard_bytes += (uint32_t)count;
+    if (link->unheard_bytes < SIGN_BYTES)
+        return;
+    link->unheard_bytes = 0;
+    link->heard_at = uv_now(link->loop);
+}
+
+static void note_reply(struct redis_link *link)
+{
+    link->unheard_bytes = 0;
+    link->heard_at = link->replied_at = uv_now(link->loop);
+}
+
 /* They were sent in order, so the first one in time ends the search, unless there are some that
  * took the place of others. */
 static void on_watch(uv_timer_t *timer)
@@ -360,8 +393,7 @@ static void on_watch(uv_timer_t *timer)
     }
     if (link->pending_count == 0)
         uv_timer_stop(timer);
-    else if (now - pending_at(link, 0)->sent_at >= link->opts.silence_ms &&
-             now - link->heard_at >= link->opts.silence_ms)
+    else if (is_silent(link, now))
         retry_later(link, "silent");
 }
 
@@ -456,20 +488,24 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct redis_link *link = stream->data;
     void *reply = NULL;
+    bool is_whole = false;
 
     if (n < 0) {
         retry_later(link, uv_strerror((int)n));
         return;
     }
-    link->heard_at = uv_now(link->loop);
+    note_bytes(link, (size_t)n);
     redisReaderFeed(link->reader, buf->base, (size_t)n);
     while (!link->closing && link->has_tcp &&
            redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
+        is_whole = true;
         take_reply(link, reply);
         reply_arena_reset(&link->arena);
     }
     if (link->closing || !link->has_tcp)
         return;
+    if (is_whole)
+        note_reply(link);
     if (link->reader->err == REDIS_ERR_OOM || reply_arena_is_overrun(link->reader))
         drop_garbled(link, "a reply larger than any that is asked for");
     else if (link->reader->err)
@@ -610,7 +646,7 @@ static void on_connected(uv_connect_t *req, int status)
         return;
     }
     uv_tcp_nodelay(&link->tcp, 1);
-    link->heard_at = uv_now(link->loop);
+    note_reply(link);
     uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_bytes);
     start_greeting(link);
 }

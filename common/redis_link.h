@@ -40,7 +40,7 @@ struct redis_link_opts {
     const char *name; /* CLIENT SETNAME; borrowed */
     bool for_notices; /* replies go to on_push */
     uint64_t deadline_ms;
-    uint64_t silence_ms; /* no answer for so long: the connection is made again */
+    uint64_t silence_ms; /* no whole reply for so long: the connection is made again */
     uint64_t retry_min_ms, retry_max_ms;
     struct metrics *metrics; /* redis_errors_total, redis_reconnects_total */
 

@@ -22,7 +22,7 @@
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
-enum { PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000, HALF_MS = 15000 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -120,6 +120,68 @@ static void what_is_announced_without_bounds_ends_the_connection(void **state)
         assert_true(http_get_metric(fleet.gateways[0].ops_port,
                                     "roomcast_redis_errors_total{kind=\"protocol\"}") >
                     errors);
+    }
+}
+
+/* They swallow whatever is answered later. */
+static const char *const halves[] = {
+    "*100\r\n",
+    "$1000000\r\n",
+    "*2\r\n$2\r\nok\r\n*1000\r\n",
+    "*2\r\n+O",
+};
+
+static bool has_connected(void *data)
+{
+    return impostor_connections(impostor) > ((struct awaited *)data)->count;
+}
+
+static bool lists_rooms(void *data)
+{
+    (void)data;
+    return admin_ask(&admin, &(struct admin_request){.path = "/api/rooms"}) == 200;
+}
+
+static void half_a_reply_ends_the_connection(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(halves); i++) {
+        unsigned connections = impostor_connections(impostor);
+
+        answer("heartbeat", halves[i]);
+        wait_answers(1);
+        impostor_answer(impostor, NULL, NULL, 0);
+        assert_true(wait_until(has_connected, &(struct awaited){connections}, HALF_MS));
+        expect_well();
+    }
+}
+
+/* It is asked all the time, so that bytes come all the time. */
+static void half_a_reply_ends_the_connection_of_the_admin_service(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(halves); i++) {
+        answer("rooms", halves[i]);
+        admin_ask(&admin, &(struct admin_request){.path = "/api/rooms"});
+        wait_answers(1);
+        impostor_answer(impostor, NULL, NULL, 0);
+        assert_true(wait_until(lists_rooms, NULL, HALF_MS));
+        admin_wait_ready(&admin);
+    }
+}
+
+/* But for the last one, which the next notice completes: no harm is done. */
+static void half_a_notice_ends_the_connection(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(halves) - 1; i++) {
+        unsigned connections = impostor_connections(impostor);
+
+        impostor_notify(impostor, halves[i]);
+        assert_true(/* the gateway's and the admin service's */
+                    wait_until(has_connected, &(struct awaited){connections + 1},
+                               HALF_MS));
+        expect_well();
     }
 }
 
@@ -305,6 +367,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heartbeats_may_be_answered_in_any_shape),
         cmocka_unit_test(what_is_announced_without_bounds_ends_the_connection),
+        cmocka_unit_test(half_a_reply_ends_the_connection),
+        cmocka_unit_test(half_a_reply_ends_the_connection_of_the_admin_service),
+        cmocka_unit_test(half_a_notice_ends_the_connection),
         cmocka_unit_test(a_refusal_for_ever_is_asked_for_twice),
         cmocka_unit_test(whatever_is_asked_may_be_answered_in_any_shape),
         cmocka_unit_test(a_sync_may_tell_of_any_kicks),

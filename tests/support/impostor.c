@@ -35,7 +35,8 @@ struct impostor {
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     char command[64];     /* empty: none */
-    struct strbuf answer;
+    struct strbuf answer, notice;
+    unsigned notices; /* given so far */
     unsigned count, connections, threads;
     _Atomic bool is_closing;
 };
@@ -50,6 +51,7 @@ struct serving {
     struct side client, redis;
     bool *is_own; /* a queue: whether the answer is ours */
     unsigned head, tail;
+    unsigned notices; /* of the impostor's, it has had or missed */
     bool is_subscribed;
 };
 
@@ -189,6 +191,17 @@ static void give_replies(struct serving *s)
     }
 }
 
+static void give_notice(struct serving *s)
+{
+    struct impostor *i = s->impostor;
+
+    pthread_mutex_lock(&i->lock);
+    if (s->is_subscribed && s->notices != i->notices)
+        strbuf_add(&s->client.out, i->notice.data, i->notice.len);
+    s->notices = i->notices;
+    pthread_mutex_unlock(&i->lock);
+}
+
 /* False: the other side has ended. */
 static bool move(struct side *side, short revents)
 {
@@ -225,6 +238,7 @@ static bool turn(struct serving *s)
     if (s->client.in.len > 0)
         take_commands(s);
     give_replies(s);
+    give_notice(s);
     return true;
 }
 
@@ -288,6 +302,7 @@ static void *accept_all(void *arg)
         pthread_mutex_lock(&i->lock);
         i->threads++;
         i->connections++;
+        s->notices = i->notices;
         pthread_mutex_unlock(&i->lock);
         pthread_create(&thread, NULL, serve, s);
         pthread_detach(thread);
@@ -330,6 +345,15 @@ void impostor_answer(struct impostor *i, const char *command, const void *bytes,
     pthread_mutex_unlock(&i->lock);
 }
 
+void impostor_notify(struct impostor *i, const char *bytes)
+{
+    pthread_mutex_lock(&i->lock);
+    i->notice.len = 0;
+    strbuf_add_text(&i->notice, bytes);
+    i->notices++;
+    pthread_mutex_unlock(&i->lock);
+}
+
 static unsigned read_number(struct impostor *i, const unsigned *number)
 {
     unsigned value;
@@ -359,5 +383,6 @@ void impostor_close(struct impostor *i)
     close(i->listener);
     pthread_mutex_destroy(&i->lock);
     strbuf_deinit(&i->answer);
+    strbuf_deinit(&i->notice);
     free(i);
 }

@@ -24,6 +24,9 @@ struct impostor *impostor_open(int port, int to);
 void impostor_answer(struct impostor *impostor, const char *command, const void *bytes,
                      size_t len);
 
+/* Puts the bytes between the notices of each connection that has subscribed. */
+void impostor_notify(struct impostor *impostor, const char *bytes);
+
 /* How often it has answered so. */
 unsigned impostor_count(struct impostor *impostor);
 
