@@ -42,6 +42,7 @@ enum {
     FRAGMENTS = 60000, /* of one byte each */
     EVENTS = 64,
     LARGE_BYTES = 64 * 1024,
+    MESSAGE_BYTES = 48 * 1024, /* of a large one: what Redis keeps of it is longer */
     DEPTH = 30,
     HISTORY = 100, /* messages before the flood of get_history */
     ASK_MS = 25,
@@ -117,23 +118,40 @@ static void add_unknown(struct strbuf *out, unsigned nth)
     add_text(out, "{\"type\":\"shout\"}");
 }
 
-/* As deep as may be, again and again, so that all of it has to be looked at. */
+/* As deep as may be, again and again, so that all of it has to be looked at. `text` is the
+ * request up to that; freed. */
+static void add_deep(struct strbuf *out, struct strbuf *text, size_t bytes)
+{
+    strbuf_add_text(text, "[0");
+    while (text->len + 2 * DEPTH + 4 < bytes) {
+        strbuf_add_char(text, ',');
+        for (int i = 0; i < DEPTH; i++)
+            strbuf_add_char(text, '[');
+        for (int i = 0; i < DEPTH; i++)
+            strbuf_add_char(text, ']');
+    }
+    strbuf_add_text(text, "]}");
+    wire_add(out, WIRE_TEXT, text->data, text->len);
+    strbuf_deinit(text);
+}
+
 static void add_nested(struct strbuf *out, unsigned nth)
 {
     struct strbuf text = {NULL, 0, 0};
 
     (void)nth;
-    strbuf_add_text(&text, "{\"type\":\"ping\",\"a\":[0");
-    while (text.len + 2 * DEPTH + 4 < LARGE_BYTES) {
-        strbuf_add_char(&text, ',');
-        for (int i = 0; i < DEPTH; i++)
-            strbuf_add_char(&text, '[');
-        for (int i = 0; i < DEPTH; i++)
-            strbuf_add_char(&text, ']');
-    }
-    strbuf_add_text(&text, "]}");
-    wire_add(out, WIRE_TEXT, text.data, text.len);
-    strbuf_deinit(&text);
+    strbuf_add_text(&text, "{\"type\":\"ping\",\"a\":");
+    add_deep(out, &text, LARGE_BYTES);
+}
+
+static void add_large_message(struct strbuf *out, unsigned nth)
+{
+    struct strbuf text = {NULL, 0, 0};
+
+    strbuf_add_format(
+        &text,
+        "{\"type\":\"message\",\"room\":\"flood-%u\",\"text\":\"\",\"data\":", nth);
+    add_deep(out, &text, MESSAGE_BYTES);
 }
 
 static void add_signal(struct strbuf *out, unsigned nth)
@@ -206,6 +224,7 @@ static const struct kind {
     {"nested-json", add_nested},
     {"signal", add_signal},
     {"message", add_message},
+    {"large-message", add_large_message},
     {"join-leave", add_leave_and_join},
     {"get-history", add_history},
     {"half-frames", add_half},

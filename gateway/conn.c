@@ -42,6 +42,7 @@ enum {
     LINGER_SECS = 2,
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
     PONGS_MISSED_MAX = 2,
+    LARGE_BYTES = 4 * 1024, /* at once, of one connection for Redis */
     EXCUSED_TIMES = 10,     /* ROOMCAST_SLOW_SECS, for the sake of pacing */
     WAIT_BYTES = 16 * 1024, /* a longer queue does not wait for more */
     CROWD = 400,    /* each so many that wait with presence, it waits once longer, */
@@ -289,10 +290,19 @@ static bool is_stopped(const struct conn *conn)
     return conn->paused || conn->choked;
 }
 
+/* While Redis has much to do, a connection that has given it some of that, or is about to, queues
+ * whatever its buckets have: where all bytes that are allowed are more than Redis can take, the
+ * buckets of all are full. */
+static bool must_let_answer(const struct conn *conn)
+{
+    return pace_is_full(&conn->env->pace) &&
+           (conn->reader || conn->unanswered >= LARGE_BYTES);
+}
+
 /* Whether it is served before those that queue. */
 static bool is_first(struct conn *conn)
 {
-    return conn->state <= CONN_OPEN &&
+    return conn->state <= CONN_OPEN && !must_let_answer(conn) &&
            pace_is_first(&conn->env->pace, &conn->pace, now_ms(conn));
 }
 
@@ -683,8 +693,25 @@ static void on_serve(uv_check_t *check)
             break;
     }
     env->serve_until_ns = 0;
-    if (!next) /* whoever was queued may have gone unserved */
+    if (!next) /* whoever was queued may have gone unserved, or waits for Redis */
         uv_idle_stop(&env->busy);
+}
+
+void conn_begin_work(struct conn *conn, uint32_t bytes)
+{
+    conn->unanswered += bytes;
+    conn->env->pace.unanswered += bytes;
+}
+
+void conn_end_work(struct conn *conn, uint32_t bytes)
+{
+    struct conn_env *env = conn->env;
+    bool was_full = pace_is_full(&env->pace);
+
+    conn->unanswered -= bytes;
+    env->pace.unanswered -= bytes;
+    if (was_full && pace_next(&env->pace))
+        uv_idle_start(&env->busy, on_busy);
 }
 
 void conn_pause(struct conn *conn)

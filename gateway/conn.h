@@ -141,6 +141,7 @@ struct conn {
     uint32_t ping_at_s, opened_s;
     struct reader *reader; /* while a message is half read */
     struct strbuf *held;   /* the request's head; or what was read and must wait */
+    uint32_t unanswered;   /* bytes of it that Redis works on */
     struct pace pace;
     struct list all;
     struct wheel_timer timer;
@@ -175,6 +176,10 @@ bool conn_is_drained(const struct conn *conn);
  * it is resumed. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
+
+/* So many bytes of what the client says are for Redis to work on; it has answered. */
+void conn_begin_work(struct conn *conn, uint32_t bytes);
+void conn_end_work(struct conn *conn, uint32_t bytes);
 
 /* Sends a close frame with the code of `end` and ends. Idempotent; on_end is called
  * before it returns; the memory stays until on_gone. */

@@ -37,6 +37,7 @@ static void on_published(void *data, const struct room *room,
                            result->wait_ms);
     else
         send_ack(request, room, result->seq, epoch);
+    conn_end_work(&session->conn, request->bytes);
     session_end(request);
     if (!m)
         return;
@@ -50,15 +51,16 @@ enum proto_error op_message(const struct op *op, uint64_t *wait_ms)
     struct membership *m = op->membership;
     const struct room_user *user = m->member.user;
     struct strbuf *tail = &session->env->reply;
+    struct request *request = session_begin(session, m, op->req, op->len);
 
     (void)wait_ms;
+    conn_begin_work(&session->conn, request->bytes);
     strbuf_reset(tail, 64 * 1024);
     proto_add_message_tail(tail, (struct json_text){user->name, user->name_len},
                            op->req->text, wall_ms(), op->req->data);
     m->messages++;
     outbox_add(&session->env->outbox, m->member.room,
                (struct json_text){user->name, user->name_len}, op->req->key, tail,
-               uv_now(session->env->conn.loop), on_published,
-               session_begin(session, m, op->req, op->len));
+               uv_now(session->env->conn.loop), on_published, request);
     return PROTO_OK;
 }

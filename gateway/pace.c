@@ -89,6 +89,8 @@ struct pace *pace_next(struct pace_env *env)
 {
     struct list *link = list_first(&env->queued);
 
+    if (pace_is_full(env))
+        return NULL;
     return link ? list_entry(link, struct pace, timer.link) : NULL;
 }
 

@@ -3,7 +3,8 @@
  * Two token buckets a connection: one of frames, whatever their kind, one of bytes. A
  * connection with at least half of each left is served at once. Any other is queued, and
  * the queue has PACE_TURN_NS of each turn of the loop. A connection whose bucket is empty
- * waits until there is a token again, and then queues.
+ * waits until there is a token again, and then queues. While Redis has PACE_UNANSWERED_BYTES
+ * to work on, none that queues is served: what the others ask for would stand behind it.
  *
  *     PACE_FREE -> PACE_QUEUED <-> PACE_WAITING
  *
@@ -22,6 +23,7 @@
 enum {
     PACE_TURN_NS = 1000 * 1000,
     PACE_TICK_MS = 10,
+    PACE_UNANSWERED_BYTES = 256 * 1024,
     PACE_BREAK_MS = 1000, /* without waiting for so long: a run of waiting is over */
 };
 
@@ -37,6 +39,7 @@ struct pace_env {
     struct wheel wheel; /* of ticks */
     uint32_t turned_ms; /* up to when the wheel has turned */
     unsigned waiting;
+    size_t unanswered; /* bytes that Redis works on, of all connections */
 };
 
 /* Embedded in the connection; see pace_init. */
@@ -72,7 +75,13 @@ void pace_free(struct pace_env *env, struct pace *pace, uint32_t now_ms);
 bool pace_wait(struct pace_env *env, struct pace *pace, uint32_t now_ms,
                enum pace_why *why);
 
-/* The first of the queue, or NULL. */
+/* Whether Redis has so much to do that nobody in the queue is served. */
+static inline bool pace_is_full(const struct pace_env *env)
+{
+    return env->unanswered >= PACE_UNANSWERED_BYTES;
+}
+
+/* The first of the queue to be served, or NULL: there is none, or none may be now. */
 struct pace *pace_next(struct pace_env *env);
 
 /* Queues those that have waited long enough; call each PACE_TICK_MS while any waits. */

@@ -594,6 +594,79 @@ static bool nobody_is_there(void *data)
     return fleet_metric(&fleet, *(unsigned *)data, "roomcast_connections") == 0;
 }
 
+enum { SPEAKERS = 20, LARGE = 60000, STOPPED_MS = 2500 };
+
+static double messages(unsigned gateway)
+{
+    return fleet_metric(&fleet, gateway, "roomcast_requests_total{type=\"message\"}");
+}
+
+static void say_large(struct chat *chat, int room)
+{
+    char *text = malloc(LARGE + 1);
+    struct strbuf json = {0}, bytes = {0};
+
+    memset(text, 'x', LARGE);
+    text[LARGE] = '\0';
+    strbuf_add_format(&json,
+                      "{\"type\":\"message\",\"room\":\"own-%d\",\"text\":\"%s\"}",
+                      room, text);
+    add_text(&bytes, json.data);
+    add_text(&bytes, json.data);
+    send_all(chat_wire(chat), &bytes);
+    strbuf_deinit(&json);
+    free(text);
+}
+
+/* Redis stands still, but not for so long that its connection would be given up: after that
+ * nothing is known. Each first message is taken, and the second ones wait in the network. */
+static void large_messages_wait_while_redis_has_enough_of_them(void **state)
+{
+    unsigned gateway =
+        fleet_add(&fleet, (const char *[]){"ROOMCAST_REDIS_DEADLINE_MS=10000",
+                                           "ROOMCAST_WORKERS=1", NULL});
+    pid_t pid = fleet.gateways[gateway].process.pid;
+    struct chat *speakers[SPEAKERS], *bob = chat_enter(port_of(gateway), "calm", "bob");
+    int64_t began_ms;
+    double taken;
+    long before, spent;
+    char room[16];
+
+    (void)state;
+    for (int i = 0; i < SPEAKERS; i++) {
+        snprintf(room, sizeof(room), "own-%d", i);
+        speakers[i] = chat_enter(port_of(gateway), room, "ann");
+    }
+    process_signal(&fleet.redis, SIGSTOP);
+    began_ms = wait_now_ms();
+    for (int i = 0; i < SPEAKERS; i++)
+        say_large(speakers[i], i);
+    for (int i = 0; i < 50; i++) {
+        chat_send(bob, "{\"type\":\"ping\"}");
+        chat_expect(bob, "pong");
+    }
+    before = cpu_ms(pid);
+    poll(NULL, 0, 500);
+    spent = cpu_ms(pid) - before;
+    taken = messages(gateway);
+    if (wait_now_ms() - began_ms < STOPPED_MS) {
+        print_message("  %.0f were taken, %ld ms of 500\n", taken, spent);
+        assert_true(taken <= SPEAKERS + 5);
+        assert_true(spent < 250);
+    }
+    process_signal(&fleet.redis, SIGCONT);
+    for (int i = 0; i < SPEAKERS; i++) {
+        if (wait_now_ms() - began_ms < STOPPED_MS) {
+            chat_expect_skipping(speakers[i], "message_ack");
+            chat_expect_skipping(speakers[i], "message_ack");
+        }
+        chat_abort(speakers[i]);
+    }
+    chat_say(bob, "calm", "still served");
+    chat_close(bob);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 /* The client is in the queue, because answers have come, when its socket turns out to be
  * gone. The loop must not turn for its sake any more. */
 static void a_gateway_rests_when_whoever_was_queued_is_gone(void **state)
@@ -704,6 +777,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_echoes_does_not_pace),
         cmocka_unit_test(whoever_floods_after_the_close_is_cut),
         cmocka_unit_test(the_peers_close_ends_the_wait_for_its_fin),
+        cmocka_unit_test(large_messages_wait_while_redis_has_enough_of_them),
         cmocka_unit_test(a_gateway_rests_when_whoever_was_queued_is_gone),
         cmocka_unit_test(a_gateway_with_paced_clients_drains),
         cmocka_unit_test(a_close_of_the_client_counts_as_its_own),
