@@ -6,6 +6,7 @@
 #include "admin/audit.h"
 #include "common/digits.h"
 #include "common/intake.h"
+#include "common/lines.h"
 #include "common/wall.h"
 #include "common/xalloc.h"
 
@@ -22,23 +23,40 @@ struct page {
 
 static void start_page(struct page *page, uint64_t before);
 
-/* The lines that are what they should be; how many. */
-static size_t add_lines(struct strbuf *out, struct metrics *metrics,
+/* What a message of the room begins with, up to its number. */
+static void add_head(struct strbuf *out, struct json_text room)
+{
+    proto_begin(out, "message", (struct json_text){NULL, 0});
+    proto_add_text(out, "room", room.base, room.len);
+    strbuf_add_text(out, ",\"seq\":");
+}
+
+/* The lines that are messages of the room with their numbers, the first `first`; how many. */
+static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t first,
                         const redisReply *reply)
 {
+    struct metrics *metrics = api_of(page->req)->metrics;
+    struct strbuf head = {NULL, 0, 0};
     size_t count = 0;
+
+    add_head(&head, page->room);
 
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
     for (size_t i = 4; i < reply_count(reply); i++) {
         struct json_text line = reply_text(reply, i);
 
-        if (!intake_object(metrics, "history", line))
+        if (!lines_is_message((struct json_text){head.data, head.len}, first + i - 4,
+                              line)) {
+            intake_refuse(metrics, INTAKE_HISTORY, "history",
+                          (struct json_text){"", 0});
             continue;
+        }
         if (count++ > 0)
             strbuf_add_char(out, ',');
         strbuf_add(out, line.base, line.len);
     }
+    strbuf_deinit(&head);
     return count;
 }
 
@@ -54,7 +72,7 @@ static void on_history(void *data, int status, const redisReply *reply)
         api_unavailable(page->req);
     } else if (!reply_is_array(reply, 4)) {
         api_room_not_found(page->req);
-    } else if (add_lines(out, api_of(page->req)->metrics, reply) == 0 && has_older &&
+    } else if (add_lines(out, page, first, reply) == 0 && has_older &&
                ++page->reads < READS_MAX) {
         start_page(page, first);
         return;
@@ -169,13 +187,6 @@ static void on_published(void *data, int status, const redisReply *reply)
     else
         reply_published(call, reply_number(reply, 1), epoch);
     free_call(call);
-}
-
-static void add_head(struct strbuf *out, struct json_text room)
-{
-    proto_begin(out, "message", (struct json_text){NULL, 0});
-    proto_add_text(out, "room", room.base, room.len);
-    strbuf_add_text(out, ",\"seq\":");
 }
 
 static void start_publish(struct call *call, const struct proto_request *body)

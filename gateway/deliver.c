@@ -19,9 +19,9 @@
 #include <string.h>
 
 #include "common/intake.h"
+#include "common/lines.h"
 #include "common/log.h"
 #include "common/xalloc.h"
-#include "gateway/lines.h"
 
 enum { RECENT_MAX = 1000 }; /* notices kept for who waits for its ack */
 
@@ -127,7 +127,8 @@ static bool are_next(const struct room *room, const char *at, const char *end,
     while (at < end && seq < last) {
         const char *stop = notice_line_end(at, end);
 
-        if (!lines_is_message(room, ++seq, (struct json_text){at, (size_t)(stop - at)}))
+        if (!lines_is_message(room_head(room), ++seq,
+                              (struct json_text){at, (size_t)(stop - at)}))
             return false;
         at = stop + 1;
     }
@@ -450,7 +451,7 @@ static bool are_events(const struct room *room, const struct notice *n)
     for (; at < end; i++) {
         const char *stop = notice_line_end(at, end);
 
-        if (!lines_is_event(room, notice_type(n->kind, i),
+        if (!lines_is_event(room_head(room), notice_type(n->kind, i),
                             (struct json_text){at, (size_t)(stop - at)}))
             return false;
         at = stop + 1;

@@ -259,4 +259,10 @@ void room_add_epoch(const struct room *room, struct strbuf *out);
  * what can be sent now; frees the room if that was the last of it. */
 void room_release(struct room *room);
 
+/* What each message of the room begins with, up to its number; borrowed. */
+static inline struct json_text room_head(const struct room *room)
+{
+    return (struct json_text){room->message_head.data, room->message_head.len};
+}
+
 #endif

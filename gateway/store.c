@@ -11,12 +11,12 @@
 
 #include "common/command.h"
 #include "common/intake.h"
+#include "common/lines.h"
 #include "common/log.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
-#include "gateway/lines.h"
 #include "gateway/notice.h"
 
 enum {
@@ -371,7 +371,7 @@ static bool take_history(struct call *call, const redisReply *reply, struct hist
 
 static bool is_good(const struct call *call, const struct history *h, size_t i)
 {
-    return lines_is_message(call->room, h->first + i, h->lines[i]);
+    return lines_is_message(room_head(call->room), h->first + i, h->lines[i]);
 }
 
 /* Leaves of the page what can be given as it stands: from where the reader comes, the first lines

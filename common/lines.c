@@ -5,9 +5,11 @@
  * expected, too. All else is taken member by member, as are lines in another order: of two
  * members of one name, clients would believe the last.
  */
-#include "gateway/lines.h"
+#include "common/lines.h"
 
 #include <string.h>
+
+#include "common/proto.h"
 
 static const char type_head[] = "{\"type\":\"";
 
@@ -41,18 +43,17 @@ static const struct {
 
 /* What a line must be; `seq` 0: it need not have a number. */
 struct wanted {
-    const struct room *room;
+    struct json_text head;
     const char *type;
     uint64_t seq;
 };
 
 /* `,"room":"R"`, as it stands in the head of a message. */
-static struct json_text room_part(const struct room *room)
+static struct json_text room_part(struct json_text head)
 {
     size_t before = TYPE_HEAD + sizeof("message\"") - 1;
 
-    return (struct json_text){room->message_head.data + before,
-                              room->message_head.len - before - NUMBER_HEAD};
+    return (struct json_text){head.base + before, head.len - before - NUMBER_HEAD};
 }
 
 static inline bool take(struct json_text *rest, const char *bytes, size_t len)
@@ -126,9 +127,9 @@ static bool is_user(struct json_text token)
                : proto_is_name(text.base, text.len, PROTO_USER_MAX);
 }
 
-static bool is_room(const struct room *room, struct json_text token)
+static bool is_room(struct json_text head, struct json_text token)
 {
-    struct json_text part = room_part(room);
+    struct json_text part = room_part(head);
     size_t key = sizeof(",\"room\":") - 1;
 
     return is(token, part.base + key, part.len - key);
@@ -149,7 +150,7 @@ static bool is_value(const struct wanted *wanted, enum field field,
     case FIELD_TYPE:
         return is_type(wanted->type, value);
     case FIELD_ROOM:
-        return is_room(wanted->room, value);
+        return is_room(wanted->head, value);
     case FIELD_SEQ:
         return wanted->seq > 0 ? take_number(&value, wanted->seq) && value.len == 0
                                : is_whole(value);
@@ -271,30 +272,30 @@ static bool is_usual_tail(struct json_text rest)
            take_plain(&rest) && take(&rest, ",\"ts\":", 6) && is_usual_end(rest);
 }
 
-static bool is_right_message(const struct room *room, uint64_t seq,
-                             struct json_text rest, char before, unsigned seen)
+static bool is_right_message(struct json_text head, uint64_t seq, struct json_text rest,
+                             char before, unsigned seen)
 {
-    struct wanted wanted = {room, "message", seq};
+    struct wanted wanted = {head, "message", seq};
 
     return is_right(&wanted, rest, before, seen);
 }
 
-bool lines_is_message(const struct room *room, uint64_t seq, struct json_text line)
+bool lines_is_message(struct json_text head, uint64_t seq, struct json_text line)
 {
     struct json_text rest = line;
 
-    if (!take(&rest, room->message_head.data, room->message_head.len))
-        return is_right_message(room, seq, line, '{', 0);
+    if (!take(&rest, head.base, head.len))
+        return is_right_message(head, seq, line, '{', 0);
     return take_number(&rest, seq) &&
            (is_usual_tail(rest) ||
-            is_right_message(room, seq, rest, ',',
+            is_right_message(head, seq, rest, ',',
                              BIT(FIELD_TYPE) | BIT(FIELD_ROOM) | BIT(FIELD_SEQ)));
 }
 
-bool lines_is_event(const struct room *room, const char *type, struct json_text line)
+bool lines_is_event(struct json_text head, const char *type, struct json_text line)
 {
-    struct wanted wanted = {room, type, 0};
-    struct json_text part = room_part(room), rest = line;
+    struct wanted wanted = {head, type, 0};
+    struct json_text part = room_part(head), rest = line;
 
     if (take(&rest, type_head, TYPE_HEAD) && take(&rest, type, strlen(type)) &&
         take(&rest, "\"", 1) && take(&rest, part.base, part.len))
