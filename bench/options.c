@@ -161,7 +161,8 @@ enum options_outcome options_load(struct options *options, int argc, char **argv
             return OPTIONS_EXIT_OK;
         }
         if (!o) {
-            argv[i][strcspn(argv[i], "=")] = '\0'; /* what is after it may be a secret */
+            argv[i][strcspn(argv[i], "=")] =
+                '\0'; /* what is after it may be a secret */
             return complain(argv[i], "unknown option");
         }
         if (o->kind == FLAG)

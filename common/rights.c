@@ -27,13 +27,23 @@ static void on_rights(void *data, int status, const redisReply *reply)
 
 void rights_ask(struct redis_link *link, int db)
 {
+    /* Of each kind one: an ACL may name them by patterns of their own. */
+    static const struct json_text room = {"any", 3};
+    static const enum fleet_key fleet[] = {KEY_NODES, KEY_ROOMS, KEY_STATS, KEY_AUDIT};
+    enum { FLEET = sizeof(fleet) / sizeof(fleet[0]) };
     struct redis_command cmd = {{0}, 0};
     char name[KEYS_MAX_BYTES];
 
-    scripts_begin(&cmd, SCRIPT_RIGHTS, 1);
-    command_add_fleet_key(&cmd, KEY_NODES);
-    command_add_fleet_key(&cmd, KEY_FLEET_EVENTS);
+    scripts_begin(&cmd, SCRIPT_RIGHTS, 0);
     redis_command_add(&cmd, name, keys_expiry_pattern(name, db));
+    redis_command_add_u64(&cmd, FLEET + 2);
+    for (size_t i = 0; i < FLEET; i++)
+        command_add_fleet_key(&cmd, fleet[i]);
+    command_add_node_key(&cmd, "any", KEY_NODE);
+    command_add_room_key(&cmd, room, KEY_META);
+    command_add_fleet_key(&cmd, KEY_FLEET_EVENTS);
+    command_add_node_key(&cmd, "any", KEY_NODE_CANARY);
+    command_add_room_key(&cmd, room, KEY_EVENTS);
     if (scripts_send(link, SCRIPT_RIGHTS, &cmd, on_rights, NULL) < 0)
         log_debug("rights_not_asked", "why=\"not connected\"");
     redis_command_deinit(&cmd);

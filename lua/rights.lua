@@ -1,15 +1,19 @@
--- rights.lua - tell which commands that the fleet needs are refused to this user.
+-- rights.lua - tell which rights that the fleet needs this user has not: commands, and what keys
+-- and channels they are allowed on.
 --
 -- Atomic because: it is one question.
 --
--- KEYS[1]  rc:nodes            any key under the prefix stands for all
--- ARGV[1]  channel             any channel of ours
--- ARGV[2]  pattern             of the keyspace notifications
--- Returns  each command that is refused; none where Redis is too old to be asked
+-- KEYS[1]  none: Redis would refuse to ask where it is refused
+-- ARGV[1]  pattern             of the keyspace notifications
+-- ARGV[2]  keys                how many there are: one of each kind
+-- ARGV[3…] the keys, then a channel of each kind
+-- Returns  each command that is refused, each key as ~KEY and each channel as &CHANNEL; none
+--          where Redis is too old to be asked
 --
 -- Cost O(commands). Nothing is written, nor read.
 
-local key, channel, pattern = KEYS[1], ARGV[1], ARGV[2]
+local pattern, last_key = ARGV[1], 2 + ARGV[2]
+local key, channel = ARGV[3], ARGV[last_key + 1]
 local needed = {
     {'del', key}, {'exists', key}, {'expire', key, '1'}, {'get', key},
     {'hdel', key, 'f'}, {'hexists', key, 'f'}, {'hget', key, 'f'}, {'hgetall', key},
@@ -30,10 +34,21 @@ local needed = {
 }
 local refused = {}
 
-for _, command in ipairs(needed) do
-    local known, may = pcall(redis.acl_check_cmd, unpack(command))
+local function ask(name, ...)
+    local known, may = pcall(redis.acl_check_cmd, ...)
     if redis.acl_check_cmd and not (known and may) then
-        refused[#refused + 1] = command[1]
+        refused[#refused + 1] = name
+    end
+end
+
+for _, command in ipairs(needed) do
+    ask(command[1], unpack(command))
+end
+for i = 3, #ARGV do
+    if i <= last_key then
+        ask('~' .. ARGV[i], 'set', ARGV[i], 'v')
+    else
+        ask('&' .. ARGV[i], 'publish', ARGV[i], '')
     end
 end
 return refused

@@ -230,6 +230,26 @@ static void rights_that_are_needed_later_are_asked_for_at_the_start(void **state
     stop_gateway(gateway);
 }
 
+/* Keys and channels, too, in the words of an ACL. */
+static void keys_and_channels_that_are_refused_are_named_at_the_start(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    make_user("deaf", "resetchannels");
+    redis_cmd(fleet.redis_port,
+              "ACL SETUSER deaf &rc:canary:* &rc:events &__keyspace@0__:rc:{*}:meta");
+    gateway = add_gateway("deaf");
+    expect_warned(gateway, "\"&rc:{any}:events\"");
+    stop_gateway(gateway);
+    make_user("keyless", "resetkeys");
+    redis_cmd(fleet.redis_port,
+              "ACL SETUSER keyless ~rc:{* ~rc:node* ~rc:rooms* ~rc:stats* ~rc:events");
+    gateway = add_gateway("keyless");
+    expect_warned(gateway, "\"~rc:audit\"");
+    stop_gateway(gateway);
+}
+
 static void without_client_a_fleet_gets_ready_and_stays_so(void **state)
 {
     static const char *const redis_args[] = {"--rename-command", "CLIENT", "KILLER",
@@ -279,6 +299,7 @@ int main(void)
         cmocka_unit_test(without_kill_a_node_takes_another_name),
         cmocka_unit_test(without_info_a_node_takes_another_name),
         cmocka_unit_test(rights_that_are_needed_later_are_asked_for_at_the_start),
+        cmocka_unit_test(keys_and_channels_that_are_refused_are_named_at_the_start),
         cmocka_unit_test(without_client_a_fleet_gets_ready_and_stays_so),
     };
 
