@@ -1,7 +1,7 @@
 /* fleet.c - see fleet.h.
  *
- *     on_tick, fleet_get -> start_reading: TIME, ZRANGE, ZCARD, HGET  (one write)
- *         -> on_nodes -> start_node each -> on_node -> end_reading -> who waits
+ *     on_tick, fleet_get -> start_reading: ZCARD, HGET, ZRANGE, TIME  (one write)
+ *         -> on_nodes, on_time -> start_nodes -> on_node each -> end_reading -> who waits
  *     on_tick -> start_sample
  *
  * Each command of a reading is answered, well or badly, and in order; so the last answer
@@ -180,17 +180,6 @@ static void start_nodes(struct fleet *fleet)
 
 /* ---- the fleet ---- */
 
-static void on_time(void *data, int status, const redisReply *reply)
-{
-    struct fleet *fleet = data;
-
-    if (status == 0 && reply_is_array(reply, 2))
-        fleet->now_ms =
-            (int64_t)(number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000);
-    else
-        fleet->has_failed = true;
-}
-
 static void on_rooms(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
@@ -224,12 +213,11 @@ static void on_nodes(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
     struct fleet_view *next = &fleet->next;
 
-    if (fleet->has_failed || (!is_odd_fleet_key(KEY_NODES, status, reply) &&
-                              (status < 0 || !reply_is_array(reply, 0)))) {
-        end_reading(fleet, false);
+    if (!is_odd_fleet_key(KEY_NODES, status, reply) &&
+        (status < 0 || !reply_is_array(reply, 0))) {
+        fleet->has_failed = true;
         return;
     }
-    /* By name, so that the list only changes when the fleet does. */
     next->nodes = xcalloc(reply_count(reply) / 2 + 1, sizeof(*next->nodes));
     for (size_t i = 0; i + 1 < reply_count(reply); i += 2) {
         struct fleet_node *node = &next->nodes[next->count];
@@ -238,9 +226,32 @@ static void on_nodes(void *data, int status, const redisReply *reply)
             continue;
         next->count++;
         node->name = copy_text(reply, i);
-        node->heartbeat_age_ms = fleet->now_ms - (int64_t)number_in(reply, i + 1);
+        node->heard_ms = number_in(reply, i + 1);
     }
+    /* By name, so that the list only changes when the fleet does. */
     qsort(next->nodes, next->count, sizeof(*next->nodes), compare_nodes);
+}
+
+/* A stamp in the future was written before Redis's clock was set back: it does not tell when. */
+static uint64_t age_of(const struct fleet_node *node, uint64_t now_ms)
+{
+    return node->heard_ms <= now_ms ? now_ms - node->heard_ms : FLEET_AGE_UNKNOWN_MS;
+}
+
+/* Redis's time after it gave the stamps, so that none is in the future because it was written in
+ * between. */
+static void on_time(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+    struct fleet_view *next = &fleet->next;
+    uint64_t now_ms = number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000;
+
+    if (fleet->has_failed || status < 0 || now_ms == 0) {
+        end_reading(fleet, false);
+        return;
+    }
+    for (size_t i = 0; i < next->count; i++)
+        next->nodes[i].heartbeat_age_ms = age_of(&next->nodes[i], now_ms);
     if (next->count == 0)
         end_reading(fleet, true);
     else
@@ -256,8 +267,6 @@ static void start_reading(struct fleet *fleet)
     free_view(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
-    db_begin(db, "TIME");
-    db_send(db, on_time, fleet);
     db_begin(db, "ZCARD");
     command_add_fleet_key(&db->cmd, KEY_ROOMS);
     db_send(db, on_rooms, fleet);
@@ -271,6 +280,8 @@ static void start_reading(struct fleet *fleet)
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
     redis_command_add_text(&db->cmd, "WITHSCORES");
     db_send(db, on_nodes, fleet);
+    db_begin(db, "TIME");
+    db_send(db, on_time, fleet);
 }
 
 static void add_totals(struct strbuf *out, const struct fleet_view *v)
@@ -405,7 +416,6 @@ void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
     strbuf_add_char(out, '[');
     for (size_t i = 0; i < fleet->view.count; i++) {
         const struct fleet_node *node = &fleet->view.nodes[i];
-        int64_t age_ms = node->heartbeat_age_ms;
 
         strbuf_add_text(out, i > 0 ? ",{\"node\":" : "{\"node\":");
         strbuf_add_json(out, node->name, strlen(node->name));
@@ -415,7 +425,7 @@ void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
             strbuf_add_text(out, ",\"address\":null,\"version\":null,"
                                  "\"started_at\":null,\"connections\":null,"
                                  "\"rooms\":null,\"members\":null,\"draining\":null");
-        proto_add_number(out, "heartbeat_age_ms", age_ms > 0 ? (uint64_t)age_ms : 0);
+        proto_add_number(out, "heartbeat_age_ms", node->heartbeat_age_ms);
         strbuf_add_char(out, '}');
     }
     strbuf_add_char(out, ']');

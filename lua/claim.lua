@@ -12,8 +12,8 @@
 -- ARGV[4]  claim_ms             how long the claim lives
 -- Returns  1: go on; 0: it is alive, gone, or another node is at it
 --
--- Cost O(1). A stamp of a time to come is looked at again once a heartbeat has set it to now. A
--- claim that lives longer than one is given is of before Redis's clock was set back.
+-- Cost O(1). A stamp in the future is looked at again after a heartbeat has set it to half a lease
+-- ago. A claim that lives longer than one is given was made before Redis's clock was set back.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

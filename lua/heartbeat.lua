@@ -14,8 +14,10 @@
 -- ARGV[5…] field, value         of the hash
 -- Returns  {'ok', silent node…} (at most 16), or {'dead'}: take another name
 --
--- Cost O(log nodes). A stamp of a time to come, of before Redis's clock was set back, is set to
--- now: a node that is alive renews it, and one that is dead is silent a lease later.
+-- Cost O(log nodes). A stamp in the future was written before Redis's clock was set back, and
+-- tells nothing. It is set to half a lease ago: a living node beats each third of a lease, so it
+-- renews in time, and a dead one is silent no later than if its last heartbeat had come at the
+-- moment the clock was set back: a third, until somebody beats, and a half are less than a lease.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -40,7 +42,7 @@ if total ~= '' then
     redis.call('HSET', KEYS[4], 'messages_total', total)
 end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
-    redis.call('ZADD', KEYS[1], 'XX', now, node)
+    redis.call('ZADD', KEYS[1], 'XX', now - math.floor(ARGV[2] / 2), node)
 end
 return {'ok', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
     'LIMIT', 0, 16))}

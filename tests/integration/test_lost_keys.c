@@ -1,5 +1,5 @@
 /* test_lost_keys.c - what a neighbour on Redis breaks is found and put right: a key of a room
- * that is deleted under its members, a number that is none, a stamp of a time to come.
+ * that is deleted under its members, a number that is none.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -216,49 +216,12 @@ static void a_lost_history_is_told_to_nobody_who_has_read_it(void **state)
     chat_close(bob);
 }
 
-/* ---- stamps ---- */
-
-static bool only_one_node_is_left(void *data)
-{
-    (void)data;
-    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 2;
-}
-
-static void a_dead_gateway_is_found_though_its_stamp_is_of_a_time_to_come(void **state)
-{
-    unsigned third =
-        fleet_add(&fleet, (const char *const[]){"ROOMCAST_LEASE_SECS=1", NULL});
-    struct chat *ann = on_gateway(0), *bob = on_gateway(third);
-    redisReply *nodes;
-    char part[32];
-
-    (void)state;
-    chat_join(ann, "stamps", "ann");
-    chat_join(bob, "stamps", "bob");
-    snprintf(part, sizeof(part), "-%d-", (int)fleet.gateways[third].process.pid);
-    fleet_kill_gateway(&fleet, third);
-    nodes = redis_cmd_reply(fleet.redis_port, "ZRANGE rc:nodes 0 -1");
-    for (size_t i = 0; i < nodes->elements; i++) /* as if the clock was set back */
-        redis_cmd(fleet.redis_port, "ZINCRBY rc:nodes 3600000 %s",
-                  nodes->element[i]->str);
-    freeReplyObject(nodes);
-    chat_expect_skipping(ann, "member_left");
-    assert_string_equal(chat_get_text(ann, "user"), "bob");
-    assert_string_equal(chat_get_text(ann, "reason"), "expired");
-    assert_true(wait_until(only_one_node_is_left, NULL, PATIENCE_MS));
-    for (unsigned i = 0; i < 2; i++)
-        assert_true(fleet_metric(&fleet, i, "roomcast_nodes_renamed_total") == 0);
-    chat_abort(bob);
-    chat_close(ann);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_lost_is_found_by_the_next_renewal),
         cmocka_unit_test(a_room_that_went_back_under_its_epoch_is_reset_once),
         cmocka_unit_test(a_lost_history_is_told_to_nobody_who_has_read_it),
-        cmocka_unit_test(a_dead_gateway_is_found_though_its_stamp_is_of_a_time_to_come),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);
 }

@@ -140,7 +140,7 @@ static void silent_nodes_are_told_but_not_the_others(void **state)
     assert_int_equal(redis_cmd_number(port(), "ZCARD rc:nodes"), 5);
 }
 
-static void a_stamp_of_a_time_to_come_is_silent_a_lease_from_now(void **state)
+static void a_stamp_in_the_future_becomes_half_a_lease_old(void **state)
 {
     static const long long ahead[] = {2000, 3600000, 9000000000000};
 
@@ -152,12 +152,30 @@ static void a_stamp_of_a_time_to_come_is_silent_a_lease_from_now(void **state)
         hear_of("dead", -ahead[i]);
         assert_string_equal(beat("me", true), "('ok')");
         score = redis_cmd_number(port(), "ZSCORE rc:nodes dead");
-        assert_true(score >= before && score <= eval_now_ms(&redis));
+        assert_true(score >= before - LEASE_MS / 2);
+        assert_true(score <= eval_now_ms(&redis) - LEASE_MS / 2);
     }
     redis_cmd(port(), "ZADD rc:nodes +inf dead");
     assert_string_equal(beat("me", false), "('ok')");
-    redis_cmd(port(), "ZINCRBY rc:nodes -%d dead", LEASE_MS);
+    redis_cmd(port(), "ZINCRBY rc:nodes -%d dead", LEASE_MS / 2 - 1000);
+    assert_string_equal(beat("me", false), "('ok')");
+    redis_cmd(port(), "ZINCRBY rc:nodes -1000 dead");
     assert_string_equal(beat("me", false), "('ok' 'dead')");
+}
+
+/* Its next heartbeat comes a third of a lease later, if not before. */
+static void a_living_node_whose_stamp_is_in_the_future_renews_it_in_time(void **state)
+{
+    (void)state;
+    beat("alive", true);
+    hear_of("alive", -3600000);
+    assert_string_equal(beat("me", true), "('ok')");
+    redis_cmd(port(), "ZINCRBY rc:nodes -%d alive", LEASE_MS / 3);
+    assert_string_equal(beat("me", false), "('ok')");
+    assert_string_equal(beat("alive", false), "('ok')");
+    assert_string_equal(beat("me", false), "('ok')");
+    assert_true(redis_cmd_number(port(), "ZSCORE rc:nodes alive") >
+                eval_now_ms(&redis) - LEASE_MS / 3);
 }
 
 static void at_most_sixteen_are_told(void **state)
@@ -288,7 +306,8 @@ int main(void)
         TEST(registering_a_room_is_no_heartbeat),
         TEST(registering_a_room_makes_a_forgotten_node_known),
         TEST(silent_nodes_are_told_but_not_the_others),
-        TEST(a_stamp_of_a_time_to_come_is_silent_a_lease_from_now),
+        TEST(a_stamp_in_the_future_becomes_half_a_lease_old),
+        TEST(a_living_node_whose_stamp_is_in_the_future_renews_it_in_time),
         TEST(at_most_sixteen_are_told),
         TEST(the_node_itself_is_never_silent),
         TEST(messages_are_added_up),
