@@ -121,7 +121,8 @@ struct room {
 
     struct bus_op *subscribing; /* not confirmed yet, bus.h */
     struct list renew;          /* presence.h */
-    struct list recent;         /* notices kept for members without ack, deliver.h */
+    uint32_t renew_at; /* of the users: whom the next renewal looks at first; store.c */
+    struct list recent; /* notices kept for members without ack, deliver.h */
     unsigned recent_count;
     bool is_told;            /* Redis was told of who is in, under this node's name */
     bool ring_is_kept;       /* the log's, also when nobody follows; follow.h */

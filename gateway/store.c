@@ -21,6 +21,7 @@
 
 enum {
     UNDO_USERS = 500,
+    RENEW_USERS = 100,
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
     READS_MAX = 100, /* pages without a message in them that one read looks at */
 };
@@ -268,7 +269,12 @@ void store_close(void *owner, struct room *room)
 
 /* ---- renew ---- */
 
-/* Users of whom Redis has been told, and nothing is under way. */
+/* Redis has been told of the user, and nothing is under way. */
+static bool is_told(const struct room_user *user)
+{
+    return user->is_in && !user->leaving && user->joins_in_flight == 0;
+}
+
 static uint64_t count_told(const struct room *room)
 {
     const struct room_user *user;
@@ -276,7 +282,24 @@ static uint64_t count_told(const struct room *room)
     uint32_t at = 0;
 
     while ((user = map_next(&room->users, &at)))
-        count += user->is_in && !user->leaving && user->joins_in_flight == 0;
+        count += is_told(user);
+    return count;
+}
+
+/* The next users in turn, so that a large room is gone through from renewal to renewal. */
+static unsigned add_some_told(struct args *args, struct room *room)
+{
+    const struct room_user *user;
+    unsigned count = 0;
+
+    while (count < RENEW_USERS && (user = map_next(&room->users, &room->renew_at))) {
+        if (!is_told(user))
+            continue;
+        redis_command_add(&args->cmd, user->name, user->name_len);
+        count++;
+    }
+    if (count < RENEW_USERS)
+        room->renew_at = 0;
     return count;
 }
 
@@ -294,7 +317,7 @@ static void on_renewed(void *data, int status, const redisReply *reply)
     struct room *room = call->room;
 
     store_note_refusal(call->store, room, status, reply);
-    if (status == 0 && reply_is_array(reply, 5)) {
+    if (status == 0 && reply_is_array(reply, 6)) {
         uint64_t seq = reply_number(reply, 1), users = reply_number(reply, 3);
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
@@ -302,7 +325,7 @@ static void on_renewed(void *data, int status, const redisReply *reply)
         deliver_position(room, epoch, seq);
         if (has_gone_back(call, epoch, seq, reply_number(reply, 2)) ||
             users < call->told || users > call->users ||
-            reply_number(reply, 4) < call->told)
+            reply_number(reply, 4) < call->told || reply_number(reply, 5) > 0)
             room_needs_sync(room); /* it looks closer (gateway/sync.c, lua/sync.lua) */
     }
     free(call);
@@ -325,6 +348,8 @@ void store_renew(struct store *store, struct room *room)
     args_add_own_on(&store->args, room);
     args_add_key(&store->args, room, KEY_HISTORY);
     redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
+    if (add_some_told(&store->args, room) == 0)
+        (void)add_some_told(&store->args, room); /* the round had ended exactly there */
     store_send_script(store, SCRIPT_RENEW, on_renewed, call);
 }
 

@@ -16,7 +16,8 @@
  * lines are read with that one, as many as a page has, and members are told of the tombstones
  * among them, perhaps once more.
  *
- * The users may change between two pages; then the walk begins again, which does no harm.
+ * The users, or the epoch, may change between two pages; then the walk begins again, which
+ * does no harm.
  */
 #include "gateway/sync.h"
 
@@ -122,6 +123,7 @@ static void start_over(struct sync *sync)
     frame_unref(sync->last);
     sync->last = NULL;
     sync->at = sync->users = 0;
+    sync->state.epoch[0] = '\0';
     strcpy(sync->cursor, "0");
     start_page(sync);
 }
@@ -223,7 +225,9 @@ static void on_page(void *data, int status, const redisReply *reply)
 {
     struct sync *sync = data;
     struct room *room = sync->room;
+    char before[PROTO_EPOCH_LEN + 1]; /* of the page before, if there was one */
 
+    strcpy(before, sync->state.epoch);
     store_note_refusal(sync->store, room, status, reply);
     if (status == 0 && reply_is_array(reply, 2) && reply_is_text(reply, 0, "closed")) {
         deliver_closing(room, reply_text(reply, 1), 0);
@@ -251,7 +255,8 @@ static void on_page(void *data, int status, const redisReply *reply)
     sync->state.members = reply_number(reply, 4);
     store_touched(sync->store, room);
     take_kicks(sync, reply);
-    if (sync->seen != room->users.count)
+    if (sync->seen != room->users.count ||
+        (before[0] && strcmp(before, sync->state.epoch) != 0))
         sync->at = sync->users = 0;
     if (sync->at < room->users.cap)
         start_page(sync);

@@ -8,13 +8,16 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash
 -- KEYS[4]  rc:{ROOM}:history   list
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
--- Returns  {epoch, seq, rev, users of this node, members}, epoch '' if there is no such room,
---          or seq or rev is no number
+-- ARGV[2…] user                at most 100 of those of whom Redis was told
+-- Returns  {epoch, seq, rev, users of this node, members, how many of the users given are not in
+--          under this epoch, or not counted in members}, epoch '' if there is no such room, or
+--          seq or rev is no number
 --
 -- Nodes ask at about the same time, so only the first one prolongs what they share. A node
 -- asks each three fifths of keep_ms, so a third of it is left at any time.
 --
--- Cost O(1).
+-- Cost O(users given). The two lengths alone would not tell that one user stands in another's
+-- place.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
@@ -29,5 +32,17 @@ if left ~= -2 and left < ARGV[1] * 14 / 15 then
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
     redis.call('PEXPIRE', KEYS[4], ARGV[1])
 end
+
+local wrong = 0
+if #ARGV > 1 then
+    local came_in = redis.call('HMGET', KEYS[3], unpack(ARGV, 2))
+    local nodes = redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
+    for n = 1, #ARGV - 1 do
+        local count = tonumber((nodes[n] or ''):match('^%d+$'))
+        if came_in[n] ~= meta[1] or not count or count < 1 or count >= 2 ^ 53 then
+            wrong = wrong + 1
+        end
+    end
+end
 return {is_there and meta[1] or '', is_there and tonumber(seq) or 0,
-    is_there and tonumber(rev) or 0, users, members}
+    is_there and tonumber(rev) or 0, users, members, wrong}

@@ -22,7 +22,8 @@
 --          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
 --          counts of nodes tell nothing, and nothing was done: to be remade (remake.lua)
 --
--- Cost O(users).
+-- Cost O(users). A value in KEYS[3] that is neither the epoch nor the mark of a kick was put there
+-- by somebody else, if the node was told under this epoch: the user is counted already.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
@@ -43,16 +44,27 @@ local kicked = redis.call('HLEN', KEYS[6]) > 0 and #users > 0
 local came_in = #users > 0 and redis.call('HMGET', KEYS[3], unpack(users)) or {}
 local nodes = #users > 0 and redis.call('HMGET', KEYS[2], unpack(users)) or {}
 
-local kicks, goes = {}, {}
+local function count_of(n)
+    local count = tonumber((nodes[n] or ''):match('^%d+$'))
+    return count and count < 2 ^ 53 and count or 0
+end
+
+local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
     local joined = tonumber(ARGV[3 * n + 7])
     local kick, why = (epoch == ARGV[1] and kicked[n] or ''):match('^(%d+) ?(.*)$')
     if is_there and kick and tonumber(kick) > joined then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, why
-    elseif is_there and (came_in[n] == epoch and (tonumber(nodes[n]) or 0) < 1
-        or ARGV[7] == '1' and epoch == ARGV[1] and joined > 0 and not came_in[n] and nodes[n]) then
-        return {'torn', epoch}
+    elseif is_there then
+        local was_in = ARGV[7] == '1' and epoch == ARGV[1] and joined > 0
+        local is_odd = was_in and came_in[n] and came_in[n] ~= epoch
+            and not came_in[n]:find('^kicked ')
+        if (came_in[n] == epoch or is_odd) and count_of(n) < 1
+            or was_in and not came_in[n] and nodes[n] then
+            return {'torn', epoch}
+        end
+        is_counted[n] = is_odd
     end
 end
 
@@ -73,11 +85,10 @@ for n, user in ipairs(users) do
     if goes[n] then
         redis.call('HDEL', KEYS[3], user) -- the kick took them off the members
     elseif came_in[n] ~= epoch then
-        local count = tonumber(nodes[n])
-        count = count and count >= 1 and count < 2 ^ 53 and count + 1 or 1
+        local count = count_of(n) + (is_counted[n] and 0 or 1)
         on[#on + 1], on[#on + 2] = user, epoch
         counts[#counts + 1], counts[#counts + 2] = user, string.format('%d', count)
-        if count == 1 then
+        if count == 1 and not is_counted[n] then
             members = nodes[n] and members or members + 1
             local name = cjson.encode(user):gsub('\\/', '/')
             lines[#lines + 1] = ARGV[6] .. name .. ',"members":' .. members .. '}'

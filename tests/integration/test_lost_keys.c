@@ -60,9 +60,31 @@ static long long count_of(const char *room, const char *user)
     return redis_cmd_number(fleet.redis_port, "HGET rc:{%s}:members %s", room, user);
 }
 
+/* On gateway 0 are these, under the room's epoch. */
+static bool are_on_node(const char *room, const char *const users[2])
+{
+    char node[320];
+    char *epoch = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:meta epoch", room);
+    bool right;
+
+    find_node(node, sizeof(node));
+    right = epoch &&
+            redis_cmd_number(fleet.redis_port, "HLEN rc:{%s}:on:%s", room, node) == 2;
+    for (size_t i = 0; i < 2 && right; i++) {
+        char *value = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:on:%s %s", room,
+                                     node, users[i]);
+
+        right = value && strcmp(value, epoch) == 0;
+        free(value);
+    }
+    free(epoch);
+    return right;
+}
+
 /* Ann is in through one gateway, Bob through both. */
 static bool is_right(void *data)
 {
+    static const char *const users[] = {"ann", "bob"};
     const char *room = data;
     char *seq = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:meta seq", room);
     char *rev = redis_cmd_text(fleet.redis_port, "HGET rc:{%s}:meta rev", room);
@@ -70,7 +92,7 @@ static bool is_right(void *data)
         count_of(room, "ann") == 1 && count_of(room, "bob") == 2 &&
         redis_cmd_number(fleet.redis_port, "HLEN rc:{%s}:members", room) == 2 && seq &&
         strspn(seq, "0123456789") == strlen(seq) && rev &&
-        strspn(rev, "0123456789") == strlen(rev);
+        strspn(rev, "0123456789") == strlen(rev) && are_on_node(room, users);
 
     free(seq);
     free(rev);
@@ -84,16 +106,20 @@ static bool is_gone(void *data)
 }
 
 static const struct {
-    const char *room, *command; /* %s: rc:{room}: and node, as they are needed */
+    const char *room, *command, *second; /* %s: the node */
     bool resets;
 } losses[] = {
-    {"members", "DEL rc:{members}:members", true},
-    {"on", "DEL rc:{on}:on:%s", true},
-    {"meta", "DEL rc:{meta}:meta", true},
-    {"seq", "HSET rc:{seq}:meta seq odd", true},
-    {"rev", "HDEL rc:{rev}:meta rev", true},
-    {"count", "HSET rc:{count}:members bob odd", false},
-    {"one", "HDEL rc:{one}:members ann", true},
+    {"members", "DEL rc:{members}:members", NULL, true},
+    {"on", "DEL rc:{on}:on:%s", NULL, true},
+    {"meta", "DEL rc:{meta}:meta", NULL, true},
+    {"seq", "HSET rc:{seq}:meta seq odd", NULL, true},
+    {"rev", "HDEL rc:{rev}:meta rev", NULL, true},
+    {"count", "HSET rc:{count}:members bob odd", NULL, true},
+    {"one", "HDEL rc:{one}:members ann", NULL, true},
+    {"place", "HDEL rc:{place}:members ann", "HSET rc:{place}:members ghost 1", true},
+    {"place-on", "HDEL rc:{place-on}:on:%s ann",
+     "HSET rc:{place-on}:on:%s ghost 0123456789abcdef", true},
+    {"epoch", "HSET rc:{epoch}:on:%s ann 0123456789abcdef", NULL, false},
 };
 
 static void lose(const char *command)
@@ -103,10 +129,22 @@ static void lose(const char *command)
 
     find_node(node, sizeof(node));
     if (at)
-        snprintf(line, sizeof(line), "%.*s%s", (int)(at - command), command, node);
+        snprintf(line, sizeof(line), "%.*s%s%s", (int)(at - command), command, node,
+                 at + 2);
     else
         snprintf(line, sizeof(line), "%s", command);
     redis_cmd(fleet.redis_port, line);
+}
+
+/* Reads up to the message; until then comes neither a reset nor a gap. */
+static void expect_message_without_reset(struct chat *chat, const char *text)
+{
+    do {
+        assert_true(chat_recv(chat, PATIENCE_MS));
+        assert_string_not_equal(chat_get_text(chat, "type"), "reset");
+        assert_string_not_equal(chat_get_text(chat, "type"), "gap");
+    } while (strcmp(chat_get_text(chat, "type"), "message") != 0 ||
+             strcmp(chat_get_text(chat, "text"), text) != 0);
 }
 
 static void what_was_lost_is_found_by_the_next_renewal(void **state)
@@ -123,13 +161,19 @@ static void what_was_lost_is_found_by_the_next_renewal(void **state)
         chat_say(ann, room, "before");
         assert_true(is_right((void *)room));
         lose(losses[i].command);
+        if (losses[i].second)
+            lose(losses[i].second);
+        assert_false(is_right((void *)room));
         if (losses[i].resets) {
             chat_expect_skipping(ann, "reset");
+            chat_expect_skipping(bob, "reset");
             chat_expect_skipping(other, "reset");
-            assert_true(wait_until(is_right, (void *)room, PATIENCE_MS));
         }
+        assert_true(wait_until(is_right, (void *)room, PATIENCE_MS));
         chat_say(ann, room, "after");
-        chat_expect_skipping(other, "message");
+        expect_message_without_reset(other, "after");
+        chat_say(other, room, "answer");
+        expect_message_without_reset(bob, "answer");
         chat_leave(ann, room);
         chat_leave(bob, room);
         chat_leave(other, room);
@@ -138,6 +182,80 @@ static void what_was_lost_is_found_by_the_next_renewal(void **state)
         chat_close(bob);
         chat_close(other);
     }
+}
+
+enum { CROWD = 120, RENEWALS_MS = 4 * 3600 };
+
+/* A connection on which Redis says what it is asked. */
+static redisContext *monitor(void)
+{
+    const struct timeval patience = {.tv_sec = 1};
+    redisContext *redis = redisConnect("127.0.0.1", fleet.redis_port);
+    redisReply *reply;
+
+    assert_non_null(redis);
+    assert_int_equal(redis->err, 0);
+    reply = redisCommand(redis, "MONITOR");
+    assert_non_null(reply);
+    freeReplyObject(reply);
+    redisSetTimeout(redis, patience);
+    return redis;
+}
+
+static unsigned count_named(const char *line, bool named[CROWD])
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < CROWD; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "\"u%d\"", i);
+        count += !named[i] && strstr(line, name) != NULL;
+        named[i] = named[i] || strstr(line, name) != NULL;
+    }
+    return count;
+}
+
+/* More than one renewal names. */
+static void renewals_name_all_users_of_a_large_room_in_turn(void **state)
+{
+    static struct chat *chats[CROWD];
+    bool named[CROWD] = {false};
+    unsigned count = 0, most = 0;
+    int64_t until;
+    redisContext *redis;
+
+    (void)state;
+    for (int i = 0; i < CROWD; i++) {
+        char user[16];
+
+        snprintf(user, sizeof(user), "u%d", i);
+        chats[i] = on_gateway(0);
+        chat_join(chats[i], "crowd", user);
+    }
+    redis = monitor();
+    for (until = wait_now_ms() + RENEWALS_MS; count < CROWD && wait_now_ms() < until;) {
+        redisReply *reply = NULL;
+
+        if (redisGetReply(redis, (void **)&reply) != REDIS_OK) {
+            assert_int_equal(redis->err, REDIS_ERR_IO); /* a second without a line */
+            redisFree(redis);
+            redis = monitor();
+            continue;
+        }
+        if (strstr(reply->str, "\"rc:{crowd}:history\"")) {
+            unsigned more = count_named(reply->str, named);
+
+            count += more;
+            most = more > most ? more : most;
+        }
+        freeReplyObject(reply);
+    }
+    assert_int_equal(count, CROWD);
+    assert_int_equal(most, 100);
+    redisFree(redis);
+    for (int i = 0; i < CROWD; i++)
+        chat_close(chats[i]);
 }
 
 static const struct {
@@ -220,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_lost_is_found_by_the_next_renewal),
+        cmocka_unit_test(renewals_name_all_users_of_a_large_room_in_turn),
         cmocka_unit_test(a_room_that_went_back_under_its_epoch_is_reset_once),
         cmocka_unit_test(a_lost_history_is_told_to_nobody_who_has_read_it),
     };

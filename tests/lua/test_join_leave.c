@@ -516,7 +516,8 @@ static void a_renewal_keeps_a_room_in_use_alive(void **state)
     for (size_t i = 0; i < COUNT(keys); i++)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 3 2 3)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL),
+                        "('" EPOCH_1 "' 1 3 2 3 0)");
     for (size_t i = 0; i < COUNT(keys); i++)
         eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
 }
@@ -534,7 +535,8 @@ static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void *
                   EVAL_ROOM_KEEP_MS / 20 * 19);
     redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-2 5000");
 
-    assert_string_equal(eval_room_renew(&room, "node-2"), "('" EPOCH_1 "' 1 2 1 2)");
+    assert_string_equal(eval_room_renew(&room, "node-2", NULL),
+                        "('" EPOCH_1 "' 1 2 1 2 0)");
     for (size_t i = 0; i < COUNT(shared); i++)
         eval_room_expect_ttl(&room, shared[i], EVAL_ROOM_KEEP_MS / 20 * 19);
     eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_KEEP_MS);
@@ -545,8 +547,77 @@ static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
     (void)state;
     eval_room_join(&room, "node-2", "ann");
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 0 1 0 1)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL),
+                        "('" EPOCH_1 "' 0 1 0 1 0)");
     assert_false(eval_room_has_key(&room, "on:node-1"));
+}
+
+/* Each leaves the two counts as they are, or `members` the larger. */
+static const struct {
+    const char *name, *commands[2];
+    int wrong;
+} odd_users[] = {
+    {"nothing", {"PING", NULL}, 0},
+    {"a ghost in a user's place in members",
+     {"HDEL rc:{lobby}:members ann", "HSET rc:{lobby}:members ghost 1"},
+     1},
+    {"a ghost in a user's place on the node",
+     {"HDEL rc:{lobby}:on:node-1 ann",
+      "HSET rc:{lobby}:on:node-1 ghost 00000000000000e1"},
+     1},
+    {"another epoch", {"HSET rc:{lobby}:on:node-1 ann 00000000000000e2", NULL}, 1},
+    {"two at once",
+     {"HSET rc:{lobby}:on:node-1 ann x", "HSET rc:{lobby}:members bob 0"},
+     2},
+    {"a count that is a word", {"HSET rc:{lobby}:members ann many", NULL}, 1},
+    {"a count below 0", {"HSET rc:{lobby}:members ann -3", NULL}, 1},
+    {"a count and a half", {"HSET rc:{lobby}:members ann 1.5", NULL}, 1},
+    {"a count that Lua cannot count on",
+     {"HSET rc:{lobby}:members ann 9007199254740993", NULL},
+     1},
+    {"another node's user", {"HDEL rc:{lobby}:on:node-2 cem", NULL}, 0},
+};
+
+static void a_renewal_tells_of_whom_redis_does_not_have(void **state)
+{
+    static const char *const users[] = {"ann", "bob", NULL};
+
+    for (size_t i = 0; i < COUNT(odd_users); i++) {
+        char expected[64];
+
+        print_message("  %s\n", odd_users[i].name);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_join(&room, "node-1", "bob");
+        eval_room_join(&room, "node-2", "cem");
+        for (size_t k = 0; k < 2 && odd_users[i].commands[k]; k++)
+            redis_cmd(port(), odd_users[i].commands[k]);
+        snprintf(expected, sizeof(expected), "('" EPOCH_1 "' 0 3 2 3 %d)",
+                 odd_users[i].wrong);
+        assert_string_equal(eval_room_renew(&room, "node-1", users), expected);
+        eval_reset(&redis);
+    }
+}
+
+static void a_renewal_takes_a_hundred_users(void **state)
+{
+    enum { USERS = 100 };
+    static char list[USERS][16];
+    const char *users[USERS + 1] = {NULL};
+
+    (void)state;
+    for (int i = 0; i < USERS; i++) {
+        snprintf(list[i], sizeof(list[i]), "u%d", i);
+        users[i] = list[i];
+    }
+    eval_room_join_all(&room, "node-1", users);
+    assert_string_equal(eval_room_renew(&room, "node-1", users),
+                        "('" EPOCH_1 "' 0 100 100 100 0)");
+    redis_cmd(port(), "HDEL rc:{lobby}:members u99");
+    redis_cmd(port(), "HSET rc:{lobby}:members ghost 1");
+    assert_string_equal(eval_room_renew(&room, "node-1", users),
+                        "('" EPOCH_1 "' 0 100 100 100 1)");
+    eval_reset(&redis);
 }
 
 static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
@@ -559,7 +630,8 @@ static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
     eval_room_leave(&room, "node-1", "ann");
     before = eval_state(&redis);
 
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('" EPOCH_1 "' 1 2 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL),
+                        "('" EPOCH_1 "' 1 2 0 0 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     free(before);
@@ -595,7 +667,7 @@ static void a_meta_without_its_numbers_is_no_room_to_a_renewal(void **state)
         eval_room_begin_test(state);
         eval_room_join(&room, "node-1", "ann");
         redis_cmd(port(), odd_metas[i].command);
-        assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 1 1)");
+        assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 1 1 0)");
     }
 }
 
@@ -657,7 +729,7 @@ static void whoever_has_such_a_count_can_leave(void **state)
 static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
 {
     (void)state;
-    assert_string_equal(eval_room_renew(&room, "node-1"), "('' 0 0 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 0 0 0)");
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
 }
 
@@ -701,6 +773,8 @@ int main(void)
         TEST(a_renewal_keeps_a_room_in_use_alive),
         TEST(a_renewal_right_after_another_nodes_prolongs_only_its_own_key),
         TEST(a_renewal_from_a_node_that_redis_forgot_says_so),
+        TEST(a_renewal_tells_of_whom_redis_does_not_have),
+        TEST(a_renewal_takes_a_hundred_users),
         TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
         TEST(a_renewal_of_a_room_that_is_gone_makes_none),
         TEST(a_meta_without_its_numbers_is_no_room_to_a_renewal),

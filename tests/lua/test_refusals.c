@@ -118,7 +118,7 @@ static const char *leave_ann(void)
 
 static const char *renew(void)
 {
-    return eval_room_renew(&room, "node-1");
+    return eval_room_renew(&room, "node-1", (const char *[]){"ann", NULL});
 }
 
 static const char *undo(void)

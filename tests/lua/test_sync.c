@@ -177,8 +177,10 @@ static void expect_remade(void)
 }
 
 static const char *const lost_keys[] = {
-    "DEL rc:{lobby}:members", "DEL rc:{lobby}:on:node-1", "HDEL rc:{lobby}:members bob",
-    "HDEL rc:{lobby}:on:node-1 bob", "HSET rc:{lobby}:members bob x"};
+    "DEL rc:{lobby}:members",           "DEL rc:{lobby}:on:node-1",
+    "HDEL rc:{lobby}:members bob",      "HDEL rc:{lobby}:on:node-1 bob",
+    "HSET rc:{lobby}:members bob x",    "HSET rc:{lobby}:members bob 1.5",
+    "HSET rc:{lobby}:members bob 1e300"};
 
 static void a_lost_key_of_members_shows_and_nothing_is_done(void **state)
 {
@@ -204,6 +206,32 @@ static void a_lost_key_of_members_shows_and_nothing_is_done(void **state)
         expect_remade();
         free(before);
         free(after);
+    }
+}
+
+/* What stands in place of the epoch was put there by somebody else: nobody is counted again,
+ * and nobody is told anything. */
+static void a_user_under_an_odd_epoch_is_counted_as_before(void **state)
+{
+    static const char *const both[] = {"ann", "1", "bob", "2", NULL};
+    static const char *const values[] = {EPOCH_2, "x", "", "kicked"};
+
+    for (size_t i = 0; i < COUNT(values); i++) {
+        print_message("  '%s'\n", values[i]);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_join(&room, "node-1", "bob");
+        eval_room_join(&room, "node-2", "bob");
+        room.told = true;
+        redis_cmd(port(), "HSET rc:{lobby}:on:node-1 ann %b bob %b", values[i],
+                  strlen(values[i]), values[i], strlen(values[i]));
+        eval_room_notices(&room);
+        assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, both),
+                            "('ok' '" EPOCH_1 "' 0 2 2 2)");
+        assert_string_equal(eval_room_notices(&room), "");
+        assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
+        assert_int_equal(eval_room_number(&room, "members", "bob"), 2);
+        eval_room_expect_books_balance(&room);
     }
 }
 
@@ -626,6 +654,7 @@ int main(void)
         TEST(who_stands_there_too_much_is_counted),
         TEST(a_user_who_is_in_through_another_node_is_not_announced),
         TEST(a_lost_key_of_members_shows_and_nothing_is_done),
+        TEST(a_user_under_an_odd_epoch_is_counted_as_before),
         TEST(under_a_new_name_nothing_is_torn),
         TEST(a_kicked_user_tears_nothing),
         TEST(a_meta_without_numbers_is_made_anew),

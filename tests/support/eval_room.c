@@ -188,7 +188,8 @@ const char *eval_room_leave_after_kick(const struct eval_room *room, const char 
     return leave(room, node, (const char *[]){user, NULL}, "kicked", 0);
 }
 
-const char *eval_room_renew(const struct eval_room *room, const char *node)
+const char *eval_room_renew(const struct eval_room *room, const char *node,
+                            const char *const *users)
 {
     eval_begin(room->redis, SCRIPT_RENEW);
     add_key(room, "meta");
@@ -196,6 +197,8 @@ const char *eval_room_renew(const struct eval_room *room, const char *node)
     add_on(room, node);
     add_key(room, "history");
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
+    for (size_t i = 0; users && users[i]; i++)
+        eval_arg(room->redis, "%s", users[i]);
     return eval_run(room->redis);
 }
 

@@ -63,7 +63,9 @@ const char *eval_room_leave_all(const struct eval_room *room, const char *node,
 /* Of somebody who was put out: `members` does not hold them for this node any more. */
 const char *eval_room_leave_after_kick(const struct eval_room *room, const char *node,
                                        const char *user);
-const char *eval_room_renew(const struct eval_room *room, const char *node);
+/* `users`: those whom the node knows as told, up to NULL; NULL: none. */
+const char *eval_room_renew(const struct eval_room *room, const char *node,
+                            const char *const *users);
 
 /* As far as `most` users. */
 const char *eval_room_undo(const struct eval_room *room, const char *dead,
