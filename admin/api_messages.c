@@ -23,14 +23,6 @@ struct page {
 
 static void start_page(struct page *page, uint64_t before);
 
-/* What a message of the room begins with, up to its number. */
-static void add_head(struct strbuf *out, struct json_text room)
-{
-    proto_begin(out, "message", (struct json_text){NULL, 0});
-    proto_add_text(out, "room", room.base, room.len);
-    strbuf_add_text(out, ",\"seq\":");
-}
-
 /* The lines that are messages of the room with their numbers, the first `first`; how many. */
 static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t first,
                         const redisReply *reply)
@@ -39,8 +31,7 @@ static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t fi
     struct strbuf head = {NULL, 0, 0};
     size_t count = 0;
 
-    add_head(&head, page->room);
-
+    lines_add_head(&head, page->room);
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
     for (size_t i = 4; i < reply_count(reply); i++) {
@@ -210,7 +201,7 @@ static void start_publish(struct call *call, const struct proto_request *body)
     }
     command_add_history_limits(&api->db.cmd, api->config);
     strbuf_reset(out, 64 * 1024);
-    add_head(out, call->room);
+    lines_add_head(out, call->room);
     redis_command_add(&api->db.cmd, out->data, out->len);
     redis_command_add_u64(&api->db.cmd, 1);   /* run of messages, */
     redis_command_add_text(&api->db.cmd, ""); /* the server's, */
@@ -303,7 +294,7 @@ static void start_delete(struct call *call)
     command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
     redis_command_add_u64(&api->db.cmd, call->seq);
     strbuf_reset(out, 4096);
-    add_head(out, call->room);
+    lines_add_head(out, call->room);
     redis_command_add(&api->db.cmd, out->data, out->len);
     strbuf_reset(out, 4096);
     proto_begin(out, "message_deleted", (struct json_text){NULL, 0});

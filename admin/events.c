@@ -3,7 +3,8 @@
  *     api_events -> http_stream_open -> welcome           on_gone -> forgotten
  *     on_tick: stats, gateways if they changed, a comment, the canary
  *     on_push -> on_fleet_event -> all listeners
- *             -> on_notice, line by line -> those who follow the room
+ *             -> on_notice, if a gateway would pass it on, line by line
+ *                    -> those who follow the room
  *
  * An event is framed once and copied into each listener's stream, which is cut if it does not
  * read (http.h). What happened while Redis was away is not made up for: a listener sees
@@ -17,18 +18,18 @@
 #include "admin/api.h"
 #include "common/intake.h"
 #include "common/log.h"
+#include "common/notice.h"
 #include "common/xalloc.h"
 
 enum {
     TICK_MS = 1000,
     COMMENT_MS = 15000,
     DEAF_MS = 3000,
-    TYPE_MAX = 32,
 };
 
 struct watched {
     struct list listeners;
-    struct strbuf part; /* `","room":…`, as it follows the type of its events */
+    struct strbuf head; /* what its messages begin with, as for lines.h */
     size_t len;
     char name[];
 };
@@ -140,70 +141,81 @@ void events_on_fleet(struct events *e)
 
 /* ---- in ---- */
 
-/* The word behind `{"type":"` of an event that we or a gateway made. */
-static size_t type_of(const char *line, size_t len, const char **type)
-{
-    static const char head[] = "{\"type\":\"";
-    const char *quote;
+/* Of the fleet: what is told of a room, and what an operator did. */
+static const char *const room_types[] = {"room_opened", "room_expired", "room_closed"};
+static const char audit_head[] = "{\"type\":\"audit\",\"id\":\"";
 
-    if (len <= sizeof(head) - 1 || memcmp(line, head, sizeof(head) - 1) != 0)
-        return 0;
-    *type = line + sizeof(head) - 1;
-    quote = memchr(*type, '"', len - (sizeof(head) - 1));
-    return quote && quote - *type <= TYPE_MAX ? (size_t)(quote - *type) : 0;
+/* NULL: it is none of them. */
+static const char *type_of(struct json_text line)
+{
+    size_t len = sizeof(audit_head) - 1;
+
+    for (size_t i = 0; i < sizeof(room_types) / sizeof(room_types[0]); i++)
+        if (lines_is_room_event(room_types[i], line))
+            return room_types[i];
+    return line.len > len && memcmp(line.base, audit_head, len) == 0 &&
+                   json_is_line(line)
+               ? "audit"
+               : NULL;
 }
 
 static void on_fleet_event(struct events *e, struct json_text line)
 {
-    const char *type;
-    size_t len = type_of(line.base, line.len, &type);
+    const char *type = type_of(line);
 
-    if (len == 0 || !json_is_line(line)) {
+    if (!type) {
         intake_refuse(e->api->metrics, INTAKE_NOTICE, "events",
                       (struct json_text){"", 0});
         return;
     }
-    frame(e, type, len, line.base, line.len);
+    frame(e, type, strlen(type), line.base, line.len);
     send_all(e);
 }
 
-static void on_room_event(struct events *e, struct watched *room, const char *line,
-                          size_t line_len)
+static void send_room(struct events *e, const struct watched *room, const char *type,
+                      const char *line, size_t len)
 {
-    const char *type;
-    size_t len = type_of(line, line_len, &type);
-
-    if (len == 0 || !json_is_line((struct json_text){line, line_len}) ||
-        line_len - (size_t)(type + len - line) < room->part.len ||
-        memcmp(type + len, room->part.data, room->part.len) != 0) {
-        intake_refuse(e->api->metrics, INTAKE_NOTICE, "room",
-                      (struct json_text){room->name, room->len});
-        return;
-    }
-    frame(e, type, len, line, line_len);
+    frame(e, type, strlen(type), line, len);
     list_each(link, &room->listeners) {
         http_stream_send(list_entry(link, struct listener, in_room)->stream,
                          e->frame.data, e->frame.len);
     }
 }
 
-/* A header line, then one event a line. */
+/* What gateways would not pass on is told to nobody here either. */
+static void on_room_notice(struct events *e, const struct watched *room,
+                           struct json_text payload)
+{
+    struct json_text head = {room->head.data, room->head.len};
+    struct notice notice;
+    struct notice_body body;
+    const char *at, *end;
+
+    if (!notice_parse(payload, &notice) || !notice_check(&notice, head, &body)) {
+        intake_refuse(e->api->metrics, INTAKE_NOTICE, "room",
+                      (struct json_text){room->name, room->len});
+        return;
+    }
+    at = notice.lines.base;
+    end = at + notice.lines.len;
+    for (size_t i = 0; i < body.lines_count; i++) {
+        const char *stop = notice_line_end(at, end);
+
+        send_room(e, room, notice_type(notice.kind, i), at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+    notice_body_deinit(&body);
+}
+
 static void on_notice(struct events *e, struct json_text channel,
                       struct json_text payload)
 {
-    const char *at = payload.base, *end = payload.base + payload.len;
-    struct watched *room;
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
+    const struct watched *room = name ? map_find(&e->rooms, name, len) : NULL;
 
-    room = name ? map_find(&e->rooms, name, len) : NULL;
-    at = room ? memchr(at, '\n', payload.len) : NULL;
-    while (at && ++at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-        on_room_event(e, room, at, (size_t)((stop ? stop : end) - at));
-        at = stop;
-    }
+    if (room)
+        on_room_notice(e, room, payload);
 }
 
 static bool is(struct json_text text, const char *word)
@@ -317,7 +329,7 @@ static void leave_room(struct listener *l)
         return;
     subscribe_room(e, room, "UNSUBSCRIBE");
     map_remove(&e->rooms, room->name, room->len);
-    strbuf_deinit(&room->part);
+    strbuf_deinit(&room->head);
     free(room);
 }
 
@@ -343,8 +355,7 @@ static void enter_room(struct listener *l, struct json_text name)
         memcpy(room->name, name.base, name.len);
         room->len = name.len;
         list_init(&room->listeners);
-        strbuf_add_text(&room->part, "\",\"room\":");
-        strbuf_add_json(&room->part, room->name, room->len);
+        lines_add_head(&room->head, (struct json_text){room->name, room->len});
         map_add(&e->rooms, room->name, room->len, room);
         subscribe_room(e, room, "SUBSCRIBE");
     }

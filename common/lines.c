@@ -25,6 +25,8 @@ enum field {
     FIELD_DELETED,
     FIELD_MEMBERS,
     FIELD_REASON,
+    FIELD_KIND,
+    FIELD_DATA,
     FIELDS, /* one that the line may have, but nobody looks at */
 };
 
@@ -36,16 +38,30 @@ static const struct {
     [FIELD_SEQ] = {"\"seq\"", 5},         [FIELD_USER] = {"\"user\"", 6},
     [FIELD_TEXT] = {"\"text\"", 6},       [FIELD_TS] = {"\"ts\"", 4},
     [FIELD_DELETED] = {"\"deleted\"", 9}, [FIELD_MEMBERS] = {"\"members\"", 9},
-    [FIELD_REASON] = {"\"reason\"", 8},
+    [FIELD_REASON] = {"\"reason\"", 8},   [FIELD_KIND] = {"\"kind\"", 6},
+    [FIELD_DATA] = {"\"data\"", 6},
 };
 
 #define BIT(field) (1u << (field))
 
-/* What a line must be; `seq` 0: it need not have a number. */
+/* What each event must have besides its type and room. */
+static const struct {
+    const char *type;
+    unsigned fields;
+} needs[] = {
+    {"member_joined", BIT(FIELD_USER) | BIT(FIELD_MEMBERS)},
+    {"member_left", BIT(FIELD_USER) | BIT(FIELD_MEMBERS) | BIT(FIELD_REASON)},
+    {"signal", BIT(FIELD_USER) | BIT(FIELD_KIND) | BIT(FIELD_DATA)},
+    {"kicked", BIT(FIELD_REASON)},
+    {"room_closed", BIT(FIELD_REASON)},
+    {"message_deleted", BIT(FIELD_SEQ)},
+};
+
+/* What a line must be. `head.base` NULL: of any room. */
 struct wanted {
     struct json_text head;
-    const char *type;
-    uint64_t seq;
+    struct lines_event event;
+    unsigned needed; /* fields */
 };
 
 /* `,"room":"R"`, as it stands in the head of a message. */
@@ -101,37 +117,42 @@ static bool is_whole(struct json_text token)
 }
 
 /* Of what a name may hold, only these are ever written with a backslash. */
-static bool is_escaped_name(struct json_text text)
+static bool take_escaped(struct json_text *text, char name[PROTO_ROOM_MAX])
 {
-    char name[PROTO_USER_MAX];
     size_t len = 0;
 
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.base[i] == '\\' && !memchr("\"\\/", text.base[++i], 3))
+    for (size_t i = 0; i < text->len; i++) {
+        if (text->base[i] == '\\' && !memchr("\"\\/", text->base[++i], 3))
             return false;
-        if (len == sizeof(name))
+        if (len == PROTO_ROOM_MAX)
             return false;
-        name[len++] = text.base[i];
+        name[len++] = text->base[i];
     }
-    return proto_is_name(name, len, sizeof(name));
+    *text = (struct json_text){name, len};
+    return true;
 }
 
-static bool is_user(struct json_text token)
+/* A name of at most `max` bytes: this one, if `name.base` is not NULL. */
+static bool is_name(struct json_text token, size_t max, struct json_text name)
 {
     struct json_text text = {token.base + 1, token.len - 2};
+    char bytes[PROTO_ROOM_MAX];
 
-    if (!is_string(token))
+    if (!is_string(token) ||
+        (memchr(text.base, '\\', text.len) && !take_escaped(&text, bytes)))
         return false;
-    return memchr(text.base, '\\', text.len)
-               ? is_escaped_name(text)
-               : proto_is_name(text.base, text.len, PROTO_USER_MAX);
+    return name.base ? is(text, name.base, name.len)
+                     : proto_is_name(text.base, text.len, max);
 }
 
 static bool is_room(struct json_text head, struct json_text token)
 {
-    struct json_text part = room_part(head);
+    struct json_text part;
     size_t key = sizeof(",\"room\":") - 1;
 
+    if (!head.base)
+        return is_name(token, PROTO_ROOM_MAX, (struct json_text){NULL, 0});
+    part = room_part(head);
     return is(token, part.base + key, part.len - key);
 }
 
@@ -146,24 +167,28 @@ static bool is_type(const char *type, struct json_text token)
 static bool is_value(const struct wanted *wanted, enum field field,
                      struct json_text value)
 {
+    const struct lines_event *event = &wanted->event;
+
     switch (field) {
     case FIELD_TYPE:
-        return is_type(wanted->type, value);
+        return is_type(event->type, value);
     case FIELD_ROOM:
         return is_room(wanted->head, value);
     case FIELD_SEQ:
-        return wanted->seq > 0 ? take_number(&value, wanted->seq) && value.len == 0
-                               : is_whole(value);
+        return event->seq > 0 ? take_number(&value, event->seq) && value.len == 0
+                              : is_whole(value);
     case FIELD_USER:
-        return is_user(value);
+        return is_name(value, PROTO_USER_MAX, event->user);
     case FIELD_TEXT:
     case FIELD_REASON:
+    case FIELD_KIND:
         return is_string(value);
     case FIELD_TS:
     case FIELD_MEMBERS:
         return is_whole(value);
     case FIELD_DELETED:
         return is(value, "true", 4);
+    case FIELD_DATA:
     case FIELDS:
         break;
     }
@@ -179,14 +204,13 @@ static enum field field_of(struct json_text key)
     return field;
 }
 
-/* A message has been written, or deleted. */
-static bool is_whole_line(const struct wanted *wanted, unsigned seen)
+/* A message that was deleted has neither an author nor a text any more. */
+static bool has_needed(const struct wanted *wanted, unsigned seen)
 {
-    unsigned written = BIT(FIELD_USER) | BIT(FIELD_TEXT) | BIT(FIELD_TS);
-    unsigned needed = BIT(FIELD_TYPE) | BIT(FIELD_ROOM);
+    unsigned needed = wanted->needed;
 
-    if (wanted->seq > 0)
-        needed |= BIT(FIELD_SEQ) | (seen & BIT(FIELD_DELETED) ? 0 : written);
+    if (seen & BIT(FIELD_DELETED))
+        needed &= ~(BIT(FIELD_USER) | BIT(FIELD_TEXT));
     return (seen & needed) == needed;
 }
 
@@ -208,7 +232,7 @@ static bool is_right(const struct wanted *wanted, struct json_text rest, char be
             return false;
         seen |= BIT(field);
     }
-    return json_is_end(rest) && is_whole_line(wanted, seen);
+    return json_is_end(rest) && has_needed(wanted, seen);
 }
 
 /* ---- as gateways write them ---- */
@@ -272,10 +296,22 @@ static bool is_usual_tail(struct json_text rest)
            take_plain(&rest) && take(&rest, ",\"ts\":", 6) && is_usual_end(rest);
 }
 
+void lines_add_head(struct strbuf *out, struct json_text room)
+{
+    strbuf_add_text(out, "{\"type\":\"message\",\"room\":");
+    strbuf_add_json(out, room.base, room.len);
+    strbuf_add_text(out, ",\"seq\":");
+}
+
 static bool is_right_message(struct json_text head, uint64_t seq, struct json_text rest,
                              char before, unsigned seen)
 {
-    struct wanted wanted = {head, "message", seq};
+    struct wanted wanted = {
+        .head = head,
+        .event = {.type = "message", .seq = seq},
+        .needed = BIT(FIELD_TYPE) | BIT(FIELD_ROOM) | BIT(FIELD_SEQ) | BIT(FIELD_USER) |
+                  BIT(FIELD_TEXT) | BIT(FIELD_TS),
+    };
 
     return is_right(&wanted, rest, before, seen);
 }
@@ -292,13 +328,33 @@ bool lines_is_message(struct json_text head, uint64_t seq, struct json_text line
                              BIT(FIELD_TYPE) | BIT(FIELD_ROOM) | BIT(FIELD_SEQ)));
 }
 
-bool lines_is_event(struct json_text head, const char *type, struct json_text line)
+static unsigned needed_by(const char *type)
 {
-    struct wanted wanted = {head, type, 0};
+    size_t i = 0;
+
+    while (i < sizeof(needs) / sizeof(needs[0]) && strcmp(needs[i].type, type) != 0)
+        i++;
+    return BIT(FIELD_TYPE) | BIT(FIELD_ROOM) |
+           (i < sizeof(needs) / sizeof(needs[0]) ? needs[i].fields : 0);
+}
+
+bool lines_is_event(struct json_text head, const struct lines_event *event,
+                    struct json_text line)
+{
+    struct wanted wanted = {head, *event, needed_by(event->type)};
     struct json_text part = room_part(head), rest = line;
 
-    if (take(&rest, type_head, TYPE_HEAD) && take(&rest, type, strlen(type)) &&
-        take(&rest, "\"", 1) && take(&rest, part.base, part.len))
+    if (take(&rest, type_head, TYPE_HEAD) &&
+        take(&rest, event->type, strlen(event->type)) && take(&rest, "\"", 1) &&
+        take(&rest, part.base, part.len))
         return is_right(&wanted, rest, ',', BIT(FIELD_TYPE) | BIT(FIELD_ROOM));
+    return is_right(&wanted, line, '{', 0);
+}
+
+bool lines_is_room_event(const char *type, struct json_text line)
+{
+    struct wanted wanted = {.event = {.type = type},
+                            .needed = BIT(FIELD_TYPE) | BIT(FIELD_ROOM)};
+
     return is_right(&wanted, line, '{', 0);
 }

@@ -1,7 +1,7 @@
 /* deliver.c - see deliver.h.
  *
  *     deliver_notice -> messages -> take_lines -> give_live, room_log_append
- *                    -> others   -> keep -> give_kept to each member
+ *                    -> others   -> notice_check -> keep -> give_kept to each member
  *     a hole in the numbers -> start_backfill -> deliver_backfill -> take_lines
  *
  * A message is framed once and handed to the live members by reference; followers take
@@ -30,11 +30,8 @@ struct kept {
     struct list link;
     enum notice_kind kind;
     uint64_t rev;
-    size_t lines_count, names_count;
+    struct notice_body body;
     struct frame **lines;
-    struct json_text *names; /* into `text` */
-    bool has_names;          /* as many as it should */
-    char *text;
 };
 
 /* ---- messages ---- */
@@ -226,31 +223,8 @@ void deliver_backfill(struct room *room, const struct history *h)
 
 /* ---- everything else ---- */
 
-static size_t count_parts(struct json_text text, char separator)
-{
-    size_t count = text.len > 0 ? 1 : 0;
-
-    for (size_t i = 0; i < text.len; i++)
-        count += text.base[i] == separator;
-    return count;
-}
-
-/* False: they are no names, or not as many as the kind has. */
-static bool keep_names(struct kept *kept, struct json_text users)
-{
-    size_t count = notice_count_users(kept->kind, kept->lines_count);
-
-    if (count == 0)
-        return true;
-    kept->text = xmemdup(users.base, users.len);
-    kept->names = xcalloc(count, sizeof(*kept->names));
-    if (!notice_take_users(kept->text, users.len, kept->names, count))
-        return false;
-    kept->names_count = count;
-    return true;
-}
-
-static struct kept *keep(const struct notice *n)
+/* Takes the body. */
+static struct kept *keep(const struct notice *n, struct notice_body body)
 {
     struct kept *kept = xcalloc(1, sizeof(*kept));
     const char *at = n->lines.base, *end = at + n->lines.len;
@@ -258,34 +232,33 @@ static struct kept *keep(const struct notice *n)
     list_init(&kept->link);
     kept->kind = n->kind;
     kept->rev = n->rev;
-    kept->lines = xcalloc(count_parts(n->lines, '\n') + 1, sizeof(*kept->lines));
-    while (at < end) {
+    kept->body = body;
+    kept->lines = xcalloc(body.lines_count, sizeof(*kept->lines));
+    for (size_t i = 0; i < body.lines_count; i++) {
         const char *stop = notice_line_end(at, end);
 
-        kept->lines[kept->lines_count++] = frame_new_text(at, (size_t)(stop - at));
+        kept->lines[i] = frame_new_text(at, (size_t)(stop - at));
         at = stop + 1;
     }
-    kept->has_names = keep_names(kept, n->users);
     return kept;
 }
 
 static void kept_free(struct kept *kept)
 {
-    if (!kept)
-        return;
     list_remove(&kept->link);
-    for (size_t i = 0; i < kept->lines_count; i++)
+    for (size_t i = 0; i < kept->body.lines_count; i++)
         frame_unref(kept->lines[i]);
     free(kept->lines);
-    free(kept->names);
-    free(kept->text);
+    notice_body_deinit(&kept->body);
     free(kept);
 }
 
 static bool is_about(const struct kept *kept, size_t i, const struct room_user *user)
 {
-    return i < kept->names_count && kept->names[i].len == user->name_len &&
-           memcmp(kept->names[i].base, user->name, user->name_len) == 0;
+    const struct notice_body *body = &kept->body;
+
+    return i < body->names_count && body->names[i].len == user->name_len &&
+           memcmp(body->names[i].base, user->name, user->name_len) == 0;
 }
 
 static enum room_class class_of(enum notice_kind kind)
@@ -300,7 +273,7 @@ static enum room_class class_of(enum notice_kind kind)
 static bool is_news(const struct kept *kept, size_t i, const struct member *member)
 {
     uint64_t later =
-        class_of(kept->kind) == ROOM_PRESENCE ? kept->lines_count - 1 - i : 0;
+        class_of(kept->kind) == ROOM_PRESENCE ? kept->body.lines_count - 1 - i : 0;
 
     return kept->kind == NOTICE_SIGNAL || kept->rev > member->rev + later;
 }
@@ -313,7 +286,7 @@ static void give_kept(struct member *member, const struct kept *kept)
 
     if (!member->has_ack)
         return;
-    for (size_t i = 0; i < kept->lines_count; i++) {
+    for (size_t i = 0; i < kept->body.lines_count; i++) {
         bool is_for_them = is_kick ? is_about(kept, 0, member->user) == (i == 0)
                                    : !is_about(kept, i, member->user);
 
@@ -360,8 +333,10 @@ static void put_out_absent(struct room *room, const struct kept *kept)
 {
     struct room_user *user;
 
-    if (kept->kind == NOTICE_KICKED && kept->names_count > 0) {
-        user = map_find(&room->users, kept->names[0].base, kept->names[0].len);
+    if (kept->kind == NOTICE_KICKED && kept->body.names_count > 0) {
+        struct json_text name = kept->body.names[0];
+
+        user = map_find(&room->users, name.base, name.len);
         if (user && kept->rev > user->rev)
             room_end_grace(user, "kicked");
     }
@@ -442,28 +417,12 @@ static void forget_life(struct room *room)
     }
 }
 
-/* Whether each line is an event of the kind, and there are as many as it may have. */
-static bool are_events(const struct room *room, const struct notice *n)
-{
-    const char *at = n->lines.base, *end = at + n->lines.len;
-    size_t i = 0;
-
-    for (; at < end; i++) {
-        const char *stop = notice_line_end(at, end);
-
-        if (!lines_is_event(room_head(room), notice_type(n->kind, i),
-                            (struct json_text){at, (size_t)(stop - at)}))
-            return false;
-        at = stop + 1;
-    }
-    return at > end && notice_may_have(n->kind, i);
-}
-
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
     bool is_ours =
         n->epoch.len == PROTO_EPOCH_LEN &&
         memcmp(n->epoch.base, room_log_epoch(&room->log), PROTO_EPOCH_LEN) == 0;
+    struct notice_body body;
     struct kept *kept;
 
     if (room_log_is_known(&room->log) && !is_ours) {
@@ -474,12 +433,11 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         take_messages(room, n);
         return;
     }
-    kept = are_events(room, n) ? keep(n) : NULL;
-    if (!kept || !kept->has_names) {
-        kept_free(kept);
+    if (!notice_check(n, room_head(room), &body)) {
         deliver_malformed(room, notice_type(n->kind, 0));
         return;
     }
+    kept = keep(n, body);
     room->holds++;
     if (n->rev > room->rev)
         room->rev = n->rev;
@@ -555,7 +513,7 @@ static void deliver_found(struct room *room, enum notice_kind kind,
 {
     struct strbuf event = {NULL, 0, 0}, users = {NULL, 0, 0};
     struct notice notice = {.rev = UINT64_MAX, .kind = kind};
-    struct kept *kept;
+    struct notice_body body;
 
     if (!proto_is_plain(reason.base, reason.len, PROTO_REASON_MAX))
         reason.len = 0;
@@ -566,9 +524,12 @@ static void deliver_found(struct room *room, enum notice_kind kind,
     notice.lines = (struct json_text){event.data, event.len};
     notice.users = (struct json_text){users.data, users.len};
     room->holds++;
-    kept = keep(&notice);
-    give_all(room, kept, now_ms);
-    kept_free(kept);
+    if (notice_take_body(&notice, &body)) {
+        struct kept *kept = keep(&notice, body);
+
+        give_all(room, kept, now_ms);
+        kept_free(kept);
+    }
     strbuf_deinit(&event);
     strbuf_deinit(&users);
     room_release(room);

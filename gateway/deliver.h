@@ -5,7 +5,7 @@
 #define GATEWAY_DELIVER_H
 
 #include "gateway/follow.h"
-#include "gateway/notice.h"
+#include "common/notice.h"
 #include "gateway/room.h"
 
 /* A notice came. `now_ms` for the leaves of those it puts out. May free the room. */

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/lines.h"
 #include "common/xalloc.h"
 
 static void start_leave(struct room_user *user);
@@ -92,9 +93,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->joins);
     list_init(&room->leaves);
     list_init(&room->moves);
-    strbuf_add(&room->message_head, "{\"type\":\"message\",\"room\":", 25);
-    strbuf_add_json(&room->message_head, room->name, room->name_len);
-    strbuf_add_text(&room->message_head, ",\"seq\":");
+    lines_add_head(&room->message_head, (struct json_text){room->name, room->name_len});
     map_add(&rooms->map, room->name, room->name_len, room);
     metric_add(&rooms->metrics->rooms, 1);
     rooms->hooks.subscribe(rooms->hooks.owner, room);

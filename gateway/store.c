@@ -17,7 +17,7 @@
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
-#include "gateway/notice.h"
+#include "common/notice.h"
 
 enum {
     UNDO_USERS = 500,

@@ -17,9 +17,13 @@
 #include "tests/support/chat.h"
 #include "tests/support/event_stream.h"
 #include "tests/support/fleet.h"
+#include "tests/support/http_get.h"
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 #include "tests/support/wire.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define REFUSED "roomcast_malformed_total{from=\"notice\"}"
 
 enum { LISTENERS = 4, PATIENCE_MS = 30000, DEAF_MESSAGES = 400 };
 
@@ -199,6 +203,59 @@ static void with_a_room_its_events_come_as_members_get_them(void **state)
     event_stream_close(&other);
 }
 
+/* As gateways do (test_malformed.c). */
+static void what_gateways_would_not_pass_on_is_told_to_nobody(void **state)
+{
+    static const char header[] = "1 0123456789abcdef 9 ";
+    static const struct {
+        const char *kind, *line;
+    } bad[] = {
+        {"", "{\"type\":\"signal\",\"room\":\"forged\"}"},
+        {"what 0 0 -", "{\"type\":\"what\",\"room\":\"forged\"}"},
+        {"closed 0 0 -", "{\"type\":\"signal\",\"room\":\"forged\",\"user\":\"a\","
+                         "\"kind\":\"k\",\"data\":1}"},
+        {"signal 0 0 a", "{\"type\":\"signal\",\"room\":\"other\",\"user\":\"a\","
+                         "\"kind\":\"k\",\"data\":1}"},
+        {"signal 0 0 a",
+         "{\"type\":\"signal\",\"room\":\"forged\",\"kind\":\"k\",\"data\":1}"},
+        {"left 0 0 a", "{\"type\":\"member_left\",\"room\":\"forged\",\"user\":\"a\","
+                       "\"reason\":\"left\"}"},
+        {"message 7 7 -", "{\"type\":\"message\",\"room\":\"forged\",\"seq\":8,"
+                          "\"user\":\"a\",\"text\":\"x\",\"ts\":1}"},
+    };
+    static const char *const bad_of_fleet[] = {
+        "{\"type\":\"what\",\"room\":\"forged\"}",     "{\"type\":\"room_opened\"}",
+        "{\"type\":\"room_opened\",\"room\":\"a{b\"}", "{\"type\":\"audit\"}",
+        "{\"type\":\"signal\",\"room\":\"forged\"}",
+    };
+    double before = http_get_metric(admin.port, REFUSED);
+    struct event_stream s;
+
+    (void)state;
+    event_stream_open(&s, &admin, "?room=forged");
+    wait_for_audience("rc:{forged}:events", 1);
+    wait_for_audience("rc:events", 1);
+    for (size_t i = 0; i < COUNT(bad); i++)
+        redis_cmd(fleet.redis_port, "PUBLISH rc:{forged}:events %s%s\n%s", header,
+                  bad[i].kind, bad[i].line);
+    for (size_t i = 0; i < COUNT(bad_of_fleet); i++)
+        redis_cmd(fleet.redis_port, "PUBLISH rc:events %s", bad_of_fleet[i]);
+    redis_cmd(
+        fleet.redis_port, "PUBLISH rc:{forged}:events %s%s\n%s", header, "signal 0 0 a",
+        "{\"type\":\"signal\",\"room\":\"forged\",\"user\":\"a\",\"kind\":\"last\","
+        "\"data\":1}");
+    event_stream_expect_text(&s, "signal", "kind", "last");
+    assert_null(strstr(s.read.data, "what"));
+    assert_null(strstr(s.read.data, "event: member_left"));
+    assert_null(strstr(s.read.data, "event: message"));
+    assert_null(strstr(s.read.data, "event: room_opened"));
+    assert_null(strstr(s.read.data, "event: audit"));
+    assert_null(strstr(s.read.data, "\"kind\":\"k\""));
+    assert_true(http_get_metric(admin.port, REFUSED) ==
+                before + COUNT(bad) + COUNT(bad_of_fleet));
+    event_stream_close(&s);
+}
+
 static bool has_comment(void *data)
 {
     struct event_stream *s = data;
@@ -346,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup(a_listener_learns_of_gateways_that_come_and_go,
                                wait_for_quiet),
         cmocka_unit_test_setup(with_a_room_its_events_come_as_members_get_them,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(what_gateways_would_not_pass_on_is_told_to_nobody,
                                wait_for_quiet),
         cmocka_unit_test_setup(a_comment_comes_within_fifteen_seconds, wait_for_quiet),
         cmocka_unit_test_setup(there_is_a_limit_to_listeners, wait_for_quiet),

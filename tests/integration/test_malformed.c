@@ -245,6 +245,17 @@ static const struct {
     {"1 $ 9 closed 0 0 -", "nothing"},
     {"1 $ 9 deleted 1 1 -", "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":}"},
     {"1 $ 9 what 0 0 -", "{\"type\":\"what\",\"room\":\"r\"}"},
+    {"1 $ 9 left 0 0 a",
+     "{\"type\":\"member_left\",\"room\":\"r\",\"reason\":\"left\",\"user\":\"a\"}"},
+    {"1 $ 9 left 0 0 a",
+     "{\"type\":\"member_left\",\"room\":\"r\",\"reason\":\"left\",\"user\":\"b\","
+     "\"members\":1}"},
+    {"1 $ 0 signal 0 0 bob",
+     "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"k\",\"data\":1}"},
+    {"1 $ 0 signal 0 0 bob",
+     "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"eve\",\"kind\":\"k\",\"data\":1}"},
+    {"1 $ 9 kicked 0 0 eve", "{\"type\":\"kicked\",\"room\":\"r\"}"},
+    {"1 $ 9 deleted 2 2 -", "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":1}"},
 };
 
 static void add_filled(struct strbuf *out, const char *text, const char *epoch,
@@ -323,10 +334,10 @@ static void a_notice_in_another_order_is_passed_on(void **state)
     char *epoch = redis_cmd_text(redis_port(), "HGET rc:{r}:meta epoch");
 
     (void)state;
-    publish_notice(
-        "1 $ 0 signal 0 0 bob",
-        "{\"room\":\"r\", \"kind\":\"wave\", \"user\":\"bob\", \"type\":\"signal\"}",
-        epoch, 0);
+    publish_notice("1 $ 0 signal 0 0 bob",
+                   "{\"room\":\"r\", \"data\":1, \"kind\":\"wave\", \"user\":\"bob\", "
+                   "\"type\":\"signal\"}",
+                   epoch, 0);
     chat_expect_skipping(ann, "signal");
     assert_string_equal(chat_get_text(ann, "kind"), "wave");
     chat_close(ann);
@@ -605,9 +616,14 @@ static void what_is_no_json_gets_into_no_answer(void **state)
     redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"");
     redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"}\n\nevent: x");
     redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
-              "1 x\n{\"type\":\"signal\",\"room\":\"watched\",\"n\":1\n"
-              "{\"type\":\"signal\",\"room\":\"other\",\"n\":2}\n"
-              "{\"type\":\"signal\",\"room\":\"watched\",\"n\":3}");
+              "1 x\n{\"type\":\"signal\",\"room\":\"watched\",\"n\":1");
+    redis_cmd(
+        redis_port(), "PUBLISH rc:{watched}:events %s",
+        "1 0123456789abcdef 0 signal 0 0 a\n{\"type\":\"signal\",\"room\":\"other\","
+        "\"user\":\"a\",\"kind\":\"k\",\"data\":1,\"n\":2}");
+    redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
+              "1 0123456789abcdef 0 signal 0 0 a\n{\"type\":\"signal\",\"room\":"
+              "\"watched\",\"user\":\"a\",\"kind\":\"k\",\"data\":1,\"n\":3}");
     event_stream_expect(&s, "signal");
     assert_int_equal(event_stream_get_number(&s, "n"), 3);
     event_stream_close(&s);

@@ -33,7 +33,6 @@ static const char *const messages[] = {
     HEAD TAIL ",\"new\":1,\"new\":2}", /* of a later version */
     HEAD ",\"user\":\"ann\",\"text\":\"\\\"type\\\":1,\xc3\xa4\\n\",\"ts\":0}",
     HEAD ",\"deleted\":true,\"ts\":1}",
-    HEAD ",\"deleted\":true}",
     "{\"ts\":1, \"text\":\"x\", \"user\":\"ann\", \"seq\":20, \"room\":\"R\", "
     "\"type\":\"message\"}",
     USER("\"" LONGEST "\""),
@@ -76,6 +75,9 @@ static const char *const no_messages[] = {
     HEAD TAIL ",\"reason\":\"x\",\"reason\":\"y\"}",
     HEAD TAIL ",\"data\":01}",
     HEAD TAIL ",\"data\":[\t1]}",
+    HEAD TAIL ",\"data\":1,\"data\":2}",
+    HEAD TAIL ",\"kind\":1}",
+    HEAD ",\"deleted\":true}",
     HEAD ",\"deleted\":true,\"deleted\":true}",
     HEAD ",\"deleted\":true,\"ts\":\"x\"}",
     HEAD ",\"text\":\"x\",\"ts\":1}",
@@ -123,46 +125,62 @@ static const char *const no_messages[] = {
     TS("true"),
 };
 
+#define EVENT(type, fields) type, "{\"type\":\"" type "\",\"room\":\"R\"" fields "}"
+
+/* About this user and this number, if any. */
 static const struct {
     const char *type, *line;
     bool is_right;
+    const char *user;
+    uint64_t seq;
 } events[] = {
-    {"member_joined",
-     "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"a\",\"members\":3}", true},
-    {"member_left",
-     "{\"type\":\"member_left\",\"room\":\"R\",\"reason\":\"left\",\"user\":\"a\","
-     "\"members\":0}",
-     true},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":3"), true, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":3"), true, "a", 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":3"), false, "b", 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":3"), false, "aa", 0},
+    {EVENT("member_joined", ",\"user\":\"a\\\"\\/\",\"members\":3"), true, "a\"/", 0},
+    {EVENT("member_joined", ",\"user\":\"a\\\"\\/\",\"members\":3"), false, "a", 0},
+    {EVENT("member_joined", ",\"members\":3"), false, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"a\""), false, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":\"3\""), false, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":-3"), false, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"\",\"members\":3"), false, NULL, 0},
+    {EVENT("member_joined", ",\"user\":\"a\",\"members\":3,\"type\":\"room_closed\""),
+     false, NULL, 0},
+    {EVENT("member_left", ",\"reason\":\"left\",\"user\":\"a\",\"members\":0"), true,
+     "a", 0},
+    {EVENT("member_left", ",\"reason\":\"left\",\"user\":\"a\""), false, NULL, 0},
+    {EVENT("member_left", ",\"reason\":\"left\",\"members\":0"), false, NULL, 0},
+    {EVENT("member_left", ",\"user\":\"a\",\"members\":0"), false, NULL, 0},
     {"signal",
      "{\"kind\":\"k\", \"room\":\"R\", \"data\":{}, \"user\":\"a\", "
      "\"type\":\"signal\"}",
-     true},
-    {"kicked", "{\"type\":\"kicked\",\"room\":\"R\",\"reason\":\"\"}", true},
-    {"message_deleted", "{\"type\":\"message_deleted\",\"room\":\"R\",\"seq\":1}",
-     true},
-    {"kicked", "{\"type\":\"kickedx\",\"room\":\"R\",\"reason\":\"\"}", false},
-    {"kickedx", "{\"type\":\"kicked\",\"room\":\"R\",\"reason\":\"\"}", false},
-    {"kicked", "{\"type\":\"kicked\",\"room\":\"S\",\"reason\":\"\"}", false},
-    {"kicked", "{\"type\":\"kicked\",\"room\":\"R\",\"reason\":null}", false},
-    {"member_joined",
-     "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"a\",\"members\":\"3\"}",
-     false},
-    {"member_joined",
-     "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"a\",\"members\":-3}",
-     false},
-    {"member_joined",
-     "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"a\",\"members\":3,"
-     "\"type\":\"room_closed\"}",
-     false},
-    {"member_joined",
-     "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"\",\"members\":3}", false},
-    {"message_deleted", "{\"type\":\"message_deleted\",\"room\":\"R\",\"seq\":\"1\"}",
-     false},
-    {"message_deleted", "{\"type\":\"message_deleted\",\"room\":\"R\",\"seq\":1.5}",
-     false},
-    {"signal", "{\"type\":\"signal\",\"room\":\"R\",\"user\":\"a\",\"user\":\"b\"}",
-     false},
-    {"signal", "{\"type\":\"signal\",\"room\":\"R\",\"user\":\"a\",\"data\":}", false},
+     true, "a", 0},
+    {EVENT("signal", ",\"user\":\"a\",\"kind\":\"k\",\"data\":null"), true, "a", 0},
+    {EVENT("signal", ",\"user\":\"a\",\"kind\":\"k\",\"data\":null"), false, "b", 0},
+    {EVENT("signal", ",\"user\":\"a\",\"kind\":3,\"data\":null"), false, NULL, 0},
+    {EVENT("signal", ",\"kind\":\"k\",\"data\":null"), false, NULL, 0},
+    {EVENT("signal", ",\"user\":\"a\",\"data\":null"), false, NULL, 0},
+    {EVENT("signal", ",\"user\":\"a\",\"kind\":\"k\""), false, NULL, 0},
+    {EVENT("signal", ",\"user\":\"a\",\"user\":\"b\",\"kind\":\"k\",\"data\":1"), false,
+     NULL, 0},
+    {EVENT("signal", ",\"user\":\"a\",\"kind\":\"k\",\"data\":"), false, NULL, 0},
+    {EVENT("kicked", ",\"reason\":\"\""), true, NULL, 0},
+    {EVENT("kicked", ""), false, NULL, 0},
+    {EVENT("kicked", ",\"reason\":null"), false, NULL, 0},
+    {EVENT("kicked", ",\"reason\":\"\",\"user\":\"b\""), false, "a", 0},
+    {"kicked", "{\"type\":\"kickedx\",\"room\":\"R\",\"reason\":\"\"}", false, NULL, 0},
+    {"kickedx", "{\"type\":\"kicked\",\"room\":\"R\",\"reason\":\"\"}", false, NULL, 0},
+    {"kicked", "{\"type\":\"kicked\",\"room\":\"S\",\"reason\":\"\"}", false, NULL, 0},
+    {EVENT("room_closed", ",\"reason\":\"x\""), true, NULL, 0},
+    {EVENT("room_closed", ""), false, NULL, 0},
+    {EVENT("message_deleted", ",\"seq\":1"), true, NULL, 0},
+    {EVENT("message_deleted", ",\"seq\":1"), true, NULL, 1},
+    {EVENT("message_deleted", ",\"seq\":1"), false, NULL, 2},
+    {EVENT("message_deleted", ",\"seq\":12"), false, NULL, 1},
+    {EVENT("message_deleted", ""), false, NULL, 0},
+    {EVENT("message_deleted", ",\"seq\":\"1\""), false, NULL, 0},
+    {EVENT("message_deleted", ",\"seq\":1.5"), false, NULL, 0},
 };
 
 /* Without anything behind it that ASan does not see. */
@@ -204,15 +222,44 @@ static void a_message_that_is_cut_anywhere_is_none(void **state)
         }
 }
 
-static void an_event_has_each_field_once(void **state)
+static void an_event_has_all_that_its_type_must_have_once(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(events); i++) {
         struct json_text line = {events[i].line, strlen(events[i].line)};
 
-        if (lines_is_event(head, events[i].type, line) != events[i].is_right)
+        struct lines_event event = {.type = events[i].type, .seq = events[i].seq};
+
+        if (events[i].user)
+            event.user = (struct json_text){events[i].user, strlen(events[i].user)};
+        if (lines_is_event(head, &event, line) != events[i].is_right)
             fail_msg("%s: %s", events[i].is_right ? "refused" : "taken",
                      events[i].line);
+    }
+}
+
+static void an_event_of_the_fleet_is_about_a_room(void **state)
+{
+    static const struct {
+        const char *type, *line;
+        bool is_right;
+    } about[] = {
+        {EVENT("room_opened", ""), true},
+        {"room_opened", "{\"type\":\"room_opened\",\"room\":\"a \\\"b\\\"\"}", true},
+        {"room_opened", "{\"type\":\"room_closed\",\"room\":\"R\"}", false},
+        {"room_opened", "{\"type\":\"room_opened\",\"room\":\"\"}", false},
+        {"room_opened", "{\"type\":\"room_opened\",\"room\":\"a{b\"}", false},
+        {"room_opened", "{\"type\":\"room_opened\",\"room\":null}", false},
+        {"room_opened", "{\"type\":\"room_opened\"}", false},
+        {EVENT("room_opened", ",\"room\":\"S\""), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(about); i++) {
+        struct json_text line = {about[i].line, strlen(about[i].line)};
+
+        if (lines_is_room_event(about[i].type, line) != about[i].is_right)
+            fail_msg("%s: %s", about[i].is_right ? "refused" : "taken", about[i].line);
     }
 }
 
@@ -222,7 +269,8 @@ int main(void)
         cmocka_unit_test(a_message_has_each_field_once),
         cmocka_unit_test(what_clients_would_read_otherwise_is_no_message),
         cmocka_unit_test(a_message_that_is_cut_anywhere_is_none),
-        cmocka_unit_test(an_event_has_each_field_once),
+        cmocka_unit_test(an_event_has_all_that_its_type_must_have_once),
+        cmocka_unit_test(an_event_of_the_fleet_is_about_a_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
+#include "common/notice.h"
 #include "common/proto.h"
-#include "gateway/notice.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EPOCH "0123456789abcdef"
@@ -278,7 +278,7 @@ static void each_kind_knows_its_lines_and_users(void **state)
         bool may_have_two, may_have_three;
         size_t users_of_three;
     } wanted[] = {
-        [NOTICE_MESSAGE] = {"message", "message", false, false, 0},
+        [NOTICE_MESSAGE] = {"message", "message", true, true, 0},
         [NOTICE_DELETED] = {"message_deleted", "message_deleted", false, false, 0},
         [NOTICE_SIGNAL] = {"signal", "signal", false, false, 1},
         [NOTICE_JOINED] = {"member_joined", "member_joined", true, true, 3},
@@ -314,6 +314,82 @@ static void a_line_ends_at_its_line_end_or_with_the_text(void **state)
     assert_ptr_equal(notice_line_end(end, end), end);
 }
 
+#define MESSAGE(seq)                                                                   \
+    "{\"type\":\"message\",\"room\":\"R\",\"seq\":" seq ",\"user\":\"ann\","           \
+    "\"text\":\"x\",\"ts\":1}"
+#define JOINED(user)                                                                   \
+    "{\"type\":\"member_joined\",\"room\":\"R\",\"user\":\"" user "\",\"members\":1}"
+#define LEFT(user)                                                                     \
+    "{\"type\":\"member_left\",\"room\":\"R\",\"reason\":\"kicked\",\"user\":\"" user  \
+    "\",\"members\":1}"
+#define SIGNAL(user)                                                                   \
+    "{\"type\":\"signal\",\"room\":\"R\",\"user\":\"" user                             \
+    "\",\"kind\":\"k\",\"data\":1}"
+#define DELETED(seq) "{\"type\":\"message_deleted\",\"room\":\"R\",\"seq\":" seq "}"
+#define KICKED "{\"type\":\"kicked\",\"room\":\"R\",\"reason\":\"\"}"
+#define CLOSED "{\"type\":\"room_closed\",\"room\":\"R\",\"reason\":\"\"}"
+
+static void the_lines_must_be_what_the_header_says(void **state)
+{
+    static const struct json_text head = {
+        "{\"type\":\"message\",\"room\":\"R\",\"seq\":", 35};
+    static const struct {
+        const char *header, *lines;
+        bool is_right;
+    } cases[] = {
+        {"message 4 5 -", MESSAGE("4") "\n" MESSAGE("5"), true},
+        {"message 4 4 -", MESSAGE("4"), true},
+        {"message 5 6 -", MESSAGE("4") "\n" MESSAGE("5"), false},
+        {"message 4 6 -", MESSAGE("4") "\n" MESSAGE("5"), false},
+        {"message 4 4 -", MESSAGE("4") "\n" MESSAGE("5"), false},
+        {"message 4 4 -", MESSAGE("4") "\n", false},
+        {"message 5 4 -", MESSAGE("4"), false},
+        {"message 0 0 -", MESSAGE("0"), false},
+        {"message 4 4 -", "", false},
+        {"message 4 4 -", SIGNAL("ann"), false},
+        {"deleted 4 4 -", DELETED("4"), true},
+        {"deleted 5 5 -", DELETED("4"), false},
+        {"deleted 4 5 -", DELETED("4"), false},
+        {"deleted 0 0 -", DELETED("0"), false},
+        {"signal 0 0 ann", SIGNAL("ann"), true},
+        {"signal 0 0 bob", SIGNAL("ann"), false},
+        {"signal 0 0 ann", MESSAGE("4"), false},
+        {"joined 0 0 ann,b%20b", JOINED("ann") "\n" JOINED("b b"), true},
+        {"joined 0 0 b%20b,ann", JOINED("ann") "\n" JOINED("b b"), false},
+        {"joined 0 0 ann,bob", JOINED("ann"), false},
+        {"joined 0 0 ann", JOINED("ann") "\n" JOINED("bob"), false},
+        {"joined 0 0 ann", LEFT("ann"), false},
+        {"left 0 0 a%22b", LEFT("a\\\"b"), true},
+        {"kicked 0 0 ann", KICKED "\n" LEFT("ann"), true},
+        {"kicked 0 0 ann", KICKED, true},
+        {"kicked 0 0 bob", KICKED "\n" LEFT("ann"), false},
+        {"closed 0 0 -", CLOSED, true},
+        {"closed 0 0 -", CLOSED "\n" CLOSED, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct strbuf text = {NULL, 0, 0};
+        struct notice_body body;
+        struct notice notice;
+        char *copy;
+        bool ok;
+
+        strbuf_add_format(&text, "1 " EPOCH " 7 %s\n%s", cases[i].header,
+                          cases[i].lines);
+        copy = malloc(text.len);
+        memcpy(copy, text.data, text.len);
+        assert_true(notice_parse((struct json_text){copy, text.len}, &notice));
+        ok = notice_check(&notice, head, &body);
+        if (ok != cases[i].is_right)
+            fail_msg("%s: %s", ok ? "taken" : "refused", text.data);
+        if (ok)
+            notice_body_deinit(&body);
+        strbuf_deinit(&text);
+        free(copy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +400,7 @@ int main(void)
         cmocka_unit_test(what_was_read_is_printed_as_it_was),
         cmocka_unit_test(users_that_are_no_names_are_refused),
         cmocka_unit_test(each_kind_knows_its_lines_and_users),
+        cmocka_unit_test(the_lines_must_be_what_the_header_says),
         cmocka_unit_test(a_line_ends_at_its_line_end_or_with_the_text),
     };
 

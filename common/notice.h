@@ -4,17 +4,18 @@
  *     1 <epoch> <rev> <kind> <first> <last> <users>
  *
  * The Lua scripts print most notices; this is the one place in C that knows the header. Pure: a
- * notice is read and printed here, and what it means for the room is deliver.h.
+ * notice is read, checked and printed here, for the gateways and the admin service, which pass on
+ * the same ones.
  */
-#ifndef GATEWAY_NOTICE_H
-#define GATEWAY_NOTICE_H
+#ifndef COMMON_NOTICE_H
+#define COMMON_NOTICE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "common/json.h"
+#include "common/lines.h"
 #include "common/strbuf.h"
 
 /* Whom a notice is about. */
@@ -51,8 +52,25 @@ struct notice {
     struct json_text users, lines;
 };
 
+/* What stands under a header: the users, taken apart, and how many lines. */
+struct notice_body {
+    struct json_text *names; /* into `text` */
+    size_t names_count, lines_count;
+    char *text;
+};
+
 /* Takes the header apart; nothing is said about the users and lines. False: it is malformed. */
 bool notice_parse(struct json_text text, struct notice *out);
+
+/* Takes the users apart. False: they are not as many names as the kind has, or it may not have
+ * so many lines; then there is nothing to free. */
+bool notice_take_body(const struct notice *notice, struct notice_body *out);
+void notice_body_deinit(struct notice_body *body);
+
+/* The same, and whether each line is an event of the notice's kind, about its room, its number
+ * and its user. `head` as for lines.h. */
+bool notice_check(const struct notice *notice, struct json_text head,
+                  struct notice_body *out);
 
 /* Adds the whole notice, with these users instead of `notice->users`. */
 void notice_print(struct strbuf *out, const struct notice *notice,
@@ -68,8 +86,8 @@ size_t notice_count_users(enum notice_kind kind, size_t lines);
  * names. */
 bool notice_take_users(char *text, size_t len, struct json_text *names, size_t count);
 
-/* Whether a notice of this kind, not one of messages, may have so many lines. A kick has a
- * second one, for the others. */
+/* Whether a notice of this kind may have so many lines. A kick has a second one, for the
+ * others. */
 bool notice_may_have(enum notice_kind kind, size_t lines);
 
 /* The type of the event in line `i`. */

@@ -1,9 +1,12 @@
 /* notice.c - see notice.h. */
-#include "gateway/notice.h"
+#include "common/notice.h"
+
+#include <stdlib.h>
 
 #include "common/digits.h"
 #include "common/percent.h"
 #include "common/proto.h"
+#include "common/xalloc.h"
 
 static const char *const words[] = {
 #define X(id, word, users, type) [id] = #word,
@@ -103,12 +106,89 @@ size_t notice_count_users(enum notice_kind kind, size_t lines)
 bool notice_may_have(enum notice_kind kind, size_t lines)
 {
     return lines == 1 || (lines == 2 && kind == NOTICE_KICKED) ||
-           (lines > 0 && whom_of[kind] == NOTICE_OF_EACH);
+           (lines > 0 && (kind == NOTICE_MESSAGE || whom_of[kind] == NOTICE_OF_EACH));
 }
 
 const char *notice_type(enum notice_kind kind, size_t i)
 {
     return types[kind == NOTICE_KICKED && i == 1 ? NOTICE_LEFT : kind];
+}
+
+/* ---- what stands under the header ---- */
+
+static size_t count_lines(struct json_text lines)
+{
+    size_t count = lines.len > 0;
+
+    for (size_t i = 0; i < lines.len; i++)
+        count += lines.base[i] == '\n';
+    return count;
+}
+
+void notice_body_deinit(struct notice_body *body)
+{
+    free(body->names);
+    free(body->text);
+    *body = (struct notice_body){0};
+}
+
+bool notice_take_body(const struct notice *notice, struct notice_body *out)
+{
+    struct json_text users = notice->users;
+
+    *out = (struct notice_body){.lines_count = count_lines(notice->lines)};
+    out->names_count = notice_count_users(notice->kind, out->lines_count);
+    if (!notice_may_have(notice->kind, out->lines_count))
+        return false;
+    if (out->names_count == 0)
+        return true;
+    out->text = xmemdup(users.base, users.len);
+    out->names = xcalloc(out->names_count, sizeof(*out->names));
+    if (notice_take_users(out->text, users.len, out->names, out->names_count))
+        return true;
+    notice_body_deinit(out);
+    return false;
+}
+
+/* Whether the numbers of the header are those of as many lines. */
+static bool are_numbers(const struct notice *notice, size_t lines)
+{
+    bool has_numbers = notice->kind == NOTICE_MESSAGE || notice->kind == NOTICE_DELETED;
+
+    return !has_numbers || (notice->first > 0 && notice->last >= notice->first &&
+                            notice->last - notice->first == lines - 1);
+}
+
+static bool is_line(const struct notice *notice, const struct notice_body *body,
+                    struct json_text head, size_t i, struct json_text line)
+{
+    struct lines_event event = {.type = notice_type(notice->kind, i)};
+
+    if (notice->kind == NOTICE_MESSAGE)
+        return lines_is_message(head, notice->first + i, line);
+    if (notice->kind == NOTICE_DELETED)
+        event.seq = notice->first;
+    if (body->names_count > 0)
+        event.user = body->names[body->names_count > 1 ? i : 0];
+    return lines_is_event(head, &event, line);
+}
+
+bool notice_check(const struct notice *notice, struct json_text head,
+                  struct notice_body *out)
+{
+    const char *at = notice->lines.base, *end = at + notice->lines.len;
+
+    bool ok = notice_take_body(notice, out) && are_numbers(notice, out->lines_count);
+
+    for (size_t i = 0; ok && i < out->lines_count; i++) {
+        const char *stop = notice_line_end(at, end);
+
+        ok = is_line(notice, out, head, i, (struct json_text){at, (size_t)(stop - at)});
+        at = stop + 1;
+    }
+    if (!ok)
+        notice_body_deinit(out);
+    return ok;
 }
 
 /* ---- out ---- */
