@@ -33,8 +33,8 @@ local function is_odd(key)
 end
 
 local meta = has_type(1, 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
-local epoch, rev = meta[1], tonumber(meta[2])
-if not (epoch and #epoch == 16 and rev) then
+local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
+if not (epoch and #epoch == 16 and rev and rev < 2 ^ 53) then
     epoch, rev = nil, 0
 end
 local found = {}
@@ -63,6 +63,6 @@ for _, i in ipairs(found) do
     redis.call('HSET', KEYS[i + 10], '', mark)
     redis.call('EXPIRE', KEYS[i + 10], 600)
 end
-redis.call('PUBLISH', KEYS[10], '1 ' .. (epoch or ('0'):rep(16)) .. ' ' .. rev + 1
-    .. ' closed 0 0 -\n' .. ARGV[2])
+redis.call('PUBLISH', KEYS[10], '1 ' .. (epoch or ('0'):rep(16)) .. ' '
+    .. string.format('%d', rev + 1) .. ' closed 0 0 -\n' .. ARGV[2])
 return {members, mark, unpack(found)}

@@ -19,17 +19,18 @@
 -- ARGV[7]  ttl_ms              how long an empty room lives
 -- ARGV[8]  force               1: even if the user is on a node that is not among KEYS
 -- Returns  {'ok', mark, number of each node that has the user…}, or {'absent'}, or
---          {'again'}: there is a node that the caller did not know of
+--          {'again'}: there is a node that the caller did not know of. A meta without epoch or
+--          rev, a whole number from 0 to 2^53 - 1, counts as lost: nobody is in
 --
 -- Cost O(nodes). In place of the user's epoch stands the mark, which counts as absent,
 -- until the node has put its clients out.
 
 local user = ARGV[1]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local epoch, rev = meta[1], tonumber(meta[2])
+local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
 local nodes = redis.call('HGET', KEYS[2], user)
 nodes = nodes and (tonumber(nodes) or 1) or 0
-if not (epoch and rev) or nodes < 1 then
+if not (epoch and rev and rev < 2 ^ 53) or nodes < 1 then
     return {'absent'}
 end
 

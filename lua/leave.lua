@@ -17,11 +17,12 @@
 -- Returns  {members left, users left on this node}
 --
 -- Cost O(users). Who is not in, or came in under another epoch, changes nothing. A meta without
--- epoch or rev counts as lost, and a count of nodes that is no number as one.
+-- epoch or rev, a whole number from 0 to 2^53 - 1, counts as lost, and a count of nodes that is
+-- no number as one.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local rev = tonumber(meta[2])
-local epoch = rev and meta[1]
+local rev = tonumber((meta[2] or ''):match('^%d+$'))
+local epoch = rev and rev < 2 ^ 53 and meta[1]
 local users, lines, tokens = {}, {}, {}
 for i = 3, #ARGV, 4 do
     users[#users + 1] = ARGV[i]

@@ -37,12 +37,12 @@ if not lifts and count >= tonumber(ARGV[3]) then
     return {'full'}
 end
 
-local rev = tonumber(redis.call('HGET', KEYS[2], 'rev'))
+local rev = tonumber((redis.call('HGET', KEYS[2], 'rev') or ''):match('^%d+$'))
 redis.call('HDEL', KEYS[1], ARGV[1]) -- first: after it, full memory refuses nothing
 if not lifts then
     redis.call('HSET', KEYS[1], ARGV[1], till)
 end
-if rev then
+if rev and rev < 2 ^ 53 then -- else it is broken, and renew.lua finds it
     redis.call('HSET', KEYS[2], 'rev', string.format('%d', rev + 1))
 end
 for _, user in ipairs(over) do

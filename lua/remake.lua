@@ -12,11 +12,12 @@
 -- without keys_at so do the keys of messages (publish.lua).
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local epoch, rev = meta[1], tonumber(meta[2])
+local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
 if epoch ~= ARGV[1] then
     return epoch
 end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', string.format('%d', (rev or 0) + 1))
+rev = rev and rev < 2 ^ 53 and rev or 0 -- no whole number: as in sync.lua
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', string.format('%d', rev + 1))
 redis.call('HDEL', KEYS[1], 'keys_at')
 redis.call('DEL', KEYS[2])
 return ARGV[2]

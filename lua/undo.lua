@@ -27,8 +27,8 @@ if not has_type(3, 'hash') then
 end
 local is_whole = has_type(1, 'hash') and has_type(2, 'hash')
 local meta = is_whole and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
-local rev = tonumber(meta[2])
-local epoch = rev and meta[1]
+local rev = tonumber((meta[2] or ''):match('^%d+$'))
+local epoch = rev and rev < 2 ^ 53 and meta[1]
 local page = redis.call('HRANDFIELD', KEYS[3], ARGV[1], 'WITHVALUES')
 local members = is_whole and redis.call('HLEN', KEYS[2]) or 0
 local before = members

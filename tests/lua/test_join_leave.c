@@ -316,6 +316,22 @@ static void a_leave_under_another_epoch_takes_nobody_out(void **state)
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 1);
 }
 
+static void a_leave_where_rev_is_no_number_is_told_to_nobody(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_join(&room, "node-1", "bob");
+        eval_room_notices(&room);
+        eval_room_set_rev(&room, *odd);
+        assert_string_equal(eval_room_leave(&room, "node-1", "bob"), "(2 1)");
+        assert_string_equal(eval_room_notices(&room), "");
+        eval_room_expect_rev(&room, *odd);
+    }
+    eval_reset(&redis);
+}
+
 static void a_leave_after_the_room_was_lost_leaves_no_key_for_good(void **state)
 {
     (void)state;
@@ -761,6 +777,7 @@ int main(void)
         TEST(leaving_twice_counts_once),
         TEST(leaving_a_room_that_is_not_there_makes_none),
         TEST(a_leave_under_another_epoch_takes_nobody_out),
+        TEST(a_leave_where_rev_is_no_number_is_told_to_nobody),
         TEST(a_leave_after_the_room_was_lost_leaves_no_key_for_good),
         TEST(a_leave_after_a_kick_only_cleans_up),
         TEST(who_came_back_after_a_kick_stays),

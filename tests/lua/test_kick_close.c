@@ -321,6 +321,33 @@ static void a_node_learns_of_the_closing_of_a_room_without_epoch(void **state)
         "('closed' 'late')");
 }
 
+/* As if meta had none: it is broken, and renew.lua finds it. */
+static void where_rev_is_no_number_nobody_is_kicked_and_the_room_is_closed(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        fill();
+        eval_room_set_rev(&room, *odd);
+        assert_string_equal(kick("ann"), "('absent')");
+        assert_string_equal(eval_room_notices(&room), "");
+        eval_room_expect_rev(&room, *odd);
+        assert_string_equal(close_room(), "(2 'closed *' 1 2)");
+        assert_string_equal(eval_room_notices(&room),
+                            "1 0000000000000000 1 closed 0 0 -\n" CLOSED);
+    }
+}
+
+static void the_largest_rev_is_one(void **state)
+{
+    (void)state;
+    fill();
+    eval_room_set_rev(&room, "9007199254740991");
+    assert_string_equal(close_room(), "(2 'closed " EPOCH_1 "' 1 2)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_1 " 9007199254740992 closed 0 0 -\n" CLOSED);
+}
+
 static void what_a_room_leaves_behind_is_no_room_to_close(void **state)
 {
     (void)state;
@@ -366,6 +393,8 @@ int main(void)
         TEST(a_join_behind_the_closing_makes_another_room),
         TEST(a_broken_room_is_closed_whichever_key_is_odd),
         TEST(a_node_learns_of_the_closing_of_a_room_without_epoch),
+        TEST(where_rev_is_no_number_nobody_is_kicked_and_the_room_is_closed),
+        TEST(the_largest_rev_is_one),
         TEST(what_a_room_leaves_behind_is_no_room_to_close),
         TEST(a_room_that_is_not_there_is_not_closed),
     };

@@ -137,6 +137,18 @@ static void a_room_that_is_there_counts_it_as_a_change(void **state)
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 3);
 }
 
+static void a_rev_that_is_no_number_stays_as_it_is(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "bob");
+        eval_room_set_rev(&room, *odd);
+        assert_non_null(strstr(ban("ann", "60"), "'ok'"));
+        eval_room_expect_rev(&room, *odd);
+    }
+}
+
 static void who_is_banned_cannot_join(void **state)
 {
     (void)state;
@@ -292,6 +304,7 @@ int main(void)
         TEST(what_is_over_cannot_be_lifted_and_is_dropped),
         TEST(a_room_takes_no_more_entries_than_it_may),
         TEST(a_room_that_is_there_counts_it_as_a_change),
+        TEST(a_rev_that_is_no_number_stays_as_it_is),
         TEST(who_is_banned_cannot_join),
         TEST(a_deleted_message_keeps_its_number_and_its_time),
         TEST(a_deleted_message_is_counted_off_the_bytes),

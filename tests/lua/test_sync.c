@@ -369,6 +369,19 @@ static void lose_tail(void)
     eval_room_notices(&room);
 }
 
+static void a_new_epoch_begins_at_one_where_rev_is_no_number(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        eval_room_join(&room, "node-1", "ann");
+        eval_room_set_rev(&room, *odd);
+        eval_room_remake(&room, EPOCH_1, EPOCH_2);
+        eval_room_expect_rev(&room, "1");
+    }
+    eval_reset(&redis);
+}
+
 static void a_new_epoch_goes_on_with_the_numbers(void **state)
 {
     (void)state;
@@ -664,6 +677,7 @@ int main(void)
         TEST(a_sync_of_nobody_does_not_prolong_an_empty_room),
         TEST(a_sync_of_nobody_leaves_no_key_that_never_expires),
         TEST(a_lost_tail_shows_in_the_number),
+        TEST(a_new_epoch_begins_at_one_where_rev_is_no_number),
         TEST(a_new_epoch_goes_on_with_the_numbers),
         TEST(of_several_who_find_out_one_begins_the_new_epoch),
         TEST(a_room_that_is_gone_gets_no_new_epoch),

@@ -322,6 +322,21 @@ static void of_a_broken_room_the_node_is_undone_all_the_same(void **state)
     eval_reset(&redis);
 }
 
+static void where_rev_is_no_number_the_node_is_undone_and_nobody_is_told(void **state)
+{
+    for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
+        print_message("  '%s'\n", *odd);
+        eval_room_begin_test(state);
+        crowd(2);
+        eval_room_set_rev(&room, *odd);
+        assert_string_equal(eval_room_undo(&room, "dead", 500), "(0 2 0)");
+        assert_false(eval_room_has_key(&room, "on:dead"));
+        assert_string_equal(eval_room_notices(&room), "");
+        eval_room_expect_rev(&room, *odd);
+    }
+    eval_reset(&redis);
+}
+
 static void a_room_that_stays_crowded_hears_nothing(void **state)
 {
     (void)state;
@@ -573,6 +588,7 @@ int main(void)
         TEST(ten_thousand_members_go_page_by_page),
         TEST(the_last_few_of_a_large_hash_go),
         TEST(of_a_broken_room_the_node_is_undone_all_the_same),
+        TEST(where_rev_is_no_number_the_node_is_undone_and_nobody_is_told),
         TEST(a_room_that_stays_crowded_hears_nothing),
         TEST(a_room_that_is_crowded_no_more_hears_all),
         TEST(names_of_any_kind_become_valid_json),

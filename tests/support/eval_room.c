@@ -409,6 +409,21 @@ char *eval_room_field(const struct eval_room *room, const char *suffix,
                           field);
 }
 
+void eval_room_set_rev(const struct eval_room *room, const char *rev)
+{
+    redis_cmd(eval_port(room->redis), "HSET rc:{%s}:meta rev %b", room->name, rev,
+              strlen(rev));
+}
+
+void eval_room_expect_rev(const struct eval_room *room, const char *rev)
+{
+    char *found = eval_room_field(room, "meta", "rev");
+
+    assert_non_null(found);
+    assert_string_equal(found, rev);
+    free(found);
+}
+
 long long eval_room_number(const struct eval_room *room, const char *suffix,
                            const char *field)
 {

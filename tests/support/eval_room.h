@@ -33,7 +33,7 @@ struct eval_room {
 /* What no script writes as the end of a ban or mute, up to a NULL: each counts as for good. */
 extern const char *const eval_room_odd_times[];
 
-/* No number of a message, or of a room's last one, up to a NULL. */
+/* No number of a message, or of a room's last one, and no rev, up to a NULL. */
 extern const char *const eval_room_odd_seqs[];
 
 /* The start of a test: forgets everything in Redis. The room is called lobby, EPOCH_1
@@ -99,6 +99,10 @@ void eval_room_expect_event(const struct eval_room *room, const char *event,
                             const char *user);
 
 /* ---- a look into Redis ---- */
+
+/* Puts something odd in the place of a room's rev; fails unless that still stands there. */
+void eval_room_set_rev(const struct eval_room *room, const char *rev);
+void eval_room_expect_rev(const struct eval_room *room, const char *rev);
 
 /* The name of a key: "meta", "on:node-1"; to be freed. */
 char *eval_room_key(const struct eval_room *room, const char *suffix);
