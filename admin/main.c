@@ -16,6 +16,7 @@
 #include "admin/routes.h"
 #include "common/descriptors.h"
 #include "common/healthcheck.h"
+#include "common/http.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
@@ -104,11 +105,13 @@ static void start_signals(struct service *s)
 /* Not so many connections that there would be no descriptor left for Redis. */
 static void share_descriptors(struct service *s)
 {
-    unsigned have = descriptors_raise();
+    unsigned have = descriptors_raise(), most = (unsigned)s->config.http_connections;
 
-    descriptors_require(have, RESERVED_FDS + CONNECTIONS_MIN, "the admin service");
-    if (s->config.http_connections > (long)(have - RESERVED_FDS))
-        s->config.http_connections = (long)(have - RESERVED_FDS);
+    descriptors_require(have, RESERVED_FDS + http_descriptors(CONNECTIONS_MIN),
+                        "the admin service");
+    while (http_descriptors(most) > have - RESERVED_FDS)
+        most--;
+    s->config.http_connections = most;
     /* Those that follow the events stay: they must leave some for questions. */
     if (s->config.admin_listeners > s->config.http_connections / 2)
         s->config.admin_listeners = s->config.http_connections / 2;

@@ -610,6 +610,11 @@ static void configure(struct http_server *server)
     server->accept.hosts = server->config.hosts;
 }
 
+unsigned http_descriptors(unsigned connections)
+{
+    return connections + http_sockets_lingering(connections);
+}
+
 int http_open(struct http_server **out, uv_loop_t *loop, int fd,
               const struct http_opts *opts)
 {

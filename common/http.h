@@ -47,6 +47,10 @@ struct http_opts {
     void (*on_answered)(void *owner, int status, uint64_t ns);
 };
 
+/* How many descriptors a server with so many connections may need: some are refused, and go on
+ * being read for a while. */
+unsigned http_descriptors(unsigned connections);
+
 /* Serves on the bound socket `fd` (taken). A path that fits a route but not its method gets
  * 405 with Allow. 0 or a libuv code. */
 int http_open(struct http_server **out, uv_loop_t *loop, int fd,

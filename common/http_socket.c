@@ -9,21 +9,29 @@
  * are fewer connections than events that libuv takes at once (1024), so it does not wait
  * again in between.
  *
+ * A connection beyond the limit stays with the listener, which libuv does not ask for the next
+ * one then, and is decided on in a check handle, behind the reading:
+ *
+ *     http_sockets_accept -> on_check, LOOKS times at most -> admit, or refuse -> linger
+ *
  * The memory goes when h2o has closed the socket.
  */
 #include "common/http_socket.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "common/linger.h"
 #include "common/xalloc.h"
 
 enum {
     READ_BYTES = 16 * 1024,
     SEND_MIN_BYTES = 4096, /* what a client has to take in send_secs */
+    LINGERING_MAX = 32,
+    /* Turns in which room may be found: of those that came in one turn with it, the first
+     * request is read in the second, and they are idle again in the third. */
+    LOOKS = 3,
 };
 
 struct http_socket {
@@ -61,7 +69,7 @@ static void leave(struct http_socket *s)
 
 static void free_if_done(struct http_sockets *sockets)
 {
-    if (sockets->handles == 0 && sockets->is_closing)
+    if (sockets->handles == 0 && sockets->lingerers.open == 0 && sockets->is_closing)
         sockets->on_closed(sockets->owner);
 }
 
@@ -73,15 +81,6 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_done(sockets);
 }
 
-static void on_lingered(void *data)
-{
-    struct http_sockets *sockets = data;
-
-    sockets->count--;
-    sockets->handles--;
-    free_if_done(sockets);
-}
-
 static void on_socket_closed(uv_handle_t *handle)
 {
     struct http_socket *s = socket_of(handle);
@@ -89,15 +88,13 @@ static void on_socket_closed(uv_handle_t *handle)
 
     list_remove(&s->link);
     list_remove(&s->again);
-    if (s->linger_fd >= 0) {
-        linger_start(sockets->loop, s->linger_fd, on_lingered, sockets);
-    } else {
-        leave(s);
-        sockets->handles--;
-    }
+    leave(s);
+    if (s->linger_fd >= 0)
+        linger_start(&sockets->lingerers, s->linger_fd);
     http_message_deinit(&s->message);
     strbuf_deinit(&s->unread);
     free(s);
+    sockets->handles--;
     free_if_done(sockets);
 }
 
@@ -110,14 +107,17 @@ static void end(struct http_socket *s)
         shutdown(fd, SHUT_RDWR);
 }
 
+unsigned http_sockets_lingering(unsigned max_connections)
+{
+    return max_connections / 2 < LINGERING_MAX ? max_connections / 2 : LINGERING_MAX;
+}
+
 void http_socket_linger(struct http_socket *s)
 {
     uv_os_fd_t fd;
 
-    if (s->sockets->count > s->sockets->opts.max_connections / 2)
-        return; /* too many to be kind */
-    if (s->linger_fd < 0 && !s->has_left && uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
-        s->linger_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (s->linger_fd < 0 && uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
+        s->linger_fd = linger_reserve(&s->sockets->lingerers, fd);
 }
 
 /* ---- requests ---- */
@@ -293,13 +293,23 @@ static bool can_go(const struct http_socket *s, bool rests)
             (s->message.state == HTTP_MESSAGE_START && s->message.line.len == 0));
 }
 
+/* Bytes have come in that are not read yet. */
+static bool has_news(const struct http_socket *s)
+{
+    uv_os_fd_t fd;
+    int waiting = 0;
+
+    return uv_fileno((const uv_handle_t *)&s->tcp, &fd) == 0 &&
+           ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
 /* Closes the one that has been there for longest of those that can go. */
 static bool close_one(struct http_sockets *sockets, bool rests)
 {
     list_each(link, &sockets->all) {
         struct http_socket *s = list_entry(link, struct http_socket, link);
 
-        if (can_go(s, rests)) {
+        if (can_go(s, rests) && !(rests && has_news(s))) {
             leave(s);
             stop_reading(s);
             s->h2o->_cb.read(s->h2o, h2o_socket_error_closed);
@@ -309,11 +319,34 @@ static bool close_one(struct http_sockets *sockets, bool rests)
     return false;
 }
 
-/* False: all are being answered. Those that only begin requests must not keep others out. */
-static bool make_room(struct http_sockets *sockets)
+static bool has_room(const struct http_sockets *sockets)
 {
-    return sockets->count < sockets->opts.max_connections || close_one(sockets, true) ||
-           close_one(sockets, false);
+    return sockets->count < sockets->opts.max_connections;
+}
+
+/* Those whose descriptor is free already do not count any more. */
+static void forget_closing(struct http_sockets *sockets)
+{
+    list_each(link, &sockets->all) {
+        struct http_socket *s = list_entry(link, struct http_socket, link);
+
+        if (uv_is_closing((uv_handle_t *)&s->tcp))
+            leave(s);
+    }
+}
+
+/* Nothing is known to come in the next turn that could make room. */
+static bool is_settled(const struct http_sockets *sockets)
+{
+    if (!list_is_empty(&sockets->again))
+        return false;
+    list_each(link, &sockets->all) {
+        const struct http_socket *s = list_entry(link, struct http_socket, link);
+
+        if (can_go(s, false) && has_news(s))
+            return false;
+    }
+    return true;
 }
 
 static void refuse(struct http_socket *s)
@@ -323,12 +356,13 @@ static void refuse(struct http_socket *s)
     leave(s);
     metric_add(&s->sockets->opts.metrics->http_refused_total, 1);
     uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
+    http_socket_linger(s);
     uv_close((uv_handle_t *)&s->tcp, on_socket_closed);
 }
 
-void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener)
+static void take_in(struct http_sockets *sockets, uv_stream_t *listener,
+                    bool is_refused)
 {
-    bool has_room = make_room(sockets);
     struct http_socket *s = xcalloc(1, sizeof(*s));
 
     s->sockets = sockets;
@@ -343,7 +377,7 @@ void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener)
         uv_close((uv_handle_t *)&s->tcp, on_socket_closed);
         return;
     }
-    if (!has_room) {
+    if (is_refused) {
         refuse(s);
         return;
     }
@@ -352,15 +386,62 @@ void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener)
     http_socket_go_on(s);
 }
 
+/* One that has begun a request goes only if none is idle. Those that only begin requests must
+ * not keep others out. */
+static void on_check(uv_check_t *check)
+{
+    struct http_sockets *sockets = check->data;
+    uv_stream_t *listener = sockets->waiting;
+    bool is_open = listener && !uv_is_closing((uv_handle_t *)listener);
+    bool has_place;
+
+    forget_closing(sockets);
+    has_place = is_open && (has_room(sockets) || close_one(sockets, true));
+    if (is_open && !has_place && ++sockets->looks < LOOKS && !is_settled(sockets))
+        return;
+    uv_idle_stop(&sockets->idle);
+    uv_check_stop(check);
+    sockets->waiting = NULL;
+    if (is_open)
+        take_in(sockets, listener, !has_place && !close_one(sockets, false));
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener)
+{
+    if (has_room(sockets)) {
+        take_in(sockets, listener, false);
+        return;
+    }
+    sockets->waiting = listener;
+    sockets->looks = 0;
+    uv_check_start(&sockets->check, on_check);
+    uv_idle_start(&sockets->idle, on_idle);
+}
+
+static void on_lingered(void *data)
+{
+    free_if_done(data);
+}
+
 void http_sockets_open(struct http_sockets *sockets, uv_loop_t *loop,
                        const struct http_sockets_opts *opts)
 {
-    *sockets = (struct http_sockets){.loop = loop, .opts = *opts, .handles = 2};
+    *sockets = (struct http_sockets){.loop = loop, .opts = *opts, .handles = 4};
     list_init(&sockets->all);
     list_init(&sockets->again);
+    linger_init(&sockets->lingerers, loop,
+                http_sockets_lingering(opts->max_connections), on_lingered, sockets);
     uv_prepare_init(loop, &sockets->prepare);
+    uv_check_init(loop, &sockets->check);
+    uv_idle_init(loop, &sockets->idle);
     uv_timer_init(loop, &sockets->second);
-    sockets->prepare.data = sockets->second.data = sockets;
+    sockets->prepare.data = sockets->check.data = sockets;
+    sockets->idle.data = sockets->second.data = sockets;
     uv_prepare_start(&sockets->prepare, on_prepare);
     uv_timer_start(&sockets->second, on_second, 1000, 1000);
 }
@@ -379,5 +460,7 @@ void http_sockets_close(struct http_sockets *sockets, void (*on_closed)(void *ow
     sockets->on_closed = on_closed;
     sockets->owner = owner;
     uv_close((uv_handle_t *)&sockets->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&sockets->check, on_handle_closed);
+    uv_close((uv_handle_t *)&sockets->idle, on_handle_closed);
     uv_close((uv_handle_t *)&sockets->second, on_handle_closed);
 }

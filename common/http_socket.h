@@ -6,7 +6,12 @@
  * before the answer to the last one is written. A connection whose client takes nothing of
  * an answer for `send_secs` is cut, and there are at most `max_connections`: for a new one
  * the oldest that is idle makes room, else the oldest whose request is not whole yet; where all
- * are being answered, the new one is refused.
+ * are being answered, the new one is refused. Where there is no room, that is decided when
+ * those that came before it have been read.
+ *
+ * Whoever is refused may still be sending, and goes on being read for a while, so that no
+ * reset destroys the answer (linger.h). These do not count against max_connections; there are
+ * at most http_sockets_lingering of them, and for one more the oldest is closed.
  */
 #ifndef COMMON_HTTP_SOCKET_H
 #define COMMON_HTTP_SOCKET_H
@@ -18,6 +23,7 @@
 #include <uv.h>
 
 #include "common/http_message.h"
+#include "common/linger.h"
 #include "common/list.h"
 #include "common/metrics.h"
 
@@ -37,9 +43,14 @@ struct http_sockets {
     struct list again;           /* to be read again before the loop waits */
     struct http_socket *handing; /* whose request h2o is being given; NULL: none */
     unsigned count;              /* against max_connections */
+    struct lingerers lingerers;
+    uv_stream_t *waiting; /* the listener with a connection to decide on, or NULL */
+    unsigned looks;       /* how often that was put off */
     uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle; /* while one waits, so that the loop does not */
     uv_timer_t second;
-    int handles; /* open or closing, the lingering ones too */
+    int handles; /* open or closing */
     bool is_closing;
     void (*on_closed)(void *owner);
     void *owner;
@@ -48,7 +59,10 @@ struct http_sockets {
 void http_sockets_open(struct http_sockets *sockets, uv_loop_t *loop,
                        const struct http_sockets_opts *opts);
 
-/* A connection waits at `listener`. */
+/* How many may linger beside so many connections: each has a descriptor. */
+unsigned http_sockets_lingering(unsigned max_connections);
+
+/* A connection waits at `listener`, which stays until the sockets are closed. */
 void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener);
 
 /* Ends all connections. They are gone when `all` is empty; h2o needs its time for that. */
@@ -61,8 +75,7 @@ void http_sockets_close(struct http_sockets *sockets, void (*on_closed)(void *ow
 /* Why the request that h2o is handling is refused: its status and a text; 0: it is not. */
 int http_socket_refusal(const struct http_socket *socket, const char **why);
 
-/* The client may be in the middle of its request: when h2o has closed, what it still sends is
- * read for a while, else a reset would destroy the answer. */
+/* The client may be in the middle of its request: when h2o has closed, it lingers. */
 void http_socket_linger(struct http_socket *socket);
 
 /* h2o is done with the request, and may want the next one. */

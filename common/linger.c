@@ -1,10 +1,11 @@
 /* linger.c - see linger.h.
  *
  *     linger_start -> on_bytes, again and again -> end -> on_handle_closed (both) -> freed
- *                  -> on_too_long --------------^
+ *                  -> on_too_long, or it lost its place --^
  */
 #include "common/linger.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,25 +17,30 @@ enum { PATIENCE_MS = 2000 };
 struct lingering {
     uv_tcp_t tcp;
     uv_timer_t timer;
+    struct list link;
+    struct lingerers *lingerers;
     int handles;
-    void (*on_closed)(void *data);
-    void *data;
 };
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct lingering *linger = handle->data;
+    struct lingerers *lingerers = linger->lingerers;
 
     if (--linger->handles > 0)
         return;
-    linger->on_closed(linger->data);
     free(linger);
+    lingerers->open--;
+    lingerers->on_closed(lingerers->data);
 }
 
+/* The descriptor is free at once. */
 static void end(struct lingering *linger)
 {
     if (uv_is_closing((uv_handle_t *)&linger->tcp))
         return;
+    list_remove(&linger->link);
+    linger->lingerers->count--;
     uv_close((uv_handle_t *)&linger->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&linger->timer, on_handle_closed);
 }
@@ -60,16 +66,40 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         end(stream->data);
 }
 
-void linger_start(uv_loop_t *loop, int fd, void (*on_closed)(void *data), void *data)
+void linger_init(struct lingerers *lingerers, uv_loop_t *loop, unsigned max,
+                 void (*on_closed)(void *data), void *data)
+{
+    *lingerers = (struct lingerers){
+        .loop = loop, .max = max, .on_closed = on_closed, .data = data};
+    list_init(&lingerers->all);
+}
+
+int linger_reserve(struct lingerers *lingerers, int fd)
+{
+    struct list *oldest = list_first(&lingerers->all);
+
+    if (lingerers->count >= lingerers->max) {
+        if (!oldest)
+            return -1;
+        end(list_entry(oldest, struct lingering, link));
+    }
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        lingerers->count++;
+    return fd;
+}
+
+void linger_start(struct lingerers *lingerers, int fd)
 {
     struct lingering *linger = xcalloc(1, sizeof(*linger));
 
+    lingerers->open++;
+    list_add(&lingerers->all, &linger->link);
+    linger->lingerers = lingerers;
     linger->handles = 2;
-    linger->on_closed = on_closed;
-    linger->data = data;
     shutdown(fd, SHUT_WR);
-    uv_tcp_init(loop, &linger->tcp);
-    uv_timer_init(loop, &linger->timer);
+    uv_tcp_init(lingerers->loop, &linger->tcp);
+    uv_timer_init(lingerers->loop, &linger->timer);
     linger->tcp.data = linger->timer.data = linger;
     if (uv_tcp_open(&linger->tcp, fd) < 0) {
         close(fd);

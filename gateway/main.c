@@ -16,6 +16,7 @@
 #include "common/config.h"
 #include "common/descriptors.h"
 #include "common/healthcheck.h"
+#include "common/http.h"
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
@@ -60,7 +61,7 @@ static unsigned ops_connections(const struct gateway *g, unsigned have)
 static unsigned reserve_of(const struct gateway *g, unsigned have)
 {
     return FDS_PROCESS + FDS_WORKER * g->shared.count + CONN_OVER_LIMIT_EXTRA +
-           ops_connections(g, have);
+           http_descriptors(ops_connections(g, have));
 }
 
 /* Clients get what the rest of the process does not need: else a crowd of them would keep it
