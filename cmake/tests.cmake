@@ -38,8 +38,8 @@ add_tests(lua 120 1)
 add_tests(integration 300 2)
 # Some of them wait more than they compute: two of these may run side by side.
 foreach(name admin_away admin_events admin_fleet admin_http admin_refusals broken_rooms
-        descriptors expiry hostile_redis http_ports lost_keys malformed ops_port presence
-        redis_share stderr timeouts upgrade_limits)
+        descriptors expiry hostile_redis http_bursts http_ports lost_keys malformed ops_port
+        presence redis_share stderr timeouts upgrade_limits)
     set_tests_properties(integration.${name} PROPERTIES PROCESSORS 1)
 endforeach()
 # A test of tests/faults waits more than it computes, so that two may run side by side.

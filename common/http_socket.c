@@ -20,9 +20,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "common/http_room.h"
 #include "common/xalloc.h"
 
 enum {
@@ -32,20 +32,6 @@ enum {
     /* Turns in which room may be found: of those that came in one turn with it, the first
      * request is read in the second, and they are idle again in the third. */
     LOOKS = 3,
-};
-
-struct http_socket {
-    uv_tcp_t tcp; /* first: h2o hands this pointer back */
-    struct http_sockets *sockets;
-    h2o_socket_t *h2o; /* NULL: not accepted */
-    struct list link, again;
-    struct http_message message;
-    struct strbuf unread; /* behind the request that is being answered */
-    uint64_t
-        sending_ms; /* since when there is always something to send; 0: there is not */
-    size_t sent_bytes;         /* by then */
-    int linger_fd;             /* a second descriptor of it; -1: none */
-    bool is_reading, has_left; /* has_left: not in `count` any more */
 };
 
 static const char refusal[] =
@@ -285,38 +271,16 @@ static void on_second(uv_timer_t *timer)
 
 /* ---- beginning and end ---- */
 
-/* No answer of it is under way; `rests`: nor has a request begun. */
-static bool can_go(const struct http_socket *s, bool rests)
-{
-    return s->h2o && s->is_reading && !uv_is_closing((uv_handle_t *)&s->tcp) &&
-           (!rests ||
-            (s->message.state == HTTP_MESSAGE_START && s->message.line.len == 0));
-}
-
-/* Bytes have come in that are not read yet. */
-static bool has_news(const struct http_socket *s)
-{
-    uv_os_fd_t fd;
-    int waiting = 0;
-
-    return uv_fileno((const uv_handle_t *)&s->tcp, &fd) == 0 &&
-           ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
-}
-
-/* Closes the one that has been there for longest of those that can go. */
 static bool close_one(struct http_sockets *sockets, bool rests)
 {
-    list_each(link, &sockets->all) {
-        struct http_socket *s = list_entry(link, struct http_socket, link);
+    struct http_socket *s = http_room_find(sockets, rests);
 
-        if (can_go(s, rests) && !(rests && has_news(s))) {
-            leave(s);
-            stop_reading(s);
-            s->h2o->_cb.read(s->h2o, h2o_socket_error_closed);
-            return true;
-        }
-    }
-    return false;
+    if (!s)
+        return false;
+    leave(s);
+    stop_reading(s);
+    s->h2o->_cb.read(s->h2o, h2o_socket_error_closed);
+    return true;
 }
 
 static bool has_room(const struct http_sockets *sockets)
@@ -333,20 +297,6 @@ static void forget_closing(struct http_sockets *sockets)
         if (uv_is_closing((uv_handle_t *)&s->tcp))
             leave(s);
     }
-}
-
-/* Nothing is known to come in the next turn that could make room. */
-static bool is_settled(const struct http_sockets *sockets)
-{
-    if (!list_is_empty(&sockets->again))
-        return false;
-    list_each(link, &sockets->all) {
-        const struct http_socket *s = list_entry(link, struct http_socket, link);
-
-        if (can_go(s, false) && has_news(s))
-            return false;
-    }
-    return true;
 }
 
 static void refuse(struct http_socket *s)
@@ -397,7 +347,8 @@ static void on_check(uv_check_t *check)
 
     forget_closing(sockets);
     has_place = is_open && (has_room(sockets) || close_one(sockets, true));
-    if (is_open && !has_place && ++sockets->looks < LOOKS && !is_settled(sockets))
+    if (is_open && !has_place && ++sockets->looks < LOOKS &&
+        !http_room_is_settled(sockets))
         return;
     uv_idle_stop(&sockets->idle);
     uv_check_stop(check);

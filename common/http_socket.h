@@ -16,45 +16,9 @@
 #ifndef COMMON_HTTP_SOCKET_H
 #define COMMON_HTTP_SOCKET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include <h2o.h>
 #include <uv.h>
 
-#include "common/http_message.h"
-#include "common/linger.h"
-#include "common/list.h"
-#include "common/metrics.h"
-
-struct http_socket;
-
-struct http_sockets_opts {
-    size_t max_body_bytes;
-    unsigned max_connections, send_secs;
-    struct metrics *metrics;  /* borrowed */
-    h2o_accept_ctx_t *accept; /* borrowed */
-};
-
-struct http_sockets {
-    uv_loop_t *loop;
-    struct http_sockets_opts opts;
-    struct list all;             /* the longest known first */
-    struct list again;           /* to be read again before the loop waits */
-    struct http_socket *handing; /* whose request h2o is being given; NULL: none */
-    unsigned count;              /* against max_connections */
-    struct lingerers lingerers;
-    uv_stream_t *waiting; /* the listener with a connection to decide on, or NULL */
-    unsigned looks;       /* how often that was put off */
-    uv_prepare_t prepare;
-    uv_check_t check;
-    uv_idle_t idle; /* while one waits, so that the loop does not */
-    uv_timer_t second;
-    int handles; /* open or closing */
-    bool is_closing;
-    void (*on_closed)(void *owner);
-    void *owner;
-};
+#include "common/http_socket_types.h"
 
 void http_sockets_open(struct http_sockets *sockets, uv_loop_t *loop,
                        const struct http_sockets_opts *opts);

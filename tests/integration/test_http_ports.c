@@ -2,20 +2,18 @@
  * mean no good: requests that two programs could read differently, and clients that take no
  * answer, send many requests or open many connections.
  */
-#include <dirent.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "tests/support/admin.h"
+#include "tests/support/big_console.h"
 #include "tests/support/files.h"
 #include "tests/support/fleet.h"
 #include "tests/support/http_get.h"
@@ -26,22 +24,18 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LENGTH "Content-Length: 2\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
-#define HEALTHZ "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 #define TOKEN "Authorization: Bearer " ADMIN_TOKEN "\r\n"
 
 enum {
     DEADLINE_MS = 60000,
-    CONNECTIONS = 30, /* the limit of the strict service and of the patient one */
-    LINGERING = 15,   /* how many refused ones it reads from at once */
+    CONNECTIONS = 30, /* the limit of the strict service */
     LAZY = 20,
     PIPELINED = 16,
-    BODY_BYTES = 32 * 1024,
-    FILE_BYTES = 4 * 1024 * 1024,
     GROWTH_BYTES = 32 * 1024 * 1024,
 };
 
 static struct fleet fleet;
-static struct admin admin, strict, patient; /* the last waits long for slow clients */
+static struct admin admin, strict;
 static char *console_dir;
 
 /* ---- to the letter ---- */
@@ -268,175 +262,7 @@ static void where_all_are_being_answered_a_new_connection_is_refused(void **stat
     http_get_deinit(&answer);
 }
 
-/* ---- bursts: the service is stopped meanwhile, and finds them all in one turn ---- */
-
-static void open_all(struct wire **wires, size_t count, int port, const char *text)
-{
-    for (size_t i = 0; i < count; i++) {
-        wires[i] = wire_open(port);
-        wire_send_text(wires[i], text);
-    }
-}
-
-static void free_all(struct wire **wires, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        wire_free(wires[i]);
-}
-
-static void expect_head(struct wire *w, int status)
-{
-    const char *head;
-
-    assert_true(wire_read_head(w, DEADLINE_MS));
-    head = wire_get_head(w);
-    if (strncmp(head, "HTTP/1.1 ", 9) != 0 || atoi(head + 9) != status)
-        fail_msg("not a %d:\n%s", status, head);
-}
-
-static void a_burst_up_to_the_limit_is_answered(void **state)
-{
-    static const char *const before[] = {"", "GET /healthz HTTP/1.1\r\nHo", HEALTHZ};
-    struct wire *old[CONNECTIONS], *burst[CONNECTIONS];
-    double refused = http_get_metric(strict.port, "roomcast_http_refused_total");
-
-    (void)state;
-    for (size_t k = 0; k < COUNT(before); k++) {
-        process_signal(&strict.process, SIGSTOP);
-        open_all(old, COUNT(old), strict.port, before[k]);
-        open_all(burst, COUNT(burst), strict.port, HEALTHZ);
-        process_signal(&strict.process, SIGCONT);
-        for (size_t i = 0; i < COUNT(burst); i++)
-            expect_head(burst[i], 200);
-        free_all(old, COUNT(old));
-        free_all(burst, COUNT(burst));
-    }
-    assert_true(http_get_metric(strict.port, "roomcast_http_refused_total") == refused);
-}
-
-static void of_a_burst_beyond_the_limit_each_one_is_answered(void **state)
-{
-    struct wire *burst[3 * CONNECTIONS];
-
-    (void)state;
-    process_signal(&strict.process, SIGSTOP);
-    open_all(burst, COUNT(burst), strict.port, HEALTHZ);
-    process_signal(&strict.process, SIGCONT);
-    for (size_t i = 0; i < COUNT(burst); i++)
-        expect_head(burst[i], 200);
-    free_all(burst, COUNT(burst));
-}
-
-/* Connections of the patient service that are being answered for as long as they live. */
-static void keep_busy(struct wire *busy[static CONNECTIONS])
-{
-    for (int i = 0; i < CONNECTIONS; i++) {
-        busy[i] = wire_open_small(patient.port, 4096);
-        wire_send_text(busy[i], "GET /big.js HTTP/1.1\r\nHost: x\r\n\r\n");
-        expect_head(busy[i], 200);
-    }
-}
-
-static void abort_all(struct wire **wires, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        wire_abort(wires[i]);
-}
-
-/* With more bytes than the service reads at once: were they left unread, the connection would
- * be reset, which may destroy the answer. */
-static void those_that_are_refused_read_why(void **state)
-{
-    struct wire *busy[CONNECTIONS], *refused[LINGERING];
-    char *body = calloc(1, BODY_BYTES + 1);
-
-    (void)state;
-    assert_non_null(body);
-    memset(body, 'x', BODY_BYTES);
-    keep_busy(busy);
-    process_signal(&patient.process, SIGSTOP);
-    open_all(refused, COUNT(refused), patient.port, body);
-    process_signal(&patient.process, SIGCONT);
-    for (size_t i = 0; i < COUNT(refused); i++) {
-        struct http_answer answer = {0};
-        const char *bytes;
-        size_t len;
-
-        assert_int_equal(wire_wait_end(refused[i], DEADLINE_MS), WIRE_ENDED);
-        bytes = wire_get_unread(refused[i], &len);
-        http_get_parse(&answer, bytes, len);
-        admin_expect_error_in(&answer, 503, "unavailable");
-        assert_true(http_get_has_header(&answer, "Retry-After: 1"));
-        http_get_deinit(&answer);
-    }
-    free_all(refused, COUNT(refused));
-    abort_all(busy, COUNT(busy));
-    free(body);
-}
-
-static int descriptors_of(const struct admin *a)
-{
-    char *path = print_text("/proc/%d/fd", (int)a->process.pid);
-    DIR *dir = opendir(path);
-    int count = 0;
-
-    assert_non_null(dir);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    free(path);
-    return count;
-}
-
-static int descriptors_before;
-
-static bool are_all_closed(void *data)
-{
-    return descriptors_of(data) <= descriptors_before;
-}
-
-/* They end neither by themselves nor in silence. */
-static void those_that_are_refused_and_stay_cost_little(void **state)
-{
-    struct wire *busy[CONNECTIONS], *refused[4 * LINGERING];
-
-    (void)state;
-    keep_busy(busy);
-    descriptors_before = descriptors_of(&patient);
-    for (size_t i = 0; i < COUNT(refused); i++) {
-        refused[i] = wire_open(patient.port);
-        expect_head(refused[i], 503);
-        assert_true(descriptors_of(&patient) <= descriptors_before + LINGERING + 1);
-    }
-    assert_int_equal(wire_wait_end(busy[0], 0), WIRE_OPEN);
-    assert_true(wait_until(are_all_closed, &patient, DEADLINE_MS));
-    free_all(refused, COUNT(refused));
-    abort_all(busy, COUNT(busy));
-    admin_get(&patient, 200, "/healthz");
-}
-
 /* ---- */
-
-static char *write_console(void)
-{
-    char *dir = print_text("%s/console", fleet.dir);
-    char *index = print_text("%s/index.html", dir), *big = print_text("%s/big.js", dir);
-    FILE *file;
-
-    assert_int_equal(mkdir(dir, 0700), 0);
-    file = fopen(index, "w");
-    assert_non_null(file);
-    fputs("<!doctype html>", file);
-    fclose(file);
-    file = fopen(big, "w");
-    assert_non_null(file);
-    for (int i = 0; i < FILE_BYTES; i++)
-        fputc('x', file);
-    fclose(file);
-    free(index);
-    free(big);
-    return dir;
-}
 
 static int start(void **state)
 {
@@ -444,14 +270,11 @@ static int start(void **state)
 
     (void)state;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
-    console_dir = write_console();
+    console_dir = big_console_write(fleet.dir);
     console = print_text("ROOMCAST_CONSOLE_DIR=%s", console_dir);
     admin_start(&admin, &fleet, NULL);
     admin_start(&strict, &fleet,
                 (const char *[]){console, "ROOMCAST_HTTP_SEND_SECS=1",
-                                 "ROOMCAST_HTTP_CONNECTIONS=30", NULL});
-    admin_start(&patient, &fleet,
-                (const char *[]){console, "ROOMCAST_HTTP_SEND_SECS=600",
                                  "ROOMCAST_HTTP_CONNECTIONS=30", NULL});
     free(console);
     return 0;
@@ -460,7 +283,6 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    admin_stop(&patient);
     admin_stop(&strict);
     admin_stop(&admin);
     files_remove(console_dir);
@@ -480,10 +302,6 @@ int main(void)
         cmocka_unit_test(idle_connections_make_room_for_new_ones),
         cmocka_unit_test(half_requests_keep_nobody_out),
         cmocka_unit_test(where_all_are_being_answered_a_new_connection_is_refused),
-        cmocka_unit_test(a_burst_up_to_the_limit_is_answered),
-        cmocka_unit_test(of_a_burst_beyond_the_limit_each_one_is_answered),
-        cmocka_unit_test(those_that_are_refused_read_why),
-        cmocka_unit_test(those_that_are_refused_and_stay_cost_little),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
