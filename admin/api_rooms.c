@@ -19,7 +19,9 @@
 
 #include "admin/api.h"
 #include "common/command.h"
+#include "common/fold.h"
 #include "common/intake.h"
+#include "common/log.h"
 #include "common/page.h"
 #include "common/router.h"
 #include "common/xalloc.h"
@@ -31,8 +33,10 @@ struct listing {
     struct api *api;
     char kind; /* of the cursor */
     unsigned limit;
-    char *search, *cursor;
-    size_t search_len;
+    char *cursor;
+    struct strbuf search; /* folded; empty: it is no search */
+    struct strbuf name;   /* scratch: one that is looked at, folded */
+    locale_t locale;
     char scan[REPLY_CURSOR_BYTES]; /* where the scan stands */
     char *behind;                  /* only names behind it of this step; NULL: all */
     unsigned looked, found;
@@ -135,7 +139,10 @@ void api_rooms_one(void *owner, struct http_request *req)
 
 static void free_listing(struct listing *l)
 {
-    free(l->search);
+    if (l->locale)
+        freelocale(l->locale);
+    strbuf_deinit(&l->search);
+    strbuf_deinit(&l->name);
     free(l->cursor);
     free(l->behind);
     strbuf_deinit(&l->out);
@@ -161,7 +168,7 @@ static void finish(struct listing *l)
     }
     strbuf_add_text(&l->out, "],");
     api_add_next(&l->out, l->next.data, l->next.len);
-    if (l->search)
+    if (l->search.len > 0)
         proto_add_raw(&l->out, "total", "null");
     else
         proto_add_number(&l->out, "total", l->total);
@@ -245,16 +252,19 @@ static void start_page(struct listing *l)
 
 static void start_scan(struct listing *l);
 
-static bool is_hit(const struct listing *l, struct json_text name)
+static bool is_hit(struct listing *l, struct json_text name)
 {
     struct json_text behind = {l->behind, l->behind ? strlen(l->behind) : 0};
 
-    return memmem(name.base, name.len, l->search, l->search_len) &&
+    strbuf_reset(&l->name, 4096);
+    fold_add(&l->name, l->locale, name.base, name.len);
+    return l->name.len >= l->search.len &&
+           memmem(l->name.data, l->name.len, l->search.data, l->search.len) &&
            (!l->behind || page_compare_names(&name, &behind) > 0);
 }
 
 /* The names of this step that are looked for, in order; the caller frees. */
-static struct json_text *collect(const struct listing *l, const redisReply *page,
+static struct json_text *collect(struct listing *l, const redisReply *page,
                                  size_t *count)
 {
     struct json_text *hits = xcalloc(reply_count(page) / 2 + 1, sizeof(*hits));
@@ -383,6 +393,7 @@ static bool take_sort(struct listing *l)
 
 static bool take_search(struct listing *l)
 {
+    static struct log_limit lines = {.per_sec = 1};
     struct json_text search;
 
     if (http_query(l->req, "search", &search) < 0 || search.len > PROTO_ROOM_MAX ||
@@ -392,8 +403,11 @@ static bool take_search(struct listing *l)
     }
     if (search.len > 0) {
         l->kind = 's';
-        l->search = xmemdup(search.base, search.len);
-        l->search_len = search.len;
+        l->locale = fold_open_locale();
+        if (!l->locale)
+            log_limited(LOG_WARN, &lines, "no_locale",
+                        "name=C.UTF-8 text=\"a search finds a-z in either case only\"");
+        fold_add(&l->search, l->locale, search.base, search.len);
     }
     return true;
 }
@@ -420,7 +434,7 @@ void api_rooms(void *owner, struct http_request *req)
         return;
     }
     strbuf_add_text(&l->out, "{\"rooms\":[");
-    if (l->search)
+    if (l->search.len > 0)
         start_search(l);
     else
         start_page(l);
