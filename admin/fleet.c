@@ -1,7 +1,7 @@
 /* fleet.c - see fleet.h.
  *
- *     on_tick, fleet_get -> start_reading: ZCARD, HGET, ZRANGE, TIME  (one write)
- *         -> on_nodes, on_time -> start_nodes -> on_node each -> end_reading -> who waits
+ *     on_tick, fleet_get -> start_reading: TIME, ZCARD, HGET, ZRANGE  (one write)
+ *         -> on_nodes -> start_nodes -> on_node each -> end_reading -> who waits
  *     on_tick -> start_sample
  *
  * Each command of a reading is answered, well or badly, and in order; so the last answer
@@ -22,6 +22,7 @@
 
 enum {
     TICK_MS = 1000,
+    BETWEEN_MS = 1000,
     NODES_MAX = 4096,
     SAMPLER_LEASE_MS = 5000,
     SAMPLES_KEPT = 24 * 360, /* a day */
@@ -180,6 +181,15 @@ static void start_nodes(struct fleet *fleet)
 
 /* ---- the fleet ---- */
 
+static void on_time(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    fleet->now_ms = number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000;
+    if (status < 0 || fleet->now_ms == 0)
+        fleet->has_failed = true;
+}
+
 static void on_rooms(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
@@ -208,14 +218,23 @@ static int compare_nodes(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
+/* A stamp in the future was written before Redis's clock was set back: it does not tell when. One
+ * that is hardly ahead was written between TIME and ZRANGE. */
+static uint64_t age_of(uint64_t heard_ms, uint64_t now_ms)
+{
+    if (heard_ms <= now_ms)
+        return now_ms - heard_ms;
+    return heard_ms - now_ms <= BETWEEN_MS ? 0 : FLEET_AGE_UNKNOWN_MS;
+}
+
 static void on_nodes(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
     struct fleet_view *next = &fleet->next;
 
-    if (!is_odd_fleet_key(KEY_NODES, status, reply) &&
-        (status < 0 || !reply_is_array(reply, 0))) {
-        fleet->has_failed = true;
+    if (fleet->has_failed || (!is_odd_fleet_key(KEY_NODES, status, reply) &&
+                              (status < 0 || !reply_is_array(reply, 0)))) {
+        end_reading(fleet, false);
         return;
     }
     next->nodes = xcalloc(reply_count(reply) / 2 + 1, sizeof(*next->nodes));
@@ -226,32 +245,10 @@ static void on_nodes(void *data, int status, const redisReply *reply)
             continue;
         next->count++;
         node->name = copy_text(reply, i);
-        node->heard_ms = number_in(reply, i + 1);
+        node->heartbeat_age_ms = age_of(number_in(reply, i + 1), fleet->now_ms);
     }
     /* By name, so that the list only changes when the fleet does. */
     qsort(next->nodes, next->count, sizeof(*next->nodes), compare_nodes);
-}
-
-/* A stamp in the future was written before Redis's clock was set back: it does not tell when. */
-static uint64_t age_of(const struct fleet_node *node, uint64_t now_ms)
-{
-    return node->heard_ms <= now_ms ? now_ms - node->heard_ms : FLEET_AGE_UNKNOWN_MS;
-}
-
-/* Redis's time after it gave the stamps, so that none is in the future because it was written in
- * between. */
-static void on_time(void *data, int status, const redisReply *reply)
-{
-    struct fleet *fleet = data;
-    struct fleet_view *next = &fleet->next;
-    uint64_t now_ms = number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000;
-
-    if (fleet->has_failed || status < 0 || now_ms == 0) {
-        end_reading(fleet, false);
-        return;
-    }
-    for (size_t i = 0; i < next->count; i++)
-        next->nodes[i].heartbeat_age_ms = age_of(&next->nodes[i], now_ms);
     if (next->count == 0)
         end_reading(fleet, true);
     else
@@ -267,6 +264,8 @@ static void start_reading(struct fleet *fleet)
     free_view(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
+    db_begin(db, "TIME");
+    db_send(db, on_time, fleet);
     db_begin(db, "ZCARD");
     command_add_fleet_key(&db->cmd, KEY_ROOMS);
     db_send(db, on_rooms, fleet);
@@ -280,8 +279,6 @@ static void start_reading(struct fleet *fleet)
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
     redis_command_add_text(&db->cmd, "WITHSCORES");
     db_send(db, on_nodes, fleet);
-    db_begin(db, "TIME");
-    db_send(db, on_time, fleet);
 }
 
 static void add_totals(struct strbuf *out, const struct fleet_view *v)

@@ -26,7 +26,6 @@ struct fleet_node {
     char *name;
     char *address, *version; /* NULL: the node is silent, and nothing is known of it */
     uint64_t started_at, connections, rooms, members;
-    uint64_t heard_ms; /* its last heartbeat, by Redis's clock of that moment */
     /* By Redis's clock; FLEET_AGE_UNKNOWN_MS where that heartbeat is in the future. */
     uint64_t heartbeat_age_ms;
     bool draining;
@@ -53,6 +52,7 @@ struct fleet {
     struct list waiting, waiting_anew; /* for this reading; for the one behind it */
     struct strbuf sample;              /* scratch */
     uint64_t read_at_ms;
+    uint64_t now_ms;             /* by Redis's clock, when it was read */
     size_t to_read;              /* nodes of `next` whose hash has not come */
     bool is_reading, has_failed; /* something of this reading */
     bool is_up, is_writable;

@@ -22,7 +22,7 @@
 #include "tests/support/redis_cmd.h"
 #include "tests/support/wait.h"
 
-enum { PATIENCE_MS = 30000, HALF_MS = 15000 };
+enum { PATIENCE_MS = 30000, HALF_MS = 15000, DEADLINE_MS = 1000 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -200,6 +200,30 @@ static void a_refusal_for_ever_is_asked_for_twice(void **state)
     expect_well();
 }
 
+/* The refusal comes just before the deadline, and the answer to the source as late again: the
+ * client is told at the deadline of the first call, not of the second. */
+static void the_second_call_has_only_the_time_that_the_first_one_left(void **state)
+{
+    struct chat *ann = chat_open(fleet.gateways[0].port);
+    int64_t asked_ms, took_ms;
+
+    (void)state;
+    answer("join", "-NOSCRIPT No matching script. Please use EVAL.\r\n");
+    impostor_delay(impostor, DEADLINE_MS * 9 / 10);
+    asked_ms = wait_now_ms();
+    chat_send(ann, "{\"type\":\"join\",\"room\":\"late\",\"user\":\"ann\"}");
+    chat_expect_error(ann, "unavailable");
+    took_ms = wait_now_ms() - asked_ms;
+    assert_int_equal(impostor_count(impostor),
+                     1); /* the second call is not answered yet */
+    assert_true(took_ms >= DEADLINE_MS && took_ms < DEADLINE_MS * 17 / 10);
+    wait_answers(2);
+    impostor_answer(impostor, NULL, NULL, 0);
+    chat_join(ann, "late", "ann");
+    chat_close(ann);
+    expect_well();
+}
+
 static const char *const commands[] = {"register", "join",    "history",
                                        "publish",  "members", "leave"};
 
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(half_a_reply_ends_the_connection_of_the_admin_service),
         cmocka_unit_test(half_a_notice_ends_the_connection),
         cmocka_unit_test(a_refusal_for_ever_is_asked_for_twice),
+        cmocka_unit_test(the_second_call_has_only_the_time_that_the_first_one_left),
         cmocka_unit_test(whatever_is_asked_may_be_answered_in_any_shape),
         cmocka_unit_test(a_sync_may_tell_of_any_kicks),
         cmocka_unit_test(the_admin_service_may_be_answered_in_any_shape),

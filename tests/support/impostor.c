@@ -27,6 +27,7 @@
 #include "common/json.h"
 #include "common/scripts.h"
 #include "common/xalloc.h"
+#include "tests/support/wait.h"
 
 enum { QUEUE_MAX = 65536, TICK_MS = 50, SHA_HEX = 2 * SHA_DIGEST_LENGTH };
 
@@ -36,6 +37,7 @@ struct impostor {
     pthread_mutex_t lock; /* of what follows */
     char command[64];     /* empty: none */
     struct strbuf answer, notice;
+    unsigned late_ms;
     unsigned notices; /* given so far */
     unsigned count, connections, threads;
     _Atomic bool is_closing;
@@ -49,7 +51,7 @@ struct side {
 struct serving {
     struct impostor *impostor;
     struct side client, redis;
-    bool *is_own; /* a queue: whether the answer is ours */
+    int64_t *due_ms; /* a queue: when ours is to be given; 0: it is Redis's */
     unsigned head, tail;
     unsigned notices; /* of the impostor's, it has had or missed */
     bool is_subscribed;
@@ -130,16 +132,18 @@ static bool is_script(struct json_text verb, struct json_text what, const char *
 
 /* ---- one connection ---- */
 
-static bool answers(struct serving *s, const char *at, const char *end)
+/* When ours is to be given; 0: it is not ours. */
+static int64_t answers_at(struct serving *s, const char *at, const char *end)
 {
     struct impostor *i = s->impostor;
     struct json_text verb = argument(at, end, 0), what = argument(at, end, 1);
-    bool ours;
+    int64_t due_ms = 0;
 
     pthread_mutex_lock(&i->lock);
-    ours = i->command[0] && (is(verb, i->command) || is_script(verb, what, i->command));
+    if (i->command[0] && (is(verb, i->command) || is_script(verb, what, i->command)))
+        due_ms = wait_now_ms() + i->late_ms;
     pthread_mutex_unlock(&i->lock);
-    return ours;
+    return due_ms;
 }
 
 static void take_commands(struct serving *s)
@@ -147,13 +151,13 @@ static void take_commands(struct serving *s)
     const char *at = s->client.in.data, *end = at + s->client.in.len, *next;
 
     while (!s->is_subscribed && at < end && (next = skip_value(at, end))) {
-        bool is_own = answers(s, at, end);
+        int64_t due_ms = answers_at(s, at, end);
 
         assert(s->tail - s->head < QUEUE_MAX);
-        s->is_own[s->tail++ % QUEUE_MAX] = is_own;
+        s->due_ms[s->tail++ % QUEUE_MAX] = due_ms;
         s->is_subscribed = is(argument(at, end, 0), "SUBSCRIBE") ||
                            is(argument(at, end, 0), "PSUBSCRIBE");
-        if (!is_own)
+        if (due_ms == 0)
             strbuf_add(&s->redis.out, at, (size_t)(next - at));
         at = next;
     }
@@ -171,7 +175,11 @@ static void give_replies(struct serving *s)
     while (s->head < s->tail) {
         const char *at = s->redis.in.data, *end = at + s->redis.in.len, *next;
 
-        if (s->is_own[s->head % QUEUE_MAX]) {
+        int64_t due_ms = s->due_ms[s->head % QUEUE_MAX];
+
+        if (due_ms > wait_now_ms())
+            return;
+        if (due_ms > 0) {
             pthread_mutex_lock(&i->lock);
             strbuf_add(&s->client.out, i->answer.data, i->answer.len);
             i->count++;
@@ -274,7 +282,7 @@ static void *serve(void *arg)
         ;
     deinit_side(&s->client);
     deinit_side(&s->redis);
-    free(s->is_own);
+    free(s->due_ms);
     free(s);
     pthread_mutex_lock(&i->lock);
     i->threads--;
@@ -298,7 +306,7 @@ static void *accept_all(void *arg)
         s = xcalloc(1, sizeof(*s));
         s->impostor = i;
         s->client.fd = fd;
-        s->is_own = xcalloc(QUEUE_MAX, sizeof(bool));
+        s->due_ms = xcalloc(QUEUE_MAX, sizeof(*s->due_ms));
         pthread_mutex_lock(&i->lock);
         i->threads++;
         i->connections++;
@@ -342,6 +350,14 @@ void impostor_answer(struct impostor *i, const char *command, const void *bytes,
     if (len > 0)
         strbuf_add(&i->answer, bytes, len);
     i->count = 0;
+    i->late_ms = 0;
+    pthread_mutex_unlock(&i->lock);
+}
+
+void impostor_delay(struct impostor *i, unsigned late_ms)
+{
+    pthread_mutex_lock(&i->lock);
+    i->late_ms = late_ms;
     pthread_mutex_unlock(&i->lock);
 }
 

@@ -24,6 +24,10 @@ struct impostor *impostor_open(int port, int to);
 void impostor_answer(struct impostor *impostor, const char *command, const void *bytes,
                      size_t len);
 
+/* Until the next impostor_answer its answers come so long after they were asked for, and what is
+ * asked on the same connection waits behind them. */
+void impostor_delay(struct impostor *impostor, unsigned late_ms);
+
 /* Puts the bytes between the notices of each connection that has subscribed. */
 void impostor_notify(struct impostor *impostor, const char *bytes);
 
