@@ -172,6 +172,12 @@ void api_odd_key(struct http_request *req, enum fleet_key which, const char *typ
     keys_fleet(key, which);
     snprintf(message, sizeof(message), "%s in Redis is no %s; it must be removed", key,
              type);
+    api_broken(req, message);
+}
+
+void api_broken(struct http_request *req, const char *message)
+{
+    http_add_header(req, "retry-after", "60"); /* somebody must do something about it */
     http_reply_error(req, 503, "unavailable", message);
 }
 

@@ -69,6 +69,9 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
 /* 503: a key of the fleet is of another type than it has to be. */
 void api_odd_key(struct http_request *req, enum fleet_key which, const char *type);
 
+/* 503: what is asked for cannot be read as it stands in Redis; `message` says which key. */
+void api_broken(struct http_request *req, const char *message);
+
 /* A JSON text in `out`, which is kept for the next. */
 void api_reply(struct http_request *req, int status, const struct strbuf *out);
 void api_bad_request(struct http_request *req, const char *message);

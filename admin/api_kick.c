@@ -8,6 +8,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/broken.h"
 #include "admin/moderation.h"
 #include "common/xalloc.h"
 
@@ -30,6 +31,11 @@ static void on_kicked(void *data)
     moderation_note(&call->order, AUDIT_KICK);
 }
 
+static void reply_absent(struct http_request *req)
+{
+    http_reply_error(req, 404, "not_found", "not a member of this room");
+}
+
 static void on_done(void *data, enum moderation_kick result, char *const *pending,
                     size_t count)
 {
@@ -39,8 +45,10 @@ static void on_done(void *data, enum moderation_kick result, char *const *pendin
 
     if (result == KICK_FAILED) {
         api_unavailable(req);
+    } else if (result == KICK_BROKEN) {
+        broken_or(req, api_unavailable);
     } else if (result == KICK_ABSENT && !call->has_ban) {
-        http_reply_error(req, 404, "not_found", "not a member of this room");
+        broken_or(req, reply_absent);
     } else {
         strbuf_reset(out, 4096);
         strbuf_add_text(out, "{\"kicked\":true");
@@ -69,7 +77,7 @@ static void on_banned(void *data, int status, const redisReply *reply)
     if (status == 0 && reply_is_text(reply, 0, "full"))
         http_reply_error(order->req, 409, "conflict", "the room has too many bans");
     else
-        api_unavailable(order->req);
+        broken_failed(order->req, status, reply);
     free_call(call);
 }
 
@@ -84,9 +92,9 @@ static void on_member(void *data, int status, const redisReply *reply)
         return;
     }
     if (status == 0 && reply_is_value(reply, 0))
-        http_reply_error(order->req, 404, "not_found", "not a member of this room");
+        reply_absent(order->req);
     else
-        api_unavailable(order->req);
+        broken_failed(order->req, status, reply);
     free_call(call);
 }
 

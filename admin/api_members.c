@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/broken.h"
 #include "common/intake.h"
 #include "common/page.h"
 #include "common/wall.h"
@@ -111,7 +112,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     struct call *call = data;
 
     if (status < 0 || !reply_is_array(reply, 2))
-        api_unavailable(call->req);
+        broken_failed(call->req, status, reply);
     else if (reply_is_text(reply, 1, "all"))
         add_exact(call, reply);
     else

@@ -4,6 +4,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/broken.h"
 #include "common/digits.h"
 #include "common/intake.h"
 #include "common/lines.h"
@@ -60,9 +61,9 @@ static void on_history(void *data, int status, const redisReply *reply)
     bool has_older = reply_count(reply) > 4 && first > oldest;
 
     if (status < 0) {
-        api_unavailable(page->req);
+        broken_failed(page->req, status, reply);
     } else if (!reply_is_array(reply, 4)) {
-        api_room_not_found(page->req);
+        broken_or(page->req, api_room_not_found);
     } else if (add_lines(out, page, first, reply) == 0 && has_older &&
                ++page->reads < READS_MAX) {
         start_page(page, first);
@@ -172,9 +173,9 @@ static void on_published(void *data, int status, const redisReply *reply)
     char epoch[PROTO_EPOCH_LEN + 1];
 
     if (status < 0 || (reply_count(reply) > 0 && reply_number(reply, 1) == 0))
-        api_unavailable(call->req);
+        broken_failed(call->req, status, reply);
     else if (!reply_take_epoch(epoch, reply, 0))
-        api_room_not_found(call->req);
+        broken_or(call->req, api_room_not_found);
     else
         reply_published(call, reply_number(reply, 1), epoch);
     free_call(call);
@@ -261,13 +262,13 @@ static void on_deleted(void *data, int status, const redisReply *reply)
     struct call *call = data;
 
     if (status == 0 && reply_is_string(reply, "no_room"))
-        api_room_not_found(call->req);
+        broken_or(call->req, api_room_not_found);
     else if (status == 0 && reply_is_string(reply, "no_message"))
         http_reply_error(call->req, 404, "not_found", "not in the history");
     else if (status == 0 && reply_is_string(reply, "ok"))
         reply_deleted(call);
     else
-        api_unavailable(call->req);
+        broken_failed(call->req, status, reply);
     free_call(call);
 }
 

@@ -8,6 +8,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/broken.h"
 #include "admin/moderation.h"
 #include "common/xalloc.h"
 
@@ -50,8 +51,11 @@ static void on_kicked_out(void *data, enum moderation_kick result, char *const *
 {
     struct call *call = data;
 
-    if (result == KICK_FAILED) {
-        api_unavailable(call->order.req);
+    if (result == KICK_FAILED || result == KICK_BROKEN) {
+        if (result == KICK_BROKEN)
+            broken_or(call->order.req, api_unavailable);
+        else
+            api_unavailable(call->order.req);
         free_call(call);
         return;
     }
@@ -73,7 +77,7 @@ static void on_set(void *data, int status, const redisReply *reply)
         return;
     }
     if (status < 0)
-        api_unavailable(req);
+        broken_failed(req, status, reply);
     else if (reply_is_text(reply, 0, "full"))
         http_reply_error(req, 409, "conflict", "the room has too many entries");
     else if (reply_is_text(reply, 0, "absent"))

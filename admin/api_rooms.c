@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/broken.h"
 #include "common/command.h"
 #include "common/fold.h"
 #include "common/intake.h"
@@ -52,10 +53,8 @@ struct listing {
 /* One that cannot be read: what is not known of it is 0. */
 static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole)
 {
-    struct json_text room = reply_text(reply, 0), why = reply_text(reply, 1);
+    struct json_text room = reply_text(reply, 0), why = broken_why(reply);
 
-    if (!proto_is_plain(why.base, why.len, why.len))
-        why = (struct json_text){"unreadable", 10};
     strbuf_add_text(out, "{\"room\":");
     strbuf_add_json(out, room.base, room.len);
     strbuf_add_text(out, ",\"members\":0,\"seq\":0");
@@ -102,6 +101,7 @@ static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
     return true;
 }
 
+/* Without the nodes' keys, of which there would be rooms times nodes. */
 static void start_room(struct api *api, struct json_text room, redis_reply_fn on_reply,
                        void *data)
 {
@@ -132,7 +132,7 @@ void api_rooms_one(void *owner, struct http_request *req)
     struct json_text room;
 
     if (api_take_room(req, 0, &room) && api_is_up(req))
-        start_room(owner, room, on_one, req);
+        broken_look(owner, room, on_one, req);
 }
 
 /* ---- the end of a listing ---- */
@@ -150,10 +150,10 @@ static void free_listing(struct listing *l)
     free(l);
 }
 
-static void note_failure(struct listing *l, const redisReply *reply)
+static void note_failure(struct listing *l, int status, const redisReply *reply)
 {
     l->has_failed = true;
-    l->is_odd = strncmp(reply_error(reply), "WRONGTYPE", 9) == 0;
+    l->is_odd = broken_is_cause(status, reply);
 }
 
 static void finish(struct listing *l)
@@ -209,7 +209,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     size_t count = 0, seen = 0;
 
     if (status < 0 || !reply_is_array(reply, 1)) {
-        note_failure(l, reply);
+        note_failure(l, status, reply);
         finish(l);
         return;
     }
@@ -308,7 +308,7 @@ static void on_scanned(void *data, int status, const redisReply *reply)
     bool more;
 
     if (status < 0 || !reply_is_array(page, 0) || !reply_take_cursor(scan, reply, 0)) {
-        note_failure(l, reply);
+        note_failure(l, status, reply);
         if (--l->to_answer == 0)
             finish(l);
         return;

@@ -16,6 +16,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/broken.h"
 #include "admin/moderation.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
@@ -109,14 +110,14 @@ static void go_on(struct look *look)
         finish(look);
 }
 
-/* Whether the user is a member. */
+/* Whether the user is a member; of a broken room nobody can tell, and the others are shown. */
 static void on_room(void *data, int status, const redisReply *reply)
 {
     struct look *look = data;
     struct room *room = list_entry(list_first(&look->rooms), struct room, link);
 
     list_remove(&room->link);
-    if (status < 0)
+    if (status < 0 && !broken_is_cause(status, reply))
         look->has_failed = true;
     if (status == 0 && reply_is_value(reply, 1) &&
         !map_find(&look->found, room->name, room->len))

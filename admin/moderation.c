@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/broken.h"
 #include "admin/settle.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
@@ -133,7 +134,7 @@ static void on_answer(void *data, int status, const redisReply *reply)
     struct kick *kick = data;
 
     if (status < 0) {
-        end(kick, KICK_FAILED, NULL, 0);
+        end(kick, broken_is_cause(status, reply) ? KICK_BROKEN : KICK_FAILED, NULL, 0);
     } else if (reply_is_text(reply, 0, "absent")) {
         end(kick, KICK_ABSENT, NULL, 0);
     } else if (reply_is_text(reply, 0, "again") && kick->tries < TRIES_MAX) {

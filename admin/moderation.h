@@ -41,7 +41,8 @@ void moderation_set(struct api *api, enum room_key which, struct json_text room,
                     struct json_text user, int64_t secs, redis_reply_fn on_reply,
                     void *data);
 
-enum moderation_kick { KICK_DONE, KICK_ABSENT, KICK_FAILED };
+/* KICK_BROKEN: a key of the room is of a wrong type (broken.h). */
+enum moderation_kick { KICK_DONE, KICK_ABSENT, KICK_FAILED, KICK_BROKEN };
 
 /* As soon as Redis has the kick. */
 typedef void (*moderation_kicked_fn)(void *data);

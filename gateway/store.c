@@ -431,6 +431,13 @@ static void cut(struct call *call, struct history *h)
     h->count = until - from;
 }
 
+static void end_history(struct call *call, const struct history *history)
+{
+    call->on_done.history(call->data, history);
+    room_release(call->room);
+    free(call);
+}
+
 static void on_history(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
@@ -441,8 +448,7 @@ static void on_history(void *data, int status, const redisReply *reply)
 
     store_note_refusal(call->store, call->room, status, reply);
     if (status < 0 || !take_history(call, reply, &history, epoch)) {
-        call->on_done.history(call->data, NULL);
-        free(call);
+        end_history(call, NULL);
         return;
     }
     count = history.count;
@@ -457,8 +463,7 @@ static void on_history(void *data, int status, const redisReply *reply)
         start_history(call);
         return;
     }
-    call->on_done.history(call->data, &history);
-    free(call);
+    end_history(call, &history);
 }
 
 static void start_history(struct call *call)
@@ -492,6 +497,7 @@ void store_history(struct store *store, struct room *room, uint64_t after,
     call->limit = limit;
     call->on_done.history = on_done;
     call->data = data;
+    room->holds++;
     start_history(call);
 }
 
@@ -522,6 +528,7 @@ static void on_members(void *data, int status, const redisReply *reply)
     struct json_text *names = NULL;
     char next[REPLY_CURSOR_BYTES];
 
+    store_note_refusal(call->store, call->room, status, reply);
     if (status == 0 && take_next(next, reply)) {
         names = xcalloc(reply_count(reply), sizeof(*names));
         members.count = reply_number(reply, 0);
@@ -532,16 +539,18 @@ static void on_members(void *data, int status, const redisReply *reply)
                 names[members.names_count++] = reply_text(reply, i);
     }
     call->on_done.members(call->data, &members);
+    room_release(call->room);
     free(names);
     free(call);
 }
 
-void store_members(struct store *store, const struct room *room, const char *cursor,
+void store_members(struct store *store, struct room *room, const char *cursor,
                    unsigned limit, unsigned exact_max, store_members_fn on_done,
                    void *data)
 {
-    struct call *call = new_call(store, NULL);
+    struct call *call = new_call(store, room);
 
+    room->holds++;
     call->on_done.members = on_done;
     call->data = data;
     scripts_begin(&store->args.cmd, SCRIPT_MEMBERS, 1);

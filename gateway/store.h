@@ -44,7 +44,7 @@ void store_close(void *owner, struct room *room);
 void store_backfill(void *owner, struct room *room, uint64_t after);
 
 /* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
- * `history` is NULL if it failed or there is no such room. The caller holds the room. */
+ * `history` is NULL if it failed or there is no such room. The room is held meanwhile. */
 typedef void (*store_history_fn)(void *data, const struct history *history);
 void store_history(struct store *store, struct room *room, uint64_t after,
                    uint64_t before, unsigned limit, store_history_fn on_done,
@@ -52,7 +52,7 @@ void store_history(struct store *store, struct room *room, uint64_t after,
 
 /* Reads a page of members. `cursor`: NULL at the start, else of an HSCAN. The names are
  * borrowed; next: NULL if these are all, "0" if this was the last page; count
- * UINT64_MAX: it failed. */
+ * UINT64_MAX: it failed. The room is held meanwhile. */
 struct store_members {
     uint64_t count;
     const char *next;
@@ -60,7 +60,7 @@ struct store_members {
     size_t names_count;
 };
 typedef void (*store_members_fn)(void *data, const struct store_members *members);
-void store_members(struct store *store, const struct room *room, const char *cursor,
+void store_members(struct store *store, struct room *room, const char *cursor,
                    unsigned limit, unsigned exact_max, store_members_fn on_done,
                    void *data);
 

@@ -27,9 +27,9 @@ local function has_type(key, expected)
     return redis.call('TYPE', KEYS[key]).ok == expected
 end
 
--- Whether a key that is a hash, if it is there, is of another type.
+-- Whether a key that is a hash (closed: a string), if it is there, is of another type.
 local function is_odd(key)
-    return not has_type(key, 'hash') and not has_type(key, 'none')
+    return not has_type(key, key == 9 and 'string' or 'hash') and not has_type(key, 'none')
 end
 
 local meta = has_type(1, 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
@@ -37,14 +37,14 @@ local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
 if not (epoch and #epoch == 16 and rev and rev < 2 ^ 53) then
     epoch, rev = nil, 0
 end
-local found = {}
-for key = 11, #KEYS do
-    if not has_type(key, 'none') then
+local found, is_broken = {}, false
+for key = 4, #KEYS do
+    is_broken = is_broken or key ~= 10 and is_odd(key)
+    if key > 10 and not has_type(key, 'none') then
         found[#found + 1] = key - 10
     end
 end
-if not epoch and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0
-    and not (is_odd(4) or is_odd(5) or is_odd(6) or is_odd(7) or is_odd(8)) then
+if not epoch and not is_broken and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0 then
     return false
 end
 

@@ -94,12 +94,12 @@ static void expect_row(const char *room, const char *why)
         assert_false(admin_has(&admin, path));
 }
 
-static int count_logged(const char *text)
+static int count_logged_by(unsigned gateway, const char *text)
 {
     char *line = NULL;
     size_t size = 0;
     int count = 0;
-    FILE *log = fopen(fleet.gateways[0].log_path, "re");
+    FILE *log = fopen(fleet.gateways[gateway].log_path, "re");
 
     while (log && getline(&line, &size, log) >= 0)
         count += strstr(line, text) != NULL;
@@ -107,6 +107,11 @@ static int count_logged(const char *text)
         fclose(log);
     free(line);
     return count;
+}
+
+static int count_logged(const char *text)
+{
+    return count_logged_by(0, text);
 }
 
 static bool is_logged(void *data)
@@ -175,6 +180,186 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
         chat_close(others[i]);
     }
     chat_close(ann);
+}
+
+/* ---- what is answered about one ---- */
+
+/* A gateway that does not renew, so that it puts nothing right meanwhile. */
+static unsigned add_slow_gateway(void)
+{
+    return fleet_add(&fleet, (const char *const[]){"ROOMCAST_LEASE_SECS=1",
+                                                   "ROOMCAST_PRESENCE_GRACE_MS=0",
+                                                   "ROOMCAST_ROOM_TTL_SECS=300", NULL});
+}
+
+/* As Redis has it. */
+static void find_node(unsigned gateway, char *out, size_t size)
+{
+    redisReply *nodes = redis_cmd_reply(fleet.redis_port, "ZRANGE rc:nodes 0 -1");
+    char part[32];
+
+    assert_non_null(nodes);
+    snprintf(part, sizeof(part), "-%d-", (int)fleet.gateways[gateway].process.pid);
+    *out = '\0';
+    for (size_t i = 0; i < nodes->elements; i++)
+        if (strstr(nodes->element[i]->str, part))
+            snprintf(out, size, "%s", nodes->element[i]->str);
+    assert_true(*out);
+    freeReplyObject(nodes);
+}
+
+enum { ASKS_MAX = 5 };
+
+/* %s: the node of the gateway that ann is on. The path goes on behind the room. */
+static const struct {
+    const char *room, *commands[2], *why;
+    struct {
+        const char *method, *path, *body;
+    } asks[ASKS_MAX];
+} answers[] = {
+    {"a-members",
+     {"DEL rc:{a-members}:members", "SET rc:{a-members}:members x"},
+     "members is a string, not a hash",
+     {{"GET", "members", ""},
+      {"POST", "kick/ann", "{}"},
+      {"POST", "kick/ann", "{\"ban_secs\":5}"},
+      {"POST", "ban/ann", "{\"secs\":5}"}}},
+    {"a-history",
+     {"DEL rc:{a-history}:history", "SET rc:{a-history}:history x"},
+     "history is a string, not a list",
+     {{"GET", "messages", ""},
+      {"POST", "messages", "{\"text\":\"hi\"}"},
+      {"DELETE", "messages/1", ""}}},
+    {"a-meta",
+     {"DEL rc:{a-meta}:meta", "SADD rc:{a-meta}:meta x"},
+     "meta is a set, not a hash",
+     {{"GET", "messages", ""},
+      {"POST", "messages", "{\"text\":\"hi\"}"},
+      {"DELETE", "messages/1", ""},
+      {"POST", "kick/ann", "{}"}}},
+    {"a-seq",
+     {"HSET rc:{a-seq}:meta seq many", NULL},
+     "meta has no number in seq",
+     {{"GET", "messages", ""},
+      {"POST", "messages", "{\"text\":\"hi\"}"},
+      {"DELETE", "messages/1", ""}}},
+    {"a-rev",
+     {"HDEL rc:{a-rev}:meta rev", NULL},
+     "meta has no number in rev",
+     {{"POST", "kick/ann", "{}"}, {"DELETE", "messages/1", ""}}},
+    {"a-bans",
+     {"SET rc:{a-bans}:bans x", NULL},
+     "bans is a string, not a hash",
+     {{"GET", "bans", ""},
+      {"POST", "ban/ann", "{\"secs\":5}"},
+      {"DELETE", "ban/ann", ""},
+      {"POST", "kick/ann", "{\"ban_secs\":5}"}}},
+    {"a-mutes",
+     {"SET rc:{a-mutes}:mutes x", NULL},
+     "mutes is a string, not a hash",
+     {{"GET", "mutes", ""},
+      {"POST", "mute/ann", "{\"secs\":5}"},
+      {"DELETE", "mute/ann", ""}}},
+    {"a-kicks",
+     {"SET rc:{a-kicks}:kicks x", NULL},
+     "kicks is a string, not a hash",
+     {{"POST", "kick/ann", "{}"}, {"POST", "ban/ann", "{\"secs\":5}"}}},
+    {"a-on",
+     {"DEL rc:{a-on}:on:%s", "SET rc:{a-on}:on:%s x"},
+     "on:%s is a string, not a hash",
+     {{"POST", "kick/ann", "{}"}, {"POST", "ban/ann", "{\"secs\":5}"}}},
+};
+
+/* With the node's name for `%s`. */
+static char *fill_in(const char *text, const char *node)
+{
+    const char *at = strstr(text, "%s");
+
+    return at ? print_text("%.*s%s%s", (int)(at - text), text, node, at + 2)
+              : print_text("%s", text);
+}
+
+static void expect_named(const char *room, const char *why)
+{
+    char *text = print_text("room %s is broken: %s", room, why);
+
+    admin_expect_error(&admin, 503, "unavailable");
+    print_message("    %s\n", admin_text(&admin, "error.message"));
+    assert_non_null(strstr(admin_text(&admin, "error.message"), text));
+    free(text);
+}
+
+static void what_is_asked_of_a_broken_room_is_answered_with_its_key(void **state)
+{
+    unsigned slow = add_slow_gateway();
+    char node[320];
+
+    (void)state;
+    find_node(slow, node, sizeof(node));
+    admin_get(&admin, 200,
+              "/api/gateways"); /* from now on the admin service knows it */
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        const char *room = answers[i].room;
+        struct chat *ann = join_on(slow, room, "ann"),
+                    *bob = join_on(slow, room, "bob");
+        char *why = fill_in(answers[i].why, node);
+
+        print_message("  %s\n", why);
+        chat_say(ann, room, "hi");
+        for (size_t k = 0; k < COUNT(answers[i].commands); k++)
+            if (answers[i].commands[k]) {
+                char *command = fill_in(answers[i].commands[k], node);
+
+                ask(command);
+                free(command);
+            }
+        admin_get(&admin, 200, "/api/rooms/%s", room);
+        assert_string_equal(admin_text(&admin, "broken"), why);
+        for (size_t k = 0; k < ASKS_MAX && answers[i].asks[k].method; k++) {
+            char *path = print_text("/api/rooms/%s/%s", room, answers[i].asks[k].path);
+
+            admin_ask(&admin,
+                      &(struct admin_request){.method = answers[i].asks[k].method,
+                                              .path = path,
+                                              .body = answers[i].asks[k].body});
+            expect_named(room, why);
+            free(path);
+        }
+        admin_get(&admin, 200, "/api/users/ann");
+
+        admin_post(&admin, 200, NULL, "/api/rooms/%s/close", room);
+        chat_expect_skipping(ann, "room_closed");
+        chat_expect_skipping(bob, "room_closed");
+        admin_get(&admin, 404, "/api/rooms/%s", room);
+        chat_join(bob, room, "bob");
+        assert_int_equal(chat_say(bob, room, "anew"), 1);
+        chat_close(ann);
+        chat_close(bob);
+        free(why);
+    }
+    fleet_stop_gateway(&fleet, slow);
+}
+
+static void
+who_asks_for_the_members_of_a_broken_room_is_told_and_so_is_the_log(void **state)
+{
+    unsigned slow = add_slow_gateway();
+    struct chat *ann = join_on(slow, "list", "ann");
+
+    (void)state;
+    ask("DEL rc:{list}:members");
+    ask("SADD rc:{list}:members x");
+    for (int i = 0; i < 3; i++) {
+        chat_send(ann, "{\"type\":\"get_members\",\"room\":\"list\",\"id\":%d}", i);
+        chat_expect_error(ann, "unavailable");
+    }
+    process_expect_logged(fleet.gateways[slow].log_path,
+                          "room_broken room=list why=\"members is a set, not a hash\"");
+    assert_int_equal(count_logged_by(slow, "room_broken room=list"), 1);
+    admin_post(&admin, 200, NULL, "/api/rooms/list/close");
+    chat_expect(ann, "room_closed");
+    chat_close(ann);
+    fleet_stop_gateway(&fleet, slow);
 }
 
 static bool is_told(void *data)
@@ -255,6 +440,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broken_room_is_named_and_hides_no_other),
+        cmocka_unit_test(what_is_asked_of_a_broken_room_is_answered_with_its_key),
+        cmocka_unit_test(
+            who_asks_for_the_members_of_a_broken_room_is_told_and_so_is_the_log),
         cmocka_unit_test(keys_of_the_fleet_that_are_odd_are_named_and_stop_no_gateway),
         cmocka_unit_test(a_node_of_a_wrong_type_hides_nothing_of_the_fleet),
     };

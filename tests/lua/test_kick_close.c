@@ -307,6 +307,24 @@ static void a_broken_room_is_closed_whichever_key_is_odd(void **state)
         }
 }
 
+/* Of the room nothing else is left, but who joins it is refused. */
+static void a_key_of_a_wrong_type_alone_is_a_room_to_close(void **state)
+{
+    for (size_t i = 0; i < sizeof(room_keys) / sizeof(room_keys[0]); i++) {
+        char *key;
+
+        eval_room_begin_test(state);
+        key = eval_room_key(&room, room_keys[i]);
+        print_message("  %s\n", key);
+        redis_cmd(port(), "ZADD %s 1 x", key);
+        redis_cmd(port(), "EXPIRE %s 600", key);
+        assert_non_null(strstr(close_room(), " 'closed *'"));
+        assert_string_equal(eval_room_join(&room, "node-1", "ann"),
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+        free(key);
+    }
+}
+
 static void a_node_learns_of_the_closing_of_a_room_without_epoch(void **state)
 {
     (void)state;
@@ -392,6 +410,7 @@ int main(void)
         TEST(a_deaf_node_learns_of_the_closing),
         TEST(a_join_behind_the_closing_makes_another_room),
         TEST(a_broken_room_is_closed_whichever_key_is_odd),
+        TEST(a_key_of_a_wrong_type_alone_is_a_room_to_close),
         TEST(a_node_learns_of_the_closing_of_a_room_without_epoch),
         TEST(where_rev_is_no_number_nobody_is_kicked_and_the_room_is_closed),
         TEST(the_largest_rev_is_one),

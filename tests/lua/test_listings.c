@@ -37,6 +37,8 @@ static const char *read_room(const char *name)
     eval_key(&redis, "rc:{%s}:keys", name);
     eval_key(&redis, "rc:{%s}:keys:old", name);
     eval_key(&redis, "rc:{%s}:closed", name);
+    eval_key(&redis, "rc:{%s}:on:node-1", name);
+    eval_key(&redis, "rc:{%s}:on:node-2", name);
     eval_arg(&redis, "%s", name);
     return eval_run(&redis);
 }
@@ -87,6 +89,8 @@ static const struct {
     {"SET rc:{lobby}:keys x", "keys is a string, not a hash"},
     {"SET rc:{lobby}:keys:old x", "keys:old is a string, not a hash"},
     {"HSET rc:{lobby}:closed x x", "closed is a hash, not a string"},
+    {"SET rc:{lobby}:on:node-1 x", "on:node-1 is a string, not a hash"},
+    {"RPUSH rc:{lobby}:on:node-2 x", "on:node-2 is a list, not a hash"},
     {"HDEL rc:{lobby}:meta epoch", "meta has no epoch"},
     {"HSET rc:{lobby}:meta seq x", "meta has no number in seq"},
     {"HDEL rc:{lobby}:meta rev", "meta has no number in rev"},

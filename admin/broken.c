@@ -1,0 +1,81 @@
+/* broken.c - see broken.h.
+ *
+ *     broken_failed -> broken_or -> broken_look -> on_look -> 503, or otherwise
+ */
+#include "admin/broken.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+
+struct look {
+    struct http_request *req;
+    void (*otherwise)(struct http_request *req);
+};
+
+bool broken_is_cause(int status, const redisReply *reply)
+{
+    return status == UV_EREMOTEIO && strncmp(reply_error(reply), "WRONGTYPE", 9) == 0;
+}
+
+struct json_text broken_why(const redisReply *reply)
+{
+    struct json_text why = reply_text(reply, 1);
+
+    if (reply_count(reply) != 2)
+        return (struct json_text){"", 0};
+    if (!proto_is_plain(why.base, why.len, why.len))
+        return (struct json_text){"unreadable", 10};
+    return why;
+}
+
+void broken_look(struct api *api, struct json_text room, redis_reply_fn on_reply,
+                 void *data)
+{
+    const struct fleet_view *view = &api->fleet.view;
+
+    db_begin_script(&api->db, SCRIPT_ROOM, COMMAND_ROOM_KEYS + (unsigned)view->count);
+    command_add_room_keys(&api->db.cmd, room);
+    for (size_t i = 0; i < view->count; i++)
+        command_add_on_key(&api->db.cmd, room, view->nodes[i].name);
+    command_add(&api->db.cmd, room);
+    db_send_script(&api->db, SCRIPT_ROOM, on_reply, data);
+}
+
+static void on_look(void *data, int status, const redisReply *reply)
+{
+    struct look *look = data;
+    struct http_request *req = look->req;
+    struct json_text room = http_param(req, 0), why = broken_why(reply);
+
+    if (status == 0 && why.len > 0) {
+        char message[PROTO_ROOM_MAX + KEYS_MAX_BYTES + 128];
+
+        snprintf(message, sizeof(message),
+                 "room %.*s is broken: %.*s; it can be closed", (int)room.len,
+                 room.base, (int)why.len, why.base);
+        api_broken(req, message);
+    } else {
+        look->otherwise(req);
+    }
+    free(look);
+}
+
+void broken_or(struct http_request *req, void (*otherwise)(struct http_request *req))
+{
+    struct look *look = xcalloc(1, sizeof(*look));
+
+    look->req = req;
+    look->otherwise = otherwise;
+    broken_look(api_of(req), http_param(req, 0), on_look, look);
+}
+
+void broken_failed(struct http_request *req, int status, const redisReply *reply)
+{
+    if (broken_is_cause(status, reply))
+        broken_or(req, api_unavailable);
+    else
+        api_unavailable(req);
+}
