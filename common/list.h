@@ -49,6 +49,17 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
+/* Moves all links of `from` into `to`, which need not be initialized, in their order. */
+static inline void list_take_all(struct list *to, struct list *from)
+{
+    list_init(to);
+    if (list_is_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to->prev->next = to;
+    list_init(from);
+}
+
 /* The first link, or NULL. */
 static inline struct list *list_first(struct list *head)
 {

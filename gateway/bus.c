@@ -40,14 +40,14 @@ static struct bus_op *add_op(struct bus *bus, struct room *room)
     op->sent_at = uv_now(bus->loop);
     list_add(&bus->ops, &op->link);
     if (room)
-        room->subscribing = op;
+        room->bus.subscribing = op;
     return op;
 }
 
 static void drop_op(struct bus_op *op)
 {
     if (op->room)
-        op->room->subscribing = NULL;
+        op->room->bus.subscribing = NULL;
     list_remove(&op->link);
     free(op);
 }
@@ -89,9 +89,9 @@ void bus_unsubscribe(void *owner, struct room *room)
 {
     struct bus *bus = owner;
 
-    if (room->subscribing)
-        room->subscribing->room = NULL;
-    room->subscribing = NULL;
+    if (room->bus.subscribing)
+        room->bus.subscribing->room = NULL;
+    room->bus.subscribing = NULL;
     if (!redis_link_is_ready(bus->link))
         return;
     begin(bus, "UNSUBSCRIBE");

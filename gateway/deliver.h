@@ -1,10 +1,9 @@
-/* deliver.h - notices from Redis to the members of a room: messages in order, presence,
- * kicks and closings; and what the gateway itself has to tell them.
+/* deliver.h - notices from Redis to the members of a room: messages, in the order of their
+ * numbers; all others by announce.h.
  */
 #ifndef GATEWAY_DELIVER_H
 #define GATEWAY_DELIVER_H
 
-#include "gateway/follow.h"
 #include "common/notice.h"
 #include "gateway/room.h"
 
@@ -20,13 +19,7 @@ void deliver_position(struct room *room, const char *epoch, uint64_t seq);
 /* The end of a hooks.backfill; NULL: it failed. */
 void deliver_backfill(struct room *room, const struct history *history);
 
-/* A kick, a closing or a deletion that was not heard but found by a sync; the last perhaps was. */
-void deliver_kick(struct room *room, struct json_text user, struct json_text reason,
-                  uint64_t now_ms);
-void deliver_closing(struct room *room, struct json_text reason, uint64_t now_ms);
-void deliver_deleted(struct room *room, uint64_t seq);
-
-/* Joins the rooms to this module and follow.h; once, after rooms_init. */
+/* Sets the rooms' observer, for this module, announce.h and catchup.h; once, after rooms_init. */
 void deliver_init(struct rooms *rooms);
 
 #endif

@@ -15,6 +15,6 @@ enum proto_error op_leave(const struct op *op, uint64_t *wait_ms)
     proto_add_text(out, "room", op->req->room.base, op->req->room.len);
     strbuf_add_char(out, '}');
     session_send(session, out);
-    session_drop_membership(op->membership, true, "left"); /* what waited goes on */
+    session_drop_membership(op->membership, LEAVE_ASKED); /* what waited goes on */
     return PROTO_OK;
 }

@@ -41,7 +41,7 @@ static void disconnect(struct session_env *env, const char *user, size_t len)
     uint32_t at = 0;
 
     while ((room = map_next(&env->rooms.map, &at))) {
-        struct list *lists[] = {&room->live, &room->followers, &room->joining,
+        struct list *lists[] = {&room->live, &room->behind, &room->joining,
                                 &room->waiting};
         const struct room_user *in = map_find(&room->users, user, len);
 

@@ -1,6 +1,6 @@
 /* outbox.c - see outbox.h.
  *
- *     outbox_add -> room->outbox, dirty -> outbox_flush -> start_batch -> publish_send
+ *     outbox_add -> room->outbox.messages -> outbox_flush -> start_batch -> publish_send
  *                                              ^                             |
  *                                              +------ on_batch_done <-------+
  */
@@ -52,8 +52,8 @@ static struct outgoing *outgoing_from(struct list *link)
 
 static void mark_dirty(struct outbox *outbox, struct room *room)
 {
-    if (list_is_empty(&room->outbox_dirty))
-        list_add(&outbox->dirty, &room->outbox_dirty);
+    if (list_is_empty(&room->outbox.dirty))
+        list_add(&outbox->dirty, &room->outbox.dirty);
 }
 
 void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
@@ -71,7 +71,9 @@ void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
     out->data = data;
     out->queued_ms = now_ms;
     out->size = size;
-    list_add(&room->outbox, &out->message.link);
+    if (list_is_empty(&room->outbox.messages))
+        room_ref(room); /* by the messages that wait */
+    list_add(&room->outbox.messages, &out->message.link);
     mark_dirty(outbox, room);
 }
 
@@ -92,6 +94,18 @@ static void fail_all(struct room *room, struct list *messages)
         finish(room, outgoing_from(link), &unavailable, NULL);
 }
 
+/* What waits in the room fails; may free it. */
+static void fail_waiting(struct room *room)
+{
+    struct list now;
+
+    if (list_is_empty(&room->outbox.messages))
+        return;
+    list_take_all(&now, &room->outbox.messages); /* more may come meanwhile */
+    fail_all(room, &now);
+    room_unref(room);
+}
+
 /* Redis says that somebody is not in who is in here: one of both is wrong. */
 static bool contradicts(const struct room *room, const struct outgoing *out,
                         const struct publish_result *result)
@@ -101,7 +115,7 @@ static bool contradicts(const struct room *room, const struct outgoing *out,
     if (result->error != PROTO_NOT_JOINED)
         return false;
     user = map_find(&room->users, out->message.user.base, out->message.user.len);
-    return user && user->is_in && !user->leaving;
+    return user && user->is_in && !user->is_leaving;
 }
 
 static void on_batch_done(void *data, int status, const redisReply *reply)
@@ -128,13 +142,13 @@ static void on_batch_done(void *data, int status, const redisReply *reply)
         finish(room, out, &result, epoch);
     }
     fail_all(room, &batch->messages);
-    room->outbox_busy = false;
-    if (!list_is_empty(&room->outbox))
+    room->outbox.is_busy = false;
+    if (!list_is_empty(&room->outbox.messages))
         mark_dirty(batch->outbox, room);
     pool_recycle(batch, sizeof(*batch));
     if (needs_sync)
         room_doubt(room);
-    room_release(room);
+    room_unref(room);
 }
 
 static void start_batch(struct outbox *outbox, struct room *room)
@@ -146,7 +160,7 @@ static void start_batch(struct outbox *outbox, struct room *room)
     batch->outbox = outbox;
     batch->room = room;
     list_init(&batch->messages);
-    list_each(link, &room->outbox) {
+    list_each(link, &room->outbox.messages) {
         size_t more = outgoing_from(link)->message.tail.len + room->message_head.len;
 
         if (count == PUBLISH_MAX || (count > 0 && bytes + more > BATCH_BYTES))
@@ -156,14 +170,15 @@ static void start_batch(struct outbox *outbox, struct room *room)
         list_remove(link);
         list_add(&batch->messages, link);
     }
-    room->outbox_busy = true;
-    room->holds++;
+    room->outbox.is_busy = true;
+    if (!list_is_empty(&room->outbox.messages))
+        room_ref(room); /* else the call takes the ref of those that waited */
     publish_send(outbox->store, room, &batch->messages, on_batch_done, batch);
 }
 
 static bool is_late(const struct outbox *outbox, struct room *room, uint64_t now_ms)
 {
-    struct list *first = list_first(&room->outbox);
+    struct list *first = list_first(&room->outbox.messages);
 
     return first && now_ms - outgoing_from(first)->queued_ms >= outbox->deadline_ms;
 }
@@ -171,18 +186,16 @@ static bool is_late(const struct outbox *outbox, struct room *room, uint64_t now
 void outbox_flush(struct outbox *outbox, uint64_t now_ms)
 {
     list_each(link, &outbox->dirty) {
-        struct room *room = list_entry(link, struct room, outbox_dirty);
+        struct room *room = list_entry(link, struct room, outbox.dirty);
 
-        if (room->outbox_busy || list_is_empty(&room->outbox)) {
+        if (room->outbox.is_busy || list_is_empty(&room->outbox.messages)) {
             list_remove(link); /* on_batch_done comes back to it */
         } else if (room_is_ready(room)) {
             list_remove(link);
             start_batch(outbox, room);
         } else if (is_late(outbox, room, now_ms)) {
-            room->holds++;
-            fail_all(room, &room->outbox);
             list_remove(link);
-            room_release(room);
+            fail_waiting(room);
         }
     }
 }
@@ -192,11 +205,9 @@ void outbox_fail(struct outbox *outbox)
     struct list *link;
 
     while ((link = list_first(&outbox->dirty))) {
-        struct room *room = list_entry(link, struct room, outbox_dirty);
+        struct room *room = list_entry(link, struct room, outbox.dirty);
 
         list_remove(link);
-        room->holds++;
-        fail_all(room, &room->outbox);
-        room_release(room);
+        fail_waiting(room);
     }
 }

@@ -407,8 +407,8 @@ static unsigned renew_slot_of(const struct room *room)
 
 void presence_keep(struct presence *p, struct room *room)
 {
-    if (list_is_empty(&room->renew))
-        list_add(&p->renew[renew_slot_of(room)], &room->renew);
+    if (list_is_empty(&room->node.renewal))
+        list_add(&p->renew[renew_slot_of(room)], &room->node.renewal);
 }
 
 /* Each room once in three fifths of the time that its keys live. A clock that is put forward
@@ -427,7 +427,7 @@ static void renew_due(struct presence *p)
     while (p->renew_slot != until) {
         p->renew_slot = (p->renew_slot + 1) % PRESENCE_RENEW_SLOTS;
         list_each(link, &p->renew[p->renew_slot]) {
-            store_renew(p->store, list_entry(link, struct room, renew));
+            store_renew(p->store, list_entry(link, struct room, node.renewal));
         }
     }
 }

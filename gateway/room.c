@@ -4,20 +4,22 @@
  * sockets end in this loop. Who else is in the room is known to Redis alone.
  *
  *     first user   -> hooks.subscribe, hooks.register_ -> ready
- *     member       -> waiting -> hooks.join -> joining -> followers -> live
+ *     member       -> waiting -> hooks.join -> joining -> behind -> live
  *     last member of a user -> grace -> hooks.leave
  *     last user    -> hooks.close -> hooks.unsubscribe, freed
  *     link lost    -> not registered, needs_sync -> registered -> hooks.sync -> ready
  *
- * room_pump looks at what is missing and sends it; everything that may have changed
- * that calls it. One call a room is in flight but for joins and leaves; for one user
+ * room_next_step says what is missing, and room_pump sends it; everything that may have changed
+ * the answer calls room_pump. One call a room is in flight but for joins and leaves; for one user
  * joins wait until a leave is answered, so that they cannot overtake each other when
  * a script must be sent twice.
  *
- * `holds` counts the calls that will come back with a pointer to the room, so a room is
+ * A ref is held by each call that will come back with a pointer to the room, so a room is
  * freed only when nobody is in it and nothing comes back.
  *
- * Not here: what members are told (deliver.c, follow.c), rights (op_*.c, lua/).
+ * The states and what may follow what are in room_state.c.
+ * Not here: what members are told (deliver.c, announce.c, catchup.c), rights (op_*.c, lua/).
+ * Over 400 lines: users, members and steps change each other, and each is short.
  */
 #include "gateway/room.h"
 
@@ -64,7 +66,6 @@ static struct room_user *get_user(struct room *room, struct json_text name)
         return user;
     user = xcalloc(1, sizeof(*user) + name.len + 1);
     user->room = room;
-    user->reason = "closed";
     user->name_len = (unsigned char)name.len;
     memcpy(user->name, name.base, name.len);
     list_init(&user->grace);
@@ -82,17 +83,17 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     room->name_len = (unsigned char)name.len;
     memcpy(room->name, name.base, name.len);
     room_log_init(&room->log, &rooms->logs);
-    list_init(&room->live);
-    list_init(&room->followers);
-    list_init(&room->joining);
     list_init(&room->waiting);
-    list_init(&room->renew);
-    list_init(&room->recent);
-    list_init(&room->outbox);
-    list_init(&room->outbox_dirty);
-    list_init(&room->joins);
-    list_init(&room->leaves);
-    list_init(&room->moves);
+    list_init(&room->joining);
+    list_init(&room->behind);
+    list_init(&room->live);
+    list_init(&room->announce.kept);
+    list_init(&room->outbox.messages);
+    list_init(&room->outbox.dirty);
+    list_init(&room->joins_leaves.joins);
+    list_init(&room->joins_leaves.leaves);
+    list_init(&room->joins_leaves.dirty);
+    list_init(&room->node.renewal);
     lines_add_head(&room->message_head, (struct json_text){room->name, room->name_len});
     map_add(&rooms->map, room->name, room->name_len, room);
     metric_add(&rooms->metrics->rooms, 1);
@@ -102,15 +103,17 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
 
 static void free_room(struct room *room)
 {
+    const struct room_observer *observer = &room->rooms->observer;
+
     map_remove(&room->rooms->map, room->name, room->name_len);
     metric_sub(&room->rooms->metrics->rooms, 1);
     room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
-    list_remove(&room->renew);
-    list_remove(&room->outbox_dirty);
-    list_remove(&room->moves);
-    if (room->replay)
-        room->rooms->watch.on_replay_lost(room);
-    room->rooms->watch.on_freed(room);
+    list_remove(&room->node.renewal);
+    list_remove(&room->outbox.dirty);
+    list_remove(&room->joins_leaves.dirty);
+    if (observer->on_uncached)
+        observer->on_uncached(room);
+    observer->on_freed(room);
     room_log_deinit(&room->log);
     map_deinit(&room->users);
     strbuf_deinit(&room->message_head);
@@ -119,14 +122,19 @@ static void free_room(struct room *room)
 
 static void free_if_done(struct room *room)
 {
-    if (room->users.count == 0 && room->holds == 0 && !room->may_be_known &&
-        list_is_empty(&room->outbox))
+    if (room->users.count == 0 && room->refs == 0 && !room->may_be_known)
         free_room(room);
 }
 
-void room_release(struct room *room)
+struct room *room_ref(struct room *room)
 {
-    room->holds--;
+    room->refs++;
+    return room;
+}
+
+void room_unref(struct room *room)
+{
+    room->refs--;
     room_pump(room);
     free_if_done(room);
 }
@@ -140,7 +148,7 @@ void rooms_deinit(struct rooms *rooms)
         uint32_t user_at = 0;
         struct room_user *user;
 
-        assert(room->holds == 0);
+        assert(room->refs == 0);
         while ((user = map_next(&room->users, &user_at))) {
             assert(user->members == 0);
             free_user(user);
@@ -167,45 +175,37 @@ void room_add_epoch(const struct room *room, struct strbuf *out)
 
 /* ---- what goes out ---- */
 
-static bool has_anybody_in(const struct room *room)
-{
-    return room_log_is_known(&room->log) && room->users.count > 0;
-}
-
 static void start_join(struct member *member, room_joined_fn on_done)
 {
     struct room *room = member->room;
     struct join *join = xmalloc(sizeof(*join));
 
-    *join = (struct join){
-        .room = room, .user = member->user, .member = member, .on_done = on_done};
+    *join = (struct join){.room = room_ref(room),
+                          .user = member->user,
+                          .member = member,
+                          .on_done = on_done};
     list_init(&join->link);
     member->join = join;
     member->user->joins_in_flight++;
     room->may_be_known = true;
-    room->holds++;
     room->rooms->hooks.join(room->rooms->hooks.owner, room, join);
 }
 
 /* A member waits with its on_done in a join that is not yet in flight. */
 static void start_waiting_joins(struct room *room)
 {
-    struct list now = room->waiting;
+    struct list now;
 
-    if (list_is_empty(&room->waiting))
-        return;
-    now.next->prev = now.prev->next =
-        &now; /* a join that fails at once may wait again */
-    list_init(&room->waiting);
+    list_take_all(&now, &room->waiting); /* a join that fails at once may wait again */
     for (struct list *link = list_first(&now); link; link = list_first(&now)) {
         struct member *member = list_entry(link, struct member, link);
 
-        list_remove(link);
-        if (member->user->leaving || !room_is_ready(room)) {
+        if (member->user->is_leaving || !room_is_ready(room)) {
+            list_remove(link);
             list_add(&room->waiting, link);
             continue;
         }
-        list_add(&room->joining, link);
+        member_set_state(member, MEMBER_JOINING);
         start_join(member, member->on_joined);
     }
 }
@@ -214,36 +214,32 @@ static void start_waiting_joins(struct room *room)
 static void call(struct room *room, void (*hook)(void *owner, struct room *room))
 {
     room->is_calling = true;
-    room->holds++;
-    hook(room->rooms->hooks.owner, room);
+    hook(room->rooms->hooks.owner, room_ref(room));
 }
 
 void room_pump(struct room *room)
 {
     const struct room_hooks *hooks = &room->rooms->hooks;
 
-    if (!room->rooms->is_up || !room->is_subscribed || room->is_calling ||
-        room->is_stuck)
-        return;
-    if (room->needs_sync && !has_anybody_in(room))
-        room->needs_sync = false;
-    if (room->users.count == 0) {
-        if (room->may_be_known && room->holds == 0)
-            call(room, hooks->close);
-    } else if (!room->is_registered) {
+    switch (room_next_step(room)) {
+    case ROOM_STEP_WAIT:
+    case ROOM_STEP_STUCK:
+        break;
+    case ROOM_STEP_CLOSE:
+        call(room, hooks->close);
+        break;
+    case ROOM_STEP_REGISTER:
         call(room, hooks->register_);
-    } else if (room->needs_sync) {
+        break;
+    case ROOM_STEP_SYNC:
         room->needs_sync = false;
         call(room, hooks->sync);
-    } else {
+        break;
+    case ROOM_STEP_JOIN:
+        room->needs_sync = false; /* nobody is in: there is nothing to compare */
         start_waiting_joins(room);
+        break;
     }
-}
-
-bool room_is_ready(const struct room *room)
-{
-    return room->rooms->is_up && room->is_subscribed && room->is_registered &&
-           !room->needs_sync && !room->is_calling;
 }
 
 void room_doubt(struct room *room)
@@ -289,7 +285,7 @@ static void on_called(struct room *room, bool ok)
         room->is_stuck = room->rooms->has_stuck = true;
         fail_waiting(room);
     }
-    room_release(room);
+    room_unref(room);
 }
 
 void room_on_registered(struct room *room, bool ok)
@@ -315,14 +311,14 @@ static void detach(struct member *member)
         member->join->member = NULL;
     member->join = NULL;
     member->room = NULL;
-    member->state = MEMBER_JOINING;
+    member->state = MEMBER_WAITING;
 }
 
 static void start_grace(struct room_user *user, uint64_t now_ms)
 {
     struct rooms *rooms = user->room->rooms;
 
-    user->grace_again = false;
+    user->is_grace_renewed = false;
     user->grace_until_ms = now_ms + rooms->grace_ms;
     list_remove(&user->grace);
     list_add(&rooms->grace, &user->grace);
@@ -334,11 +330,11 @@ static void on_alone(struct room_user *user, uint64_t now_ms)
     struct room *room = user->room;
     uint64_t grace_ms = room->rooms->grace_ms;
 
-    if (user->leaving)
+    if (user->is_leaving)
         return;
     if (!user->is_in) {
         free_user(user);
-    } else if (user->leave_at_once || grace_ms == 0) {
+    } else if (!leave_reason_has_grace(user->reason) || grace_ms == 0) {
         start_leave(user);
     } else {
         start_grace(user, now_ms);
@@ -350,19 +346,18 @@ static void start_leave(struct room_user *user)
     struct room *room = user->room;
 
     list_remove(&user->grace);
-    user->leaving = true;
-    room->holds++;
-    room->rooms->hooks.leave(room->rooms->hooks.owner, room, user);
+    user->is_leaving = true;
+    room->rooms->hooks.leave(room->rooms->hooks.owner, room_ref(room), user);
 }
 
 void room_on_left(struct room *room, struct room_user *user, bool ok)
 {
-    user->leaving = user->is_in = false;
+    user->is_leaving = user->is_in = false;
     if (user->members == 0 && user->joins_in_flight == 0)
         free_user(user);
     if (!ok)
         room_doubt(room);
-    room_release(room);
+    room_unref(room);
 }
 
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
@@ -372,7 +367,7 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     while ((link = list_first(&rooms->grace))) {
         struct room_user *user = list_entry(link, struct room_user, grace);
 
-        if (user->grace_again && !all)
+        if (user->is_grace_renewed && !all)
             start_grace(user, now_ms);
         else if (!all && user->grace_until_ms > now_ms)
             return user->grace_until_ms - now_ms;
@@ -385,11 +380,11 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
 static void renew_grace(struct rooms *rooms)
 {
     list_each(link, &rooms->grace) {
-        list_entry(link, struct room_user, grace)->grace_again = true;
+        list_entry(link, struct room_user, grace)->is_grace_renewed = true;
     }
 }
 
-void room_end_grace(struct room_user *user, const char *reason)
+void room_end_grace(struct room_user *user, enum leave_reason reason)
 {
     if (list_is_empty(&user->grace))
         return;
@@ -406,7 +401,7 @@ void room_forget_users(struct room *room)
         user->is_in = false;
     list_each(link, &room->rooms->grace) {
         user = list_entry(link, struct room_user, grace);
-        if (user->room == room && !user->leaving)
+        if (user->room == room && !user->is_leaving)
             free_user(user);
     }
 }
@@ -424,11 +419,11 @@ void room_join(struct rooms *rooms, struct member *member, struct json_text name
     member->on_joined = on_done;
     list_remove(&member->user->grace);
     list_init(&member->link);
-    list_add(&room->waiting, &member->link);
+    member_set_state(member, MEMBER_WAITING);
     if (room->is_stuck) { /* Redis refused a moment ago */
-        room->holds++;
+        room_ref(room);
         fail_waiting(room);
-        room_release(room);
+        room_unref(room);
     } else {
         room_pump(room);
     }
@@ -436,9 +431,7 @@ void room_join(struct rooms *rooms, struct member *member, struct json_text name
 
 void room_join_again(struct member *member)
 {
-    list_remove(&member->link);
-    list_add(&member->room->waiting, &member->link);
-    member->state = MEMBER_JOINING;
+    member_set_state(member, MEMBER_WAITING);
 }
 
 void room_rejoin(struct member *member, room_joined_fn on_done)
@@ -446,21 +439,18 @@ void room_rejoin(struct member *member, room_joined_fn on_done)
     start_join(member, on_done);
 }
 
-void room_leave(struct member *member, bool at_once, const char *reason,
-                uint64_t now_ms)
+void room_leave(struct member *member, enum leave_reason reason, uint64_t now_ms)
 {
-    struct room *room = member->room;
+    struct room *room = room_ref(member->room);
     struct room_user *user = member->user;
 
-    room->holds++;
     detach(member);
     user->members--;
-    user->leave_at_once = at_once;
     user->reason = reason;
     if (user->members == 0 && user->joins_in_flight == 0)
         on_alone(user, now_ms);
-    room->rooms->watch.on_member_gone(room);
-    room_release(room);
+    room->rooms->observer.on_member_gone(room);
+    room_unref(room);
 }
 
 /* ---- Redis answers ---- */
@@ -468,9 +458,8 @@ void room_leave(struct member *member, bool at_once, const char *reason,
 static void adopt(struct room *room, const struct room_joined *joined)
 {
     room_log_start(&room->log, joined->epoch, joined->seq);
-    room->rev = joined->rev;
     room->is_told = true;
-    room->rooms->watch.on_adopted(room);
+    room->rooms->observer.on_adopted(room, joined);
 }
 
 /* What the answer means for the member that asked. True: it is settled. */
@@ -514,14 +503,13 @@ void room_on_joined(struct join *join, enum proto_error error,
     if (member && error != PROTO_OK && !member->has_ack) {
         detach(member);
         user->members--;
-        user->leave_at_once = true;
-        user->reason = "closed";
+        user->reason = LEAVE_JOIN_FAILED;
     }
     if (user->members == 0 && user->joins_in_flight == 0)
         on_alone(user, 0);
     if (member && settled)
         on_done(member, error, joined, wait_ms);
-    room_release(room);
+    room_unref(room);
 }
 
 void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
@@ -533,7 +521,7 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
     }
     metric_add(&room->rooms->metrics->syncs_total, 1);
     room->is_told = true;
-    room->rooms->watch.on_synced(room, state);
+    room->rooms->observer.on_synced(room, state);
     on_called(room, true);
 }
 
@@ -554,19 +542,18 @@ static void unstick(struct room *room)
     room->is_stuck = false; /* each_room pumps it */
 }
 
-/* `what` may free any room, so all are held and listed first. */
+/* `what` may free any room, so all get a ref and are listed first. */
 static void each_room(struct rooms *rooms, void (*what)(struct room *room))
 {
     uint32_t count = rooms->map.count, at = 0;
     struct room **all = xcalloc(count + 1, sizeof(*all));
 
     for (uint32_t i = 0; i < count; i++) {
-        all[i] = map_next(&rooms->map, &at);
-        all[i]->holds++;
+        all[i] = room_ref(map_next(&rooms->map, &at));
     }
     for (uint32_t i = 0; i < count; i++) {
         what(all[i]);
-        room_release(all[i]);
+        room_unref(all[i]);
     }
     free(all);
 }

@@ -6,7 +6,7 @@
  * connection's part in one room. A user outlives its last member by the grace, so that
  * a client that reconnects was never gone.
  *
- * How a member gets the messages, first from the history and then live, is follow.h.
+ * How a member gets the messages, first from the history and then live, is catchup.h.
  */
 #ifndef GATEWAY_ROOM_H
 #define GATEWAY_ROOM_H
@@ -23,19 +23,66 @@
 #include "gateway/room_log.h"
 
 struct bus_op;
-struct follow_batch;
+struct history_batch;
+struct history_entry;
 struct join;
 struct member;
-struct replay;
 struct room;
 struct rooms;
 
 enum room_class { ROOM_MESSAGE, ROOM_PRESENCE, ROOM_SIGNAL, ROOM_ALWAYS };
 
+/* A member's way from the join to live. Only member_set_state changes it.
+ *
+ *     room_join -> WAITING -> JOINING -> FIRST_BATCH -> IN_HISTORY -> CATCHING_UP -> LIVE
+ *                     ^          |            |  ^                         ^           |
+ *                     +----------+------------+  |                         +-----------+
+ *                      the room was recreated    |            its queue is full
+ *                                                +-- from any later state: it joined again
+ */
 enum member_state {
-    MEMBER_JOINING,   /* Redis does not know it yet, or the client has no ack yet */
-    MEMBER_FOLLOWING, /* reads the history, up to where the room is */
-    MEMBER_LIVE,      /* gets what the room gets */
+    MEMBER_WAITING,     /* its join cannot go out yet */
+    MEMBER_JOINING,     /* its join is in flight */
+    MEMBER_FIRST_BATCH, /* Redis knows it; the ack and the first batch come next */
+    MEMBER_IN_HISTORY,  /* is given the history in batches */
+    MEMBER_CATCHING_UP, /* is given messages one by one, of the ring or the history */
+    MEMBER_LIVE,        /* is given what the room gets */
+};
+
+/* Why a user leaves. X(id, word, is counted, has a grace)
+ * word: `reason` of member_left (SPEC 2). Counted: leave.lua counts the user down; else whoever
+ * put it out has done so. Grace: the user stays for a while, for it may come back. */
+#define LEAVE_REASONS(X)                                                               \
+    X(LEAVE_SOCKET_CLOSED, "closed", true, true)                                       \
+    X(LEAVE_ASKED, "left", true, false)                                                \
+    X(LEAVE_JOIN_FAILED, "closed", true, false)                                        \
+    X(LEAVE_KICKED, "kicked", false, false)                                            \
+    X(LEAVE_ROOM_CLOSED, "closed", false, false)                                       \
+    X(LEAVE_EXPIRED, "expired", true, false)
+
+enum leave_reason {
+#define X(id, word, is_counted, has_grace) id,
+    LEAVE_REASONS(X)
+#undef X
+};
+
+const char *leave_reason_word(enum leave_reason reason);
+bool leave_reason_is_counted(enum leave_reason reason);
+bool leave_reason_has_grace(enum leave_reason reason);
+
+/* What has to be sent to Redis next about a room. X(id, word) */
+#define ROOM_STEPS(X)                                                                  \
+    X(ROOM_STEP_WAIT, "wait")   /* for Redis, an answer, or nothing is to be done */   \
+    X(ROOM_STEP_STUCK, "stuck") /* Redis refused: not before the next heartbeat */     \
+    X(ROOM_STEP_CLOSE, "close") /* nobody is in any more */                            \
+    X(ROOM_STEP_REGISTER, "register") /* in the node's set of rooms */                 \
+    X(ROOM_STEP_SYNC, "sync")         /* compare with Redis who is in */               \
+    X(ROOM_STEP_JOIN, "join")         /* it is ready: scripts about members may run */
+
+enum room_step {
+#define X(id, word) id,
+    ROOM_STEPS(X)
+#undef X
 };
 
 /* The result of a join that Redis has taken. */
@@ -52,33 +99,37 @@ typedef void (*room_joined_fn)(struct member *member, enum proto_error error,
 struct member_calls {
     /* Queues for the client. False: not taken, its queue is too long. */
     bool (*deliver)(struct member *member, struct frame *frame, enum room_class class);
-    /* Starts to read the history behind `after`; ends in follow_on_history or _failed.
-     * False: not now, follow_again will be called. */
+    /* Starts to read the history after message `after`; ends in catchup_on_history or
+     * _failed. False: not now, catchup_go_on will be called. */
     bool (*read)(struct member *member, uint64_t after);
     /* Answers the join: the history goes up to `until`, and Redis holds it from `oldest` on.
-     * Whether the client resumes: then the history begins behind the cursor. */
+     * Whether the client resumes: then the history begins after the cursor. */
     bool (*ack)(struct member *member, uint64_t until, uint64_t oldest);
     /* A batch of the history for the client, after the ack. */
-    void (*batch)(struct member *member, const struct follow_batch *batch);
+    void (*batch)(struct member *member, const struct history_batch *batch);
     /* Out of the room by somebody else's will; the frame that says so was delivered. */
     void (*removed)(struct member *member);
 };
 
+/* A member's way along the log, unless it is live; catchup.c. */
+struct progress {
+    uint64_t cursor;        /* the last message that the client was given */
+    uint64_t until;         /* up to here in batches, later ones as events */
+    uint64_t reading_after; /* the cursor when the read began */
+    bool is_reading;
+};
+
 struct member {
-    struct list link;  /* in one of the room's lists */
+    struct list link;  /* in the room's list of its state */
     struct room *room; /* NULL: in none */
     struct room_user *user;
     const struct member_calls *calls;
     room_joined_fn on_joined;
-    struct join *join;      /* in flight */
-    uint64_t cursor;        /* the last message the client was given, unless LIVE */
-    uint64_t reading_after; /* the cursor when the read began */
-    uint64_t history_until; /* up to here in batches, behind it as events */
-    uint64_t rev;           /* of the join: older notices are not for it */
-    unsigned char state;
-    bool is_reading;
-    bool wants_first; /* the first batch since the join has not been sent */
-    bool has_ack;     /* the client was told that it is in */
+    struct join *join; /* in flight */
+    struct progress progress;
+    uint64_t rev; /* of the join: older notices are not for it */
+    enum member_state state;
+    bool has_ack; /* the client was told that it is in */
 };
 
 struct room_user {
@@ -87,26 +138,61 @@ struct room_user {
     uint64_t grace_until_ms;
     uint64_t rev; /* of the last join */
     unsigned members, joins_in_flight;
-    bool is_in;   /* Redis has been told */
-    bool leaving; /* a leave is in flight: joins wait */
-    bool leave_at_once;
-    bool grace_again;   /* its grace begins anew */
-    const char *reason; /* of the leave; a literal */
-    struct list leave;  /* moves.h, while leaving */
+    enum leave_reason reason;
+    bool is_in;            /* Redis has been told */
+    bool is_leaving;       /* a leave is in flight: joins wait */
+    bool is_grace_renewed; /* its grace begins again */
+    struct list leave;     /* joins_leaves.h, while it leaves */
     unsigned char name_len;
     char name[];
 };
 
+/* What each module keeps of a room; only the module and the room's making touch it. */
+struct room_catchup {
+    bool keeps_ring; /* the log's, also when all members are live */
+};
+
+struct room_deliver {
+    char heard_epoch[PROTO_EPOCH_LEN + 1];
+    uint64_t heard; /* the highest number seen in a notice of that epoch */
+    bool is_backfilling;
+    bool backfill_again; /* more was heard meanwhile */
+};
+
+struct room_announce {
+    uint64_t rev;     /* of the last change that live members were told of */
+    struct list kept; /* announcements for members without ack */
+    unsigned kept_count;
+};
+
+struct room_history_cache {
+    struct history_entry *entry; /* NULL: none */
+    uint64_t read_ms;            /* the last history read for a client; 0: none yet */
+};
+
+struct room_outbox {
+    struct list messages, dirty;
+    bool is_busy; /* a call is in flight */
+};
+
+struct room_joins_leaves {
+    struct list joins, leaves, dirty;
+};
+
+struct room_node {
+    struct list renewal;
+    uint32_t renewal_at; /* of the users: the next renewal looks at this one first */
+};
+
+struct room_bus {
+    struct bus_op *subscribing; /* not confirmed yet */
+};
+
 struct room {
     struct rooms *rooms;
-    struct list live, followers, joining; /* members, by state */
-    struct list waiting;                  /* members whose join cannot go out yet */
+    struct list waiting, joining, behind, live; /* members, by state */
     struct map users;
-
-    struct room_log log;
-    uint64_t rev; /* of the last change that live members were told of */
-    char heard_epoch[PROTO_EPOCH_LEN + 1];
-    uint64_t heard; /* the highest number seen in a notice */
+    unsigned refs; /* calls in flight that will come back to this struct */
 
     /* Where it stands with Redis. */
     bool is_subscribed;
@@ -115,22 +201,18 @@ struct room {
     bool is_calling;    /* registering, syncing or closing: one of them at a time */
     bool needs_sync;
     bool is_stuck; /* such a call failed: not before the next heartbeat */
-    bool is_backfilling;
-    bool backfill_again; /* more was heard meanwhile */
-    unsigned holds;      /* calls in flight that will come back to this struct */
+    bool is_told;  /* Redis was told of who is in, under this node's name */
 
-    struct bus_op *subscribing; /* not confirmed yet, bus.h */
-    struct list renew;          /* presence.h */
-    uint32_t renew_at; /* of the users: whom the next renewal looks at first; store.c */
-    struct list recent; /* notices kept for members without ack, deliver.h */
-    unsigned recent_count;
-    bool is_told;            /* Redis was told of who is in, under this node's name */
-    bool ring_is_kept;       /* the log's, also when nobody follows; follow.h */
-    struct replay *replay;   /* replay.h; NULL: none */
-    uint64_t replay_read_ms; /* the last history read for a client; 0: none yet */
-    struct list outbox, outbox_dirty; /* outbox.h */
-    bool outbox_busy;
-    struct list joins, leaves, moves; /* moves.h */
+    struct room_log log;
+    struct room_catchup catchup;
+    struct room_deliver deliver;
+    struct room_announce announce;
+    struct room_history_cache history_cache;
+    struct room_outbox outbox;
+    struct room_joins_leaves joins_leaves;
+    struct room_node node;
+    struct room_bus bus;
+
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
     unsigned char name_len;
     char name[];
@@ -150,21 +232,22 @@ struct room_hooks {
     void (*backfill)(void *owner, struct room *room, uint64_t after);
 };
 
-/* What the layers above (follow.h, deliver.h) must be told; set by deliver_init. */
-struct room_watch {
-    void (*on_adopted)(struct room *room); /* epoch and numbers are known now */
+/* What the layers above must be told; set by deliver_init and history_cache_init. */
+struct room_observer {
+    /* Epoch and numbers are known now. */
+    void (*on_adopted)(struct room *room, const struct room_joined *state);
     void (*on_synced)(struct room *room, const struct room_joined *state);
     void (*on_acked)(struct member *member); /* its client has the join_ack */
     void (*on_member_gone)(struct room *room);
-    void (*on_replay_lost)(struct room *room); /* it is freed; set by replay_init */
     void (*on_freed)(struct room *room);
+    void (*on_uncached)(struct room *room); /* it is freed; may be NULL */
 };
 
 struct rooms {
     struct map map;
     struct list grace; /* users without members, soonest first */
     struct room_hooks hooks;
-    struct room_watch watch;
+    struct room_observer observer;
     struct metrics *metrics;
     uint64_t grace_ms;
     struct room_logs logs;
@@ -174,7 +257,7 @@ struct rooms {
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
 struct join {
-    struct list link; /* moves.h */
+    struct list link; /* joins_leaves.h */
     struct room *room;
     struct room_user *user;
     struct member *member; /* NULL: gone */
@@ -202,26 +285,35 @@ void room_join_again(struct member *member);
  * stays in whatever the answer. */
 void room_rejoin(struct member *member, room_joined_fn on_done);
 
-/* Takes the member out, at any state. `at_once`: no grace. `reason` is a literal. May
- * free the room. */
-void room_leave(struct member *member, bool at_once, const char *reason,
-                uint64_t now_ms);
+/* Takes the member out, at any state. May free the room. */
+void room_leave(struct member *member, enum leave_reason reason, uint64_t now_ms);
+
+/* Moves the member to a state that its own may go to (else aborts), and into that state's list
+ * of its room. */
+void member_set_state(struct member *member, enum member_state state);
+
+/* Whether it is in the list `behind`: Redis knows it, and it has not all that the room has. */
+bool member_is_behind(const struct member *member);
 
 /* Starts the leave of users whose grace is over, or of all that are in grace. Returns ms
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
 
 /* Takes out a user who is in grace, at once; nothing for others. */
-void room_end_grace(struct room_user *user, const char *reason);
+void room_end_grace(struct room_user *user, enum leave_reason reason);
 
-/* The room was closed: Redis has none of its users any more, and needs not be told that they
- * leave. Those in grace are gone. */
+/* The room was closed: Redis has none of its users any more, and need not be told that they
+ * leave. Users in grace are freed. */
 void room_forget_users(struct room *room);
 
-/* Sends what must go out and can. */
+/* What has to be sent next, and its word. */
+enum room_step room_next_step(const struct room *room);
+const char *room_step_word(enum room_step step);
+
+/* Takes the next step. */
 void room_pump(struct room *room);
 
-/* Whether scripts about its members may run. */
+/* Whether scripts about its members may run: the next step is JOIN. */
 bool room_is_ready(const struct room *room);
 
 /* Something is not as believed: compare with Redis, now, or with the next room_pump. */
@@ -256,9 +348,10 @@ void room_begin_event(const struct room *room, struct strbuf *out, const char *t
 /* Adds the epoch of the room's log to an event. */
 void room_add_epoch(const struct room *room, struct strbuf *out);
 
-/* Gives back one of `holds`: a call came back, or its caller is done with the room. Sends
- * what can be sent now; frees the room if that was the last of it. */
-void room_release(struct room *room);
+/* A ref keeps the room. room_unref gives it back: a call came back, or its caller is done with
+ * the room. It takes the next step, and frees the room if that was the last of it. */
+struct room *room_ref(struct room *room);
+void room_unref(struct room *room);
 
 /* What each message of the room begins with, up to its number; borrowed. */
 static inline struct json_text room_head(const struct room *room)

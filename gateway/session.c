@@ -5,7 +5,7 @@
  *                            session_go_on <- session_end <----+
  *
  *     a join, once Redis has taken it:
- *     session_on_joined -> follow_start -> start_read -> take_slot -> replay_read
+ *     session_on_joined -> catchup_start -> start_read -> take_slot -> history_cache_read
  *                             ^                                           |
  *                             +---------- on_history <--------------------+
  *                             -> give_ack: join_ack, give_batch: history_batch
@@ -302,7 +302,7 @@ static void on_slot(struct slot_wait *wait)
     struct session *session = m->session;
 
     m->has_slot = true;
-    follow_again(&m->member);
+    catchup_go_on(&m->member);
     if (!m->has_slot)
         return; /* a read has begun */
     m->has_slot = false;
@@ -377,7 +377,7 @@ static void hand_over(struct membership *from, struct membership *to)
     session_go_on(to);
 }
 
-void session_drop_membership(struct membership *m, bool at_once, const char *reason)
+void session_drop_membership(struct membership *m, enum leave_reason reason)
 {
     struct session *session = m->session;
     struct list *link;
@@ -385,7 +385,7 @@ void session_drop_membership(struct membership *m, bool at_once, const char *rea
     if (!session)
         return;
     if (m->member.room)
-        room_leave(&m->member, at_once, reason, now_ms(session));
+        room_leave(&m->member, reason, now_ms(session));
     end_join(session, m);
     forget_membership(session, m);
     while ((link = list_first(&m->deferred))) {
@@ -404,7 +404,8 @@ void session_drop_membership(struct membership *m, bool at_once, const char *rea
 
 static void on_removed(struct member *member)
 {
-    session_drop_membership(membership_of(member), true, "kicked");
+    session_drop_membership(membership_of(member),
+                            LEAVE_KICKED); /* it is out already */
 }
 
 /* ---- joining ---- */
@@ -419,7 +420,7 @@ static void fail_join(struct membership *m, enum proto_error error, uint64_t wai
         session_end(request);
     }
     if (!m->member.has_ack)
-        session_drop_membership(m, true, "closed");
+        session_drop_membership(m, LEAVE_JOIN_FAILED);
     else
         session_go_on(m);
 }
@@ -436,7 +437,7 @@ void session_on_joined(struct member *member, enum proto_error error,
     m->members = joined->members;
     if (strcmp(m->since_epoch, joined->epoch) != 0 || m->since_seq > joined->seq)
         m->since_epoch[0] = '\0';
-    follow_start(member, m->since_epoch[0] ? m->since_seq : 0);
+    catchup_start(member, m->since_epoch[0] ? m->since_seq : 0);
 }
 
 void session_add_batch(struct strbuf *out, const struct room *room,
@@ -494,7 +495,7 @@ static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
     return recovered;
 }
 
-static void give_batch(struct member *member, const struct follow_batch *batch)
+static void give_batch(struct member *member, const struct history_batch *batch)
 {
     struct membership *m = membership_of(member);
     struct strbuf *out = &m->session->env->reply;
@@ -516,14 +517,14 @@ static void on_history(void *data, const struct history *history)
         struct room *room = m->member.room;
 
         m->read = NULL;
-        room->holds++;
+        room_ref(room);
         if (history)
-            follow_on_history(&m->member, history);
+            catchup_on_history(&m->member, history);
         else if (!m->member.has_ack)
             fail_join(m, PROTO_UNAVAILABLE, 0);
         else
-            follow_on_failed(&m->member);
-        room_release(room);
+            catchup_on_failed(&m->member);
+        room_unref(room);
         session_go_on(m);
     }
     session_leave_slot(session);
@@ -541,7 +542,8 @@ static bool start_read(struct member *member, uint64_t after)
     read = pool_alloc(sizeof(*read));
     *read = (struct history_read){session, m};
     m->read = read;
-    replay_read(&session->env->replays, member->room, after, on_history, read);
+    history_cache_read(&session->env->history_cache, member->room, after,
+                       now_ms(session), on_history, read);
     return true;
 }
 
@@ -585,7 +587,7 @@ static void on_drained(struct conn *conn)
 
     give_slot(session);
     list_each(link, &session->memberships) {
-        follow_again(&list_entry(link, struct membership, link)->member);
+        catchup_go_on(&list_entry(link, struct membership, link)->member);
     }
 }
 
@@ -620,9 +622,9 @@ static void on_end(struct conn *conn)
 
     while ((link = list_first(&session->memberships))) {
         struct membership *m = list_entry(link, struct membership, link);
-        bool is_leaving = waits_to_leave(m);
 
-        session_drop_membership(m, is_leaving, is_leaving ? "left" : "closed");
+        session_drop_membership(m,
+                                waits_to_leave(m) ? LEAVE_ASKED : LEAVE_SOCKET_CLOSED);
     }
     /* What still waits for the slot are requests: nobody is there for the answer. */
     while ((link = list_first(&session->slot_waiting))) {
@@ -674,20 +676,17 @@ void session_env_init(struct session_env *env)
 
 void session_end_turn(struct session_env *env)
 {
-    struct list now = env->resuming, *link;
+    struct list now, *link;
 
-    if (!list_is_empty(&env->resuming)) {
-        now.next->prev = now.prev->next = &now; /* who is over again comes next turn */
-        list_init(&env->resuming);
-        while ((link = list_first(&now))) {
-            struct session *session = list_entry(link, struct session, resuming);
+    list_take_all(&now,
+                  &env->resuming); /* sessions that are over again come next turn */
+    while ((link = list_first(&now))) {
+        struct session *session = list_entry(link, struct session, resuming);
 
-            list_remove(link);
-            if (!session->is_over)
-                conn_resume(&session->conn);
-        }
+        list_remove(link);
+        if (!session->is_over)
+            conn_resume(&session->conn);
     }
-
     while ((link = list_first(&env->dead_memberships))) {
         list_remove(link);
         pool_recycle(list_entry(link, struct membership, link),

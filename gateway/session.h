@@ -17,12 +17,12 @@
 #define GATEWAY_SESSION_H
 
 #include "common/proto.h"
+#include "gateway/catchup.h"
 #include "gateway/conn.h"
-#include "gateway/follow.h"
+#include "gateway/history_cache.h"
+#include "gateway/joins_leaves.h"
 #include "gateway/limit.h"
-#include "gateway/moves.h"
 #include "gateway/outbox.h"
-#include "gateway/replay.h"
 #include "gateway/room.h"
 #include "gateway/store.h"
 
@@ -35,8 +35,8 @@ struct session_env {
     struct rooms rooms;
     struct store store;
     struct outbox outbox;
-    struct replays replays;
-    struct moves moves;
+    struct history_cache history_cache;
+    struct joins_leaves joins_leaves;
     struct list dead_memberships, dead_sessions; /* freed at the end of the turn */
     struct list resuming;                        /* sessions that are read again then */
     struct list reads_waiting; /* slot_wait, of requests with the slot */
@@ -141,8 +141,7 @@ void session_on_joined(struct member *member, enum proto_error error,
 
 /* Takes it out of the session, and its member out of the room if it is still in. What was
  * deferred is dispatched and finds nobody in. The memory lives until the turn ends. */
-void session_drop_membership(struct membership *membership, bool at_once,
-                             const char *reason);
+void session_drop_membership(struct membership *membership, enum leave_reason reason);
 
 /* Adds the fields of a history_batch behind its type, and the closing brace. */
 void session_add_batch(struct strbuf *out, const struct room *room,

@@ -13,11 +13,12 @@
 #include "common/intake.h"
 #include "common/lines.h"
 #include "common/log.h"
+#include "common/notice.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
+#include "gateway/announce.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
-#include "common/notice.h"
 
 enum {
     UNDO_USERS = 500,
@@ -272,7 +273,7 @@ void store_close(void *owner, struct room *room)
 /* Redis has been told of the user, and nothing is under way. */
 static bool is_told(const struct room_user *user)
 {
-    return user->is_in && !user->leaving && user->joins_in_flight == 0;
+    return user->is_in && !user->is_leaving && user->joins_in_flight == 0;
 }
 
 static uint64_t count_told(const struct room *room)
@@ -292,14 +293,15 @@ static unsigned add_some_told(struct args *args, struct room *room)
     const struct room_user *user;
     unsigned count = 0;
 
-    while (count < RENEW_USERS && (user = map_next(&room->users, &room->renew_at))) {
+    while (count < RENEW_USERS &&
+           (user = map_next(&room->users, &room->node.renewal_at))) {
         if (!is_told(user))
             continue;
         redis_command_add(&args->cmd, user->name, user->name_len);
         count++;
     }
     if (count < RENEW_USERS)
-        room->renew_at = 0;
+        room->node.renewal_at = 0;
     return count;
 }
 
@@ -329,7 +331,7 @@ static void on_renewed(void *data, int status, const redisReply *reply)
             room_needs_sync(room); /* it looks closer (gateway/sync.c, lua/sync.lua) */
     }
     free(call);
-    room_release(room);
+    room_unref(room);
 }
 
 void store_renew(struct store *store, struct room *room)
@@ -338,10 +340,10 @@ void store_renew(struct store *store, struct room *room)
 
     strcpy(call->epoch, room_log_epoch(&room->log));
     call->seq = room_log_seq(&room->log);
-    call->rev = room->rev;
+    call->rev = announce_rev(room);
     call->told = count_told(room);
     call->users = room->users.count;
-    room->holds++;
+    room_ref(room);
     scripts_begin(&store->args.cmd, SCRIPT_RENEW, 4);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);
@@ -572,7 +574,7 @@ void store_signal(struct store *store, const struct room *room, const char *user
     const char *epoch = room_log_epoch(&room->log);
     struct notice notice = {
         .epoch = {epoch, strlen(epoch)},
-        .rev = room->rev,
+        .rev = announce_rev(room),
         .kind = NOTICE_SIGNAL,
         .lines = {event->data, event->len},
     };

@@ -12,7 +12,6 @@
 #include "common/redis_link.h"
 #include "common/scripts.h"
 #include "gateway/args.h"
-#include "gateway/follow.h"
 #include "gateway/room.h"
 
 enum { STORE_NODE_MAX = PROTO_NODE_MAX + 1 };

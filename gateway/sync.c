@@ -1,7 +1,7 @@
 /* sync.c - see sync.h.
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
- *                                         -> start_extras -> on_extras -> moves_send_ghost
+ *                                         -> start_extras -> on_extras -> joins_leaves_send_ghost
  *                -> compare -> on_lines -> room_on_synced
  *                        |         |
  *                        +---------+-> start_remake, and all over again
@@ -28,9 +28,9 @@
 #include "common/log.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
+#include "gateway/announce.h"
 #include "gateway/args.h"
-#include "gateway/deliver.h"
-#include "gateway/moves.h"
+#include "gateway/joins_leaves.h"
 
 enum { SYNC_USERS = 500 };
 
@@ -70,7 +70,7 @@ static void send_extra(struct sync *sync, struct json_text name)
 
     ghost->name_len = (unsigned char)name.len;
     memcpy(ghost->name, name.base, name.len);
-    moves_send_ghost(sync->store, sync->room, ghost);
+    joins_leaves_send_ghost(sync->store, sync->room, ghost);
     free(ghost);
 }
 
@@ -167,7 +167,7 @@ static void tell_deleted(struct sync *sync, const struct history *history)
 {
     for (size_t i = 0; i < history->count; i++)
         if (is_tombstone(sync->room, history->first + i, history->lines[i]))
-            deliver_deleted(sync->room, history->first + i);
+            announce_deleted(sync->room, history->first + i);
 }
 
 /* Up to message last_seq. */
@@ -218,7 +218,8 @@ static void take_kicks(struct sync *sync, const redisReply *reply)
 {
     for (size_t i = 6; i + 1 < reply_count(reply); i += 2)
         if (intake_user(sync->store->metrics, "kicks", reply_text(reply, i)))
-            deliver_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1), 0);
+            announce_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1),
+                          0);
 }
 
 static void on_page(void *data, int status, const redisReply *reply)
@@ -230,7 +231,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     strcpy(before, sync->state.epoch);
     store_note_refusal(sync->store, room, status, reply);
     if (status == 0 && reply_is_array(reply, 2) && reply_is_text(reply, 0, "closed")) {
-        deliver_closing(room, reply_text(reply, 1), 0);
+        announce_closing(room, reply_text(reply, 1), 0);
         strcpy(sync->state.epoch, room_log_epoch(&room->log));
         end_sync(sync, true);
         return;
@@ -292,7 +293,7 @@ static void start_page(struct sync *sync)
                            NULL);
     redis_command_add_u64(&store->args.cmd, room->is_told);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
-        if (!user->is_in || user->leaving)
+        if (!user->is_in || user->is_leaving)
             continue;
         redis_command_add(&store->args.cmd, user->name, user->name_len);
         args_add_percent(&store->args, user->name, user->name_len);
@@ -310,7 +311,7 @@ void sync_start(void *owner, struct room *room)
     sync->store = owner;
     sync->room = room;
     strcpy(sync->known, room_log_epoch(&room->log));
-    sync->rev = room->rev;
+    sync->rev = announce_rev(room);
     strcpy(sync->cursor, "0");
     start_page(sync);
 }

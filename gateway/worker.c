@@ -18,6 +18,7 @@
 
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "gateway/announce.h"
 #include "gateway/bus.h"
 #include "gateway/deliver.h"
 #include "gateway/drain.h"
@@ -208,14 +209,14 @@ static void join_room(void *owner, struct room *room, struct join *join)
 {
     struct worker *w = owner;
 
-    moves_join(&w->env.moves, room, join);
+    joins_leaves_join(&w->env.joins_leaves, room, join);
 }
 
 static void leave_room(void *owner, struct room *room, struct room_user *user)
 {
     struct worker *w = owner;
 
-    moves_leave(&w->env.moves, room, user);
+    joins_leaves_leave(&w->env.joins_leaves, room, user);
 }
 
 static void sync_room(void *owner, struct room *room)
@@ -260,7 +261,7 @@ static void close_all(struct worker *w)
     redis_link_close(w->link, NULL);
     w->env.store.link = NULL;
     outbox_fail(&w->env.outbox); /* what waited behind the calls in flight */
-    moves_flush(&w->env.moves);
+    joins_leaves_flush(&w->env.joins_leaves);
     store_run_failed(&w->env.store);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
@@ -353,10 +354,11 @@ static void dump(struct worker *w)
     uint32_t at = 0;
 
     while ((room = map_next(&w->env.rooms.map, &at)))
-        log_info("room", "room=%s users=%u seq=%llu rev=%llu ready=%d",
+        log_info("room", "room=%s users=%u seq=%llu rev=%llu step=%s",
                  log_name(room->name, room->name_len), room->users.count,
                  (unsigned long long)room_log_seq(&room->log),
-                 (unsigned long long)room->rev, room_is_ready(room));
+                 (unsigned long long)announce_rev(room),
+                 room_step_word(room_next_step(room)));
     log_info("totals", "worker=%u node=%s connections=%llu rooms=%u members=%llu up=%d",
              w->index, w->env.store.node,
              (unsigned long long)metric_read(&w->metrics.connections),
@@ -388,10 +390,10 @@ static void on_turn_end(uv_prepare_t *prepare)
     presence_check_lease(&w->presence);
     session_end_turn(&w->env);
     store_run_failed(&w->env.store);
-    replay_run(&w->env.replays);
+    history_cache_run(&w->env.history_cache, uv_now(&w->loop));
     index_flush(&w->index_of_rooms, uv_now(&w->loop));
     outbox_flush(&w->env.outbox, uv_now(&w->loop));
-    moves_flush(&w->env.moves);
+    joins_leaves_flush(&w->env.joins_leaves);
 }
 
 static struct log_limit accept_lines = {.per_sec = 1};
@@ -450,9 +452,9 @@ static void open_parts(struct worker *w)
     w->env.store.on_touched = on_touched;
     rooms_init(&w->env.rooms, &room_hooks, &w->metrics, w->config);
     deliver_init(&w->env.rooms);
-    replay_init(&w->env.replays, &w->env.store, &w->env.rooms, &w->loop);
+    history_cache_init(&w->env.history_cache, &w->env.store, &w->env.rooms);
     outbox_init(&w->env.outbox, &w->env.store);
-    moves_init(&w->env.moves, &w->env.store);
+    joins_leaves_init(&w->env.joins_leaves, &w->env.store);
     index_init(&w->index_of_rooms, &w->env.store, &w->metrics);
     bus_open(&w->bus, &w->loop, w->config, &w->env.rooms, &w->metrics, w->bus_name,
              &bus_hooks);
@@ -498,8 +500,8 @@ static void run(void *arg)
     open_handles(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
-    replay_deinit(&w->env.replays);
-    moves_flush(&w->env.moves); /* fails with what else is not sent */
+    history_cache_deinit(&w->env.history_cache);
+    joins_leaves_flush(&w->env.joins_leaves); /* fails with what else is not sent */
     session_end_turn(&w->env);
     store_deinit(&w->env.store);
     session_end_turn(&w->env);

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "gateway/bus.h"
+#include "gateway/catchup.h"
 #include "gateway/deliver.h"
 #include "gateway/pool.h"
 #include "gateway/store.h"
@@ -146,7 +147,7 @@ static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
     return false;
 }
 
-static void give_batch(struct member *member, const struct follow_batch *batch)
+static void give_batch(struct member *member, const struct history_batch *batch)
 {
     (void)member, (void)batch;
 }
@@ -165,10 +166,10 @@ static void on_joined(struct member *member, enum proto_error error,
     (void)wait_ms, (void)joined;
     require(error == PROTO_OK);
     member->has_ack = true;
-    member->cursor = w.seq;
-    member->state = MEMBER_LIVE;
-    list_remove(&member->link);
-    list_add(&member->room->live, &member->link);
+    catchup_start(member, w.seq); /* waits for a read that never begins */
+    member_set_state(member, MEMBER_IN_HISTORY);
+    catchup_go_on(member);
+    require(member->state == MEMBER_LIVE);
 }
 
 /* ---- Redis ---- */

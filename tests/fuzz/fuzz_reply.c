@@ -18,13 +18,14 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "gateway/bus.h"
+#include "gateway/catchup.h"
 #include "gateway/deliver.h"
+#include "gateway/history_cache.h"
 #include "gateway/index.h"
-#include "gateway/moves.h"
+#include "gateway/joins_leaves.h"
 #include "gateway/outbox.h"
 #include "gateway/pool.h"
 #include "gateway/presence.h"
-#include "gateway/replay.h"
 #include "gateway/sync.h"
 #include "tests/fuzz/fake_link.h"
 
@@ -101,9 +102,9 @@ static struct worker {
     struct redis_link *link;
     struct store store;
     struct rooms rooms;
-    struct replays replays;
+    struct history_cache history_cache;
     struct outbox outbox;
-    struct moves moves;
+    struct joins_leaves joins_leaves;
     struct index index;
     struct bus bus;
     struct presence presence;
@@ -194,13 +195,13 @@ static void unsubscribe(void *owner, struct room *room)
 static void join_room(void *owner, struct room *room, struct join *join)
 {
     (void)owner;
-    moves_join(&w.moves, room, join);
+    joins_leaves_join(&w.moves, room, join);
 }
 
 static void leave_room(void *owner, struct room *room, struct room_user *user)
 {
     (void)owner;
-    moves_leave(&w.moves, room, user);
+    joins_leaves_leave(&w.moves, room, user);
 }
 
 static void sync_room(void *owner, struct room *room)
@@ -243,9 +244,9 @@ static void open_worker(void)
     w.store.on_touched = on_touched;
     rooms_init(&w.rooms, &room_hooks, &w.metrics, &config);
     deliver_init(&w.rooms);
-    replay_init(&w.replays, &w.store, &w.rooms, &w.loop);
+    history_cache_init(&w.history_cache, &w.store, &w.rooms);
     outbox_init(&w.outbox, &w.store);
-    moves_init(&w.moves, &w.store);
+    joins_leaves_init(&w.moves, &w.store);
     index_init(&w.index, &w.store, &w.metrics);
     bus_open(&w.bus, &w.loop, &config, &w.rooms, &w.metrics, "notices", &bus_hooks);
     presence_init(&w.presence, &w.loop, &config, &w.metrics, &w.store, &w.bus, &w.rooms,
@@ -255,10 +256,10 @@ static void open_worker(void)
 static void end_turn(void)
 {
     store_run_failed(&w.store);
-    moves_flush(&w.moves);
+    joins_leaves_flush(&w.moves);
     index_flush(&w.index, uv_now(&w.loop));
     outbox_flush(&w.outbox, uv_now(&w.loop));
-    replay_run(&w.replays);
+    history_cache_run(&w.history_cache, uv_now(&w.loop));
 }
 
 /* ---- its clients ---- */
@@ -284,9 +285,9 @@ static void on_history(void *data, const struct history *history)
     if (!member->room)
         return;
     if (history)
-        follow_on_history(member, history);
+        catchup_on_history(member, history);
     else
-        follow_on_failed(member);
+        catchup_on_failed(member);
 }
 
 static bool start_read(struct member *member, uint64_t after)
@@ -294,7 +295,8 @@ static bool start_read(struct member *member, uint64_t after)
     if (w.reading > 100)
         return false;
     w.reading++;
-    replay_read(&w.replays, member->room, after, on_history, member);
+    history_cache_read(&w.history_cache, member->room, after, uv_now(&w.loop),
+                       on_history, member);
     return true;
 }
 
@@ -304,7 +306,7 @@ static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
     return false;
 }
 
-static void give_batch(struct member *member, const struct follow_batch *batch)
+static void give_batch(struct member *member, const struct history_batch *batch)
 {
     require(member->room);
     for (size_t i = 0; i < batch->count; i++)
@@ -325,7 +327,7 @@ static void on_joined(struct member *member, enum proto_error error,
     (void)wait_ms;
     if (error == PROTO_OK) {
         require(proto_is_epoch(joined->epoch, strlen(joined->epoch)));
-        follow_start(member, 0);
+        catchup_start(member, 0);
     }
 }
 
@@ -472,10 +474,10 @@ static void close_worker(void)
     redis_link_close(w.link, NULL);
     w.store.link = NULL;
     outbox_fail(&w.outbox);
-    moves_flush(&w.moves);
+    joins_leaves_flush(&w.moves);
     store_run_failed(&w.store);
-    replay_deinit(&w.replays);
-    moves_flush(&w.moves);
+    history_cache_deinit(&w.history_cache);
+    joins_leaves_flush(&w.moves);
     store_run_failed(&w.store);
     store_deinit(&w.store);
     rooms_deinit(&w.rooms);

@@ -459,7 +459,7 @@ static void start_page(void)
     page->drops = room_log_drops(&w.log);
 }
 
-/* It comes back: as replay.c does, not into a ring that was emptied meanwhile. */
+/* It comes back: as history_cache.c does, not into a ring that was emptied meanwhile. */
 static void end_page(void)
 {
     struct page *page = &w.pages[pick(PAGES)];

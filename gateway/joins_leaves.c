@@ -1,13 +1,13 @@
-/* moves.c - see moves.h.
+/* joins_leaves.c - see joins_leaves.h.
  *
- *     moves_join  -> room->joins  -> moves_flush -> start_joins  -> on_joins
- *     moves_leave -> room->leaves -> moves_flush -> start_leaves -> on_leaves
+ *     joins_leaves_join  -> joins  -> joins_leaves_flush -> start_joins  -> on_joins
+ *     joins_leaves_leave -> leaves -> joins_leaves_flush -> start_leaves -> on_leaves
  *
  * A user is never in both lists, nor in one while the other's call is in flight: room.c
- * holds back the one until the other is answered. Leaves go first, for who left as one user
+ * keeps back the one until the other is answered. Leaves go first, for who left as one user
  * and joins as another: that is the only order that a connection can ask for in one turn.
  */
-#include "gateway/moves.h"
+#include "gateway/joins_leaves.h"
 
 #include <string.h>
 
@@ -15,47 +15,48 @@
 #include "gateway/args.h"
 #include "gateway/pool.h"
 
-enum { MOVES_MAX = 100 }; /* users a call */
+enum { USERS_MAX = 100 }; /* a call */
 
 struct batch {
     struct store *store;
-    struct room *room; /* held by each of the list */
+    struct room *room; /* each of the list has a ref */
     struct list list;  /* of joins or of users */
 };
 
-void moves_init(struct moves *moves, struct store *store)
+void joins_leaves_init(struct joins_leaves *jl, struct store *store)
 {
-    moves->store = store;
-    list_init(&moves->dirty);
+    jl->store = store;
+    list_init(&jl->dirty);
 }
 
-static void mark_dirty(struct moves *moves, struct room *room)
+static void mark_dirty(struct joins_leaves *jl, struct room *room)
 {
-    if (list_is_empty(&room->moves))
-        list_add(&moves->dirty, &room->moves);
+    if (list_is_empty(&room->joins_leaves.dirty))
+        list_add(&jl->dirty, &room->joins_leaves.dirty);
 }
 
-void moves_join(struct moves *moves, struct room *room, struct join *join)
+void joins_leaves_join(struct joins_leaves *jl, struct room *room, struct join *join)
 {
-    list_add(&room->joins, &join->link);
-    mark_dirty(moves, room);
+    list_add(&room->joins_leaves.joins, &join->link);
+    mark_dirty(jl, room);
 }
 
-void moves_leave(struct moves *moves, struct room *room, struct room_user *user)
+void joins_leaves_leave(struct joins_leaves *jl, struct room *room,
+                        struct room_user *user)
 {
-    list_add(&room->leaves, &user->leave);
-    mark_dirty(moves, room);
+    list_add(&room->joins_leaves.leaves, &user->leave);
+    mark_dirty(jl, room);
 }
 
-static struct batch *new_batch(struct moves *moves, struct room *room,
+static struct batch *new_batch(struct joins_leaves *jl, struct room *room,
                                struct list *from)
 {
     struct batch *batch = pool_alloc(sizeof(*batch));
     struct list *link;
 
-    *batch = (struct batch){.store = moves->store, .room = room};
+    *batch = (struct batch){.store = jl->store, .room = room};
     list_init(&batch->list);
-    for (int i = 0; i < MOVES_MAX && (link = list_first(from)); i++) {
+    for (int i = 0; i < USERS_MAX && (link = list_first(from)); i++) {
         list_remove(link);
         list_add(&batch->list, link);
     }
@@ -122,10 +123,10 @@ static void on_joins(void *data, int status, const redisReply *reply)
     pool_recycle(batch, sizeof(*batch));
 }
 
-static void start_joins(struct moves *moves, struct room *room)
+static void start_joins(struct joins_leaves *jl, struct room *room)
 {
-    struct batch *batch = new_batch(moves, room, &room->joins);
-    struct args *args = &moves->store->args;
+    struct batch *batch = new_batch(jl, room, &room->joins_leaves.joins);
+    struct args *args = &jl->store->args;
 
     scripts_begin(&args->cmd, SCRIPT_JOIN, 6);
     args_add_key(args, room, KEY_META);
@@ -135,7 +136,7 @@ static void start_joins(struct moves *moves, struct room *room)
     args_add_key(args, room, KEY_BANS);
     args_add_key(args, room, KEY_EVENTS);
     args_add_new_epoch(args);
-    redis_command_add_u64(&args->cmd, store_keep_ms(moves->store->config));
+    redis_command_add_u64(&args->cmd, store_keep_ms(jl->store->config));
     args_add_shard(args, room);
     args_add_events_max(args);
     list_each(link, &batch->list) {
@@ -145,7 +146,7 @@ static void start_joins(struct moves *moves, struct room *room)
         args_add_percent(args, user->name, user->name_len);
         args_add_presence(args, "member_joined", room, user, NULL);
     }
-    store_send_script(moves->store, SCRIPT_JOIN, on_joins, batch);
+    store_send_script(jl->store, SCRIPT_JOIN, on_joins, batch);
 }
 
 /* ---- leaves ---- */
@@ -179,18 +180,18 @@ static void begin_leaves(struct args *args, const struct room *room)
 }
 
 static void add_leave(struct args *args, const struct room *room,
-                      const struct room_user *user, const char *reason)
+                      const struct room_user *user, enum leave_reason reason)
 {
     redis_command_add(&args->cmd, user->name, user->name_len);
     args_add_percent(args, user->name, user->name_len);
-    args_add_presence(args, "member_left", room, user, reason);
-    redis_command_add_u64(&args->cmd, strcmp(reason, "kicked") != 0);
+    args_add_presence(args, "member_left", room, user, leave_reason_word(reason));
+    redis_command_add_u64(&args->cmd, leave_reason_is_counted(reason));
 }
 
-static void start_leaves(struct moves *moves, struct room *room)
+static void start_leaves(struct joins_leaves *jl, struct room *room)
 {
-    struct batch *batch = new_batch(moves, room, &room->leaves);
-    struct args *args = &moves->store->args;
+    struct batch *batch = new_batch(jl, room, &room->joins_leaves.leaves);
+    struct args *args = &jl->store->args;
 
     begin_leaves(args, room);
     list_each(link, &batch->list) {
@@ -198,30 +199,30 @@ static void start_leaves(struct moves *moves, struct room *room)
 
         add_leave(args, room, user, user->reason);
     }
-    store_send_script(moves->store, SCRIPT_LEAVE, on_leaves, batch);
+    store_send_script(jl->store, SCRIPT_LEAVE, on_leaves, batch);
 }
 
-void moves_send_ghost(struct store *store, const struct room *room,
-                      const struct room_user *ghost)
+void joins_leaves_send_ghost(struct store *store, const struct room *room,
+                             const struct room_user *ghost)
 {
     begin_leaves(&store->args, room);
-    add_leave(&store->args, room, ghost, "expired");
+    add_leave(&store->args, room, ghost, LEAVE_EXPIRED);
     store_send_script(store, SCRIPT_LEAVE, NULL, NULL);
 }
 
 /* ---- */
 
-void moves_flush(struct moves *moves)
+void joins_leaves_flush(struct joins_leaves *jl)
 {
     struct list *link;
 
-    while ((link = list_first(&moves->dirty))) {
-        struct room *room = list_entry(link, struct room, moves);
+    while ((link = list_first(&jl->dirty))) {
+        struct room *room = list_entry(link, struct room, joins_leaves.dirty);
 
         list_remove(link);
-        while (!list_is_empty(&room->leaves))
-            start_leaves(moves, room);
-        while (!list_is_empty(&room->joins))
-            start_joins(moves, room);
+        while (!list_is_empty(&room->joins_leaves.leaves))
+            start_leaves(jl, room);
+        while (!list_is_empty(&room->joins_leaves.joins))
+            start_joins(jl, room);
     }
 }

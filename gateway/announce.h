@@ -1,0 +1,44 @@
+/* announce.h - what goes by `rev` and not by number: who came and went, kicks, closings, deleted
+ * messages; and signals, which have neither. Each member is told once, in order, of what came
+ * after its own join.
+ */
+#ifndef GATEWAY_ANNOUNCE_H
+#define GATEWAY_ANNOUNCE_H
+
+#include "common/notice.h"
+#include "gateway/room.h"
+
+/* A notice of any kind but `message`. `now_ms`: for the leaves of those it puts out. False: it
+ * is malformed, and nothing was done. May free the room. */
+bool announce_notice(struct room *room, const struct notice *notice, uint64_t now_ms);
+
+/* A kick, a closing or a deletion that was not heard but found by a sync; the deletion perhaps
+ * was heard, too. */
+void announce_kick(struct room *room, struct json_text user, struct json_text reason,
+                   uint64_t now_ms);
+void announce_closing(struct room *room, struct json_text reason, uint64_t now_ms);
+void announce_deleted(struct room *room, uint64_t seq);
+
+/* To every member that has its ack; for what the gateway itself has to tell. */
+void announce_event(struct room *room, const struct strbuf *event,
+                    enum room_class class);
+
+/* The member has its ack now: it is told of what was kept, and may be put out. */
+void announce_to_acked(struct member *member);
+
+/* The room is known to stand at `rev`. */
+void announce_start(struct room *room, uint64_t rev);
+
+/* The room was recreated and stands at `rev`: nothing from before is kept. */
+void announce_reset(struct room *room, uint64_t rev);
+
+/* Forgets what was kept if all members have their ack. */
+void announce_drop_idle(struct room *room);
+
+/* The rev of the last change that live members were told of. */
+static inline uint64_t announce_rev(const struct room *room)
+{
+    return room->announce.rev;
+}
+
+#endif
