@@ -44,8 +44,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "History reads for clients that needed no call to Redis")                        \
     X(GATEWAY, counter, rooms_expired_total, "Empty rooms whose time was over")        \
     X(GATEWAY, counter, members_expired_total,                                         \
-      "Members of dead nodes that were undone")                                        \
-    X(GATEWAY, counter, nodes_undone_total, "Dead nodes whose members were undone")    \
+      "Members of dead nodes that were reaped")                                        \
+    X(GATEWAY, counter, nodes_reaped_total, "Dead nodes whose members were reaped")    \
     X(GATEWAY, counter, nodes_renamed_total,                                           \
       "Times this gateway took another name in Redis")                                 \
     X(GATEWAY, counter, syncs_total, "Rooms compared with Redis after an outage")      \

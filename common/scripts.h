@@ -12,7 +12,7 @@
 /* One row a script: X(id, name) is lua/<name>.lua. */
 #define SCRIPTS(X)                                                                     \
     X(SCRIPT_AUDIT, audit)                                                             \
-    X(SCRIPT_BURY, bury)                                                               \
+    X(SCRIPT_FORGET, forget)                                                               \
     X(SCRIPT_CLAIM, claim)                                                             \
     X(SCRIPT_CLOSE, close)                                                             \
     X(SCRIPT_DELETE, delete)                                                           \
@@ -33,7 +33,7 @@
     X(SCRIPT_ROOMS, rooms)                                                             \
     X(SCRIPT_SAMPLE, sample)                                                           \
     X(SCRIPT_SYNC, sync)                                                               \
-    X(SCRIPT_UNDO, undo)                                                               \
+    X(SCRIPT_REAP, reap)                                                               \
     X(SCRIPT_UNINDEX, unindex)
 
 enum script {

@@ -208,15 +208,15 @@ void store_register(void *owner, struct room *room)
     store_send_script(store, SCRIPT_REGISTER, on_registered, room);
 }
 
-/* ---- close: undo what may be left of this node in the room ---- */
+/* ---- close: reap what may be left of this node in the room ---- */
 
-void store_begin_undo(struct store *store, const char *room, size_t room_len,
+void store_begin_reap(struct store *store, const char *room, size_t room_len,
                       const char *node)
 {
     static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY,
                                          KEY_EVENTS};
 
-    scripts_begin(&store->args.cmd, SCRIPT_UNDO, 5);
+    scripts_begin(&store->args.cmd, SCRIPT_REAP, 5);
     for (size_t i = 0; i < 4; i++) {
         if (i == 2)
             args_add_on(&store->args, room, room_len, node);
@@ -264,8 +264,8 @@ void store_close(void *owner, struct room *room)
 {
     struct store *store = owner;
 
-    store_begin_undo(store, room->name, room->name_len, store->node);
-    store_send_script(store, SCRIPT_UNDO, on_closed, new_call(store, room));
+    store_begin_reap(store, room->name, room->name_len, store->node);
+    store_send_script(store, SCRIPT_REAP, on_closed, new_call(store, room));
 }
 
 /* ---- renew ---- */

@@ -20,7 +20,7 @@ struct store {
     struct redis_link *link;
     const struct config *config;
     struct metrics *metrics;
-    char node[STORE_NODE_MAX]; /* this worker's name in Redis; presence.h chooses it */
+    char node[STORE_NODE_MAX]; /* this worker's name in Redis; node.h chooses it */
     struct args args;          /* of the command that is being put together */
     struct map broken;         /* rooms that were told of as broken, this minute */
     uint64_t broken_since_ms;
@@ -71,7 +71,7 @@ void store_signal(struct store *store, const struct room *room, const char *user
 /* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
 void store_renew(struct store *store, struct room *room);
 
-/* A call of any script: on_reply comes later in any case. For presence, index and publish. */
+/* A call of any script: on_reply comes later in any case. For node, index and publish. */
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
@@ -87,8 +87,8 @@ void store_touched(struct store *store, const struct room *room);
 /* How long the keys of a room in use live. */
 uint64_t store_keep_ms(const struct config *config);
 
-/* Begins undo.lua for `node` in `room`; send with SCRIPT_UNDO. */
-void store_begin_undo(struct store *store, const char *room, size_t room_len,
+/* Begins reap.lua for `node` in `room`; send with SCRIPT_REAP. */
+void store_begin_reap(struct store *store, const char *room, size_t room_len,
                       const char *node);
 
 #endif

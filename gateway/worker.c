@@ -23,10 +23,10 @@
 #include "gateway/deliver.h"
 #include "gateway/drain.h"
 #include "gateway/index.h"
+#include "gateway/node.h"
 #include "gateway/operator.h"
 #include "gateway/ops.h"
 #include "gateway/pool.h"
-#include "gateway/presence.h"
 #include "gateway/session.h"
 #include "gateway/sync.h"
 
@@ -58,14 +58,14 @@ struct worker {
     struct session_env env;
     struct bus bus;
     struct index index_of_rooms;
-    struct presence presence;
+    struct node node;
     struct drain drain;
     char link_name[64], bus_name[64];
-    uint64_t bury_at_ms;
-    bool is_draining, is_burying, is_closing;
+    uint64_t forget_at_ms;
+    bool is_draining, is_forgetting, is_closing;
 
     _Atomic uint64_t turned_ns;
-    _Atomic int state; /* enum presence_state */
+    _Atomic int state; /* enum node_state */
     _Atomic bool wants_drain, wants_dump, has_ended;
 };
 
@@ -78,7 +78,7 @@ static void on_link_ready(void *owner)
     log_info("redis_ready", "worker=%u link=commands", w->index);
     scripts_load(w->link);
     redis_link_hurry(w->bus.link);
-    presence_on_link(&w->presence);
+    node_on_link(&w->node);
 }
 
 static void on_link_lost(void *owner, const char *why)
@@ -86,7 +86,7 @@ static void on_link_lost(void *owner, const char *why)
     struct worker *w = owner;
 
     log_warn("redis_lost", "worker=%u link=commands why=\"%s\"", w->index, why);
-    presence_on_lost(&w->presence);
+    node_on_lost(&w->node);
 }
 
 static void on_bus_ready(void *owner)
@@ -95,7 +95,7 @@ static void on_bus_ready(void *owner)
 
     log_info("redis_ready", "worker=%u link=notices", w->index);
     redis_link_hurry(w->link);
-    presence_on_link(&w->presence);
+    node_on_link(&w->node);
 }
 
 static void on_bus_lost(void *owner, const char *why)
@@ -103,14 +103,14 @@ static void on_bus_lost(void *owner, const char *why)
     struct worker *w = owner;
 
     log_warn("redis_lost", "worker=%u link=notices why=\"%s\"", w->index, why);
-    presence_on_lost(&w->presence);
+    node_on_lost(&w->node);
 }
 
 static void on_canary(void *owner)
 {
     struct worker *w = owner;
 
-    presence_on_canary(&w->presence);
+    node_on_canary(&w->node);
 }
 
 static void on_order(void *owner, struct json_text order)
@@ -201,7 +201,7 @@ static void register_room(void *owner, struct room *room)
 {
     struct worker *w = owner;
 
-    presence_keep(&w->presence, room);
+    node_keep(&w->node, room);
     store_register(&w->env.store, room);
 }
 
@@ -256,7 +256,7 @@ static void close_all(struct worker *w)
     w->env.is_up = false;
     rooms_set_up(&w->env.rooms, false);
     outbox_fail(&w->env.outbox);
-    presence_close(&w->presence);
+    node_close(&w->node);
     bus_close(&w->bus);
     redis_link_close(w->link, NULL);
     w->env.store.link = NULL;
@@ -275,14 +275,14 @@ static void close_all(struct worker *w)
     conn_env_close(&w->env.conn);
 }
 
-static void on_buried(void *data, int status, const redisReply *reply)
+static void on_forgotten(void *data, int status, const redisReply *reply)
 {
     struct worker *w = data;
 
     (void)status;
     (void)reply;
     if (!w->is_closing)
-        w->bury_at_ms = uv_now(&w->loop); /* on_drain_tick closes */
+        w->forget_at_ms = uv_now(&w->loop); /* on_drain_tick closes */
 }
 
 /* Nobody is left, or the time is over: whoever is still here goes, Redis may forget this
@@ -293,12 +293,12 @@ static void start_end(struct worker *w)
         conn_close(list_entry(link, struct conn, all), CONN_END_DRAINING);
     }
     index_flush_all(&w->index_of_rooms, uv_now(&w->loop));
-    w->is_burying = true;
-    w->bury_at_ms = uv_now(&w->loop) + LAST_WORD_MS;
+    w->is_forgetting = true;
+    w->forget_at_ms = uv_now(&w->loop) + LAST_WORD_MS;
     if (w->env.is_up)
-        presence_bury(&w->presence, on_buried, w);
+        node_forget(&w->node, on_forgotten, w);
     else
-        w->bury_at_ms = uv_now(&w->loop);
+        w->forget_at_ms = uv_now(&w->loop);
 }
 
 /* A returning client has all of its grace, but for the last ones: they have a bit less, so
@@ -321,8 +321,8 @@ static void on_drain_tick(uv_timer_t *timer)
     bool is_empty = list_is_empty(&w->env.conn.all) &&
                     (w->env.rooms.map.count == 0 || !w->env.is_up);
 
-    if (w->is_burying) {
-        if (now_ms >= w->bury_at_ms)
+    if (w->is_forgetting) {
+        if (now_ms >= w->forget_at_ms)
             close_all(w);
         return;
     }
@@ -341,7 +341,7 @@ static void start_drain(struct worker *w)
     log_info("draining", "worker=%u connections=%llu", w->index,
              (unsigned long long)metric_read(&w->metrics.connections));
     uv_close((uv_handle_t *)&w->listener, NULL);
-    presence_drain(&w->presence);
+    node_drain(&w->node);
     drain_start(&w->drain, &w->env, uv_now(&w->loop));
     uv_timer_start(&w->drain_tick, on_drain_tick, 0, DRAIN_TICK_MS);
 }
@@ -387,7 +387,7 @@ static void on_turn_end(uv_prepare_t *prepare)
 {
     struct worker *w = prepare->data;
 
-    presence_check_lease(&w->presence);
+    node_check_lease(&w->node);
     session_end_turn(&w->env);
     store_run_failed(&w->env.store);
     history_cache_run(&w->env.history_cache, uv_now(&w->loop));
@@ -444,7 +444,7 @@ static void open_parts(struct worker *w)
         .on_expired = on_expired,
         .on_notice = on_notice,
     };
-    struct presence_hooks presence_hooks = {w, on_up, on_down};
+    struct node_hooks node_hooks = {w, on_up, on_down};
 
     open_link(w);
     store_init(&w->env.store, w->link, w->config, &w->metrics);
@@ -465,9 +465,9 @@ static void open_parts(struct worker *w)
     w->env.conn.max_connections = w->shared->max_connections;
     w->env.conn.workers = w->shared->metrics;
     w->env.conn.workers_count = w->shared->count;
-    presence_init(&w->presence, &w->loop, w->config, &w->metrics, &w->env.store,
-                  &w->bus, &w->env.rooms, &w->index_of_rooms, w->shared->address,
-                  w->index, &w->state, &presence_hooks);
+    node_init(&w->node, &w->loop, w->config, &w->metrics, &w->env.store, &w->bus,
+              &w->env.rooms, &w->index_of_rooms, w->shared->address, w->index,
+              &w->state, &node_hooks);
 }
 
 static void open_handles(struct worker *w)
@@ -567,13 +567,13 @@ const char *worker_not_ready(const struct worker *w)
 {
     static const char *const texts[] = {
 #define X(id, text) [id] = text,
-        PRESENCE_STATES(X)
+        NODE_STATES(X)
 #undef X
     };
     int state =
         atomic_load_explicit(&((struct worker *)w)->state, memory_order_relaxed);
 
-    return state == PRESENCE_READY ? NULL : texts[state];
+    return state == NODE_READY ? NULL : texts[state];
 }
 
 bool worker_is_alive(const struct worker *w, uint64_t now_ns)

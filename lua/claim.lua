@@ -1,4 +1,4 @@
--- claim.lua - look again whether a node is dead, and say that it is being undone.
+-- claim.lua - look again whether a node is dead, and say that it is being reaped.
 --
 -- Atomic because: between the heartbeat that reported it and this call the node may
 -- have come back.
@@ -8,7 +8,7 @@
 -- ARGV[1]  dead                 the node
 -- ARGV[2]  lease_ms             a node silent for so long is dead; 0: the claimant's own
 --          former name, which Redis may have lost
--- ARGV[3]  claimant             the node that undoes it
+-- ARGV[3]  claimant             the node that reaps it
 -- ARGV[4]  claim_ms             how long the claim lives
 -- Returns  1: go on; 0: it is alive, gone, or another node is at it
 --

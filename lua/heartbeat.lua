@@ -1,11 +1,11 @@
 -- heartbeat.lua - say that a node is alive, and learn which ones are silent.
 --
 -- Atomic because: a node that was declared dead must not come to life again under the
--- same name while others undo it.
+-- same name while others reap it.
 --
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:NODE         hash     what the node says of itself
--- KEYS[3]  rc:node:NODE:claim   string   there while somebody undoes the node
+-- KEYS[3]  rc:node:NODE:claim   string   there while somebody reaps the node
 -- KEYS[4]  rc:stats             hash     totals of the fleet
 -- ARGV[1]  node
 -- ARGV[2]  lease_ms             a node silent for so long is dead

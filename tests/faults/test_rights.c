@@ -2,7 +2,7 @@
  * INFO, CLIENT KILL, one of them or all.
  *
  * Where a lost connection cannot be ended, a node takes another name after each reconnect, and
- * what the old one left is undone once its members stand under the new one.
+ * what the old one left is reaped once its members stand under the new one.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -25,7 +25,7 @@
 #include "gateway/joins_leaves.h"
 #include "gateway/outbox.h"
 #include "gateway/pool.h"
-#include "gateway/presence.h"
+#include "gateway/node.h"
 #include "gateway/sync.h"
 #include "tests/fuzz/fake_link.h"
 
@@ -107,7 +107,7 @@ static struct worker {
     struct joins_leaves joins_leaves;
     struct index index;
     struct bus bus;
-    struct presence presence;
+    struct node presence;
     struct member members[MEMBERS];
     unsigned reading; /* calls that come back to a member */
     _Atomic int state;
@@ -116,25 +116,25 @@ static struct worker {
 static void on_link_ready(void *owner)
 {
     (void)owner;
-    presence_on_link(&w.presence);
+    node_on_link(&w.presence);
 }
 
 static void on_any_ready(void *owner)
 {
     (void)owner;
-    presence_on_link(&w.presence);
+    node_on_link(&w.presence);
 }
 
 static void on_any_lost(void *owner, const char *why)
 {
     (void)owner, (void)why;
-    presence_on_lost(&w.presence);
+    node_on_lost(&w.presence);
 }
 
 static void on_canary(void *owner)
 {
     (void)owner;
-    presence_on_canary(&w.presence);
+    node_on_canary(&w.presence);
 }
 
 static void on_order(void *owner, struct json_text order)
@@ -176,7 +176,7 @@ static void on_down(void *owner)
 static void register_room(void *owner, struct room *room)
 {
     (void)owner;
-    presence_keep(&w.presence, room);
+    node_keep(&w.presence, room);
     store_register(&w.store, room);
 }
 
@@ -231,7 +231,7 @@ static void open_worker(void)
     static const struct bus_hooks bus_hooks = {
         NULL, on_any_ready, on_any_lost, on_canary, on_order, on_expired, on_notice,
     };
-    static const struct presence_hooks presence_hooks = {NULL, on_up, on_down};
+    static const struct node_hooks node_hooks = {NULL, on_up, on_down};
     struct redis_link_opts opts = redis_link_opts_of(&config, "commands");
 
     memset(&w, 0, sizeof(w));
@@ -249,8 +249,8 @@ static void open_worker(void)
     joins_leaves_init(&w.moves, &w.store);
     index_init(&w.index, &w.store, &w.metrics);
     bus_open(&w.bus, &w.loop, &config, &w.rooms, &w.metrics, "notices", &bus_hooks);
-    presence_init(&w.presence, &w.loop, &config, &w.metrics, &w.store, &w.bus, &w.rooms,
-                  &w.index, "here:1", 0, &w.state, &presence_hooks);
+    node_init(&w.presence, &w.loop, &config, &w.metrics, &w.store, &w.bus, &w.rooms,
+                  &w.index, "here:1", 0, &w.state, &node_hooks);
 }
 
 static void end_turn(void)
@@ -414,7 +414,7 @@ static void happen(char what)
         fake_link_push(w.bus.link);
         break;
     case 'c': /* subscribed, as it should be */
-        presence_on_canary(&w.presence);
+        node_on_canary(&w.presence);
         break;
     case 'j':
     case 'k':
@@ -469,7 +469,7 @@ static void close_worker(void)
     rooms_end_grace(&w.rooms, uv_now(&w.loop), true);
     rooms_set_up(&w.rooms, false);
     outbox_fail(&w.outbox);
-    presence_close(&w.presence);
+    node_close(&w.presence);
     bus_close(&w.bus);
     redis_link_close(w.link, NULL);
     w.store.link = NULL;

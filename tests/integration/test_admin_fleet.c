@@ -128,7 +128,7 @@ static void each_node_is_listed(void **state)
     chat_close(ann);
 }
 
-/* Whether there is a node that is dead and not undone yet: null in all but its name and
+/* Whether there is a node that is dead and not reaped yet: null in all but its name and
  * its silence. */
 static bool lists_a_dead_node(void *data)
 {
@@ -159,7 +159,7 @@ static bool is_undone(void *data)
     return redis_cmd_number(fleet.redis_port, "EXISTS rc:{dead}:members") == 0;
 }
 
-/* Both sleep, so that nobody undoes the other. */
+/* Both sleep, so that nobody reaps the other. */
 static void a_dead_node_is_listed_until_it_is_undone(void **state)
 {
     struct chat *ann = join_on(1, "dead", "ann");

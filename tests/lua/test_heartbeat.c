@@ -220,7 +220,7 @@ static void claim_it(void)
     redis_cmd(port(), "SET rc:node:me:claim you PX 60000");
 }
 
-static void bury_it(void)
+static void forget_it(void)
 {
     redis_cmd(port(), "ZREM rc:nodes me");
     redis_cmd(port(), "DEL rc:node:me rc:node:me:claim");
@@ -240,8 +240,8 @@ static const struct {
     const char *name;
     void (*happens)(void);
 } deaths[] = {
-    {"its hash has expired", lose_hash}, {"somebody undoes it", claim_it},
-    {"it is buried", bury_it},           {"it is not among the nodes", lose_place},
+    {"its hash has expired", lose_hash}, {"somebody reaps it", claim_it},
+    {"it is forgotten", forget_it},      {"it is not among the nodes", lose_place},
     {"Redis lost all", lose_everything},
 };
 

@@ -121,7 +121,7 @@ static const char *renew(void)
     return eval_room_renew(&room, "node-1", (const char *[]){"ann", NULL});
 }
 
-static const char *undo(void)
+static const char *reap(void)
 {
     return eval_room_undo(&room, "node-1", 500);
 }
@@ -340,9 +340,9 @@ static const char *claim(void)
     return eval_run(&redis);
 }
 
-static const char *bury(void)
+static const char *forget(void)
 {
-    eval_begin(&redis, SCRIPT_BURY);
+    eval_begin(&redis, SCRIPT_FORGET);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:dead");
     eval_key(&redis, "rc:node:dead:rooms");
@@ -392,8 +392,8 @@ static const struct {
     {"leave", prepare_room, leave_ann, false},
     {"the last leave", prepare_new_room, leave_ann, false},
     {"renew", prepare_room, renew, false},
-    {"undo", prepare_room, undo, false},
-    {"undo of the last", prepare_new_room, undo, false},
+    {"reap", prepare_room, reap, false},
+    {"reap of the last", prepare_new_room, reap, false},
     {"sync", prepare_room, sync_two, true},
     {"sync after a kick", prepare_kick, sync_two, false},
     {"sync of a room that was lost", prepare_lost_room, sync_two, true},
@@ -410,7 +410,7 @@ static const struct {
     {"register", prepare_nodes, register_node, true},
     {"register again", prepare_registered, register_node, false},
     {"claim", prepare_nodes, claim, false},
-    {"bury", prepare_nodes, bury, false},
+    {"forget", prepare_nodes, forget, false},
     {"index", prepare_index, write_index, false},
     {"unindex", prepare_index, take_off_index, false},
     {"kick", prepare_room, kick, false},

@@ -205,7 +205,7 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
 const char *eval_room_undo(const struct eval_room *room, const char *dead,
                            unsigned most)
 {
-    eval_begin(room->redis, SCRIPT_UNDO);
+    eval_begin(room->redis, SCRIPT_REAP);
     add_key(room, "meta");
     add_key(room, "members");
     add_on(room, dead);

@@ -266,7 +266,7 @@ static bool is_claimed(void *data)
     return claim->holder >= 0;
 }
 
-/* The links are slow, so that undoing takes a while. */
+/* The links are slow, so that reaping takes a while. */
 static void gateway_killed_while_it_undoes_another(struct scene *scene)
 {
     struct claim claim = {scene, -1};
@@ -391,7 +391,7 @@ const struct fault faults_all[] = {
     {FAULTS_GATEWAYS, "gateway killed, restarted under the same name and pid",
      gateway_restarted_under_the_same_name_and_pid, false, false},
     {FAULTS_GATEWAYS, "gateway's clock 30 s off", clock_30_s_off, false, false},
-    {FAULTS_GATEWAYS, "gateway killed while it undoes another",
+    {FAULTS_GATEWAYS, "gateway killed while it reaps another",
      gateway_killed_while_it_undoes_another, false, true},
     {FAULTS_GATEWAYS, "gateway killed, room TTL shorter than the lease",
      room_that_lives_shorter_than_the_lease, false, false},

@@ -1,6 +1,6 @@
--- undo.lua - take the users of a dead node out of a room.
+-- reap.lua - take the users of a dead node out of a room.
 --
--- Atomic because: several nodes may undo the same one at once, or one may die half-way,
+-- Atomic because: several nodes may reap the same one at once, or one may die half-way,
 -- and each user must be counted down once: the field that says so goes with the count.
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash
@@ -12,10 +12,10 @@
 -- ARGV[2]  ttl_ms              how long an empty room lives
 -- ARGV[3]  events_max          no member_left in rooms with more members
 -- ARGV[4]  event               the JSON of member_left, reason expired, up to the user
--- Returns  {members gone, members left, users of the dead node still to undo}
+-- Returns  {members gone, members left, users of the dead node still to reap}
 --
 -- Cost O(most). Where a key is of another type, or meta has no epoch or rev, only KEYS[3] is
--- emptied: the room is broken, and that must not keep the node from being undone elsewhere.
+-- emptied: the room is broken, and that must not keep the node from being reaped elsewhere.
 
 local function has_type(key, expected)
     local found = redis.call('TYPE', KEYS[key]).ok

@@ -1,11 +1,11 @@
--- bury.lua - forget a dead node once nobody is left of it.
+-- forget.lua - forget a dead node once nobody is left of it.
 --
--- Atomic because: a node whose rooms are not all undone must stay where the others
+-- Atomic because: a node whose rooms are not all reaped must stay where the others
 -- look for silent ones.
 --
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:DEAD         hash
--- KEYS[3]  rc:node:DEAD:rooms   set      rooms that are not undone yet
+-- KEYS[3]  rc:node:DEAD:rooms   set      rooms that are not reaped yet
 -- KEYS[4]  rc:node:DEAD:claim   string
 -- ARGV[1]  dead                 the node
 -- Returns  1 if this call removed it, else 0

@@ -1,13 +1,13 @@
-/* undo.c - see undo.h.
+/* reaper.c - see reaper.h.
  *
- *     undo_start -> on_claimed -> start_page -> on_page -> undo.lua a room, SREM
+ *     reaper_start -> on_claimed -> start_page -> on_page -> reap.lua a room, SREM
  *                                     ^                        |
- *                                     +------------------------+ -> bury.lua
+ *                                     +------------------------+ -> forget.lua
  *
- * The rooms of a page are undone side by side. A job that fails is dropped: the node stays
+ * The rooms of a page are reaped side by side. A job that fails is dropped: the node stays
  * where the heartbeats report it, to whoever comes next.
  */
-#include "gateway/undo.h"
+#include "gateway/reaper.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,67 +18,67 @@
 #include "common/xalloc.h"
 #include "gateway/args.h"
 
-enum { UNDO_PAGE = 100 };
+enum { ROOMS_A_PAGE = 100 };
 
-struct undo_job {
-    struct undo *undo; /* NULL: closed meanwhile */
+struct reap_job {
+    struct reaper *reaper; /* NULL: closed meanwhile */
     char node[STORE_NODE_MAX];
     unsigned calls; /* in flight */
     uint64_t members, rooms;
     bool failed;
 };
 
-struct undo_room {
-    struct undo_job *job;
+struct reap_room {
+    struct reap_job *job;
     size_t len;
     char room[];
 };
 
-static void start_page(struct undo_job *job);
+static void start_page(struct reap_job *job);
 
-void undo_bury(struct store *store, const char *node, redis_reply_fn on_done,
-               void *data)
+void reaper_forget(struct store *store, const char *node, redis_reply_fn on_done,
+                   void *data)
 {
-    scripts_begin(&store->args.cmd, SCRIPT_BURY, 4);
+    scripts_begin(&store->args.cmd, SCRIPT_FORGET, 4);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, node, KEY_NODE);
     args_add_node_key(&store->args, node, KEY_NODE_ROOMS);
     args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
     redis_command_add_text(&store->args.cmd, node);
-    store_send_script(store, SCRIPT_BURY, on_done, data);
+    store_send_script(store, SCRIPT_FORGET, on_done, data);
 }
 
-static void end_job(struct undo_job *job)
+static void end_job(struct reap_job *job)
 {
-    struct undo *undo = job->undo;
+    struct reaper *reaper = job->reaper;
 
-    if (undo) {
+    if (reaper) {
         if (job->rooms > 0)
-            log_info("node_undone", "node=%s rooms=%llu members=%llu", job->node,
+            log_info("node_reaped", "node=%s rooms=%llu members=%llu", job->node,
                      (unsigned long long)job->rooms, (unsigned long long)job->members);
-        undo->job = NULL;
+        reaper->job = NULL;
     }
     free(job);
 }
 
-static void on_buried(void *data, int status, const redisReply *reply)
+static void on_forgotten(void *data, int status, const redisReply *reply)
 {
-    struct undo_job *job = data;
+    struct reap_job *job = data;
 
-    if (job->undo && status == 0 && reply_is_value(reply, 1))
-        metric_add(&job->undo->metrics->nodes_undone_total, 1);
+    if (job->reaper && status == 0 && reply_is_value(reply, 1))
+        metric_add(&job->reaper->metrics->nodes_reaped_total, 1);
     end_job(job);
 }
 
-static void room_done(struct undo_room *room, bool ok)
+static void room_done(struct reap_room *room, bool ok)
 {
-    struct undo_job *job = room->job;
+    struct reap_job *job = room->job;
 
     free(room);
     job->failed = job->failed || !ok;
     if (--job->calls > 0)
         return;
-    if (!job->undo || job->failed)
+    if (!job->reaper || job->failed)
         end_job(job); /* the next heartbeat reports it again */
     else
         start_page(job);
@@ -91,10 +91,10 @@ static void on_removed(void *data, int status, const redisReply *reply)
 }
 
 /* From the rooms of the node. */
-static void start_removing(struct undo_room *room)
+static void start_removing(struct reap_room *room)
 {
-    struct undo_job *job = room->job;
-    struct store *store = job->undo->store;
+    struct reap_job *job = room->job;
+    struct store *store = job->reaper->store;
 
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "SREM");
@@ -103,29 +103,29 @@ static void start_removing(struct undo_room *room)
     store_send_command(store, on_removed, room);
 }
 
-static void on_undone(void *data, int status, const redisReply *reply);
+static void on_reaped(void *data, int status, const redisReply *reply);
 
-static void start_room(struct undo_room *room)
+static void start_room(struct reap_room *room)
 {
-    struct store *store = room->job->undo->store;
+    struct store *store = room->job->reaper->store;
 
-    store_begin_undo(store, room->room, room->len, room->job->node);
-    store_send_script(store, SCRIPT_UNDO, on_undone, room);
+    store_begin_reap(store, room->room, room->len, room->job->node);
+    store_send_script(store, SCRIPT_REAP, on_reaped, room);
 }
 
-static void on_undone(void *data, int status, const redisReply *reply)
+static void on_reaped(void *data, int status, const redisReply *reply)
 {
-    struct undo_room *room = data;
-    struct undo_job *job = room->job;
-    struct undo *undo = job->undo;
+    struct reap_room *room = data;
+    struct reap_job *job = room->job;
+    struct reaper *reaper = job->reaper;
 
-    if (!undo || status < 0 || !reply_is_array(reply, 3)) {
+    if (!reaper || status < 0 || !reply_is_array(reply, 3)) {
         room_done(room, false);
         return;
     }
     job->members += reply_number(reply, 0);
-    metric_add(&undo->metrics->members_expired_total, reply_number(reply, 0));
-    index_touch(undo->index, room->room, room->len);
+    metric_add(&reaper->metrics->members_expired_total, reply_number(reply, 0));
+    index_touch(reaper->index, room->room, room->len);
     if (reply_number(reply, 2) > 0) {
         start_room(room);
         return;
@@ -134,9 +134,9 @@ static void on_undone(void *data, int status, const redisReply *reply)
     start_removing(room);
 }
 
-static struct undo_room *new_room(struct undo_job *job, struct json_text name)
+static struct reap_room *new_room(struct reap_job *job, struct json_text name)
 {
-    struct undo_room *room = xcalloc(1, sizeof(*room) + name.len + 1);
+    struct reap_room *room = xcalloc(1, sizeof(*room) + name.len + 1);
 
     room->job = job;
     room->len = name.len;
@@ -146,43 +146,43 @@ static struct undo_room *new_room(struct undo_job *job, struct json_text name)
 
 static void on_page(void *data, int status, const redisReply *reply)
 {
-    struct undo_job *job = data;
+    struct reap_job *job = data;
 
-    if (!job->undo || status < 0 || !reply_is_array(reply, 0)) {
+    if (!job->reaper || status < 0 || !reply_is_array(reply, 0)) {
         end_job(job);
         return;
     }
     if (reply_count(reply) == 0) {
-        undo_bury(job->undo->store, job->node, on_buried, job);
+        reaper_forget(job->reaper->store, job->node, on_forgotten, job);
         return;
     }
     job->calls = (unsigned)reply_count(reply);
     for (size_t i = 0; i < reply_count(reply); i++) {
-        struct undo_room *room = new_room(job, reply_text(reply, i));
+        struct reap_room *room = new_room(job, reply_text(reply, i));
 
-        if (intake_room(job->undo->metrics, "node_rooms", reply_text(reply, i)))
+        if (intake_room(job->reaper->metrics, "node_rooms", reply_text(reply, i)))
             start_room(room);
         else
             start_removing(room); /* nobody can be in it, and it would stay for ever */
     }
 }
 
-static void start_page(struct undo_job *job)
+static void start_page(struct reap_job *job)
 {
-    struct store *store = job->undo->store;
+    struct store *store = job->reaper->store;
 
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "SRANDMEMBER");
     args_add_node_key(&store->args, job->node, KEY_NODE_ROOMS);
-    redis_command_add_u64(&store->args.cmd, UNDO_PAGE);
+    redis_command_add_u64(&store->args.cmd, ROOMS_A_PAGE);
     store_send_command(store, on_page, job);
 }
 
 static void on_claimed(void *data, int status, const redisReply *reply)
 {
-    struct undo_job *job = data;
+    struct reap_job *job = data;
 
-    if (job->undo && status == 0 && reply_is_value(reply, 1))
+    if (job->reaper && status == 0 && reply_is_value(reply, 1))
         start_page(job);
     else
         end_job(job);
@@ -199,24 +199,24 @@ static void forget_stranger(struct store *store, struct json_text name)
     store_send_command(store, NULL, NULL);
 }
 
-void undo_start(struct undo *undo, struct json_text name, uint64_t silent_ms)
+void reaper_start(struct reaper *reaper, struct json_text name, uint64_t silent_ms)
 {
-    struct store *store = undo->store;
-    struct undo_job *job;
+    struct store *store = reaper->store;
+    struct reap_job *job;
     const char *node;
 
-    if (undo->job || (name.len == strlen(store->node) &&
-                      memcmp(name.base, store->node, name.len) == 0))
+    if (reaper->job || (name.len == strlen(store->node) &&
+                        memcmp(name.base, store->node, name.len) == 0))
         return;
-    if (!intake_node(undo->metrics, "nodes", name)) {
+    if (!intake_node(reaper->metrics, "nodes", name)) {
         forget_stranger(store, name);
         return;
     }
     job = xcalloc(1, sizeof(*job));
-    job->undo = undo;
+    job->reaper = reaper;
     memcpy(job->node, name.base, name.len);
     node = job->node;
-    undo->job = job;
+    reaper->job = job;
     scripts_begin(&store->args.cmd, SCRIPT_CLAIM, 2);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
@@ -228,20 +228,20 @@ void undo_start(struct undo *undo, struct json_text name, uint64_t silent_ms)
     store_send_script(store, SCRIPT_CLAIM, on_claimed, job);
 }
 
-bool undo_is_busy(const struct undo *undo)
+bool reaper_is_busy(const struct reaper *reaper)
 {
-    return undo->job;
+    return reaper->job;
 }
 
-void undo_init(struct undo *undo, struct store *store, struct index *index,
-               struct metrics *metrics)
+void reaper_init(struct reaper *reaper, struct store *store, struct index *index,
+                 struct metrics *metrics)
 {
-    *undo = (struct undo){store, index, metrics, NULL};
+    *reaper = (struct reaper){store, index, metrics, NULL};
 }
 
-void undo_close(struct undo *undo)
+void reaper_close(struct reaper *reaper)
 {
-    if (undo->job)
-        undo->job->undo = NULL;
-    undo->job = NULL;
+    if (reaper->job)
+        reaper->job->reaper = NULL;
+    reaper->job = NULL;
 }

@@ -1,4 +1,4 @@
-/* test_undo_claim_bury.c - undo.lua, claim.lua and bury.lua: a node that died is undone
+/* test_reap_claim_forget.c - reap.lua, claim.lua and forget.lua: a node that died is reaped
  * by whoever finds it, and each of its members goes once. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,14 +32,14 @@ static int port(void)
     return eval_port(&redis);
 }
 
-/* What undo.lua answers. */
-struct undone {
+/* What reap.lua answers. */
+struct reaped {
     int gone, left, still;
 };
 
-static struct undone undo(unsigned most)
+static struct reaped reap(unsigned most)
 {
-    struct undone u;
+    struct reaped u;
 
     assert_int_equal(sscanf(eval_room_undo(&room, "dead", most), "(%d %d %d)", &u.gone,
                             &u.left, &u.still),
@@ -59,9 +59,9 @@ static const char *claim(const char *claimant, int lease_ms, int claim_ms)
     return eval_run(&redis);
 }
 
-static const char *bury(const char *node)
+static const char *forget(const char *node)
 {
-    eval_begin(&redis, SCRIPT_BURY);
+    eval_begin(&redis, SCRIPT_FORGET);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:%s", node);
     eval_key(&redis, "rc:node:%s:rooms", node);
@@ -89,7 +89,7 @@ static void crowd(int count)
     eval_room_notices(&room);
 }
 
-/* ---- undo ---- */
+/* ---- reap ---- */
 
 static void the_members_of_a_dead_node_go(void **state)
 {
@@ -138,7 +138,7 @@ static void who_is_also_on_a_living_node_stays(void **state)
     assert_string_equal(eval_room_leave(&room, "alive", "ann"), "(0 0)");
 }
 
-static void undoing_twice_takes_out_once(void **state)
+static void reaping_twice_takes_out_once(void **state)
 {
     char *before, *after;
 
@@ -196,13 +196,13 @@ static void a_room_that_is_gone_is_not_made_again(void **state)
 static void six_hundred_members_go_in_pages(void **state)
 {
     int gone = 0, calls = 0;
-    struct undone u;
+    struct reaped u;
 
     (void)state;
     room.events_max = CROWD;
     crowd(CROWD);
     do {
-        u = undo(PAGE);
+        u = reap(PAGE);
         assert_true(u.gone <= PAGE);
         gone += u.gone;
         assert_int_equal(u.left, CROWD - gone);
@@ -220,14 +220,14 @@ static void six_hundred_members_go_in_pages(void **state)
 /* A small hash is one block, and HSCAN gives all of it whatever COUNT says. */
 static void a_page_is_kept_to_also_where_redis_gives_more(void **state)
 {
-    struct undone u;
+    struct reaped u;
 
     (void)state;
     crowd(100);
-    u = undo(30);
+    u = reap(30);
     assert_int_equal(u.gone, 30);
     assert_int_equal(u.still, 70);
-    u = undo(70);
+    u = reap(70);
     assert_int_equal(u.gone, 70);
     assert_int_equal(u.still, 0);
 }
@@ -254,7 +254,7 @@ static void ten_thousand_members_go_page_by_page(void **state)
     room.events_max = 0;
     crowd_at_once(USERS);
     for (int i = 1; i <= USERS / PAGE; i++) {
-        struct undone u = undo(PAGE);
+        struct reaped u = reap(PAGE);
 
         assert_int_equal(u.gone, PAGE);
         assert_int_equal(u.still, USERS - i * PAGE);
@@ -469,7 +469,7 @@ static void a_claim_is_a_hint_that_expires(void **state)
     assert_string_equal(claim("two", LEASE_MS, 60000), "1");
 }
 
-/* ---- bury ---- */
+/* ---- forget ---- */
 
 static void a_node_is_buried_once_nothing_is_left_of_it(void **state)
 {
@@ -479,13 +479,13 @@ static void a_node_is_buried_once_nothing_is_left_of_it(void **state)
     redis_cmd(port(), "HSET rc:node:dead pid 1");
     redis_cmd(port(), "SADD rc:node:dead:rooms lobby");
     claim("one", LEASE_MS, 60000);
-    assert_string_equal(bury("dead"), "0");
+    assert_string_equal(forget("dead"), "0");
     assert_int_equal(redis_cmd_number(port(), "ZCARD rc:nodes"), 2);
     assert_int_equal(redis_cmd_number(port(), "EXISTS rc:node:dead"), 1);
 
     redis_cmd(port(), "SREM rc:node:dead:rooms lobby");
-    assert_string_equal(bury("dead"), "1");
-    assert_string_equal(bury("dead"), "0");
+    assert_string_equal(forget("dead"), "1");
+    assert_string_equal(forget("dead"), "0");
     assert_int_equal(redis_cmd_number(port(), "ZCARD rc:nodes"), 1);
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 1);
 }
@@ -513,7 +513,7 @@ static void two_claimants_undo_each_member_once(void **state)
 {
     static bool named[CROWD];
     int gone = 0, calls = 0;
-    struct undone u;
+    struct reaped u;
 
     (void)state;
     room.events_max = CROWD;
@@ -529,7 +529,7 @@ static void two_claimants_undo_each_member_once(void **state)
     redis_cmd(port(), "DEL rc:node:dead:claim");
     assert_string_equal(claim("two", LEASE_MS, 60000), "1");
     do { /* in turn: this one with small pages, that one with large ones */
-        u = undo(calls % 2 ? 170 : 7);
+        u = reap(calls % 2 ? 170 : 7);
         gone += u.gone;
         eval_room_expect_books_balance(&room);
         calls++;
@@ -540,8 +540,8 @@ static void two_claimants_undo_each_member_once(void **state)
     assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:members"), CROWD / 2);
     redis_cmd(port(), "SREM rc:node:dead:rooms lobby");
     redis_cmd(port(), "SREM rc:node:dead:rooms lobby");
-    assert_string_equal(bury("dead"), "1");
-    assert_string_equal(bury("dead"), "0");
+    assert_string_equal(forget("dead"), "1");
+    assert_string_equal(forget("dead"), "0");
 }
 
 static void what_a_claimant_left_half_done_is_finished_by_the_next(void **state)
@@ -550,16 +550,16 @@ static void what_a_claimant_left_half_done_is_finished_by_the_next(void **state)
     crowd(CROWD);
     hear_of("dead", LEASE_MS);
     claim("one", LEASE_MS, 60000);
-    undo(PAGE); /* and dies */
-    assert_string_equal(bury("dead"), "0");
+    reap(PAGE); /* and dies */
+    assert_string_equal(forget("dead"), "0");
     redis_cmd(port(), "DEL rc:node:dead:claim"); /* it expires */
 
     assert_string_equal(claim("two", LEASE_MS, 60000), "1");
-    while (undo(PAGE).still > 0)
+    while (reap(PAGE).still > 0)
         ;
     assert_false(eval_room_has_key(&room, "members"));
     redis_cmd(port(), "SREM rc:node:dead:rooms lobby");
-    assert_string_equal(bury("dead"), "1");
+    assert_string_equal(forget("dead"), "1");
 }
 
 /* ---- */
@@ -579,7 +579,7 @@ int main(void)
         TEST(the_members_of_a_dead_node_go),
         TEST(the_last_of_them_starts_the_countdown),
         TEST(who_is_also_on_a_living_node_stays),
-        TEST(undoing_twice_takes_out_once),
+        TEST(reaping_twice_takes_out_once),
         TEST(who_left_before_is_not_counted_down_again),
         TEST(users_of_another_epoch_count_as_absent),
         TEST(a_room_that_is_gone_is_not_made_again),

@@ -1,0 +1,515 @@
+/* node.c - see node.h.
+ *
+ *     links ready -> start_beat -> on_beaten -> 'ok'    -> silent nodes: reaper_start
+ *                        ^                   |  'dead'  -> rename, start_beat
+ *                        |                   v
+ *                        |            up, once the canary has come back too
+ *                        +---- on_beat, three times a lease
+ *
+ * The lease is also looked at locally: a process that was stopped longer than its lease
+ * wakes up with requests in its sockets, and what they lead to must not be written under a
+ * name that others may be reaping. node_check_lease drops the link, and with it what
+ * is not yet written, and the next heartbeat tells who we are.
+ */
+#include "gateway/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/intake.h"
+#include "common/log.h"
+#include "common/reply.h"
+#include "common/rights.h"
+#include "common/wall.h"
+#include "common/xalloc.h"
+#include "gateway/args.h"
+#include "gateway/deliver.h"
+
+enum {
+    TICK_MS = 100,
+    CANARY_MS = 1000,
+    UNSTICK_MS = 1000, /* what Redis refused is tried again after it */
+    DEAF_MS = 3000,
+    FORMER_ROOMS = 500, /* a command */
+};
+
+static void start_beat(struct node *node);
+static void rename_loose(struct node *node);
+
+static uint64_t now(const struct node *node)
+{
+    return uv_now(node->loop);
+}
+
+static uint64_t lease_ms(const struct node *node)
+{
+    return 1000u * (uint64_t)node->config->lease_secs;
+}
+
+/* ---- who we are ---- */
+
+/* `<hostname>-<pid>-<8 random hex>.<worker>` */
+static void choose_name(struct node *node)
+{
+    char host[256] = "gateway";
+    uint32_t random = 0;
+
+    gethostname(host, sizeof(host) - 1);
+    for (char *c = host; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-",
+                    *c))
+            *c = '-';
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort();
+    snprintf(node->store->node, sizeof(node->store->node), "%s-%d-%08x.%u", host,
+             (int)getpid(), random, node->worker);
+    node->is_known = false;
+    bus_set_node(node->bus, node->store->node);
+}
+
+static void set_state(struct node *node, enum node_state state)
+{
+    if (node->is_draining)
+        state = NODE_DRAINING;
+    atomic_store_explicit(node->state, (int)state, memory_order_relaxed);
+}
+
+/* ---- up and down ---- */
+
+static bool has_links(const struct node *node)
+{
+    return redis_link_is_ready(node->store->link) &&
+           redis_link_is_ready(node->bus->link);
+}
+
+static void note_state(struct node *node)
+{
+    uint64_t heard = now(node) - node->canary_heard_ms;
+
+    metric_set(&node->metrics->canary_age_seconds[0],
+               node->canary_heard_ms ? heard : 0);
+    metric_set(&node->metrics->redis_up[0],
+               node->is_up && node->has_canary && heard < DEAF_MS);
+    if (!has_links(node))
+        set_state(node, NODE_NO_REDIS);
+    else if (!node->unbroken_ms || now(node) - node->answered_ms > lease_ms(node))
+        set_state(node, NODE_NO_WRITE);
+    else if (!node->has_canary || heard >= DEAF_MS)
+        set_state(node, NODE_DEAF);
+    else
+        set_state(node, NODE_READY);
+}
+
+/* Once a heartbeat is answered and a canary has come back: a gateway that writes but does not
+ * hear could keep no promise. */
+static void go_up_if_sure(struct node *node)
+{
+    if (node->is_up || node->is_closing || !has_links(node) || !node->unbroken_ms ||
+        !node->has_canary)
+        return;
+    node->is_up = true;
+    node->hooks.on_up(node->hooks.owner);
+    note_state(node);
+}
+
+static void go_down(struct node *node)
+{
+    node->unbroken_ms = 0;
+    if (!node->is_up)
+        return;
+    node->is_up = false;
+    node->hooks.on_down(node->hooks.owner);
+    note_state(node);
+}
+
+static void on_memory_info(void *data, int status, const redisReply *reply)
+{
+    const char *policy;
+
+    (void)data;
+    if (status < 0)
+        return;
+    policy = strstr(reply_string(reply).base, "maxmemory_policy:");
+    if (policy && strncmp(policy + 17, "noeviction", 10) != 0)
+        log_warn("redis_evicts",
+                 "maxmemory_policy=%.*s text=\"rooms would lose keys: set "
+                 "noeviction\"",
+                 (int)strcspn(policy + 17, "\r\n"), policy + 17);
+}
+
+/* A Redis that evicts would take members and history away one by one. */
+static void check_policy(struct node *node)
+{
+    if (node->worker != 0)
+        return;
+    redis_command_begin(&node->store->args.cmd);
+    redis_command_add_text(&node->store->args.cmd, "INFO");
+    redis_command_add_text(&node->store->args.cmd, "memory");
+    store_send_command(node->store, on_memory_info, NULL);
+    rights_ask(node->store->link, node->config->redis.db);
+}
+
+/* The first one after a connection may be there before the subscription is: it is sent again
+ * with each tick until one comes back. */
+static void send_canary(struct node *node)
+{
+    struct store *store = node->store;
+
+    node->canary_sent_ms = now(node);
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
+    redis_command_add_text(&store->args.cmd, "");
+    store_send_command(store, NULL, NULL);
+}
+
+void node_on_link(struct node *node)
+{
+    if (!has_links(node) || node->is_closing)
+        return;
+    node->listening_ms = now(node);
+    if (!node->canary_heard_ms)
+        node->canary_heard_ms = now(node); /* from here on it is expected */
+    node->has_canary = false;
+    if (!node->store->node[0])
+        choose_name(node);
+    else if (redis_link_take_loose(node->store->link) && node->is_known)
+        rename_loose(node);
+    check_policy(node);
+    start_beat(node);
+    send_canary(node);
+}
+
+void node_on_lost(struct node *node)
+{
+    go_down(node); /* a heartbeat in flight comes back by itself */
+}
+
+void node_check_lease(struct node *node)
+{
+    if (node->is_up && now(node) - node->answered_ms > lease_ms(node))
+        redis_link_renew(node->store->link, "stopped or unanswered for a whole lease");
+}
+
+/* ---- the heartbeat ---- */
+
+struct beat {
+    struct node *owner;
+    uint64_t sent_ms;
+    uint64_t messages;
+    char node[STORE_NODE_MAX];
+};
+
+/* A Redis that lost the old name also lost in which rooms it is, but may have been told of
+ * members under it since. */
+static void note_former_rooms(struct node *node)
+{
+    struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&node->rooms->map, &at))) {
+        strbuf_add_char(&node->former_rooms, (char)room->name_len);
+        strbuf_add(&node->former_rooms, room->name, room->name_len);
+    }
+}
+
+static void tell_former_rooms(struct node *node)
+{
+    struct args *args = &node->store->args;
+    const char *at = node->former_rooms.data, *end = at + node->former_rooms.len;
+
+    while (at < end) {
+        redis_command_begin(&args->cmd);
+        redis_command_add_text(&args->cmd, "SADD");
+        args_add_node_key(args, node->former, KEY_NODE_ROOMS);
+        for (int i = 0; i < FORMER_ROOMS && at < end; i++) {
+            redis_command_add(&args->cmd, at + 1, (unsigned char)*at);
+            at += 1 + (unsigned char)*at;
+        }
+        store_send_command(node->store, NULL, NULL);
+    }
+    strbuf_reset(&node->former_rooms, 0);
+}
+
+/* What the old name leaves is reaped once the members are told under the new one. A name that
+ * waits for that already is left to its lease. */
+static void note_former(struct node *node)
+{
+    memcpy(node->former, node->store->node, sizeof(node->former));
+    strbuf_reset(&node->former_rooms, 4096);
+    note_former_rooms(node);
+}
+
+static void take_new_name(struct node *node, const char *why)
+{
+    choose_name(node);
+    log_warn("node_renamed", "was=%s now=%s why=\"%s\"", node->former,
+             node->store->node, why);
+    metric_add(&node->metrics->nodes_renamed_total, 1);
+    rooms_on_renamed(node->rooms);
+}
+
+/* What is under way under the old name ends with the connection. */
+static void rename_dead(struct node *node)
+{
+    note_former(node);
+    go_down(node);
+    redis_link_renew(node->store->link, "declared dead: another name");
+    take_new_name(node, "declared dead");
+}
+
+/* What is under way under the old name could not be ended, so nothing more is written under it. */
+static void rename_loose(struct node *node)
+{
+    note_former(node);
+    take_new_name(node, "the connection before this one could not be ended");
+}
+
+/* Not before its members are told under the new name, else they would be seen leaving. */
+static void reap_former(struct node *node)
+{
+    if (!node->former[0] || !node->is_up || reaper_is_busy(&node->reaper) ||
+        !rooms_are_synced(node->rooms))
+        return;
+    tell_former_rooms(node);
+    reaper_start(&node->reaper, (struct json_text){node->former, strlen(node->former)},
+                 0);
+    node->former[0] = '\0';
+}
+
+static void take_silent(struct node *node, const redisReply *reply)
+{
+    if (!node->unbroken_ms || now(node) - node->unbroken_ms < lease_ms(node))
+        return;
+    for (size_t i = 1; i < reply_count(reply) && !reaper_is_busy(&node->reaper); i++)
+        reaper_start(&node->reaper, reply_text(reply, i), lease_ms(node));
+}
+
+static void on_beaten(void *data, int status, const redisReply *reply)
+{
+    struct beat beat = *(struct beat *)data;
+    struct node *node = beat.owner;
+
+    free(data);
+    if (node->is_closing || strcmp(beat.node, node->store->node) != 0)
+        return;
+    node->is_beating = false;
+    if (reply_is_text(reply, 0, "dead")) {
+        rename_dead(node);
+        return;
+    }
+    if (!reply_is_text(reply, 0, "ok")) {
+        if (status == 0)
+            intake_refuse(node->metrics, INTAKE_REPLY, "heartbeat",
+                          (struct json_text){"", 0});
+        node->unbroken_ms = 0;
+        if (status == UV_EREMOTEIO) /* it would refuse what clients want as well */
+            go_down(node);
+        note_state(node);
+        return;
+    }
+    node->is_known = true;
+    node->answered_ms = beat.sent_ms;
+    node->messages_told += beat.messages;
+    if (!node->unbroken_ms)
+        node->unbroken_ms = beat.sent_ms;
+    go_up_if_sure(node);
+    rooms_pump(node->rooms);
+    take_silent(node, reply);
+}
+
+static void add_field(struct store *store, const char *name, uint64_t value)
+{
+    redis_command_add_text(&store->args.cmd, name);
+    redis_command_add_u64(&store->args.cmd, value);
+}
+
+static void add_text_field(struct store *store, const char *name, const char *value)
+{
+    redis_command_add_text(&store->args.cmd, name);
+    redis_command_add_text(&store->args.cmd, value);
+}
+
+static void start_beat(struct node *node)
+{
+    struct store *store = node->store;
+    struct beat *beat;
+
+    if (node->is_beating || !redis_link_is_ready(store->link))
+        return;
+    beat = xcalloc(1, sizeof(*beat));
+    beat->owner = node;
+    beat->sent_ms = now(node);
+    beat->messages =
+        metric_read(&node->metrics->messages_published_total) - node->messages_told;
+    memcpy(beat->node, store->node, sizeof(beat->node));
+    node->is_beating = true;
+    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4);
+    args_add_fleet_key(&store->args, KEY_NODES);
+    args_add_node_key(&store->args, store->node, KEY_NODE);
+    args_add_node_key(&store->args, store->node, KEY_NODE_CLAIM);
+    args_add_fleet_key(&store->args, KEY_STATS);
+    redis_command_add_text(&store->args.cmd, store->node);
+    redis_command_add_u64(&store->args.cmd, lease_ms(node));
+    redis_command_add_u64(&store->args.cmd, !node->is_known);
+    redis_command_add_u64(&store->args.cmd, beat->messages);
+    add_text_field(store, "address", node->address);
+    add_field(store, "pid", (uint64_t)getpid());
+    add_text_field(store, "version", ROOMCAST_VERSION);
+    add_field(store, "started_at", node->started_ms);
+    add_field(store, "connections", metric_read(&node->metrics->connections));
+    add_field(store, "rooms", metric_read(&node->metrics->rooms));
+    add_field(store, "members", metric_read(&node->metrics->members));
+    add_field(store, "messages", metric_read(&node->metrics->messages_published_total));
+    add_field(store, "draining", node->is_draining);
+    store_send_script(store, SCRIPT_HEARTBEAT, on_beaten, beat);
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+    start_beat(timer->data);
+}
+
+/* ---- canary, renewal ---- */
+
+void node_on_canary(struct node *node)
+{
+    node->canary_heard_ms = now(node);
+    node->has_canary = true;
+    go_up_if_sure(node);
+    note_state(node);
+}
+
+static void check_canary(struct node *node)
+{
+    uint64_t deaf_since = node->canary_heard_ms > node->listening_ms
+                              ? node->canary_heard_ms
+                              : node->listening_ms;
+
+    if (!has_links(node) || !node->store->node[0])
+        return;
+    if (now(node) - deaf_since >= DEAF_MS) {
+        node->listening_ms = now(node); /* one restart per silence */
+        redis_link_restart(node->bus->link, "deaf: own notices do not come back");
+        return;
+    }
+    if (!node->has_canary || now(node) - node->canary_sent_ms >= CANARY_MS)
+        send_canary(node);
+}
+
+/* A room's turn follows from its name and the wall clock, so that all nodes ask for it at about
+ * the same time and the first one spares the others most of the work (lua/renew.lua), and
+ * a crowd of rooms is spread evenly. FNV-1a and a last stirring. */
+static unsigned renew_slot_of(const struct room *room)
+{
+    uint32_t hash = 2166136261;
+
+    for (unsigned i = 0; i < room->name_len; i++)
+        hash = (hash ^ (unsigned char)room->name[i]) * 16777619;
+    return (hash ^ hash >> 15) * 0x2c1b3c6d >> 24; /* similar names lie apart */
+}
+
+void node_keep(struct node *node, struct room *room)
+{
+    if (list_is_empty(&room->node.renewal))
+        list_add(&node->renew[renew_slot_of(room)], &room->node.renewal);
+}
+
+/* Each room once in three fifths of the time that its keys live. A clock that is put forward
+ * or back only makes it happen sooner. */
+static unsigned renew_slot_now(const struct node *node)
+{
+    uint64_t round_ms = store_keep_ms(node->config) * 3 / 5;
+
+    return (unsigned)(wall_ms() % round_ms * NODE_RENEW_SLOTS / round_ms);
+}
+
+static void renew_due(struct node *node)
+{
+    unsigned until = renew_slot_now(node);
+
+    while (node->renew_slot != until) {
+        node->renew_slot = (node->renew_slot + 1) % NODE_RENEW_SLOTS;
+        list_each(link, &node->renew[node->renew_slot]) {
+            store_renew(node->store, list_entry(link, struct room, node.renewal));
+        }
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+
+    bus_check(node->bus);
+    check_canary(node);
+    note_state(node);
+    if (!node->is_up)
+        return;
+    if (node->rooms->has_stuck && now(node) - node->unstuck_ms >= UNSTICK_MS) {
+        node->unstuck_ms = now(node);
+        rooms_pump(node->rooms);
+    }
+    reap_former(node);
+    renew_due(node);
+    if (node->worker == 0)
+        index_walk(node->index, now(node));
+    rooms_end_grace(node->rooms, now(node), false);
+}
+
+/* ---- beginning and end ---- */
+
+void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
+               struct metrics *metrics, struct store *store, struct bus *bus,
+               struct rooms *rooms, struct index *index, const char *address,
+               unsigned worker, _Atomic int *state, const struct node_hooks *hooks)
+{
+    uint64_t beat_ms = 1000u * (uint64_t)config->lease_secs / 3;
+
+    *node = (struct node){
+        .loop = loop,
+        .config = config,
+        .metrics = metrics,
+        .store = store,
+        .bus = bus,
+        .rooms = rooms,
+        .index = index,
+        .hooks = *hooks,
+        .address = address,
+        .worker = worker,
+        .state = state,
+        .started_ms = wall_ms(),
+    };
+    reaper_init(&node->reaper, store, index, metrics);
+    for (int i = 0; i < NODE_RENEW_SLOTS; i++)
+        list_init(&node->renew[i]);
+    node->renew_slot = renew_slot_now(node);
+    uv_timer_init(loop, &node->beat);
+    uv_timer_init(loop, &node->tick);
+    node->beat.data = node->tick.data = node;
+    uv_timer_start(&node->beat, on_beat, beat_ms, beat_ms);
+    uv_timer_start(&node->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void node_drain(struct node *node)
+{
+    node->is_draining = true;
+    note_state(node);
+    start_beat(node);
+}
+
+void node_forget(struct node *node, redis_reply_fn on_done, void *data)
+{
+    uv_timer_stop(&node->beat); /* it would come to life again */
+    reaper_forget(node->store, node->store->node, on_done, data);
+}
+
+void node_close(struct node *node)
+{
+    node->is_closing = true;
+    strbuf_deinit(&node->former_rooms);
+    reaper_close(&node->reaper);
+    uv_close((uv_handle_t *)&node->beat, NULL);
+    uv_close((uv_handle_t *)&node->tick, NULL);
+}

@@ -1,0 +1,102 @@
+/* node.h - this worker as a node of the fleet: its name, its heartbeat, its canary, the
+ * life of its rooms in Redis, and reaping the nodes that died.
+ *
+ * A node is one life of one worker. It beats three times a lease; who has been silent
+ * for a lease is reaped by the others, but only by one whose own heartbeats were
+ * answered for a whole lease without a break. A node that finds itself declared dead, or
+ * that was stopped past its lease, takes a new name before it writes again. So does one whose lost
+ * connection Redis does not end: what was sent on that may run later, under the old name.
+ */
+#ifndef GATEWAY_NODE_H
+#define GATEWAY_NODE_H
+
+#include <stdatomic.h>
+
+#include "gateway/bus.h"
+#include "gateway/index.h"
+#include "gateway/reaper.h"
+#include "gateway/store.h"
+
+/* Why /readyz says no; X(id, text) */
+#define NODE_STATES(X)                                                                 \
+    X(NODE_STARTING, "starting")                                                       \
+    X(NODE_NO_REDIS, "no connection to Redis")                                         \
+    X(NODE_NO_WRITE, "Redis does not take the heartbeat")                              \
+    X(NODE_DEAF, "own notices do not come back")                                       \
+    X(NODE_DRAINING, "draining")                                                       \
+    X(NODE_READY, "ready")
+
+enum node_state {
+#define X(id, text) id,
+    NODE_STATES(X)
+#undef X
+};
+
+enum { NODE_RENEW_SLOTS = 256 };
+
+struct node_hooks {
+    void *owner;
+    void (*on_up)(void *owner); /* Redis takes reads, writes and notices of this node */
+    void (*on_down)(void *owner); /* it does not any more */
+};
+
+struct node {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct metrics *metrics;
+    struct store *store;
+    struct bus *bus;
+    struct rooms *rooms;
+    struct index *index;
+    struct node_hooks hooks;
+    const char *address;
+    unsigned worker;
+
+    uv_timer_t beat, tick;
+    struct list renew[NODE_RENEW_SLOTS]; /* rooms, by when they are renewed */
+    unsigned renew_slot;                 /* the last one that was */
+    uint64_t started_ms;                 /* wall clock */
+    uint64_t answered_ms;                /* when the last answered heartbeat was sent */
+    uint64_t unbroken_ms;                /* since when all were answered; 0: not */
+    uint64_t canary_sent_ms, canary_heard_ms;
+    uint64_t listening_ms;  /* since when it should come, or again after a silence */
+    uint64_t messages_told; /* of the counter, with the heartbeats so far */
+    struct reaper reaper;   /* of dead nodes */
+    uint64_t unstuck_ms;
+    char former[STORE_NODE_MAX]; /* a name that is to be reaped; empty: none */
+    struct strbuf
+        former_rooms; /* where it may be in: a byte for the length, the name */
+    bool has_canary;  /* one came back since the links are up */
+    bool is_known;    /* Redis has a heartbeat under this name */
+    bool is_beating;  /* one is in flight */
+    bool is_up, is_draining, is_closing;
+    _Atomic int *state; /* enum node_state, for the ops thread; borrowed */
+};
+
+void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
+               struct metrics *metrics, struct store *store, struct bus *bus,
+               struct rooms *rooms, struct index *index, const char *address,
+               unsigned worker, _Atomic int *state, const struct node_hooks *hooks);
+
+/* A link became ready, or was lost; the canary came back. */
+void node_on_link(struct node *node);
+void node_on_lost(struct node *node);
+void node_on_canary(struct node *node);
+
+/* The room is registered: keep it alive. */
+void node_keep(struct node *node, struct room *room);
+
+/* Before anything of this turn is written: a worker that was stopped past its lease must
+ * not write under its old name. */
+void node_check_lease(struct node *node);
+
+/* /readyz says no from now on, and so does the node in Redis. */
+void node_drain(struct node *node);
+
+/* Forgets this node in Redis if nothing is left of it; `on_done` in any case. */
+void node_forget(struct node *node, redis_reply_fn on_done, void *data);
+
+/* Closes the timers and ends what is in progress. */
+void node_close(struct node *node);
+
+#endif
