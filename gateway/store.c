@@ -436,7 +436,7 @@ static void cut(struct call *call, struct history *h)
 static void end_history(struct call *call, const struct history *history)
 {
     call->on_done.history(call->data, history);
-    room_release(call->room);
+    room_unref(call->room);
     free(call);
 }
 
@@ -499,7 +499,7 @@ void store_history(struct store *store, struct room *room, uint64_t after,
     call->limit = limit;
     call->on_done.history = on_done;
     call->data = data;
-    room->holds++;
+    room_ref(room);
     start_history(call);
 }
 
@@ -541,7 +541,7 @@ static void on_members(void *data, int status, const redisReply *reply)
                 names[members.names_count++] = reply_text(reply, i);
     }
     call->on_done.members(call->data, &members);
-    room_release(call->room);
+    room_unref(call->room);
     free(names);
     free(call);
 }
@@ -552,7 +552,7 @@ void store_members(struct store *store, struct room *room, const char *cursor,
 {
     struct call *call = new_call(store, room);
 
-    room->holds++;
+    room_ref(room);
     call->on_done.members = on_done;
     call->data = data;
     scripts_begin(&store->args.cmd, SCRIPT_MEMBERS, 1);
