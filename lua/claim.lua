@@ -1,5 +1,7 @@
 -- claim.lua - look again whether a node is dead, and say that it is being reaped.
 --
+-- USES clock
+--
 -- Atomic because: between the heartbeat that reported it and this call the node may
 -- have come back.
 --
@@ -15,8 +17,7 @@
 -- Cost O(1). A stamp in the future is looked at again after a heartbeat has set it to half a lease
 -- ago. A claim that lives longer than one is given was made before Redis's clock was set back.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
 
 if heard and tonumber(heard) > now - ARGV[2] or not heard and ARGV[2] ~= '0' then

@@ -1,5 +1,7 @@
 -- close.lua - end a room: everybody out, its keys gone, of whatever type they are.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: a join is either before, and is put out, or after, and makes a new
 -- room; and a node that is deaf now must find what happened (closed).
 --
@@ -23,24 +25,20 @@
 -- If meta does not tell the epoch any more, `*` stands for it in closed and the notice has
 -- one that no room has: then each node asks (sync.lua), and finds closed.
 
-local function has_type(key, expected)
-    return redis.call('TYPE', KEYS[key]).ok == expected
-end
-
 -- Whether a key that is a hash (closed: a string), if it is there, is of another type.
 local function is_odd(key)
-    return not has_type(key, key == 9 and 'string' or 'hash') and not has_type(key, 'none')
+    return not has_type(KEYS[key], key == 9 and 'string' or 'hash')
 end
 
-local meta = has_type(1, 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
-local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
-if not (epoch and #epoch == 16 and rev and rev < 2 ^ 53) then
+local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
+local epoch, rev = meta[1], whole(meta[2])
+if not (epoch and #epoch == 16 and rev) then
     epoch, rev = nil, 0
 end
 local found, is_broken = {}, false
 for key = 4, #KEYS do
     is_broken = is_broken or key ~= 10 and is_odd(key)
-    if key > 10 and not has_type(key, 'none') then
+    if key > 10 and redis.call('EXISTS', KEYS[key]) == 1 then
         found[#found + 1] = key - 10
     end
 end
@@ -48,7 +46,7 @@ if not epoch and not is_broken and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3
     return false
 end
 
-local members = has_type(2, 'hash') and redis.call('HLEN', KEYS[2]) or 0
+local members = has_type(KEYS[2], 'hash') and redis.call('HLEN', KEYS[2]) or 0
 local mark = 'closed ' .. (epoch or '*')
 -- First, so that full memory does not refuse the rest.
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
@@ -63,6 +61,5 @@ for _, i in ipairs(found) do
     redis.call('HSET', KEYS[i + 10], '', mark)
     redis.call('EXPIRE', KEYS[i + 10], 600)
 end
-redis.call('PUBLISH', KEYS[10], '1 ' .. (epoch or ('0'):rep(16)) .. ' '
-    .. string.format('%d', rev + 1) .. ' closed 0 0 -\n' .. ARGV[2])
+tell(KEYS[10], epoch or ('0'):rep(16), digits(rev + 1), 'closed', 0, '-', ARGV[2])
 return {members, mark, unpack(found)}

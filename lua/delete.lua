@@ -1,5 +1,7 @@
 -- delete.lua - put a tombstone in the place of a message.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: the list has no numbers of its own; which element the message is
 -- follows from the room's sequence number and the list's length at this moment.
 --
@@ -14,9 +16,8 @@
 -- Cost O(history) in list nodes.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
-local last = tonumber((meta[2] or ''):match('^%d+$'))
-local rev = tonumber((meta[3] or ''):match('^%d+$'))
-if not (meta[1] and last and last < 2 ^ 53 and rev and rev < 2 ^ 53) then
+local last, rev = whole(meta[2]), whole(meta[3])
+if not (meta[1] and last and rev) then
     return 'no_room'
 end
 local seq = tonumber(ARGV[1])
@@ -34,14 +35,13 @@ end
 local ts = line:match(',"ts":(%d+)') or 0
 local tombstone = begin .. ',"ts":' .. ts .. '}'
 local bytes = tonumber(meta[4])
-local fields = {'rev', string.format('%d', rev + 1)}
+local fields = {'rev', digits(rev + 1)}
 if bytes then -- below 0: at most so many (publish.lua)
     local change = bytes < 0 and #line - #tombstone or #tombstone - #line
-    fields[3], fields[4] = 'bytes', string.format('%d', bytes + change)
+    fields[3], fields[4] = 'bytes', digits(bytes + change)
 end
 redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('LSET', KEYS[2], at, tombstone)
-redis.call('PUBLISH', KEYS[3], '1 ' .. meta[1] .. ' ' .. fields[2] .. ' deleted ' .. seq .. ' '
-    .. seq .. ' -\n' .. ARGV[3])
+tell(KEYS[3], meta[1], fields[2], 'deleted', digits(seq), '-', ARGV[3])
 return 'ok'

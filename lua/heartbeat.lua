@@ -1,5 +1,7 @@
 -- heartbeat.lua - say that a node is alive, and learn which ones are silent.
 --
+-- USES clock
+--
 -- Atomic because: a node that was declared dead must not come to life again under the
 -- same name while others reap it.
 --
@@ -19,8 +21,7 @@
 -- renews in time, and a dead one is silent no later than if its last heartbeat had come at the
 -- moment the clock was set back: a third, until somebody beats, and a half are less than a lease.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 
 local is_known = redis.call('HLEN', KEYS[2]) > 0 -- of another type: fails here
 if ARGV[3] ~= '1' and (not is_known or redis.call('EXISTS', KEYS[3]) == 1

@@ -1,5 +1,7 @@
 -- history.lua - read a piece of a room's history.
 --
+-- USES clock, room
+--
 -- Atomic because: the list has no numbers of its own; they follow from the room's
 -- sequence number and the list's length at the same moment.
 --
@@ -17,8 +19,8 @@
 
 local CHUNK = 64
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
-local seq = tonumber((meta[2] or ''):match('^%d+$'))
-if not (meta[1] and seq and seq < 2 ^ 53) then
+local seq = whole(meta[2])
+if not (meta[1] and seq) then
     return false
 end
 local oldest = seq - redis.call('LLEN', KEYS[2]) + 1

@@ -1,5 +1,7 @@
 -- index.lua - write rooms into the indexes that listings page through.
 --
+-- USES clock, notice
+--
 -- Atomic because: both indexes must hold the same rooms, with the count of this moment.
 --
 -- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
@@ -12,8 +14,7 @@
 -- Cost O(rooms in the call * log rooms). A room that is gone is not put in; if it is in,
 -- it counts as empty, until it is taken off; so does one whose members are no hash.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 local new = 0
 local members = {}
 
@@ -28,7 +29,7 @@ for i = 1, #ARGV do
         if redis.call('ZADD', KEYS[1], now, ARGV[i]) == 1 then
             new = new + 1
             redis.call('PUBLISH', KEYS[3], '{"type":"room_opened","room":'
-                .. cjson.encode(ARGV[i]):gsub('\\/', '/') .. '}')
+                .. json_name(ARGV[i]) .. '}')
         end
         redis.call('ZADD', KEYS[2], members[i], ARGV[i])
     else

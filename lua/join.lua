@@ -1,5 +1,7 @@
 -- join.lua - put users into a room through one node: all that come in one turn of its loop.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: the count of nodes a user is on, the revision and the notice must
 -- agree, and the sequence number returned must be the one of that very moment: what
 -- comes after it reaches the new members as a notice, what comes before by the history.
@@ -29,15 +31,10 @@ local users, free, behind, left = {}, {}, {}, {}
 for i = 5, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
-local time
-local function now()
-    time = time or redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
     till = till and tonumber(#till < 16 and till:match('^%d+$') or 0)
-    if till and (till == 0 or till > now()) then
-        left[#left + 1] = till == 0 and 0 or till - now()
+    if till and (till == 0 or till > now_ms()) then
+        left[#left + 1] = till == 0 and 0 or till - now_ms()
         behind[n] = -1 - left[#left]
     else
         free[#free + 1] = n
@@ -53,25 +50,14 @@ local life_left = redis.call('PTTL', KEYS[2])
 local came_in = redis.call('HMGET', KEYS[3], unpack(users))
 local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
-local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
+local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local made = 0
-if not (epoch and #epoch == 16 and seq and meta[2]:find('^%d+$') and seq < 2 ^ 53
-    and rev and meta[3]:find('^%d+$') and rev < 2 ^ 53) then
+if not (epoch and #epoch == 16 and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
-    -- First what Redis refuses when memory is full: behind a DEL it would not.
-    if redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0,
-        'created_at', now(), 'shard_id', ARGV[3]) < 5 then -- some were left
-        redis.call('HDEL', KEYS[1], 'bytes', 'keys_at', 'empty_since')
-    end
-    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4]) -- left over from a lost meta
+    create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4])
 end
 local was_empty = made == 0 and members == 0
-
--- Lua and Redis by themselves print a number as a double, which takes several times as long.
-local function whole(number)
-    return string.format('%d', number)
-end
 
 local lines, tokens, is_in = {}, {}, {}
 local on, counts = {}, {} -- to KEYS[3] and KEYS[2]: user, value
@@ -84,11 +70,11 @@ for _, n in ipairs(free) do
         on[#on + 1], on[#on + 2] = user, epoch
         counts[#counts + 1] = user
         if count and count >= 1 and count < 2 ^ 53 then
-            counts[#counts + 1] = whole(count + 1)
+            counts[#counts + 1] = digits(count + 1)
         else
             counts[#counts + 1] = '1'
             members = nodes[n] and members or members + 1
-            lines[#lines + 1] = ARGV[i + 2] .. whole(members) .. '}'
+            lines[#lines + 1] = ARGV[i + 2] .. digits(members) .. '}'
             tokens[#tokens + 1] = ARGV[i + 1]
         end
     end
@@ -102,21 +88,19 @@ if #on > 0 then
     redis.call('HSET', KEYS[2], unpack(counts))
 end
 if #lines > 0 then
+    local raised = raise_rev(KEYS[1], rev, #lines)
     rev = rev + #lines
-    redis.call('HSET', KEYS[1], 'rev', whole(rev))
     if was_empty then
         redis.call('HDEL', KEYS[1], 'empty_since')
     end
     if members <= tonumber(ARGV[4]) then
-        redis.call('PUBLISH', KEYS[6], '1 ' .. epoch .. ' ' .. whole(rev) .. ' joined 0 0 '
-            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
+        tell(KEYS[6], epoch, raised, 'joined', 0, table.concat(tokens, ','),
+            table.concat(lines, '\n'))
     end
 end
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
 if made == 1 or life_left < ARGV[2] * 14 / 15 then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    redis.call('PEXPIRE', KEYS[2], ARGV[2])
-    redis.call('PEXPIRE', KEYS[4], ARGV[2])
+    prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
 end
 return {'ok', epoch, seq, rev, members, messages, made,
     unpack(#users > 1 and behind or {})}

@@ -1,5 +1,7 @@
 -- kick.lua - put a user out of a room, on all nodes.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: the count, the revision, the notice, and what a node that is deaf now
 -- will find (kicks) must agree; and a join behind this call must count again, so nothing
 -- of the user may be left on any node.
@@ -27,10 +29,10 @@
 
 local user = ARGV[1]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
+local epoch, rev = meta[1], whole(meta[2])
 local nodes = redis.call('HGET', KEYS[2], user)
 nodes = nodes and (tonumber(nodes) or 1) or 0
-if not (epoch and rev and rev < 2 ^ 53) or nodes < 1 then
+if not (epoch and rev) or nodes < 1 then
     return {'absent'}
 end
 
@@ -46,8 +48,7 @@ end
 redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
 
 redis.call('HDEL', KEYS[2], user) -- first, so that full memory does not refuse the rest
-rev = string.format('%d', rev + 1)
-redis.call('HSET', KEYS[1], 'rev', rev)
+rev = raise_rev(KEYS[1], rev, 1)
 local mark = 'kicked ' .. rev
 redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
 redis.call('EXPIRE', KEYS[4], 600)
@@ -56,14 +57,11 @@ for _, i in ipairs(found) do
 end
 local members = redis.call('HLEN', KEYS[2])
 if members == 0 then
-    local time = redis.call('TIME')
-    redis.call('HSET', KEYS[1], 'empty_since', time[1] * 1000 + math.floor(time[2] / 1000))
-    redis.call('PEXPIRE', KEYS[1], ARGV[7])
-    redis.call('PEXPIRE', KEYS[3], ARGV[7])
+    start_countdown(KEYS[1], KEYS[3], ARGV[7])
 end
-local notice = '1 ' .. epoch .. ' ' .. rev .. ' kicked 0 0 ' .. ARGV[2] .. '\n' .. ARGV[4]
+local lines = ARGV[4]
 if members <= tonumber(ARGV[6]) then
-    notice = notice .. '\n' .. ARGV[5] .. members .. '}'
+    lines = lines .. '\n' .. ARGV[5] .. members .. '}'
 end
-redis.call('PUBLISH', KEYS[5], notice)
+tell(KEYS[5], epoch, rev, 'kicked', 0, ARGV[2], lines)
 return {'ok', mark, unpack(found)}

@@ -1,5 +1,7 @@
 -- leave.lua - take users of one node out of a room: all that leave in one turn of its loop.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: the count of nodes a user is on, the revision, the notice and the
 -- start of an empty room's countdown must agree.
 --
@@ -21,8 +23,8 @@
 -- no number as one.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local rev = tonumber((meta[2] or ''):match('^%d+$'))
-local epoch = rev and rev < 2 ^ 53 and meta[1]
+local rev = whole(meta[2])
+local epoch = rev and meta[1]
 local users, lines, tokens = {}, {}, {}
 for i = 3, #ARGV, 4 do
     users[#users + 1] = ARGV[i]
@@ -37,7 +39,7 @@ for n, user in ipairs(users) do
     if ARGV[i + 3] ~= '0' and epoch and came_in[n] == epoch and nodes[n] then
         local left = (tonumber(nodes[n]) or 1) - 1
         if left >= 1 then
-            redis.call('HSET', KEYS[2], user, string.format('%d', left))
+            redis.call('HSET', KEYS[2], user, digits(left))
         else
             redis.call('HDEL', KEYS[2], user)
             members = members - 1
@@ -48,18 +50,13 @@ for n, user in ipairs(users) do
 end
 
 if #lines > 0 then
-    rev = string.format('%d', rev + #lines)
-    redis.call('HSET', KEYS[1], 'rev', rev)
+    rev = raise_rev(KEYS[1], rev, #lines)
     if members == 0 then
-        local time = redis.call('TIME')
-        redis.call('HSET', KEYS[1], 'empty_since',
-            time[1] * 1000 + math.floor(time[2] / 1000))
-        redis.call('PEXPIRE', KEYS[1], ARGV[1])
-        redis.call('PEXPIRE', KEYS[4], ARGV[1])
+        start_countdown(KEYS[1], KEYS[4], ARGV[1])
     end
     if members <= tonumber(ARGV[2]) then
-        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. rev .. ' left 0 0 '
-            .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
+        tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','),
+            table.concat(lines, '\n'))
     end
 end
 return {members, redis.call('HLEN', KEYS[3])}

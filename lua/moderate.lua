@@ -1,5 +1,7 @@
 -- moderate.lua - ban or mute a user in a room, or lift it.
 --
+-- USES clock, room
+--
 -- Atomic because: the hash must live as long as its latest entry, and for good while
 -- one of them is for good.
 --
@@ -12,8 +14,7 @@
 --
 -- Cost O(entries). Entries whose time is over are dropped on the way.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 local lifts = ARGV[2] == ''
 local till = lifts and -1 or ARGV[2] == '0' and 0 or now + ARGV[2] * 1000
 local entries = redis.call('HGETALL', KEYS[1])
@@ -37,13 +38,13 @@ if not lifts and count >= tonumber(ARGV[3]) then
     return {'full'}
 end
 
-local rev = tonumber((redis.call('HGET', KEYS[2], 'rev') or ''):match('^%d+$'))
+local rev = whole(redis.call('HGET', KEYS[2], 'rev'))
 redis.call('HDEL', KEYS[1], ARGV[1]) -- first: after it, full memory refuses nothing
 if not lifts then
     redis.call('HSET', KEYS[1], ARGV[1], till)
 end
-if rev and rev < 2 ^ 53 then -- else it is broken, and renew.lua finds it
-    redis.call('HSET', KEYS[2], 'rev', string.format('%d', rev + 1))
+if rev then -- else it is broken, and renew.lua finds it
+    raise_rev(KEYS[2], rev, 1)
 end
 for _, user in ipairs(over) do
     if user ~= ARGV[1] then

@@ -1,5 +1,7 @@
 -- remake.lua - begin a new epoch in a room whose tail Redis lost.
 --
+-- USES clock, room
+--
 -- Atomic because: several gateways find out at once, and only the first may do it.
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev
@@ -12,12 +14,12 @@
 -- without keys_at so do the keys of messages (publish.lua).
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local epoch, rev = meta[1], tonumber((meta[2] or ''):match('^%d+$'))
+local epoch, rev = meta[1], whole(meta[2])
 if epoch ~= ARGV[1] then
     return epoch
 end
-rev = rev and rev < 2 ^ 53 and rev or 0 -- no whole number: as in sync.lua
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', string.format('%d', rev + 1))
+rev = rev or 0 -- no whole number: as in sync.lua
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', digits(rev + 1))
 redis.call('HDEL', KEYS[1], 'keys_at')
 redis.call('DEL', KEYS[2])
 return ARGV[2]

@@ -1,5 +1,7 @@
 -- renew.lua - keep a room alive that somebody is in, and say where it stands.
 --
+-- USES clock, room
+--
 -- Atomic because: a room that has just become empty has its countdown, which must not
 -- be prolonged.
 --
@@ -21,16 +23,13 @@
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
-local seq, rev = (meta[2] or ''):match('^%d+$'), (meta[3] or ''):match('^%d+$')
+local seq, rev = whole(meta[2]), whole(meta[3])
 local is_there = meta[1] and #meta[1] == 16 and seq and rev
-    and tonumber(seq) < 2 ^ 53 and tonumber(rev) < 2 ^ 53
 redis.call('PEXPIRE', KEYS[3], ARGV[1])
 local left = redis.call('PTTL', KEYS[2]) -- -2: nobody is in
 
 if left ~= -2 and left < ARGV[1] * 14 / 15 then
-    redis.call('PEXPIRE', KEYS[1], ARGV[1])
-    redis.call('PEXPIRE', KEYS[2], ARGV[1])
-    redis.call('PEXPIRE', KEYS[4], ARGV[1])
+    prolong(ARGV[1], KEYS[1], KEYS[2], KEYS[4])
 end
 
 local wrong = 0
@@ -38,11 +37,10 @@ if #ARGV > 1 then
     local came_in = redis.call('HMGET', KEYS[3], unpack(ARGV, 2))
     local nodes = redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
     for n = 1, #ARGV - 1 do
-        local count = tonumber((nodes[n] or ''):match('^%d+$'))
-        if came_in[n] ~= meta[1] or not count or count < 1 or count >= 2 ^ 53 then
+        if came_in[n] ~= meta[1] or (whole(nodes[n]) or 0) < 1 then
             wrong = wrong + 1
         end
     end
 end
-return {is_there and meta[1] or '', is_there and tonumber(seq) or 0,
-    is_there and tonumber(rev) or 0, users, members, wrong}
+return {is_there and meta[1] or '', is_there and seq or 0, is_there and rev or 0, users,
+    members, wrong}

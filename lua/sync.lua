@@ -1,5 +1,7 @@
 -- sync.lua - put a node's users back into a room, after an outage or an unknown outcome.
 --
+-- USES clock, room, notice
+--
 -- Atomic because: a kick or a closing that the node did not hear of must win over
 -- putting back, and the counts, the revision and the notice must agree.
 --
@@ -26,7 +28,7 @@
 -- by somebody else, if the node was told under this epoch: the user is counted already.
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
-local epoch, seq, rev = meta[1], tonumber(meta[2]), tonumber(meta[3])
+local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local closed, reason = (redis.call('GET', KEYS[7]) or ''):match('^(%S+) (.*)$')
 if closed == ARGV[1] or closed == '*' and epoch ~= ARGV[1] then
     return {'closed', reason}
@@ -36,8 +38,7 @@ local users = {}
 for i = 8, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
-local is_there = epoch and epoch:find('^%x+$') and #epoch == 16 and (meta[2] or ''):find('^%d+$')
-    and (meta[3] or ''):find('^%d+$') and seq < 2 ^ 53 and rev < 2 ^ 53
+local is_there = epoch and epoch:find('^%x+$') and #epoch == 16 and seq and rev
 local members = redis.call('HLEN', KEYS[2])
 local kicked = redis.call('HLEN', KEYS[6]) > 0 and #users > 0
     and redis.call('HMGET', KEYS[6], unpack(users)) or {}
@@ -45,8 +46,7 @@ local came_in = #users > 0 and redis.call('HMGET', KEYS[3], unpack(users)) or {}
 local nodes = #users > 0 and redis.call('HMGET', KEYS[2], unpack(users)) or {}
 
 local function count_of(n)
-    local count = tonumber((nodes[n] or ''):match('^%d+$'))
-    return count and count < 2 ^ 53 and count or 0
+    return whole(nodes[n]) or 0
 end
 
 local kicks, goes, is_counted = {}, {}, {}
@@ -69,15 +69,9 @@ for n, user in ipairs(users) do
 end
 
 if not is_there then
-    local time = redis.call('TIME')
     epoch, seq, rev, members, came_in, nodes = ARGV[2], 0, 0, 0, {}, {}
-    -- First what Redis refuses when memory is full: behind a DEL it would not.
-    if redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at',
-        time[1] * 1000 + math.floor(time[2] / 1000), 'shard_id', ARGV[4]) < 5 then
-        redis.call('HDEL', KEYS[1], 'bytes', 'keys_at', 'empty_since') -- some were left
-    end
-    redis.call('PEXPIRE', KEYS[1], ARGV[3]) -- also if nobody is put in
-    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[6]) -- their revs mean nothing now
+    create_room(KEYS[1], epoch, ARGV[4], KEYS[2], KEYS[3], KEYS[4], KEYS[6])
+    prolong(ARGV[3], KEYS[1]) -- also if nobody is put in
 end
 
 local on, counts, lines, tokens = {}, {}, {}, {}
@@ -87,11 +81,10 @@ for n, user in ipairs(users) do
     elseif came_in[n] ~= epoch then
         local count = count_of(n) + (is_counted[n] and 0 or 1)
         on[#on + 1], on[#on + 2] = user, epoch
-        counts[#counts + 1], counts[#counts + 2] = user, string.format('%d', count)
+        counts[#counts + 1], counts[#counts + 2] = user, digits(count)
         if count == 1 and not is_counted[n] then
             members = nodes[n] and members or members + 1
-            local name = cjson.encode(user):gsub('\\/', '/')
-            lines[#lines + 1] = ARGV[6] .. name .. ',"members":' .. members .. '}'
+            lines[#lines + 1] = ARGV[6] .. json_name(user) .. ',"members":' .. members .. '}'
             tokens[#tokens + 1] = ARGV[3 * n + 6]
         end
     end
@@ -101,17 +94,15 @@ if #on > 0 then
     redis.call('HSET', KEYS[2], unpack(counts))
 end
 if #lines > 0 then
+    local raised = raise_rev(KEYS[1], rev, #lines)
     rev = rev + #lines
-    redis.call('HSET', KEYS[1], 'rev', string.format('%d', rev))
     redis.call('HDEL', KEYS[1], 'empty_since')
     if members <= tonumber(ARGV[5]) then
-        redis.call('PUBLISH', KEYS[5], '1 ' .. epoch .. ' ' .. string.format('%d', rev)
-            .. ' joined 0 0 ' .. table.concat(tokens, ',') .. '\n' .. table.concat(lines, '\n'))
+        tell(KEYS[5], epoch, raised, 'joined', 0, table.concat(tokens, ','),
+            table.concat(lines, '\n'))
     end
 end
 if members > 0 then
-    for i = 1, 4 do
-        redis.call('PEXPIRE', KEYS[i], ARGV[3])
-    end
+    prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 end
 return {'ok', epoch, seq, rev, members, redis.call('HLEN', KEYS[3]), unpack(kicks)}

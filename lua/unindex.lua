@@ -1,5 +1,7 @@
 -- unindex.lua - take expired rooms off the indexes.
 --
+-- USES notice
+--
 -- Atomic because: a room that was made again in the meantime must stay.
 --
 -- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
@@ -25,7 +27,7 @@ for i = 2, #ARGV do
         if redis.call('ZREM', KEYS[1], ARGV[i]) == 1 then
             gone[#gone + 1] = ARGV[i]
             redis.call('PUBLISH', KEYS[3], '{"type":"' .. ARGV[1] .. '","room":'
-                .. cjson.encode(ARGV[i]):gsub('\\/', '/') .. '}')
+                .. json_name(ARGV[i]) .. '}')
         end
     end
 end

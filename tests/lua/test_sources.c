@@ -23,10 +23,23 @@ static const char *const names[] = {
 #undef X
 };
 
-/* The source without comments; to be freed. No script has `--` in a string. */
-static char *copy_code(enum script script)
+/* The script itself, after the functions of lua/lib that were put in front of it. */
+static const char *script_of(enum script script)
 {
-    char *code = xstrdup(scripts_source(script)), *out = code;
+    char first[64];
+    const char *at;
+
+    snprintf(first, sizeof(first), "-- %s.lua - ", names[script]);
+    at = strstr(scripts_source(script), first);
+    if (!at)
+        fail_msg("no line begins with %s", first);
+    return at;
+}
+
+/* `source` without comments; to be freed. No script has `--` in a string. */
+static char *copy_code(const char *source)
+{
+    char *code = xstrdup(source), *out = code;
 
     for (const char *at = code; *at;) {
         if (strncmp(at, "--", 2) == 0)
@@ -94,7 +107,7 @@ static void every_key_comes_in_by_keys(void **state)
 {
     (void)state;
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
-        char *code = copy_code((enum script)i);
+        char *code = copy_code(script_of((enum script)i));
 
         print_message("  %s\n", names[i]);
         if (i != SCRIPT_RIGHTS) { /* it calls nothing, see below */
@@ -103,6 +116,39 @@ static void every_key_comes_in_by_keys(void **state)
         }
         assert_null(strstr(code, "rc:"));
         free(code);
+    }
+}
+
+/* A function of lua/lib gets its keys from the script, which has them of KEYS: it calls by its
+ * parameters, and each call of it names KEYS. */
+static void functions_get_their_keys_of_the_script(void **state)
+{
+    static const char *const parameters[] = {"meta", "history", "key", "channel",
+                                             "..."};
+    static const char *const functions[] = {
+        "has_type(", "create_room(", "raise_rev(", "start_countdown(", "tell(",
+    };
+
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        const char *own = script_of((enum script)i);
+        char *lib = xstrdup(scripts_source((enum script)i));
+
+        lib[own - scripts_source((enum script)i)] = '\0';
+        for (const char *at = lib; (at = strstr(at, "redis.call('")); at++) {
+            const char *key = at + strcspn(at, ",)");
+            bool is_given = *key == ')'; /* TIME */
+
+            for (size_t k = 0; k < COUNT(parameters); k++)
+                is_given = is_given || begins(key + strlen(", "), parameters[k]);
+            if (!is_given)
+                fail_msg("before %s: not by a parameter: %.60s", names[i], at);
+        }
+        for (size_t k = 0; k < COUNT(functions); k++)
+            for (const char *at = own; (at = strstr(at, functions[k])); at++)
+                if (!begins(at + strlen(functions[k]), "KEYS["))
+                    fail_msg("%s: not of KEYS: %.60s", names[i], at);
+        free(lib);
     }
 }
 
@@ -118,7 +164,7 @@ static void no_script_goes_round_the_rules(void **state)
 {
     (void)state;
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
-        char *code = copy_code((enum script)i);
+        char *code = copy_code(scripts_source((enum script)i));
 
         for (size_t k = 0; k < COUNT(refused) && i != SCRIPT_RIGHTS; k++)
             if (strstr(code, refused[k]))
@@ -155,12 +201,9 @@ static void the_head_says_what_a_caller_has_to_know(void **state)
 {
     (void)state;
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
-        const char *source = scripts_source((enum script)i);
-        char first[64];
+        const char *source = script_of((enum script)i);
 
         print_message("  %s\n", names[i]);
-        snprintf(first, sizeof(first), "-- %s.lua - ", names[i]);
-        assert_true(begins(source, first));
         for (size_t k = 0; k < COUNT(head); k++)
             if (!has_line(source, head[k]))
                 fail_msg("%s.lua has no line `-- %s`", names[i], head[k]);
@@ -175,8 +218,7 @@ static void scripts_stay_small(void **state)
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
         int lines = 0;
 
-        for (const char *at = scripts_source((enum script)i); (at = strchr(at, '\n'));
-             at++)
+        for (const char *at = script_of((enum script)i); (at = strchr(at, '\n')); at++)
             lines++;
         assert_in_range(lines, 10, i == SCRIPT_PUBLISH ? 200 : 130);
     }
@@ -185,12 +227,12 @@ static void scripts_stay_small(void **state)
 /* rights.lua names each command that a script calls, and calls none. */
 static void rights_are_asked_for_all_that_is_called(void **state)
 {
-    char *rights = copy_code(SCRIPT_RIGHTS);
+    char *rights = copy_code(scripts_source(SCRIPT_RIGHTS));
 
     (void)state;
     assert_null(strstr(rights, "redis.call"));
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
-        char *code = copy_code((enum script)i);
+        char *code = copy_code(scripts_source((enum script)i));
 
         for (const char *at = code; (at = strstr(at, "call('")); at++) {
             char asked[64];
@@ -211,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_comes_in_by_keys),
+        cmocka_unit_test(functions_get_their_keys_of_the_script),
         cmocka_unit_test(no_script_goes_round_the_rules),
         cmocka_unit_test(the_head_says_what_a_caller_has_to_know),
         cmocka_unit_test(rights_are_asked_for_all_that_is_called),
