@@ -10,12 +10,10 @@ local function json_name(name)
     return (cjson.encode(name):gsub('\\/', '/'))
 end
 
-local function percent(byte)
-    return string.format('%%%02X', byte:byte())
-end
-
 local function percent_name(name)
-    return (name:gsub('[^A-Za-z0-9._~-]', percent))
+    return (name:gsub('[^A-Za-z0-9._~-]', function(byte)
+        return string.format('%%%02X', byte:byte())
+    end))
 end
 
 local function tell(channel, epoch, rev, kind, seq, users, lines)
