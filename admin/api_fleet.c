@@ -95,8 +95,6 @@ static void on_samples(void *data, int status, const redisReply *reply)
     for (size_t i = 0; i < reply_count(reply); i++) {
         struct json_text sample = reply_text(reply, i);
 
-        if (!intake_object(api_of(req)->metrics, "samples", sample))
-            continue;
         if (!is_sample(sample, &members)) {
             intake_refuse(api_of(req)->metrics, INTAKE_HISTORY, "samples",
                           (struct json_text){"", 0});

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "client/text.h"
 #include "common/digits.h"
+#include "common/utf8.h"
 #include "common/xalloc.h"
 
 struct json_text json_read_find(const struct json_members *members, const char *name)
@@ -75,7 +75,7 @@ static const char *add_escaped(struct strbuf *out, const char *at)
             ((uint32_t)digits_parse_hex(at + 2, 4) - 0xdc00);
         at += 6;
     }
-    text_add_char(out, c);
+    utf8_add(out, c);
     return at;
 }
 

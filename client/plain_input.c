@@ -230,8 +230,8 @@ static void mend(struct strbuf *out, const char *line, size_t len)
     while (line < end) {
         uint32_t c;
 
-        line = text_decode(line, end, &c);
-        text_add_char(out, c ? c : 0xfffd);
+        line = utf8_decode(line, end, &c);
+        utf8_add(out, c ? c : 0xfffd);
     }
 }
 

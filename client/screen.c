@@ -606,7 +606,7 @@ bool screen_read(struct screen_input *input)
     } else if (code >= ' ') {
         struct strbuf text = {NULL, 0, 0};
 
-        text_add_char(&text, (uint32_t)code);
+        utf8_add(&text, (uint32_t)code);
         snprintf(input->text, sizeof(input->text), "%s", text.data);
         strbuf_deinit(&text);
         input->key = SCREEN_TEXT;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-    REPLACEMENT = 0xfffd,
     CONTROL_PICTURES = 0x2400, /* the sign of a C0 control is this and its number */
     PICTURE_OF_DELETE = 0x2421,
 };
@@ -17,52 +16,6 @@ bool text_use_locale(void)
     if (strcmp(nl_langinfo(CODESET), "UTF-8") == 0)
         return true;
     return setlocale(LC_CTYPE, "C.UTF-8") || setlocale(LC_CTYPE, "en_US.UTF-8");
-}
-
-void text_add_char(struct strbuf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        strbuf_add_char(out, (char)c);
-        return;
-    }
-    if (c < 0x800) {
-        strbuf_add_char(out, (char)(0xc0 | c >> 6));
-    } else {
-        if (c < 0x10000) {
-            strbuf_add_char(out, (char)(0xe0 | c >> 12));
-        } else {
-            strbuf_add_char(out, (char)(0xf0 | c >> 18));
-            strbuf_add_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        }
-        strbuf_add_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-    }
-    strbuf_add_char(out, (char)(0x80 | (c & 0x3f)));
-}
-
-const char *text_decode(const char *at, const char *end, uint32_t *c)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char a = (unsigned char)*at;
-    size_t len = a < 0x80 ? 1 : a < 0xc2 ? 0 : a < 0xe0 ? 2 : a < 0xf0 ? 3 : 4;
-
-    *c = REPLACEMENT;
-    if (len == 0 || a > 0xf4 || (size_t)(end - at) < len)
-        return at + 1;
-    *c = len == 1 ? a : a & (0xffu >> (len + 1));
-    for (size_t i = 1; i < len; i++) {
-        unsigned char b = (unsigned char)at[i];
-
-        *c = *c << 6 | (b & 0x3f);
-        if ((b & 0xc0) != 0x80) {
-            *c = REPLACEMENT;
-            return at + 1;
-        }
-    }
-    if (*c < least[len] || *c > 0x10ffff || (*c >= 0xd800 && *c <= 0xdfff)) {
-        *c = REPLACEMENT;
-        return at + 1;
-    }
-    return at + len;
 }
 
 /* From, to. Sorted. */
@@ -91,7 +44,7 @@ static uint32_t sign_of(uint32_t c)
 {
     if (c < 0x20)
         return CONTROL_PICTURES + c;
-    return c == 0x7f ? PICTURE_OF_DELETE : REPLACEMENT;
+    return c == 0x7f ? PICTURE_OF_DELETE : UTF8_REPLACEMENT;
 }
 
 /* What joins or colours emoji, and what is not to be seen at all. */
@@ -113,7 +66,7 @@ const char *text_cell(const char *at, const char *end, struct text_cell *cell)
     uint32_t c;
 
     *cell = (struct text_cell){.width = 0};
-    at = text_decode(at, end, &c);
+    at = utf8_decode(at, end, &c);
     if (text_is_unsafe(c)) {
         cell->chars[count++] = (wchar_t)(c == '\t' ? ' ' : sign_of(c));
         cell->width = 1;
@@ -124,13 +77,13 @@ const char *text_cell(const char *at, const char *end, struct text_cell *cell)
     } else if (!is_left_out(c)) {
         cell->width = wcwidth((wchar_t)c);
         if (cell->width < 1) {
-            c = REPLACEMENT;
+            c = UTF8_REPLACEMENT;
             cell->width = 1;
         }
         cell->chars[count++] = (wchar_t)c;
     }
     while (at < end) {
-        const char *next = text_decode(at, end, &c);
+        const char *next = utf8_decode(at, end, &c);
 
         if (!is_left_out(c) && !is_mark(c))
             break;
@@ -149,7 +102,7 @@ static const char *char_before(const char *from, const char *at)
 
     while (start > from && at - start < 4 && ((unsigned char)*start & 0xc0) == 0x80)
         start--;
-    return text_decode(start, at, &c) == at ? start : at - 1;
+    return utf8_decode(start, at, &c) == at ? start : at - 1;
 }
 
 const char *text_before(const char *from, const char *at)
@@ -159,7 +112,7 @@ const char *text_before(const char *from, const char *at)
         uint32_t c;
 
         at = char_before(from, end);
-        text_decode(at, end, &c);
+        utf8_decode(at, end, &c);
         if (!is_left_out(c) && !is_mark(c))
             break;
     }
@@ -201,14 +154,14 @@ void text_add_line(struct strbuf *out, const char *text, size_t len)
 
     while (text < end) {
         uint32_t c;
-        const char *next = text_decode(text, end, &c);
+        const char *next = utf8_decode(text, end, &c);
 
         if (c == '\t')
             strbuf_add_char(out, ' ');
         else if (text_is_unsafe(c))
-            text_add_char(out, sign_of(c));
-        else if (c == REPLACEMENT)
-            text_add_char(out, c); /* its bytes may not be UTF-8 */
+            utf8_add(out, sign_of(c));
+        else if (c == UTF8_REPLACEMENT)
+            utf8_add(out, c); /* its bytes may not be UTF-8 */
         else
             strbuf_add(out, text, (size_t)(next - text));
         text = next;
@@ -221,7 +174,7 @@ void text_add_json(struct strbuf *out, const char *json, size_t len)
 
     while (json < end) {
         uint32_t c;
-        const char *next = text_decode(json, end, &c);
+        const char *next = utf8_decode(json, end, &c);
 
         if (!text_is_unsafe(c))
             strbuf_add(out, json, (size_t)(next - json));

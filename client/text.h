@@ -20,6 +20,7 @@
 #include <wchar.h>
 
 #include "common/strbuf.h"
+#include "common/utf8.h"
 
 enum { TEXT_MARKS_MAX = 3 /* combined with one character; more are not shown */ };
 
@@ -31,12 +32,6 @@ struct text_cell {
 /* Sets LC_CTYPE from the environment, or to C.UTF-8 where that is not UTF-8. False: there is
  * no such locale. */
 bool text_use_locale(void);
-
-/* One character at `at` (before `end`); returns the place behind it. Bytes that are not UTF-8
- * are U+FFFD, one by one. */
-const char *text_decode(const char *at, const char *end, uint32_t *c);
-
-void text_add_char(struct strbuf *out, uint32_t c);
 
 /* Whether a terminal must not get it as it is. */
 bool text_is_unsafe(uint32_t c);

@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "common/digits.h"
+#include "common/http_chars.h"
 #include "common/http_host.h"
 
 enum { KEEP_BYTES = 4096 };
@@ -31,23 +32,6 @@ static void refuse(struct http_message *m, int status, const char *why)
     m->why = why;
 }
 
-/* ---- what a character may be (RFC 9110, section 5.6.2 and 5.5) ---- */
-
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool is_token_char(char c)
-{
-    return is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static bool is_value_char(char c)
-{
-    return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
-}
-
 /* No fragment (RFC 3986, section 3.5), and nothing that would have to be percent-encoded. */
 static bool is_target_char(char c)
 {
@@ -56,10 +40,7 @@ static bool is_target_char(char c)
 
 static bool has_only(struct text text, bool (*is_allowed)(char))
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_allowed(text.base[i]))
-            return false;
-    return true;
+    return http_has_only(text.base, text.len, is_allowed);
 }
 
 static bool is(struct text text, const char *word)
@@ -138,7 +119,7 @@ static void on_request_line(struct http_message *m, struct text line)
     bool is_star;
 
     if (!cut(&version, ' ', &method) || !cut(&version, ' ', &target) ||
-        method.len == 0 || !has_only(method, is_token_char)) {
+        method.len == 0 || !has_only(method, http_is_token_char)) {
         refuse(m, 400, "the request line is not a method, a target and a version");
         return;
     }
@@ -234,8 +215,8 @@ static const struct {
 static bool split_header(struct text line, struct text *name, struct text *value)
 {
     *value = line;
-    if (!cut(value, ':', name) || name->len == 0 || !has_only(*name, is_token_char) ||
-        !has_only(*value, is_value_char))
+    if (!cut(value, ':', name) || name->len == 0 ||
+        !has_only(*name, http_is_token_char) || !has_only(*value, http_is_value_char))
         return false;
     *value = trimmed(*value);
     return true;
@@ -302,7 +283,7 @@ static void on_size(struct http_message *m, struct text line)
 
     if (cut(&extensions, ';', &size))
         size = trimmed(size);
-    if (size.len == 0 || !has_only(line, is_value_char)) {
+    if (size.len == 0 || !has_only(line, http_is_value_char)) {
         refuse(m, 400, "a chunk has no size");
         return;
     }

@@ -61,11 +61,3 @@ bool intake_node(struct metrics *metrics, const char *where, struct json_text na
     intake_refuse(metrics, INTAKE_NAME, where, name);
     return false;
 }
-
-bool intake_object(struct metrics *metrics, const char *where, struct json_text line)
-{
-    if (json_is_line(line))
-        return true;
-    intake_refuse(metrics, INTAKE_HISTORY, where, (struct json_text){"", 0});
-    return false;
-}

@@ -25,8 +25,4 @@ bool intake_room(struct metrics *metrics, const char *where, struct json_text na
 bool intake_user(struct metrics *metrics, const char *where, struct json_text name);
 bool intake_node(struct metrics *metrics, const char *where, struct json_text name);
 
-/* One JSON object in UTF-8 on one line, which a part of an answer may be; refused as an
- * INTAKE_HISTORY if not. */
-bool intake_object(struct metrics *metrics, const char *where, struct json_text line);
-
 #endif

@@ -45,11 +45,8 @@
 enum {
     OUT_MAX_BYTES = 64 * 1024 * 1024, /* unsent commands; more is refused */
     WATCH_MS = 50,
-    SILENCE_MS = 3000,
-    SIGN_BYTES = 16 * 1024, /* so many of one reply are a sign of life, */
-    SIGNS_TIMES = 10,       /* for so many times silence_ms after a whole one */
-    RETRY_MIN_MS = 50,
-    RETRY_MAX_MS = 2000,
+    SIGN_BYTES = 16 * 1024,     /* so many of one reply are a sign of life, */
+    SIGNS_TIMES = 10,           /* for so many times silence_ms after a whole one */
     ERROR_LOG_PAUSE_MS = 10000, /* one line a kind of refusal in this time */
     KINDS_MAX = 16,
 };
@@ -710,22 +707,6 @@ static void hold_handle(struct redis_link *link, uv_handle_t *handle)
 {
     handle->data = link;
     link->held++;
-}
-
-struct redis_link_opts redis_link_opts_of(const struct config *config, const char *name)
-{
-    return (struct redis_link_opts){
-        .host = config->redis.host,
-        .port = config->redis.port,
-        .user = config->redis.user,
-        .password = config->redis.password,
-        .db = config->redis.db,
-        .name = name,
-        .deadline_ms = (uint64_t)config->redis_deadline_ms,
-        .silence_ms = SILENCE_MS,
-        .retry_min_ms = RETRY_MIN_MS,
-        .retry_max_ms = RETRY_MAX_MS,
-    };
 }
 
 struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts)

@@ -24,6 +24,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
+#include "common/http_chars.h"
 #include "common/http_host.h"
 
 enum { MORE = 0, GO_ON = 100, UPGRADE = 101 };
@@ -42,16 +43,6 @@ struct parse {
     bool upgrade_is_websocket, connection_is_upgrade;
 };
 
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool is_token_char(char c)
-{
-    return is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
 static bool is_target_char(char c)
 {
     return c > ' ' && c < 0x7f;
@@ -59,25 +50,12 @@ static bool is_target_char(char c)
 
 static bool is_base64_char(char c)
 {
-    return is_alnum(c) || c == '+' || c == '/';
-}
-
-static bool is_value_char(char c)
-{
-    return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
+    return http_is_alnum(c) || c == '+' || c == '/';
 }
 
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t';
-}
-
-static bool has_only(struct upgrade_text text, bool (*is_allowed)(char))
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_allowed(text.base[i]))
-            return false;
-    return true;
 }
 
 static struct upgrade_text text_from(const char *literal)
@@ -153,8 +131,8 @@ static int on_key(struct parse *p, struct upgrade_text value)
     struct upgrade_text digits = {value.base, KEY_CHARS - 2};
 
     if (p->out->key.base || value.len != KEY_CHARS ||
-        !has_only(digits, is_base64_char) || value.base[22] != '=' ||
-        value.base[23] != '=')
+        !http_has_only(digits.base, digits.len, is_base64_char) ||
+        value.base[22] != '=' || value.base[23] != '=')
         return 400;
     p->out->key = value;
     return GO_ON;
@@ -246,7 +224,7 @@ static int take_value(struct cursor *c, struct upgrade_text *value)
 {
     const char *start = c->at;
 
-    while (c->at < c->end && is_value_char(*c->at))
+    while (c->at < c->end && http_is_value_char(*c->at))
         c->at++;
     *value = trimmed((struct upgrade_text){start, (size_t)(c->at - start)});
     return take_literal(c, "\r\n");
@@ -280,7 +258,7 @@ static int parse_request_line(struct cursor *c, struct parse *p)
 {
     struct upgrade_text method, target;
     const char *query;
-    int rc = take_word(c, is_token_char, ' ', &method);
+    int rc = take_word(c, http_is_token_char, ' ', &method);
 
     if (rc == GO_ON)
         rc = take_word(c, is_target_char, ' ', &target);
@@ -301,7 +279,7 @@ static int parse_request_line(struct cursor *c, struct parse *p)
 static int parse_header(struct cursor *c, struct parse *p)
 {
     struct upgrade_text name, value;
-    int rc = take_word(c, is_token_char, ':', &name);
+    int rc = take_word(c, http_is_token_char, ':', &name);
 
     if (rc == GO_ON)
         rc = take_value(c, &value);

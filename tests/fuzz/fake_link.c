@@ -122,11 +122,6 @@ void fake_link_deinit(void)
 
 /* ---- common/redis_link.h ---- */
 
-struct redis_link_opts redis_link_opts_of(const struct config *config, const char *name)
-{
-    return (struct redis_link_opts){.db = config->redis.db, .name = name};
-}
-
 struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts)
 {
     struct redis_link *link = xcalloc(1, sizeof(*link));

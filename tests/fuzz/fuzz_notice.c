@@ -11,15 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/keys.h"
-#include "common/log.h"
 #include "common/xalloc.h"
-#include "gateway/bus.h"
 #include "gateway/catchup.h"
 #include "gateway/deliver.h"
-#include "gateway/pool.h"
-#include "gateway/store.h"
 #include "tests/fuzz/fake_link.h"
+#include "tests/fuzz/fake_worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,12 +39,7 @@ struct call {
 };
 
 static struct {
-    uv_loop_t loop;
-    struct metrics metrics;
-    struct redis_link *link;
-    struct store store;
-    struct rooms rooms;
-    struct bus bus;
+    struct fake_worker worker;
     struct member members[MEMBERS];
     uint64_t given[MEMBERS]; /* the last message, or the end of the last gap */
     struct strbuf history[HISTORY_MAX + 1];
@@ -271,7 +262,7 @@ static void close_room(void *owner, struct room *room)
 static void backfill_room(void *owner, struct room *room, uint64_t after)
 {
     (void)owner;
-    store_backfill(&w.store, room, after);
+    store_backfill(&w.worker.store, room, after);
 }
 
 static void add_string(struct strbuf *out, const char *bytes, size_t len)
@@ -285,7 +276,7 @@ static void add_string(struct strbuf *out, const char *bytes, size_t len)
 /* As lua/history.lua, of what is behind the room's number here. */
 static void answer_history(void)
 {
-    struct room *room = room_find(&w.rooms, "r", 1);
+    struct room *room = room_find(&w.worker.rooms, "r", 1);
     uint64_t held = w.seq < HISTORY_MAX ? w.seq : HISTORY_MAX;
     uint64_t oldest = w.seq - held + 1, first = room ? room_log_seq(&room->log) + 1 : 1;
     struct strbuf reply = {NULL, 0, 0};
@@ -322,7 +313,7 @@ static void publish(const char *bytes, size_t len)
     strbuf_add_text(&push, "*3\r\n$7\r\nmessage\r\n$13\r\nrc:{r}:events\r\n");
     add_string(&push, bytes, len);
     fake_link_feed(push.data, push.len);
-    fake_link_push(w.bus.link);
+    fake_link_push(w.worker.bus.link);
     strbuf_deinit(&push);
 }
 
@@ -380,28 +371,21 @@ static void open_all(void)
         NULL, on_nothing, on_lost, on_nothing, on_order, on_expired, on_nothing,
     };
     static const char *const users[MEMBERS] = {"ann", "bob", "-"};
-    struct redis_link_opts opts = redis_link_opts_of(&config, "commands");
+    static const struct fake_worker_opts opts = {
+        &config, &room_hooks, &bus_hooks, on_nothing, on_lost, on_touched,
+    };
 
     memset(&w, 0, sizeof(w));
-    uv_loop_init(&w.loop);
-    pool_init(&w.metrics);
-    opts.on_ready = on_nothing;
-    opts.on_lost = on_lost;
-    w.link = redis_link_open(&w.loop, &opts);
-    store_init(&w.store, w.link, &config, &w.metrics);
-    w.store.on_touched = on_touched;
-    rooms_init(&w.rooms, &room_hooks, &w.metrics, &config);
-    deliver_init(&w.rooms);
-    bus_open(&w.bus, &w.loop, &config, &w.rooms, &w.metrics, "notices", &bus_hooks);
-    fake_link_connect(w.link, false);
-    fake_link_connect(w.bus.link, false);
-    rooms_set_up(&w.rooms, true);
+    fake_worker_open(&w.worker, &opts);
+    fake_link_connect(w.worker.link, false);
+    fake_link_connect(w.worker.bus.link, false);
+    rooms_set_up(&w.worker.rooms, true);
     for (unsigned i = 0; i < MEMBERS; i++) {
         struct member *member = &w.members[i];
 
         list_init(&member->link);
         member->calls = &calls;
-        room_join(&w.rooms, member, (struct json_text){"r", 1},
+        room_join(&w.worker.rooms, member, (struct json_text){"r", 1},
                   (struct json_text){users[i], strlen(users[i])}, on_joined);
     }
     answer_calls();
@@ -430,20 +414,12 @@ static void close_all(void)
     fake_link_fail();
     for (unsigned i = 0; i < MEMBERS; i++)
         if (w.members[i].room)
-            room_leave(&w.members[i], true, "left", 0);
+            room_leave(&w.members[i], LEAVE_ASKED, 0);
     answer_calls();
-    bus_close(&w.bus);
-    redis_link_close(w.link, NULL);
-    w.store.link = NULL;
-    store_run_failed(&w.store);
-    store_deinit(&w.store);
-    rooms_deinit(&w.rooms);
-    bus_deinit(&w.bus);
+    fake_worker_close_links(&w.worker);
     for (int i = 0; i <= HISTORY_MAX; i++)
         strbuf_deinit(&w.history[i]);
-    uv_run(&w.loop, UV_RUN_DEFAULT);
-    require(uv_loop_close(&w.loop) == 0);
-    pool_deinit();
+    fake_worker_close(&w.worker);
     fake_link_deinit();
 }
 
@@ -462,14 +438,7 @@ static void play(char what, const char *bytes, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool is_set_up;
-
-    if (!is_set_up) {
-        is_set_up = true;
-        keys_set_prefix("rc");
-        scripts_init();
-        log_max = (enum log_level) - 1; /* silent */
-    }
+    fake_worker_set_up();
     open_all();
     while (size >= 3) {
         size_t len = data[0] + 256u * data[1];

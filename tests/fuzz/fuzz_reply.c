@@ -14,20 +14,17 @@
 
 #include "admin/api.h"
 #include "admin/events.h"
-#include "common/keys.h"
-#include "common/log.h"
 #include "common/xalloc.h"
-#include "gateway/bus.h"
 #include "gateway/catchup.h"
 #include "gateway/deliver.h"
 #include "gateway/history_cache.h"
 #include "gateway/index.h"
 #include "gateway/joins_leaves.h"
-#include "gateway/outbox.h"
-#include "gateway/pool.h"
 #include "gateway/node.h"
+#include "gateway/outbox.h"
 #include "gateway/sync.h"
 #include "tests/fuzz/fake_link.h"
+#include "tests/fuzz/fake_worker.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -97,17 +94,12 @@ static void pass_time(uv_loop_t *loop, uint64_t ms)
 /* ---- a worker ---- */
 
 static struct worker {
-    uv_loop_t loop;
-    struct metrics metrics;
-    struct redis_link *link;
-    struct store store;
-    struct rooms rooms;
+    struct fake_worker base;
     struct history_cache history_cache;
     struct outbox outbox;
     struct joins_leaves joins_leaves;
     struct index index;
-    struct bus bus;
-    struct node presence;
+    struct node node;
     struct member members[MEMBERS];
     unsigned reading; /* calls that come back to a member */
     _Atomic int state;
@@ -116,25 +108,25 @@ static struct worker {
 static void on_link_ready(void *owner)
 {
     (void)owner;
-    node_on_link(&w.presence);
+    node_on_link(&w.node);
 }
 
 static void on_any_ready(void *owner)
 {
     (void)owner;
-    node_on_link(&w.presence);
+    node_on_link(&w.node);
 }
 
 static void on_any_lost(void *owner, const char *why)
 {
     (void)owner, (void)why;
-    node_on_lost(&w.presence);
+    node_on_lost(&w.node);
 }
 
 static void on_canary(void *owner)
 {
     (void)owner;
-    node_on_canary(&w.presence);
+    node_on_canary(&w.node);
 }
 
 static void on_order(void *owner, struct json_text order)
@@ -163,63 +155,63 @@ static void on_touched(void *owner, const char *room, size_t len)
 static void on_up(void *owner)
 {
     (void)owner;
-    rooms_set_up(&w.rooms, true);
+    rooms_set_up(&w.base.rooms, true);
 }
 
 static void on_down(void *owner)
 {
     (void)owner;
     outbox_fail(&w.outbox);
-    rooms_set_up(&w.rooms, false);
+    rooms_set_up(&w.base.rooms, false);
 }
 
 static void register_room(void *owner, struct room *room)
 {
     (void)owner;
-    node_keep(&w.presence, room);
-    store_register(&w.store, room);
+    node_keep(&w.node, room);
+    store_register(&w.base.store, room);
 }
 
 static void subscribe(void *owner, struct room *room)
 {
     (void)owner;
-    bus_subscribe(&w.bus, room);
+    bus_subscribe(&w.base.bus, room);
 }
 
 static void unsubscribe(void *owner, struct room *room)
 {
     (void)owner;
-    bus_unsubscribe(&w.bus, room);
+    bus_unsubscribe(&w.base.bus, room);
 }
 
 static void join_room(void *owner, struct room *room, struct join *join)
 {
     (void)owner;
-    joins_leaves_join(&w.moves, room, join);
+    joins_leaves_join(&w.joins_leaves, room, join);
 }
 
 static void leave_room(void *owner, struct room *room, struct room_user *user)
 {
     (void)owner;
-    joins_leaves_leave(&w.moves, room, user);
+    joins_leaves_leave(&w.joins_leaves, room, user);
 }
 
 static void sync_room(void *owner, struct room *room)
 {
     (void)owner;
-    sync_start(&w.store, room);
+    sync_start(&w.base.store, room);
 }
 
 static void close_room(void *owner, struct room *room)
 {
     (void)owner;
-    store_close(&w.store, room);
+    store_close(&w.base.store, room);
 }
 
 static void backfill_room(void *owner, struct room *room, uint64_t after)
 {
     (void)owner;
-    store_backfill(&w.store, room, after);
+    store_backfill(&w.base.store, room, after);
 }
 
 static void open_worker(void)
@@ -232,34 +224,27 @@ static void open_worker(void)
         NULL, on_any_ready, on_any_lost, on_canary, on_order, on_expired, on_notice,
     };
     static const struct node_hooks node_hooks = {NULL, on_up, on_down};
-    struct redis_link_opts opts = redis_link_opts_of(&config, "commands");
+    static const struct fake_worker_opts opts = {
+        &config, &room_hooks, &bus_hooks, on_link_ready, on_any_lost, on_touched,
+    };
 
     memset(&w, 0, sizeof(w));
-    uv_loop_init(&w.loop);
-    pool_init(&w.metrics);
-    opts.on_ready = on_link_ready;
-    opts.on_lost = on_any_lost;
-    w.link = redis_link_open(&w.loop, &opts);
-    store_init(&w.store, w.link, &config, &w.metrics);
-    w.store.on_touched = on_touched;
-    rooms_init(&w.rooms, &room_hooks, &w.metrics, &config);
-    deliver_init(&w.rooms);
-    history_cache_init(&w.history_cache, &w.store, &w.rooms);
-    outbox_init(&w.outbox, &w.store);
-    joins_leaves_init(&w.moves, &w.store);
-    index_init(&w.index, &w.store, &w.metrics);
-    bus_open(&w.bus, &w.loop, &config, &w.rooms, &w.metrics, "notices", &bus_hooks);
-    node_init(&w.presence, &w.loop, &config, &w.metrics, &w.store, &w.bus, &w.rooms,
-                  &w.index, "here:1", 0, &w.state, &node_hooks);
+    fake_worker_open(&w.base, &opts);
+    history_cache_init(&w.history_cache, &w.base.store, &w.base.rooms);
+    outbox_init(&w.outbox, &w.base.store);
+    joins_leaves_init(&w.joins_leaves, &w.base.store);
+    index_init(&w.index, &w.base.store, &w.base.metrics);
+    node_init(&w.node, &w.base.loop, &config, &w.base.metrics, &w.base.store,
+              &w.base.bus, &w.base.rooms, &w.index, "here:1", 0, &w.state, &node_hooks);
 }
 
 static void end_turn(void)
 {
-    store_run_failed(&w.store);
-    joins_leaves_flush(&w.moves);
-    index_flush(&w.index, uv_now(&w.loop));
-    outbox_flush(&w.outbox, uv_now(&w.loop));
-    history_cache_run(&w.history_cache, uv_now(&w.loop));
+    store_run_failed(&w.base.store);
+    joins_leaves_flush(&w.joins_leaves);
+    index_flush(&w.index, uv_now(&w.base.loop));
+    outbox_flush(&w.outbox, uv_now(&w.base.loop));
+    history_cache_run(&w.history_cache, uv_now(&w.base.loop));
 }
 
 /* ---- its clients ---- */
@@ -295,7 +280,7 @@ static bool start_read(struct member *member, uint64_t after)
     if (w.reading > 100)
         return false;
     w.reading++;
-    history_cache_read(&w.history_cache, member->room, after, uv_now(&w.loop),
+    history_cache_read(&w.history_cache, member->room, after, uv_now(&w.base.loop),
                        on_history, member);
     return true;
 }
@@ -341,7 +326,7 @@ static void join(unsigned i)
     memset(member, 0, sizeof(*member));
     list_init(&member->link);
     member->calls = &calls;
-    room_join(&w.rooms, member,
+    room_join(&w.base.rooms, member,
               (struct json_text){i == 2 ? "other" : "r", i == 2 ? 5 : 1},
               (struct json_text){users[i], strlen(users[i])}, on_joined);
 }
@@ -349,7 +334,8 @@ static void join(unsigned i)
 static void leave(unsigned i, bool at_once)
 {
     if (w.members[i].room)
-        room_leave(&w.members[i], at_once, "left", uv_now(&w.loop));
+        room_leave(&w.members[i], at_once ? LEAVE_ASKED : LEAVE_SOCKET_CLOSED,
+                   uv_now(&w.base.loop));
 }
 
 static void on_published(void *data, const struct room *room,
@@ -361,14 +347,14 @@ static void on_published(void *data, const struct room *room,
 
 static void publish(const char *key)
 {
-    struct room *room = room_find(&w.rooms, "r", 1);
+    struct room *room = room_find(&w.base.rooms, "r", 1);
     struct strbuf tail = {NULL, 0, 0};
 
     if (!room || !w.members[0].room || !w.members[0].user->is_in)
         return;
     strbuf_add_text(&tail, ",\"user\":\"ann\",\"text\":\"x\",\"ts\":1}");
     outbox_add(&w.outbox, room, (struct json_text){"ann", 3},
-               (struct json_text){key, strlen(key)}, &tail, uv_now(&w.loop),
+               (struct json_text){key, strlen(key)}, &tail, uv_now(&w.base.loop),
                on_published, NULL);
     strbuf_deinit(&tail);
 }
@@ -383,14 +369,14 @@ static void on_members(void *data, const struct store_members *members)
 
 static void ask(bool members)
 {
-    struct room *room = room_find(&w.rooms, "r", 1);
+    struct room *room = room_find(&w.base.rooms, "r", 1);
 
     if (!room)
         return;
     if (members)
-        store_members(&w.store, room, NULL, 100, 1000, on_members, NULL);
+        store_members(&w.base.store, room, NULL, 100, 1000, on_members, NULL);
     else
-        store_renew(&w.store, room);
+        store_renew(&w.base.store, room);
 }
 
 /* ---- what happens ---- */
@@ -411,10 +397,10 @@ static void happen(char what)
         answer_all();
         break;
     case 'p':
-        fake_link_push(w.bus.link);
+        fake_link_push(w.base.bus.link);
         break;
     case 'c': /* subscribed, as it should be */
-        node_on_canary(&w.presence);
+        node_on_canary(&w.node);
         break;
     case 'j':
     case 'k':
@@ -438,21 +424,21 @@ static void happen(char what)
         ask(false);
         break;
     case 't':
-        pass_time(&w.loop, 1000);
+        pass_time(&w.base.loop, 1000);
         break;
     case 'T':
-        pass_time(&w.loop, 20000);
+        pass_time(&w.base.loop, 20000);
         break;
     case 'd':
-        redis_link_restart(w.link, "cut");
+        redis_link_restart(w.base.link, "cut");
         break;
     case 'D':
-        redis_link_restart(w.bus.link, "cut");
+        redis_link_restart(w.base.bus.link, "cut");
         break;
     case 'u':
     case 'U':
-        fake_link_connect(w.link, what == 'U');
-        fake_link_connect(w.bus.link, false);
+        fake_link_connect(w.base.link, what == 'U');
+        fake_link_connect(w.base.bus.link, false);
         break;
     default:
         break;
@@ -466,26 +452,19 @@ static void close_worker(void)
     end_turn();
     for (unsigned i = 0; i < MEMBERS; i++)
         leave(i, true);
-    rooms_end_grace(&w.rooms, uv_now(&w.loop), true);
-    rooms_set_up(&w.rooms, false);
+    rooms_end_grace(&w.base.rooms, uv_now(&w.base.loop), true);
+    rooms_set_up(&w.base.rooms, false);
     outbox_fail(&w.outbox);
-    node_close(&w.presence);
-    bus_close(&w.bus);
-    redis_link_close(w.link, NULL);
-    w.store.link = NULL;
+    node_close(&w.node);
+    fake_worker_close_links(&w.base);
     outbox_fail(&w.outbox);
-    joins_leaves_flush(&w.moves);
-    store_run_failed(&w.store);
+    joins_leaves_flush(&w.joins_leaves);
+    store_run_failed(&w.base.store);
     history_cache_deinit(&w.history_cache);
-    joins_leaves_flush(&w.moves);
-    store_run_failed(&w.store);
-    store_deinit(&w.store);
-    rooms_deinit(&w.rooms);
+    joins_leaves_flush(&w.joins_leaves);
+    store_run_failed(&w.base.store);
     index_deinit(&w.index);
-    bus_deinit(&w.bus);
-    uv_run(&w.loop, UV_RUN_DEFAULT);
-    require(uv_loop_close(&w.loop) == 0);
-    pool_deinit();
+    fake_worker_close(&w.base);
 }
 
 static void play_gateway(const char *what, size_t count)
@@ -801,17 +780,11 @@ static size_t count_letters(const char *bytes, size_t size)
 /* A first letter `G` is for the gateway, whose links are up and whose room is asked for. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool is_set_up;
     const char *bytes = (const char *)data;
     size_t letters = count_letters(bytes, size);
     const char *replies = bytes + letters;
 
-    if (!is_set_up) {
-        is_set_up = true;
-        keys_set_prefix("rc");
-        scripts_init();
-        log_max = (enum log_level) - 1; /* silent */
-    }
+    fake_worker_set_up();
     if (letters == 0 || letters > 64)
         return 0;
     if (bytes[0] == 'G') {

@@ -53,7 +53,7 @@ static void no_cell_has_a_character_that_is_unsafe(void **state)
 
         if (c >= 0xd800 && c <= 0xdfff)
             continue;
-        text_add_char(&text, c);
+        utf8_add(&text, c);
         assert_ptr_equal(text_cell(text.data, text.data + text.len, &cell),
                          text.data + text.len);
         assert_in_range(cell.width, 0, 2);

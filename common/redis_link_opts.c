@@ -1,0 +1,24 @@
+/* redis_link_opts.c - what the settings say about a link (redis_link.h). */
+#include "common/redis_link.h"
+
+enum {
+    SILENCE_MS = 3000,
+    RETRY_MIN_MS = 50,
+    RETRY_MAX_MS = 2000,
+};
+
+struct redis_link_opts redis_link_opts_of(const struct config *config, const char *name)
+{
+    return (struct redis_link_opts){
+        .host = config->redis.host,
+        .port = config->redis.port,
+        .user = config->redis.user,
+        .password = config->redis.password,
+        .db = config->redis.db,
+        .name = name,
+        .deadline_ms = (uint64_t)config->redis_deadline_ms,
+        .silence_ms = SILENCE_MS,
+        .retry_min_ms = RETRY_MIN_MS,
+        .retry_max_ms = RETRY_MAX_MS,
+    };
+}
