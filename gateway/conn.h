@@ -1,4 +1,4 @@
-/* conn.h - one client's socket: handshake, WebSocket messages, send queue, pings, close.
+/* conn.h - one client's socket: handshake, states, pings, close.
  *
  *     CONN_HANDSHAKE -> CONN_OPEN -> CONN_CLOSING -> CONN_LINGERING -> CONN_GONE
  *
@@ -7,9 +7,9 @@
  * peer's, or for its close frame, so that what was sent is not destroyed by a reset. GONE:
  * libuv is letting go.
  *
- * A conn is embedded in its owner's struct, which knows what is said; conn knows rooms
- * as little as JSON. What is sent in one turn of the loop goes out in one write. What may
- * wait for more (ROOMCAST_FLUSH_MS, ROOMCAST_PRESENCE_FLUSH_MS) goes out with what may not.
+ * What waits for the client is its sender's, what the client says its receiver's. A conn
+ * is embedded in its owner's struct, which knows what is said; conn knows rooms as little as
+ * JSON.
  */
 #ifndef GATEWAY_CONN_H
 #define GATEWAY_CONN_H
@@ -25,12 +25,11 @@
 #include "common/metrics.h"
 #include "common/strbuf.h"
 #include "gateway/frame.h"
-#include "gateway/pace.h"
-#include "gateway/queue.h"
+#include "gateway/receiver.h"
+#include "gateway/sender.h"
 #include "gateway/wheel.h"
 
 struct conn;
-struct reader;
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_LINGERING, CONN_GONE };
 
@@ -54,10 +53,6 @@ enum conn_end {
 #undef X
 };
 
-/* What may be dropped when a client does not read: signals first, presence next. A
- * message that is not taken must be caught up from the history. Replies always go. */
-enum conn_class { CONN_REPLY, CONN_MESSAGE, CONN_PRESENCE, CONN_SIGNAL };
-
 struct conn_events {
     void (*on_open)(struct conn *conn);
     void (*on_message)(struct conn *conn, const char *text, size_t len); /* borrowed */
@@ -71,20 +66,7 @@ struct conn_events {
     void (*on_gone)(struct conn *conn);
 };
 
-/* How soon a queue is written. */
-enum conn_urgency {
-    CONN_NOT_QUEUED,
-    CONN_WITH_PRESENCE, /* ROOMCAST_PRESENCE_FLUSH_MS after its first frame */
-    CONN_WITH_MESSAGES, /* ROOMCAST_FLUSH_MS after its first frame */
-    CONN_THIS_TURN,
-    CONN_URGENCIES
-};
-
 enum {
-    CONN_LOW_BYTES = 64 * 1024,
-    CONN_READ_BYTES = 64 * 1024,
-    CONN_PACED_READ_BYTES = 16 * 1024, /* where there are limits: what may be held */
-    CONN_SPARE_READERS = 8,
     CONN_OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
 };
 
@@ -96,53 +78,22 @@ struct conn_env {
     const struct conn_events *events;
     _Atomic unsigned *open_count; /* sockets of the process; borrowed */
     unsigned max_connections;
-    struct metrics *const *workers; /* of all workers, to add up queues; borrowed */
-    unsigned workers_count;
-    bool draining;              /* new handshakes get 503 */
-    uint64_t fanout_started_ns; /* set by who reads a notice; 0: none this turn */
-
-    uv_prepare_t flush;
+    bool draining; /* new handshakes get 503 */
+    struct list all;
     uv_timer_t second;
     struct wheel wheel; /* of seconds */
-    struct pace_env pace;
-    uv_check_t serve;
-    uv_idle_t busy; /* while somebody is queued in `pace`, a turn does not wait */
-    uv_timer_t pace_tick;
-    uint64_t serve_until_ns; /* 0: those that come first are served */
-    bool has_served;         /* a frame of the connection that is being served */
-    struct list due[CONN_URGENCIES]; /* conns with something to send, in its order */
-    unsigned presence_count;         /* in due[CONN_WITH_PRESENCE] */
-    uint32_t due_ms[CONN_URGENCIES]; /* how long one stands there; 0: none does */
-    uv_timer_t due_timer[CONN_THIS_TURN]; /* for the first one */
-    struct list all;
-    struct reader *spare[CONN_SPARE_READERS];
-    unsigned spare_count;
-    size_t queued_bytes;
-    size_t low_bytes, high_bytes, max_bytes; /* of one queue: drained, choked, slow */
-    unsigned read_bytes;                     /* at once */
-    char read_buf[CONN_READ_BYTES];
+    struct sender_env sender;
+    struct receiver_env receiver;
 };
 
 struct conn {
-    /* What each message touches stands together: two cache lines. */
-    struct queue queue;
-    struct list due; /* in env->due[urgency] */
+    struct sender sender; /* first: two cache lines, all that a delivery touches */
     struct conn_env *env;
-    struct conn_write *write; /* libuv is writing the first `writing` frames */
-    uint32_t writing;
-    int fd;
-    uint32_t slow_since_s;
-    uint32_t due_ms, flushed_ms; /* of the loop's clock */
-    unsigned char state, end, missed_pongs, urgency;
-    bool paused, above_low, choked, watched, over_limit, has_eof;
-    bool is_read;          /* libuv tells when there is something to read */
-    bool in_feed, is_deaf; /* deaf: what comes is dropped unseen */
-
     uint32_t ping_at_s, opened_s;
-    struct reader *reader; /* while a message is half read */
-    struct strbuf *held;   /* the request's head; or what was read and must wait */
-    uint32_t unanswered;   /* bytes of it that Redis works on */
-    struct pace pace;
+    unsigned char state, end, missed_pongs;
+    bool watched, over_limit;
+    struct strbuf *head; /* of the HTTP request, as far as it has come */
+    struct receiver receiver;
     struct list all;
     struct wheel_timer timer;
     uv_tcp_t tcp;
@@ -164,7 +115,7 @@ bool conn_is_open(const struct conn *conn);
 
 /* Queues a reference of `frame`. False if it was not taken: the conn is not open, or the
  * queue is too long for its class. */
-bool conn_send(struct conn *conn, struct frame *frame, enum conn_class class);
+bool conn_send(struct conn *conn, struct frame *frame, enum sender_class class);
 
 /* Encodes a reply and queues it. */
 void conn_send_text(struct conn *conn, const char *text, size_t len);

@@ -549,11 +549,11 @@ static bool start_read(struct member *member, uint64_t after)
 
 static bool deliver(struct member *member, struct frame *frame, enum room_class class)
 {
-    static const enum conn_class classes[] = {
-        [ROOM_MESSAGE] = CONN_MESSAGE,
-        [ROOM_PRESENCE] = CONN_PRESENCE,
-        [ROOM_SIGNAL] = CONN_SIGNAL,
-        [ROOM_ALWAYS] = CONN_REPLY,
+    static const enum sender_class classes[] = {
+        [ROOM_MESSAGE] = SENDER_MESSAGE,
+        [ROOM_PRESENCE] = SENDER_PRESENCE,
+        [ROOM_SIGNAL] = SENDER_SIGNAL,
+        [ROOM_ALWAYS] = SENDER_REPLY,
     };
 
     return conn_send(&membership_of(member)->session->conn, frame, classes[class]);

@@ -131,8 +131,7 @@ static void on_notice(void *owner)
 {
     struct worker *w = owner;
 
-    if (w->env.conn.fanout_started_ns == 0)
-        w->env.conn.fanout_started_ns = uv_hrtime();
+    sender_begin_fanout(&w->env.conn.sender);
 }
 
 static void on_touched(void *owner, const char *room, size_t len)
@@ -157,7 +156,7 @@ static void tell_status(struct worker *w, const char *redis)
             (struct session *)(void *)list_entry(link, struct conn, all);
 
         if (session->rooms_count > 0)
-            conn_send(&session->conn, frame, CONN_REPLY);
+            conn_send(&session->conn, frame, SENDER_REPLY);
     }
     frame_unref(frame);
     strbuf_deinit(&event);
@@ -463,8 +462,8 @@ static void open_parts(struct worker *w)
     conn_env_init(&w->env.conn, &w->loop, w->config, &w->metrics, &session_events);
     w->env.conn.open_count = &w->shared->open_count;
     w->env.conn.max_connections = w->shared->max_connections;
-    w->env.conn.workers = w->shared->metrics;
-    w->env.conn.workers_count = w->shared->count;
+    w->env.conn.sender.workers = w->shared->metrics;
+    w->env.conn.sender.workers_count = w->shared->count;
     node_init(&w->node, &w->loop, w->config, &w->metrics, &w->env.store, &w->bus,
               &w->env.rooms, &w->index_of_rooms, w->shared->address, w->index,
               &w->state, &node_hooks);
