@@ -88,7 +88,7 @@ static void start_backfill(struct room *room)
         return;
     }
     room->deliver.is_backfilling = true;
-    room->deliver.backfill_again = false;
+    room->deliver.backfill_again = room->deliver.is_outdated = false;
     room->rooms->hooks.backfill(room->rooms->hooks.owner, room_ref(room),
                                 room_log_seq(&room->log));
 }
@@ -183,6 +183,8 @@ void deliver_backfill(struct room *room, const struct history *h)
     room->deliver.is_backfilling = false;
     if (!h || strcmp(h->epoch, room_log_epoch(&room->log)) != 0) {
         room_doubt(room);
+    } else if (room->deliver.is_outdated) {
+        start_backfill(room);
     } else {
         uint64_t before = room_log_seq(&room->log);
 
@@ -202,15 +204,26 @@ void deliver_backfill(struct room *room, const struct history *h)
 
 /* ---- notices ---- */
 
+/* What is being read may still have the message that is deleted now: members that hear of the
+ * deletion first must not be given the message after it. */
+static void note_deletion(struct room *room, const struct notice *n)
+{
+    if (n->kind == NOTICE_DELETED && n->first > room_log_seq(&room->log))
+        room->deliver.is_outdated = room->deliver.is_backfilling;
+}
+
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
     bool is_ours =
         n->epoch.len == PROTO_EPOCH_LEN &&
         memcmp(n->epoch.base, room_log_epoch(&room->log), PROTO_EPOCH_LEN) == 0;
 
-    if (room_log_is_known(&room->log) && !is_ours)
+    if (room_log_is_known(&room->log) && !is_ours) {
         room_needs_sync(room);
-    else if (n->kind == NOTICE_MESSAGE)
+        return;
+    }
+    note_deletion(room, n);
+    if (n->kind == NOTICE_MESSAGE)
         take_messages(room, n);
     else if (!announce_notice(room, n, now_ms))
         deliver_malformed(room, notice_type(n->kind, 0));

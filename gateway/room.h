@@ -157,6 +157,7 @@ struct room_deliver {
     uint64_t heard; /* the highest number seen in a notice of that epoch */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
+    bool is_outdated;    /* one of the messages was deleted meanwhile */
 };
 
 struct room_announce {
