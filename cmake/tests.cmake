@@ -34,6 +34,10 @@ function(add_tests kind timeout_secs processors)
 endfunction()
 
 add_tests(unit 60 1)
+foreach(name membership membership_end)
+    target_sources(unit_${name} PRIVATE
+        "${PROJECT_SOURCE_DIR}/tests/unit/membership_stage.c")
+endforeach()
 add_tests(lua 120 1)
 add_tests(integration 300 2)
 # Some of them wait more than they compute: two of these may run side by side.

@@ -250,7 +250,7 @@ static void on_push(void *owner, const redisReply *reply)
         if (!is(channel, bus->canary))
             on_notice(bus, channel, text);
         else if (text.len > 0)
-            bus->hooks.on_order(bus->hooks.owner, text);
+            bus->hooks.on_command(bus->hooks.owner, text);
         else
             bus->hooks.on_canary(bus->hooks.owner);
     } else if (is(what, "pmessage")) {

@@ -17,8 +17,8 @@ struct bus_hooks {
     void (*on_ready)(void *owner);
     void (*on_lost)(void *owner, const char *why);
     void (*on_canary)(void *owner); /* a message to itself came back */
-    /* Something for this node alone (operator.h); borrowed. */
-    void (*on_order)(void *owner, struct json_text order);
+    /* Something for this node alone (node_commands.h); borrowed. */
+    void (*on_command)(void *owner, struct json_text command);
     void (*on_expired)(void *owner, const char *room, size_t len);
     void (*on_notice)(void *owner); /* before each notice is handed on */
 };

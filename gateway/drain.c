@@ -26,8 +26,7 @@ void drain_start(struct drain *drain, struct session_env *env, uint64_t now_ms)
         drain->total += conn_is_open(list_entry(link, struct conn, all));
     }
     list_each(link, &env->conn.all) {
-        struct session *session =
-            (struct session *)(void *)list_entry(link, struct conn, all);
+        struct session *session = session_of_conn(list_entry(link, struct conn, all));
         struct strbuf *out = &env->reply;
 
         if (!conn_is_open(&session->conn))

@@ -18,7 +18,7 @@
  * freed only when nobody is in it and nothing comes back.
  *
  * The states and what may follow what are in room_state.c.
- * Not here: what members are told (deliver.c, announce.c, catchup.c), rights (op_*.c, lua/).
+ * Not here: what members are told (deliver.c, announce.c, catchup.c), rights (req_*.c, lua/).
  * Over 400 lines: users, members and steps change each other, and each is short.
  */
 #include "gateway/room.h"

@@ -24,9 +24,9 @@
 #include "gateway/drain.h"
 #include "gateway/index.h"
 #include "gateway/node.h"
-#include "gateway/operator.h"
-#include "gateway/ops.h"
+#include "gateway/node_commands.h"
 #include "gateway/pool.h"
+#include "gateway/requests.h"
 #include "gateway/session.h"
 #include "gateway/sync.h"
 
@@ -113,11 +113,11 @@ static void on_canary(void *owner)
     node_on_canary(&w->node);
 }
 
-static void on_order(void *owner, struct json_text order)
+static void on_command(void *owner, struct json_text command)
 {
     struct worker *w = owner;
 
-    operator_on_order(&w->env, order);
+    node_commands_run(&w->env, command);
 }
 
 static void on_expired(void *owner, const char *room, size_t len)
@@ -152,10 +152,9 @@ static void tell_status(struct worker *w, const char *redis)
     strbuf_add_char(&event, '}');
     frame = frame_new_text(event.data, event.len);
     list_each(link, &w->env.conn.all) {
-        struct session *session =
-            (struct session *)(void *)list_entry(link, struct conn, all);
+        struct session *session = session_of_conn(list_entry(link, struct conn, all));
 
-        if (session->rooms_count > 0)
+        if (session->memberships.count > 0)
             conn_send(&session->conn, frame, SENDER_REPLY);
     }
     frame_unref(frame);
@@ -439,7 +438,7 @@ static void open_parts(struct worker *w)
         .on_ready = on_bus_ready,
         .on_lost = on_bus_lost,
         .on_canary = on_canary,
-        .on_order = on_order,
+        .on_command = on_command,
         .on_expired = on_expired,
         .on_notice = on_notice,
     };
@@ -457,8 +456,8 @@ static void open_parts(struct worker *w)
     index_init(&w->index_of_rooms, &w->env.store, &w->metrics);
     bus_open(&w->bus, &w->loop, w->config, &w->env.rooms, &w->metrics, w->bus_name,
              &bus_hooks);
-    session_env_init(&w->env);
-    w->env.dispatch = ops_dispatch;
+    session_env_init(&w->env, w->config);
+    w->env.dispatch = requests_dispatch;
     conn_env_init(&w->env.conn, &w->loop, w->config, &w->metrics, &session_events);
     w->env.conn.open_count = &w->shared->open_count;
     w->env.conn.max_connections = w->shared->max_connections;

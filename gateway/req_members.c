@@ -1,16 +1,16 @@
-/* op_members.c - `get_members`: a page of who is in the room, on all gateways (page.h). */
+/* req_members.c - `get_members`: a page of who is in the room, on all gateways (page.h). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/page.h"
 #include "common/xalloc.h"
-#include "gateway/ops.h"
+#include "gateway/requests.h"
 
 static void begin_list(struct strbuf *out, const struct request *request,
                        const struct room *room)
 {
     strbuf_reset(out, 256 * 1024);
-    proto_begin(out, "member_list", session_id(request));
+    proto_begin(out, "member_list", request_id(request));
     proto_add_text(out, "room", room->name, room->name_len);
     strbuf_add_text(out, ",\"members\":[");
 }
@@ -65,14 +65,14 @@ static void add_exact(struct strbuf *out, const struct request *request,
 static void on_members(void *data, const struct store_members *members)
 {
     struct request *request = data;
-    struct session *session = request->session;
-    struct membership *m = request->membership;
+    struct session *session = session_of_request(request);
+    struct membership *m = membership_of_request(request);
     struct strbuf *out = &session->env->reply;
 
     if (!m) {
-        session_send_error(session, session_id(request), PROTO_NOT_JOINED, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_NOT_JOINED, NULL, 0);
     } else if (members->count == UINT64_MAX) {
-        session_send_error(session, session_id(request), PROTO_UNAVAILABLE, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_UNAVAILABLE, NULL, 0);
     } else {
         bool is_end = !members->next || strcmp(members->next, "0") == 0;
 
@@ -92,33 +92,31 @@ static void on_members(void *data, const struct store_members *members)
 static void start_members(struct slot_wait *wait)
 {
     struct request *request = list_entry(wait, struct request, slot);
-    struct session *session = request->session;
+    struct session *session = session_of_request(request);
     bool scans = request->cursor && request->cursor[0] == 's';
+    const struct membership *m = session_begin_read(request);
 
-    if (!session_is_still_in(request) || !session_begin_read(request))
+    if (!m)
         return;
-    store_members(&session->env->store, request->membership->member.room,
+    store_members(&session->env->store, m->member.room,
                   scans ? request->cursor + 1 : NULL, request->limit, PAGE_EXACT_MAX,
                   on_members, request);
 }
 
-enum proto_error op_members(const struct op *op, uint64_t *wait_ms)
+enum proto_error req_members(const struct req *req, uint64_t *wait_ms)
 {
-    const struct proto_request *req = op->req;
+    const struct proto_request *parsed = req->parsed;
     struct request *request;
 
     (void)wait_ms;
-    if ((req->fields & PROTO_F_CURSOR) && !page_is_cursor(req->cursor)) {
-        session_send_error(op->session, req->id, PROTO_BAD_REQUEST, "no such cursor",
-                           0);
+    if ((parsed->fields & PROTO_F_CURSOR) && !page_is_cursor(parsed->cursor)) {
+        session_send_error(req->session, parsed->id, PROTO_BAD_REQUEST,
+                           "no such cursor", 0);
         return PROTO_OK;
     }
-    request = session_begin(op->session, op->membership, req, op->len);
-    if (req->fields & PROTO_F_CURSOR)
-        request->cursor = xmemdup(req->cursor.base, req->cursor.len);
-    op->membership->busy = request;
-    request->slot.go = start_members;
-    if (session_take_slot(op->session, &request->slot))
-        start_members(&request->slot);
+    request = request_begin(&req->membership->turns, parsed, req->len);
+    if (parsed->fields & PROTO_F_CURSOR)
+        request->cursor = xmemdup(parsed->cursor.base, parsed->cursor.len);
+    session_start_large(request, start_members);
     return PROTO_OK;
 }

@@ -1,9 +1,9 @@
-/* operator.c - see operator.h.
+/* node_commands.c - see node_commands.h.
  *
- *     operator_on_order -> disconnect -> collect, room by room -> conn_close
+ *     node_commands_run -> disconnect -> collect, room by room -> conn_close
  *
  * Closing a connection changes the lists of its rooms, so they are collected first. */
-#include "gateway/operator.h"
+#include "gateway/node_commands.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +29,7 @@ static void collect_from(struct found *found, struct list *members,
             found->cap = found->cap ? 2 * found->cap : 16;
             found->conns = xrealloc(found->conns, found->cap * sizeof(struct conn *));
         }
-        found->conns[found->count++] =
-            &((struct membership *)(void *)member)->session->conn;
+        found->conns[found->count++] = membership_of_member(member)->in->conn;
     }
 }
 
@@ -54,18 +53,18 @@ static void disconnect(struct session_env *env, const char *user, size_t len)
     free(found.conns);
 }
 
-void operator_on_order(struct session_env *env, struct json_text order)
+void node_commands_run(struct session_env *env, struct json_text command)
 {
     static const char verb[] = "disconnect ";
     size_t verb_len = sizeof(verb) - 1, len;
     char *user;
 
-    if (order.len <= verb_len || memcmp(order.base, verb, verb_len) != 0) {
-        log_warn("order_unknown", "bytes=%zu", order.len);
+    if (command.len <= verb_len || memcmp(command.base, verb, verb_len) != 0) {
+        log_warn("order_unknown", "bytes=%zu", command.len);
         return;
     }
-    user = xmemdup(order.base + verb_len, order.len - verb_len);
-    if (percent_decode(user, order.len - verb_len, &len) == 0 &&
+    user = xmemdup(command.base + verb_len, command.len - verb_len);
+    if (percent_decode(user, command.len - verb_len, &len) == 0 &&
         proto_is_name(user, len, PROTO_USER_MAX))
         disconnect(env, user, len);
     free(user);

@@ -1,8 +1,8 @@
-/* op_signal.c - `signal`: to who is there now, never stored, no answer unless it fails.
+/* req_signal.c - `signal`: to who is there now, never stored, no answer unless it fails.
  *
  * It counts as a request in flight all the same: a client must not send more of them than
  * Redis takes. */
-#include "gateway/ops.h"
+#include "gateway/requests.h"
 
 static void on_sent(void *data, int status, const redisReply *reply)
 {
@@ -10,16 +10,16 @@ static void on_sent(void *data, int status, const redisReply *reply)
 
     (void)reply;
     if (status < 0)
-        session_send_error(request->session, session_id(request), PROTO_UNAVAILABLE,
-                           NULL, 0);
-    session_end(request);
+        session_send_error(session_of_request(request), request_id(request),
+                           PROTO_UNAVAILABLE, NULL, 0);
+    request_end(request);
 }
 
-enum proto_error op_signal(const struct op *op, uint64_t *wait_ms)
+enum proto_error req_signal(const struct req *req, uint64_t *wait_ms)
 {
-    struct session *session = op->session;
-    const struct room *room = op->membership->member.room;
-    const struct room_user *user = op->membership->member.user;
+    struct session *session = req->session;
+    const struct room *room = req->membership->member.room;
+    const struct room_user *user = req->membership->member.user;
     struct strbuf *event = &session->env->reply;
 
     (void)wait_ms;
@@ -28,14 +28,14 @@ enum proto_error op_signal(const struct op *op, uint64_t *wait_ms)
     proto_add_text(event, "room", room->name, room->name_len);
     proto_add_text(event, "user", user->name, user->name_len);
     strbuf_add_text(event, ",\"kind\":");
-    strbuf_add(event, op->req->kind.base, op->req->kind.len);
+    strbuf_add(event, req->parsed->kind.base, req->parsed->kind.len);
     strbuf_add_text(event, ",\"data\":");
-    if (op->req->fields & PROTO_F_DATA)
-        strbuf_add(event, op->req->data.base, op->req->data.len);
+    if (req->parsed->fields & PROTO_F_DATA)
+        strbuf_add(event, req->parsed->data.base, req->parsed->data.len);
     else
         strbuf_add_text(event, "null");
     strbuf_add_char(event, '}');
     store_signal(&session->env->store, room, user->name, user->name_len, event, on_sent,
-                 session_begin(session, op->membership, op->req, op->len));
+                 request_begin(&req->membership->turns, req->parsed, req->len));
     return PROTO_OK;
 }

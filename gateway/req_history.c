@@ -1,0 +1,48 @@
+/* req_history.c - `get_history`: older messages, a page at a time. */
+#include "gateway/requests.h"
+
+static void on_history(void *data, const struct history *history)
+{
+    struct request *request = data;
+    struct session *session = session_of_request(request);
+    struct membership *m = membership_of_request(request);
+    struct strbuf *out = &session->env->reply;
+
+    if (!m) {
+        session_send_error(session, request_id(request), PROTO_NOT_JOINED, NULL, 0);
+    } else if (!history) {
+        session_send_error(session, request_id(request), PROTO_UNAVAILABLE, NULL, 0);
+    } else {
+        bool more = history->count > 0 && history->has_older;
+
+        strbuf_reset(out, PROTO_BATCH_BYTES);
+        proto_begin(out, "history_batch", request_id(request));
+        membership_add_batch(out, m->member.room, history->lines, history->count, more);
+        session_send(session, out);
+    }
+    session_end_read(request);
+}
+
+static void start_history(struct slot_wait *wait)
+{
+    struct request *request = list_entry(wait, struct request, slot);
+    struct session *session = session_of_request(request);
+    const struct membership *m = session_begin_read(request);
+
+    if (!m)
+        return;
+    store_history(&session->env->store, m->member.room, UINT64_MAX, request->before,
+                  request->limit, on_history, request);
+}
+
+enum proto_error req_history(const struct req *req, uint64_t *wait_ms)
+{
+    struct request *request =
+        request_begin(&req->membership->turns, req->parsed, req->len);
+
+    (void)wait_ms;
+    if (!(req->parsed->fields & PROTO_F_BEFORE))
+        request->before = (uint64_t)1 << 53;
+    session_start_large(request, start_history);
+    return PROTO_OK;
+}
