@@ -124,14 +124,9 @@ static void forget(struct memberships *in, struct membership *m)
     in->count--;
 }
 
-/* It has joined again: what waited after that waits for it now. It is not dispatched, which
- * for a client that joins and leaves all the time would be all of it each time. */
-static void hand_over(struct membership *from, struct memberships *in)
+static struct request_turns *last_turns(struct memberships *in)
 {
-    struct membership *to = list_entry(in->all.prev, struct membership, link);
-
-    request_hand_over(&from->turns, &to->turns);
-    request_go_on(&to->turns);
+    return &list_entry(in->all.prev, struct membership, link)->turns;
 }
 
 void membership_drop(struct membership *m, enum leave_reason reason)
@@ -152,8 +147,11 @@ void membership_drop(struct membership *m, enum leave_reason reason)
             request_run(request);
         else
             request_end(request);
+        /* It has joined again: what waited after that waits for this join now. It is not
+         * dispatched, which for a client that joins and leaves all the time would be all of it
+         * each time. */
         if (in->count > count)
-            hand_over(m, in);
+            request_hand_over(&m->turns, last_turns(in));
     }
 }
 

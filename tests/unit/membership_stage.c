@@ -336,6 +336,7 @@ static void on_turn(struct request *request)
 {
     struct stage *s = list_entry(request->window, struct stage, requests);
 
+    s->turns++;
     dispatch(s, request_text(request).base, request->turns);
 }
 

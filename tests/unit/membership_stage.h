@@ -34,6 +34,7 @@ struct stage {
     bool is_watched;
     struct strbuf sent;
     struct request *running[IDS]; /* begun and not answered, by id */
+    unsigned turns;               /* of deferred requests */
     struct json_text since_epoch; /* of the joins that are said */
     uint64_t since_seq;
 

@@ -146,6 +146,7 @@ static void a_chain_of_joins_and_leaves_is_handed_on(void **state)
     }
     s->sent.len = 0;
     assert_non_null(s->running[5]);
+    assert_int_equal(s->turns, 7); /* each is dispatched once */
     assert_int_equal(stage_state(s), MEMBER_LIVE);
     stage_free(s);
 }

@@ -434,6 +434,23 @@ static void a_closed_room_lets_nothing_go_on(void **state)
     end(&s);
 }
 
+static void nothing_goes_on_in_a_closed_room_whose_join_has_ended(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, &wide);
+    say(&s, "j1");
+    say(&s, "m2");
+    request_end(s.running[1]); /* as a drop does */
+    s.running[1] = NULL;
+    request_close(&s.turns);
+    request_go_on(&s.turns);
+    expect(&s, "j1 ");
+    request_end(request_first_deferred(&s.turns));
+    end(&s);
+}
+
 static void what_is_handed_over_waits_there_in_order(void **state)
 {
     struct scene s;
@@ -574,6 +591,7 @@ int main(void)
         cmocka_unit_test(rooms_share_the_window),
         cmocka_unit_test(the_last_end_is_told),
         cmocka_unit_test(a_closed_room_lets_nothing_go_on),
+        cmocka_unit_test(nothing_goes_on_in_a_closed_room_whose_join_has_ended),
         cmocka_unit_test(what_is_handed_over_waits_there_in_order),
         cmocka_unit_test(an_ended_request_waits_for_no_slot),
         cmocka_unit_test(any_order_is_as_the_model_has_it),
