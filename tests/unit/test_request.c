@@ -550,7 +550,7 @@ static void play(unsigned seed)
         int id = count > 0 ? rand() % count : 0;
 
         if (rand() % 2 == 0 && count < 60) {
-            char text[8];
+            char text[16];
 
             said[count].letter = "jlmmmhs"[rand() % 7];
             sprintf(text, "%c%d", said[count].letter, count);
