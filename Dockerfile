@@ -29,7 +29,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         build-essential cmake ninja-build pkg-config \
         libuv1-dev libhiredis-dev libwslay-dev libcjson-dev \
-        libh2o-dev libh2o-dev-common libssl-dev libncurses-dev \
+        libh2o-dev libh2o-dev-common libssl-dev libncurses-dev libutf8proc-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY CMakeLists.txt CMakePresets.json ./
@@ -83,7 +83,7 @@ ENTRYPOINT ["/usr/local/bin/roomcast-admin"]
 
 FROM runtime AS client
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libncursesw6 ncurses-base \
+    && apt-get install -y --no-install-recommends libncursesw6 ncurses-base libutf8proc2 \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/*
 LABEL org.opencontainers.image.title="roomcast" \
       org.opencontainers.image.description="roomcast's terminal client"

@@ -61,12 +61,11 @@ void line_edit_left(struct line_edit *edit)
 void line_edit_right(struct line_edit *edit)
 {
     const char *text = line_edit_text(edit);
-    struct text_cell cell;
+    const char *at = text + edit->cursor, *end = text + edit->text.len;
+    int width;
 
-    if (edit->cursor < edit->text.len)
-        edit->cursor =
-            (size_t)(text_cell(text + edit->cursor, text + edit->text.len, &cell) -
-                     text);
+    if (at < end)
+        edit->cursor = (size_t)(text_grapheme(at, end, &width) - text);
 }
 
 void line_edit_home(struct line_edit *edit)
@@ -170,17 +169,16 @@ void line_past_newer(struct line_past *past, struct line_edit *edit)
 size_t line_edit_view(const struct line_edit *edit, int columns, int *cursor_column)
 {
     const char *text = line_edit_text(edit), *from = text + edit->cursor;
-    struct text_cell cell;
-    int width = 0;
+    int width = 0, more;
 
     /* Back from the cursor, which itself takes a column. */
     while (from > text) {
         const char *before = text_before(text, from);
 
-        text_cell(before, text + edit->text.len, &cell);
-        if (width + cell.width > columns - 1)
+        text_grapheme(before, from, &more);
+        if (width + more > columns - 1)
             break;
-        width += cell.width;
+        width += more;
         from = before;
     }
     *cursor_column = width;

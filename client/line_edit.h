@@ -1,5 +1,5 @@
 /* line_edit.h - the line that is being written: bytes of UTF-8, a cursor that stands between
- * cells, and the lines written before. Knows no keys and no screen.
+ * graphemes (of text.h), and the lines written before. Knows no keys and no screen.
  */
 #ifndef CLIENT_LINE_EDIT_H
 #define CLIENT_LINE_EDIT_H
@@ -40,7 +40,7 @@ void line_edit_right(struct line_edit *edit);
 void line_edit_home(struct line_edit *edit);
 void line_edit_end(struct line_edit *edit);
 
-/* Each removes: the cell before, the one behind, the word before, all before, all behind. */
+/* Each removes: the grapheme before, the one behind, the word before, all before, all behind. */
 void line_edit_backspace(struct line_edit *edit);
 void line_edit_delete(struct line_edit *edit);
 void line_edit_kill_word(struct line_edit *edit);

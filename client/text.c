@@ -5,6 +5,8 @@
 #include <locale.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
 enum {
     CONTROL_PICTURES = 0x2400, /* the sign of a C0 control is this and its number */
     PICTURE_OF_DELETE = 0x2421,
@@ -50,14 +52,21 @@ static uint32_t sign_of(uint32_t c)
 /* What joins or colours emoji, and what is not to be seen at all. */
 static bool is_left_out(uint32_t c)
 {
-    return c == 0x200d || c == 0x200b || c == 0x200c || c == 0x2060 || c == 0xfeff ||
-           c == 0xad || c == 0x34f || (c >= 0xfe00 && c <= 0xfe0f) ||
-           (c >= 0x1f3fb && c <= 0x1f3ff) || (c >= 0xe0100 && c <= 0xe01ef);
+    bool is_skin_tone = c >= 0x1f3fb && c <= 0x1f3ff;
+
+    return is_skin_tone || (utf8proc_get_property((utf8proc_int32_t)c)->ignorable &&
+                            !text_is_unsafe(c));
 }
 
 static bool is_mark(uint32_t c)
 {
     return !text_is_unsafe(c) && !is_left_out(c) && wcwidth((wchar_t)c) == 0;
+}
+
+/* What stands in the cell of the character before it, whatever that is. */
+static bool is_of_cell_before(uint32_t c)
+{
+    return is_left_out(c) || is_mark(c);
 }
 
 const char *text_cell(const char *at, const char *end, struct text_cell *cell)
@@ -85,7 +94,7 @@ const char *text_cell(const char *at, const char *end, struct text_cell *cell)
     while (at < end) {
         const char *next = utf8_decode(at, end, &c);
 
-        if (!is_left_out(c) && !is_mark(c))
+        if (!is_of_cell_before(c))
             break;
         if (is_mark(c) && count > 0 && count <= TEXT_MARKS_MAX)
             cell->chars[count++] = (wchar_t)c;
@@ -105,18 +114,87 @@ static const char *char_before(const char *from, const char *at)
     return utf8_decode(start, at, &c) == at ? start : at - 1;
 }
 
-const char *text_before(const char *from, const char *at)
+static const char *grapheme_end(const char *at, const char *end)
 {
-    while (at > from) {
-        const char *end = at;
-        uint32_t c;
+    utf8proc_int32_t state = 0;
+    uint32_t before, c;
 
-        at = char_before(from, end);
-        utf8_decode(at, end, &c);
-        if (!is_left_out(c) && !is_mark(c))
+    at = utf8_decode(at, end, &before);
+    while (at < end) {
+        const char *next = utf8_decode(at, end, &c);
+        bool is_break = utf8proc_grapheme_break_stateful((utf8proc_int32_t)before,
+                                                         (utf8proc_int32_t)c, &state);
+
+        /* A sign stands by itself, or something could hide in a grapheme. */
+        if ((is_break || text_is_unsafe(before) || text_is_unsafe(c)) &&
+            !is_of_cell_before(c))
             break;
+        before = c;
+        at = next;
     }
     return at;
+}
+
+/* Whether a grapheme begins with `c` behind `before`, whatever stands before both. */
+static bool is_surely_break(uint32_t before, uint32_t c)
+{
+    enum { JOINER = 0x200d };
+
+    if (is_of_cell_before(c))
+        return false;
+    return text_is_unsafe(before) || text_is_unsafe(c) ||
+           (before != JOINER &&
+            utf8proc_grapheme_break((utf8proc_int32_t)before, (utf8proc_int32_t)c));
+}
+
+const char *text_before(const char *from, const char *at)
+{
+    const char *start = at, *next = at;
+    uint32_t before, c = 0;
+
+    /* Back to where a grapheme surely begins, and on to the last one. */
+    while (start > from) {
+        const char *behind = start;
+
+        start = char_before(from, behind);
+        utf8_decode(start, behind, &before);
+        if (behind < at && is_surely_break(before, c)) {
+            start = behind;
+            break;
+        }
+        c = before;
+    }
+    for (at = start; next > at;) {
+        start = at;
+        at = grapheme_end(at, next);
+    }
+    return start;
+}
+
+const char *text_grapheme(const char *at, const char *end, int *width)
+{
+    const char *stop = grapheme_end(at, end);
+    struct text_cell cell;
+
+    *width = 0;
+    while (at < stop) {
+        at = text_cell(at, end, &cell);
+        *width += cell.width;
+    }
+    return at;
+}
+
+/* The same, or a cell where it is wider than a row. */
+static const char *step(const char *at, const char *end, int columns, int *width)
+{
+    const char *next = text_grapheme(at, end, width);
+    struct text_cell cell;
+
+    if (*width <= columns)
+        return next;
+    next = text_cell(at, end, &cell);
+    *width = cell.width;
+    return next;
 }
 
 int text_width(const char *text, size_t len)
@@ -135,13 +213,13 @@ int text_width(const char *text, size_t len)
 size_t text_fit(const char *text, size_t len, int columns)
 {
     const char *at = text, *end = text + len;
-    struct text_cell cell;
+    int left = columns, width;
 
     while (at < end) {
-        const char *next = text_cell(at, end, &cell);
+        const char *next = step(at, end, columns, &width);
 
-        columns -= cell.width;
-        if (columns < 0)
+        left -= width;
+        if (left < 0)
             break;
         at = next;
     }
@@ -190,13 +268,12 @@ void text_add_json(struct strbuf *out, const char *json, size_t len)
 const char *text_wrap(const char *at, const char *end, int columns, size_t *len)
 {
     const char *from = at, *gap = NULL, *behind_gap = NULL;
-    struct text_cell cell;
-    int width = 0;
+    int width = 0, more;
 
     while (at < end && *at != '\n') {
-        const char *next = text_cell(at, end, &cell);
+        const char *next = step(at, end, columns, &more);
 
-        width += cell.width;
+        width += more;
         if (*at == ' ' && at > from) {
             gap = at;
             behind_gap = next;

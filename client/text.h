@@ -5,9 +5,15 @@
  * characters (C0, DEL, C1), line and paragraph separators, bidirectional controls, what is
  * not UTF-8 and what the C library knows no width of are shown as a sign instead.
  *
+ * A *grapheme* is what a reader takes for one character (utf8proc): one cell, or several, such as
+ * a flag, a family of emoji or a syllable. The cursor moves by graphemes, and no row ends within
+ * one that fits a row.
+ *
  * Terminals do not agree on the width of an emoji that is joined of several, or followed by
  * a variation selector or a skin tone. In cells these joiners are therefore left out: each part
- * stands by itself, in the columns that wcwidth and every terminal give it.
+ * stands by itself, in the columns that wcwidth and every terminal give it. Widths are wcwidth's
+ * and not utf8proc's, because ncurses counts with them: a row that it counts otherwise than we do
+ * is broken, and a spacing mark that we took for part of a cell it would drop.
  *
  * Needs a UTF-8 locale (text_use_locale).
  */
@@ -39,7 +45,10 @@ bool text_is_unsafe(uint32_t c);
 /* The cell at `at` (before `end`), with all that combines with it; returns the place behind. */
 const char *text_cell(const char *at, const char *end, struct text_cell *cell);
 
-/* Where the cell before `at` begins; `from` itself at the start. */
+/* The grapheme at `at` (before `end`): the place behind it, and its columns. */
+const char *text_grapheme(const char *at, const char *end, int *width);
+
+/* Where the grapheme before `at` begins; `from` itself at the start. */
 const char *text_before(const char *from, const char *at);
 
 /* The columns that it takes. */

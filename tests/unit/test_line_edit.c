@@ -47,6 +47,29 @@ static void the_cursor_moves_by_what_is_seen(void **state)
     line_edit_deinit(&edit);
 }
 
+static void a_family_and_a_flag_are_one_step_each(void **state)
+{
+    struct line_edit edit = {.cursor = 0};
+    static const char family[] = "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9";
+    static const char flag[] = "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa";
+    int column;
+
+    (void)state;
+    line_edit_set(&edit, family);
+    line_edit_insert(&edit, flag, sizeof(flag) - 1);
+    line_edit_insert(&edit, flag, sizeof(flag) - 1);
+    line_edit_view(&edit, 80, &column);
+    assert_int_equal(column, 4 + 2 + 2);
+    line_edit_left(&edit);
+    assert_int_equal(edit.cursor, sizeof(family) + sizeof(flag) - 2);
+    line_edit_backspace(&edit);
+    line_edit_backspace(&edit);
+    assert_string_equal(line_edit_text(&edit), flag);
+    line_edit_right(&edit);
+    assert_int_equal(edit.cursor, sizeof(flag) - 1);
+    line_edit_deinit(&edit);
+}
+
 static void words_and_halves_are_removed(void **state)
 {
     struct line_edit edit = {.cursor = 0};
@@ -142,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(typing_goes_in_at_the_cursor),
         cmocka_unit_test(the_cursor_moves_by_what_is_seen),
+        cmocka_unit_test(a_family_and_a_flag_are_one_step_each),
         cmocka_unit_test(words_and_halves_are_removed),
         cmocka_unit_test(a_line_has_an_end),
         cmocka_unit_test(the_past_keeps_what_was_being_written),
