@@ -17,6 +17,9 @@
  * A message that is too large for the server closes the connection; it is given up with
  * `too_large`, and all else goes on.
  *
+ * connection.h is the socket, chat_room.h a room; this gives each event to the room that it is
+ * about. What is shown of them is model.h's.
+ *
  * All callbacks come from the loop, never from inside a call, but on_said of what is left or
  * withdrawn.
  */
@@ -28,58 +31,17 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "client/chat_room.h"
+#include "client/connection.h"
 #include "common/json.h"
 
 struct chat_client;
 
-struct chat_address {
-    const char *host; /* a name or a numeric address */
-    int port;
-    const char *path; /* NULL: "/ws" */
-};
-
-enum chat_client_state {
-    CHAT_CLIENT_WAITING, /* for the next attempt */
-    CHAT_CLIENT_CONNECTING,
-    CHAT_CLIENT_OPEN,
-    CHAT_CLIENT_REFUSED /* the server wants no such client: it does not come back */
-};
-
-/* A message, live or of the history, each once and in order; borrowed. */
-struct chat_message {
-    const char *room;
-    const char *epoch;
-    uint64_t seq;
-    struct json_text event; /* as it came */
-};
-
-/* What became of something said. */
-struct chat_said {
-    const char *room;
-    uint64_t id;          /* of chat_client_say */
-    const char *error;    /* NULL: it is in the room; else the code of the refusal */
-    const char *epoch;    /* where it is in the room */
-    uint64_t seq;         /* likewise */
-    unsigned times;       /* it was sent */
-    struct json_text key; /* it was sent with */
-};
-
-/* Why it is out of a room for good, without having left. */
-struct chat_out {
-    const char *room;
-    const char *code; /* kicked, room_closed, or of the error that refused the join */
-    struct json_text event; /* that told so; borrowed */
-};
-
 struct chat_client_opts {
-    const struct chat_address *addresses; /* tried in turn, from `first` on; copied */
+    /* Of connection_opts: where to, and when again. */
+    const struct connection_address *addresses; /* copied */
     size_t count, first;
-    /* Between attempts: at random up to the least, doubled with each, to the most. 0: 500 ms
-     * and 30 s. */
-    uint64_t pause_least_ms, pause_most_ms;
-    /* A connection on which nothing comes for so long is asked, and given up after as long
-     * again; also how long an attempt may take. 0: 15 s. */
-    uint64_t silence_ms;
+    uint64_t pause_least_ms, pause_most_ms, silence_ms;
     /* Messages of a room that may be on their way at once; 0: any number. With 1 they stand in
      * the room in the order said, whatever happens. */
     size_t says_in_flight;
@@ -89,7 +51,7 @@ struct chat_client_opts {
     void *owner; /* given to every callback; borrowed */
 
     /* Each may be NULL. `why` says it in words. */
-    void (*on_state)(void *owner, enum chat_client_state state, const char *why);
+    void (*on_state)(void *owner, enum connection_state state, const char *why);
     void (*on_message)(void *owner, const struct chat_message *message);
     /* Everything else that comes, as it came: join_ack, member_joined, gap, reset, … */
     void (*on_event)(void *owner, struct json_text type, struct json_text event);
@@ -129,7 +91,7 @@ size_t chat_client_withdraw(struct chat_client *client, const char *room);
 uint64_t chat_client_wait_ms(const struct chat_client *client);
 
 /* Where it is connected to, or what it tries next; borrowed. */
-const struct chat_address *chat_client_address(const struct chat_client *client);
+const struct connection_address *chat_client_address(const struct chat_client *client);
 
 /* Cuts the connection as a network would; the client comes back. */
 void chat_client_cut(struct chat_client *client);

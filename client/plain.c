@@ -1,6 +1,6 @@
 /* plain.c - see plain.h.
  *
- *     plain_on_line -> run a command, or say -> on_said: acked, or refused
+ *     plain_input_take -> run a command, or say -> on_said: acked, or refused
  *     on_message, on_event -> plain_print -> line_out
  *     end of input -> (all acked, all rooms in or out) -> finish -> the loop ends
  *
@@ -11,42 +11,15 @@
 #include "client/plain.h"
 
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/json_read.h"
+#include "client/plain_input.h"
 #include "client/plain_print.h"
-#include "client/term.h"
-#include "client/text.h"
-#include "common/xalloc.h"
-
-/* ---- what is printed ---- */
-
-/* To stderr; a name in it may be anybody's. */
-void plain_complain(const char *format, ...)
-{
-    struct strbuf line = {NULL, 0, 0};
-    char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        abort();
-    va_end(args);
-    text_add_line(&line, text, strlen(text));
-    fprintf(stderr, "roomcast: %s\n", line.data ? line.data : "");
-    strbuf_deinit(&line);
-    free(text);
-}
-
-void plain_fail(struct plain *p)
-{
-    if (p->code < TERM_NOT_SAID)
-        p->code = TERM_NOT_SAID;
-}
+#include "client/plain_rooms.h"
+#include "common/wall.h"
 
 static void print(struct plain *p, struct json_text event)
 {
@@ -55,51 +28,9 @@ static void print(struct plain *p, struct json_text event)
     if (p->options->is_json)
         plain_print_json(&line, event);
     else
-        plain_print_event(&line, &p->members, event, term_now_ms());
+        plain_print_event(&line, &p->members, event, wall_ms());
     line_out_add(&p->out, line.data, line.len);
     strbuf_deinit(&line);
-}
-
-/* ---- rooms ---- */
-
-struct plain_room *plain_find_room(struct plain *p, const char *name)
-{
-    list_each(link, &p->rooms) {
-        struct plain_room *room = list_entry(link, struct plain_room, link);
-
-        if (strcmp(room->name, name) == 0)
-            return room;
-    }
-    return NULL;
-}
-
-void plain_drop_room(struct plain *p, struct plain_room *room)
-{
-    if (p->current && strcmp(p->current, room->name) == 0) {
-        free(p->current);
-        p->current = NULL;
-    }
-    list_remove(&room->link);
-    free(room->name);
-    free(room);
-}
-
-void plain_check(struct plain *p)
-{
-    if (!p->has_ended || p->is_finishing || p->unacked > 0 || p->asked > 0)
-        return;
-    if (p->options->follows) {
-        if (list_is_empty(&p->rooms))
-            plain_finish(p, TERM_NOT_SAID); /* put out of all */
-        return;
-    }
-    list_each(link, &p->rooms) {
-        const struct plain_room *room = list_entry(link, struct plain_room, link);
-
-        if (!room->is_settled || room->wants_members || room->wants_history)
-            return;
-    }
-    plain_finish(p, TERM_DONE);
 }
 
 /* ---- what comes ---- */
@@ -124,21 +55,21 @@ static void start_deadline(struct plain *p)
                    0);
 }
 
-static void on_state(void *owner, enum chat_client_state state, const char *why)
+static void on_state(void *owner, enum connection_state state, const char *why)
 {
     struct plain *p = owner;
-    const struct chat_address *at = chat_client_address(p->client);
+    const struct connection_address *at = chat_client_address(p->client);
 
-    if (state == CHAT_CLIENT_OPEN) {
+    if (state == CONNECTION_OPEN) {
         plain_complain("connected to %s:%d", at->host, at->port);
         p->has_connected = true;
         if (p->has_ended)
             start_deadline(p);
-    } else if (state == CHAT_CLIENT_WAITING) {
+    } else if (state == CONNECTION_WAITING) {
         p->asked = 0; /* the answers will not come */
         plain_complain("no connection (%s); trying %s:%d", why, at->host, at->port);
         plain_check(p);
-    } else if (state == CHAT_CLIENT_REFUSED) {
+    } else if (state == CONNECTION_ENDED) {
         plain_complain("refused: %s", why);
         plain_finish(p, TERM_NOT_SAID);
     }
@@ -237,7 +168,7 @@ static void on_live(void *owner, const char *name)
     struct plain_room *room = plain_find_room(p, name);
 
     if (room) {
-        room->is_settled = true;
+        room->was_live = true;
         plain_ask_wanted(p, room);
         plain_leave_if_done(p, room);
     }
@@ -285,24 +216,6 @@ static void on_closed(void *owner)
     struct plain *p = owner;
 
     p->client = NULL;
-}
-
-/* `code`: unless there is something worse. */
-void plain_finish(struct plain *p, int code)
-{
-    if (p->is_finishing)
-        return;
-    p->is_finishing = true;
-    p->code = p->code > code ? p->code : code;
-    line_in_close(&p->in);
-    list_each(link, &p->rooms) {
-        chat_client_leave(p->client, list_entry(link, struct plain_room, link)->name);
-    }
-    chat_client_resume(p->client); /* or the close would not be read */
-    chat_client_close(p->client);
-    uv_close((uv_handle_t *)&p->deadline, NULL);
-    uv_close((uv_handle_t *)&p->term, NULL);
-    uv_close((uv_handle_t *)&p->interrupt, NULL);
 }
 
 static void on_broken(void *owner)
@@ -357,7 +270,7 @@ static void start(struct plain *p)
     uv_signal_init(p->loop, &p->interrupt);
     p->deadline.data = p->term.data = p->interrupt.data = p;
     p->in.owner = p->out.owner = p;
-    p->in.on_line = plain_on_line;
+    p->in.on_line = plain_input_take;
     p->in.on_end = on_end;
     p->out.on_full = on_full;
     p->out.on_broken = on_broken;

@@ -1,19 +1,17 @@
-/* plain_input.c - what the lines of the input mean, see plain.h: something to say, a command, or,
- * with --json, a request.
+/* plain_input.c - see plain_input.h.
+ *
+ *     plain_input_take -> take_request (JSON), or say, or a row of `verbs`
  */
+#include "client/plain_input.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/json_read.h"
-#include "client/plain.h"
-#include "client/term.h"
+#include "client/plain_rooms.h"
 #include "client/term_command.h"
-#include "client/text.h"
-#include "common/proto.h"
-#include "common/xalloc.h"
-
-enum { ROOM_MAX_BYTES = 128, HISTORY_PAGE = 100 };
+#include "common/utf8.h"
 
 static void put_line(void *owner, const char *line)
 {
@@ -21,93 +19,15 @@ static void put_line(void *owner, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-void plain_set_current(struct plain *p, const char *name)
-{
-    free(p->current);
-    p->current = xstrdup(name);
-}
-
-void plain_join(struct plain *p, const char *rest)
-{
-    struct plain_room *room;
-
-    if (!proto_is_name(rest, strlen(rest), ROOM_MAX_BYTES)) {
-        plain_complain("/join needs a room of 1 to 128 bytes");
-        plain_fail(p);
-        return;
-    }
-    room = plain_find_room(p, rest);
-    if (room) {
-        room->wants_leave = false;
-    } else {
-        room = xcalloc(1, sizeof(*room));
-        room->name = xstrdup(rest);
-        list_add(&p->rooms, &room->link);
-        chat_client_join(p->client, rest, p->options->user);
-    }
-    plain_set_current(p, rest);
-}
-
-/* Not before what was said in it is acked. */
-void plain_leave_if_done(struct plain *p, struct plain_room *room)
-{
-    if (!room->wants_leave || room->unacked > 0 || room->wants_members ||
-        room->wants_history || p->is_finishing)
-        return;
-    chat_client_leave(p->client, room->name);
-    plain_drop_room(p, room);
-}
-
 static void on_leave(struct plain *p, const char *rest)
 {
     const char *name = rest[0] ? rest : p->current ? p->current : "";
     struct plain_room *room = plain_find_room(p, name);
 
-    if (!room) {
+    if (room)
+        plain_leave(p, room);
+    else
         plain_complain("not in such a room");
-        return;
-    }
-    if (p->current && strcmp(p->current, name) == 0) {
-        free(p->current);
-        p->current = NULL;
-    }
-    room->wants_leave = true;
-    plain_leave_if_done(p, room);
-}
-
-void plain_ask(struct plain *p, const char *type, const struct plain_room *room,
-               struct json_text cursor, uint64_t before)
-{
-    struct strbuf out = {NULL, 0, 0};
-
-    strbuf_add_format(&out, "{\"type\":\"%s\",\"id\":\"p%llu\",\"room\":", type,
-                      (unsigned long long)++p->last_id);
-    strbuf_add_json(&out, room->name, strlen(room->name));
-    if (cursor.len > 0) {
-        strbuf_add_text(&out, ",\"cursor\":");
-        strbuf_add(&out, cursor.base, cursor.len);
-    }
-    if (before > 0)
-        strbuf_add_format(&out, ",\"before\":%llu,\"limit\":%d",
-                          (unsigned long long)before, HISTORY_PAGE);
-    strbuf_add_char(&out, '}');
-    p->asked++;
-    chat_client_send(p->client, out.data, out.len);
-    strbuf_deinit(&out);
-}
-
-/* Asks for what is wanted of a room, once it is live. */
-void plain_ask_wanted(struct plain *p, struct plain_room *room)
-{
-    if (!chat_client_is_live(p->client, room->name))
-        return;
-    if (room->wants_members)
-        plain_ask(p, "get_members", room, (struct json_text){"", 0}, 0);
-    if (room->wants_history && room->oldest > 1)
-        plain_ask(p, "get_history", room, (struct json_text){"", 0}, room->oldest);
-    else if (room->wants_history)
-        plain_complain("nothing older is to be had");
-    room->wants_members = room->wants_history = false;
 }
 
 static struct plain_room *current_room(struct plain *p)
@@ -186,18 +106,6 @@ static const struct {
     {TERM_HELP, on_help},       {TERM_QUIT, on_quit},   {TERM_UNKNOWN, on_unknown},
 };
 
-static void say(struct plain *p, const char *room, const char *text, size_t len)
-{
-    if (!room || !chat_client_say(p->client, room, text, len)) {
-        plain_complain("not in a room, and not said: %.200s", text);
-        plain_fail(p);
-        return;
-    }
-    plain_find_room(p, room)->unacked++;
-    if (++p->unacked >= PLAIN_UNACKED_MAX)
-        line_in_pause(&p->in);
-}
-
 /* What a program sends: {"type":"message"|"join"|"leave", …}, or any other request. */
 static bool take_request(struct plain *p, const char *line, size_t len)
 {
@@ -210,7 +118,7 @@ static bool take_request(struct plain *p, const char *line, size_t len)
     room = json_read_dup(json_read_find(&p->members, "room"));
     text = json_read_dup(json_read_find(&p->members, "text"));
     if (json_read_is(type, "message"))
-        say(p, room[0] ? room : p->current, text, strlen(text));
+        plain_say(p, room[0] ? room : p->current, text, strlen(text));
     else if (json_read_is(type, "join"))
         plain_join(p, room);
     else if (json_read_is(type, "leave"))
@@ -231,7 +139,7 @@ static void mend(struct strbuf *out, const char *line, size_t len)
         uint32_t c;
 
         line = utf8_decode(line, end, &c);
-        utf8_add(out, c ? c : 0xfffd);
+        utf8_add(out, c ? c : UTF8_REPLACEMENT);
     }
 }
 
@@ -249,7 +157,7 @@ static void take_line(struct plain *p, const char *line, size_t len)
     if (!p->options->has_no_commands)
         command = term_command_parse(line);
     if (command.verb == TERM_SAY && command.rest[0])
-        say(p, p->current, command.rest, strlen(command.rest));
+        plain_say(p, p->current, command.rest, strlen(command.rest));
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (verbs[i].verb == command.verb) {
             verbs[i].run(p, command.rest);
@@ -257,7 +165,7 @@ static void take_line(struct plain *p, const char *line, size_t len)
         }
 }
 
-void plain_on_line(void *owner, const char *line, size_t len)
+void plain_input_take(void *owner, const char *line, size_t len)
 {
     struct plain *p = owner;
     struct strbuf mended = {NULL, 0, 0};

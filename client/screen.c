@@ -6,7 +6,7 @@
  *
  * If the program crashes, on_crash gives the terminal back before the signal does its work.
  *
- * Over 400 lines because ncurses is to be known to one file.
+ * Over 400 lines because only one file knows ncurses.
  */
 #include "client/screen.h"
 
@@ -239,9 +239,9 @@ static int width(void)
     return getmaxx(stdscr) < COLUMNS_MAX ? getmaxx(stdscr) : COLUMNS_MAX;
 }
 
-static int panel_columns(const struct talk *talk)
+static int panel_columns(const struct model *model)
 {
-    if (!talk->shows_members)
+    if (!model->shows_members)
         return 0;
     return width() < PANEL_FROM_COLUMNS ? width() : PANEL_COLUMNS;
 }
@@ -259,9 +259,9 @@ static int conversation_rows(void)
     return rows < 0 ? 0 : rows < VIEW_ROWS_MAX ? rows : VIEW_ROWS_MAX;
 }
 
-void screen_conversation(const struct talk *talk, int *columns, size_t *rows)
+void screen_conversation(const struct model *model, int *columns, size_t *rows)
 {
-    *columns = width() - panel_columns(talk);
+    *columns = width() - panel_columns(model);
     *rows = (size_t)conversation_rows();
     if (*columns < 1)
         *columns = width(); /* hidden: as it will be */
@@ -276,28 +276,28 @@ static short colour_of(const char *name)
     return (short)(1 + hash % NAME_COLOURS);
 }
 
-static void print_tab(char *out, size_t size, const struct talk *talk, size_t i)
+static void print_tab(char *out, size_t size, const struct model *model, size_t i)
 {
-    const struct talk_room *room = talk->rooms[i];
+    const struct model_room *room = model->rooms[i];
     char unread[32] = "";
 
     if (room->unread > 0)
         snprintf(unread, sizeof(unread), " (%llu)", (unsigned long long)room->unread);
     snprintf(out, size, " %zu %.*s%s%s ", i + 1,
              (int)text_fit(room->name, strlen(room->name), 20), room->name,
-             room->is_out ? " (out)" : "", unread);
+             room->state == MODEL_ROOM_OUT ? " (out)" : "", unread);
 }
 
-static void draw_tabs(const struct talk *talk)
+static void draw_tabs(const struct model *model)
 {
     struct place at = {0, 0, width()};
-    size_t first = talk->active;
+    size_t first = model->active;
     char tab[256];
     int used = 0;
 
     /* As many as fit before the one that is looked at, and all behind it. */
-    for (size_t i = talk->active + 1; i > 0 && talk->count > 0; i--) {
-        print_tab(tab, sizeof(tab), talk, i - 1);
+    for (size_t i = model->active + 1; i > 0 && model->count > 0; i--) {
+        print_tab(tab, sizeof(tab), model, i - 1);
         used += text_width(tab, strlen(tab));
         if (used > width() - 4)
             break;
@@ -305,15 +305,15 @@ static void draw_tabs(const struct talk *talk)
     }
     if (first > 0)
         put_text(&at, "<", A_BOLD, 0);
-    for (size_t i = first; i < talk->count; i++) {
-        attr_t attrs = i == talk->active            ? A_REVERSE
-                       : talk->rooms[i]->unread > 0 ? A_BOLD
-                                                    : A_NORMAL;
+    for (size_t i = first; i < model->count; i++) {
+        attr_t attrs = i == model->active            ? A_REVERSE
+                       : model->rooms[i]->unread > 0 ? A_BOLD
+                                                     : A_NORMAL;
 
-        print_tab(tab, sizeof(tab), talk, i);
+        print_tab(tab, sizeof(tab), model, i);
         put_text(&at, tab, attrs, 0);
     }
-    if (talk->count == 0)
+    if (model->count == 0)
         put_text(&at, " roomcast ", A_REVERSE, 0);
 }
 
@@ -374,7 +374,7 @@ static void put_line(struct place *at, const struct view_row *row)
                                           : 0);
 }
 
-static void draw_row(const struct talk *talk, struct place at,
+static void draw_row(const struct model *model, struct place at,
                      const struct view_row *row)
 {
     int end = at.x + at.columns;
@@ -383,7 +383,7 @@ static void draw_row(const struct talk *talk, struct place at,
     if (row->line) {
         put_line(&at, row);
     } else if (row->unsent) {
-        put_margin(&at, row, talk->user, 0);
+        put_margin(&at, row, model->user, 0);
         put(&at, row->text, row->len, A_DIM, PAIR_DIM);
     } else {
         snprintf(more, sizeof(more), "  ... and %zu more lines wait (/stop)",
@@ -397,33 +397,33 @@ static void draw_row(const struct talk *talk, struct place at,
     }
 }
 
-static void draw_conversation(struct talk *talk)
+static void draw_conversation(struct model *model)
 {
     static struct view_row rows[VIEW_ROWS_MAX];
-    const struct talk_room *room = talk_active(talk);
-    int columns = width() - panel_columns(talk);
+    const struct model_room *room = model_active(model);
+    struct view_source source = {&room->timeline, &room->outgoing, model->user};
+    int columns = width() - panel_columns(model);
     size_t room_for = (size_t)conversation_rows(), count;
 
     if (columns < 1 || room_for == 0)
         return;
-    count =
-        view_rows(&room->view, &room->timeline, talk->user, columns, room_for, rows);
+    count = view_rows(&room->view, &source, columns, room_for, rows);
     for (size_t i = 0; i < count; i++) {
         int y = first_row() + (int)(room_for - count + i);
 
-        draw_row(talk, (struct place){y, 0, columns}, &rows[i]);
+        draw_row(model, (struct place){y, 0, columns}, &rows[i]);
     }
 }
 
-static void draw_members(struct talk *talk, size_t top)
+static void draw_members(struct model *model, size_t top)
 {
-    const struct talk_room *room = talk_active(talk);
-    const struct roster *roster = &room->roster;
-    int columns = panel_columns(talk), left = width() - columns;
+    const struct model_room *room = model_active(model);
+    const struct members *members = &room->members;
+    int columns = panel_columns(model), left = width() - columns;
     size_t rows = (size_t)conversation_rows(), y = (size_t)first_row();
     char text[64];
 
-    if (top >= roster->now.count)
+    if (top >= members->now.count)
         top = 0;
     for (size_t i = 0; i < rows; i++) {
         struct place at = {(int)(y + i), left, columns};
@@ -432,21 +432,22 @@ static void draw_members(struct talk *talk, size_t top)
         put_text(&at, left > 0 ? "| " : " ", A_NORMAL, PAIR_DIM);
         if (i == 0) {
             snprintf(text, sizeof(text), "%llu here",
-                     (unsigned long long)roster->count);
+                     (unsigned long long)members->count);
             put_text(&at, text, A_BOLD, 0);
-        } else if (!roster->is_known && roster->now.count == 0 && i == 1) {
-            put_text(&at, room->is_in ? "(coming)" : "(not known)", A_NORMAL, PAIR_DIM);
-        } else if (rows > 3 && i + 1 == rows && n + 1 < roster->now.count) {
-            snprintf(text, sizeof(text), "%zu more (Alt-Down)", roster->now.count - n);
+        } else if (!members->is_known && members->now.count == 0 && i == 1) {
+            put_text(&at, room->state == MODEL_ROOM_IN ? "(coming)" : "(not known)",
+                     A_NORMAL, PAIR_DIM);
+        } else if (rows > 3 && i + 1 == rows && n + 1 < members->now.count) {
+            snprintf(text, sizeof(text), "%zu more (Alt-Down)", members->now.count - n);
             put_text(&at, text, A_NORMAL, PAIR_DIM);
-        } else if (n < roster->now.count) {
-            put_text(&at, roster->now.names[n], A_NORMAL,
-                     colour_of(roster->now.names[n]));
+        } else if (n < members->now.count) {
+            put_text(&at, members->now.names[n], A_NORMAL,
+                     colour_of(members->now.names[n]));
         }
     }
 }
 
-static void print_typing(struct strbuf *out, const struct talk_room *room)
+static void print_typing(struct strbuf *out, const struct model_room *room)
 {
     const struct typing *typing = &room->typing;
 
@@ -460,22 +461,22 @@ static void print_typing(struct strbuf *out, const struct talk_room *room)
         strbuf_add_text(out, typing->count == 1 ? " is writing" : " are writing");
 }
 
-static void draw_typing(struct talk *talk)
+static void draw_typing(struct model *model)
 {
     struct place at = {height() - 3, 0, width()};
     struct strbuf text = {NULL, 0, 0};
 
     if (height() < TYPING_FROM_ROWS)
         return;
-    print_typing(&text, talk_active(talk));
+    print_typing(&text, model_active(model));
     put_text(&at, text.data ? text.data : "", A_NORMAL, PAIR_DIM);
     strbuf_deinit(&text);
 }
 
-static void draw_status(struct talk *talk, const struct screen_bar *bar)
+static void draw_status(struct model *model, const struct screen_bar *bar)
 {
     struct place at = {height() - 2, 0, width()}, right = at;
-    const struct talk_room *room = talk_active(talk);
+    const struct model_room *room = model_active(model);
     struct strbuf text = {NULL, 0, 0};
 
     if (height() < 2)
@@ -496,10 +497,10 @@ static void draw_status(struct talk *talk, const struct screen_bar *bar)
     strbuf_deinit(&text);
 }
 
-static void draw_input(struct talk *talk, const struct screen_bar *bar)
+static void draw_input(struct model *model, const struct screen_bar *bar)
 {
     struct place at = {height() - 1, 0, width()};
-    const struct line_edit *edit = &talk_active(talk)->draft;
+    const struct line_edit *edit = &model_active(model)->draft;
     int column = 0, from_x;
     size_t from;
 
@@ -515,19 +516,19 @@ static void draw_input(struct talk *talk, const struct screen_bar *bar)
     move(height() - 1, from_x + column);
 }
 
-void screen_draw(struct talk *talk, const struct screen_bar *bar)
+void screen_draw(struct model *model, const struct screen_bar *bar)
 {
     if (!the.screen || the.is_suspended)
         return;
     erase();
     if (first_row() > 0)
-        draw_tabs(talk);
-    draw_conversation(talk);
-    if (talk->shows_members)
-        draw_members(talk, bar->members_top);
-    draw_typing(talk);
-    draw_status(talk, bar);
-    draw_input(talk, bar);
+        draw_tabs(model);
+    draw_conversation(model);
+    if (model->shows_members)
+        draw_members(model, bar->members_top);
+    draw_typing(model);
+    draw_status(model, bar);
+    draw_input(model, bar);
     refresh();
 }
 

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client/talk.h"
+#include "client/model.h"
 
 enum screen_key {
     SCREEN_NONE,
@@ -56,7 +56,7 @@ struct screen_input {
     char text[8]; /* ended by NUL */
 };
 
-/* What is drawn besides the talk; borrowed. */
+/* What is drawn besides the model; borrowed. */
 struct screen_bar {
     const char *status;
     bool is_trouble;      /* the status is no good news */
@@ -79,12 +79,12 @@ void screen_resize(void);
 void screen_redraw(void);
 
 /* The place that the conversation has. */
-void screen_conversation(const struct talk *talk, int *columns, size_t *rows);
+void screen_conversation(const struct model *model, int *columns, size_t *rows);
 
 /* Whether the terminal takes nothing at the moment (Ctrl-S): drawing would wait for it. */
 bool screen_is_held(void);
 
-void screen_draw(struct talk *talk, const struct screen_bar *bar);
+void screen_draw(struct model *model, const struct screen_bar *bar);
 
 /* The next key. False: there is none as yet. */
 bool screen_read(struct screen_input *input);

@@ -191,7 +191,7 @@ static enum term_outcome read_flags(struct term_options *options, int argc, char
     return TERM_RUN;
 }
 
-static const char *parse_port(struct chat_address *address, const char *at,
+static const char *parse_port(struct connection_address *address, const char *at,
                               const char *end)
 {
     long port = 0;
@@ -208,7 +208,7 @@ static const char *parse_port(struct chat_address *address, const char *at,
 }
 
 /* Where the host ends, from `at` on; NULL: it is none. */
-static const char *take_host(struct chat_address *address, const char *at,
+static const char *take_host(struct connection_address *address, const char *at,
                              const char *end)
 {
     bool is_ipv6 = at < end && *at == '[';
@@ -223,7 +223,7 @@ static const char *take_host(struct chat_address *address, const char *at,
     return close > at ? close + is_ipv6 : NULL;
 }
 
-const char *term_options_parse_url(struct chat_address *address, const char *url,
+const char *term_options_parse_url(struct connection_address *address, const char *url,
                                    size_t len)
 {
     static const char form[] = "must be ws://HOST[:PORT][/PATH]";

@@ -16,12 +16,20 @@ enum { TERM_OPTIONS_URLS_MAX = 16 };
 struct term_options {
     char *user;
     char *urls; /* as given, comma separated */
-    struct chat_address addresses[TERM_OPTIONS_URLS_MAX];
+    struct connection_address addresses[TERM_OPTIONS_URLS_MAX];
     size_t address_count;
     long timeout_secs;
     bool is_plain, is_json, follows, has_no_commands;
     char **rooms;
     size_t room_count;
+};
+
+/* What the program ends with. */
+enum term_exit {
+    TERM_DONE = 0,
+    TERM_NOT_SAID = 1,
+    TERM_BAD_USAGE = 2,
+    TERM_NEVER_CONNECTED = 3,
 };
 
 enum term_outcome { TERM_RUN, TERM_EXIT_OK, TERM_EXIT_BAD };
@@ -42,7 +50,7 @@ struct chat_client *term_options_open_client(const struct term_options *options,
 
 /* Takes `ws://host[:port][/path]` apart into strings of its own. NULL, or the reason why it
  * cannot. */
-const char *term_options_parse_url(struct chat_address *address, const char *url,
+const char *term_options_parse_url(struct connection_address *address, const char *url,
                                    size_t len);
 
 #endif

@@ -1,10 +1,4 @@
-/* timeline.c - see timeline.h.
- *
- * Something of ours is on its way from timeline_say until both its ack and its message have
- * come, in either order. A message of our user with the text of the first that waits is
- * taken for it (`seen_seq`), so that it does not stand there twice while the ack is under
- * way; the ack then tells whether it was.
- */
+/* timeline.c - see timeline.h. */
 #include "client/timeline.h"
 
 #include <inttypes.h>
@@ -19,7 +13,6 @@ enum { DROP_AT_ONCE = 500 };
 void timeline_init(struct timeline *t)
 {
     *t = (struct timeline){.lines = NULL};
-    list_init(&t->unsent);
 }
 
 static void free_line(struct timeline_line *line)
@@ -29,22 +22,11 @@ static void free_line(struct timeline_line *line)
     free(line);
 }
 
-static void end_unsent(struct timeline *t, struct timeline_unsent *u)
-{
-    list_remove(&u->link);
-    t->unsent_count--;
-    free(u->text);
-    free(u);
-}
-
 void timeline_deinit(struct timeline *t)
 {
     for (size_t i = 0; i < t->count; i++)
         free_line(t->lines[i]);
     free(t->lines);
-    list_each(link, &t->unsent) {
-        end_unsent(t, list_entry(link, struct timeline_unsent, link));
-    }
     timeline_init(t);
 }
 
@@ -123,24 +105,12 @@ void timeline_gap(struct timeline *t, uint64_t from, uint64_t to, uint64_t now_m
     t->last_seq = to;
 }
 
-void timeline_forget_acked(struct timeline *t)
-{
-    list_each(link, &t->unsent) {
-        struct timeline_unsent *u = list_entry(link, struct timeline_unsent, link);
-
-        u->seen_seq = 0;
-        if (u->seq)
-            end_unsent(t, u);
-    }
-}
-
 static void begin_epoch(struct timeline *t, const char *epoch, uint64_t seq)
 {
     snprintf(t->epoch, sizeof(t->epoch), "%s", epoch);
     t->last_seq = seq;
     for (size_t i = 0; i < t->count; i++)
         t->lines[i]->seq = 0; /* of another epoch */
-    timeline_forget_acked(t);
 }
 
 void timeline_reset(struct timeline *t, const char *epoch, uint64_t seq,
@@ -151,23 +121,6 @@ void timeline_reset(struct timeline *t, const char *epoch, uint64_t seq,
     timeline_add(t, TIMELINE_WARNING, now_ms,
                  "reset: the server lost this room or its end, and it began anew; some "
                  "of the above may be gone");
-}
-
-static void match_own(struct timeline *t, const struct timeline_message *m)
-{
-    list_each(link, &t->unsent) {
-        struct timeline_unsent *u = list_entry(link, struct timeline_unsent, link);
-
-        if (u->seq == m->seq) {
-            end_unsent(t, u);
-            return;
-        }
-        if (u->seq == 0 && u->seen_seq == 0) {
-            if (strcmp(u->text, m->text) == 0)
-                u->seen_seq = m->seq;
-            return;
-        }
-    }
 }
 
 bool timeline_take(struct timeline *t, const struct timeline_message *m)
@@ -189,8 +142,6 @@ bool timeline_take(struct timeline *t, const struct timeline_message *m)
     t->last_seq = m->seq;
     t->has_messages = true;
     append(t, new_message(m));
-    if (m->is_own)
-        match_own(t, m);
     return true;
 }
 
@@ -208,6 +159,11 @@ bool timeline_take_older(struct timeline *t, const struct timeline_message *m)
     t->lines[0]->id = --t->first_id;
     t->count++;
     return true;
+}
+
+bool timeline_awaits(const struct timeline *t, const char *epoch, uint64_t seq)
+{
+    return seq > t->last_seq && strcmp(epoch, t->epoch) == 0;
 }
 
 uint64_t timeline_oldest(const struct timeline *t)
@@ -239,49 +195,4 @@ void timeline_delete(struct timeline *t, uint64_t seq)
         line->text_len = 0;
         return;
     }
-}
-
-void timeline_say(struct timeline *t, uint64_t id, const char *text, size_t len)
-{
-    struct timeline_unsent *u = xcalloc(1, sizeof(*u));
-
-    u->id = id;
-    u->text = xmemdup(text, len);
-    list_add(&t->unsent, &u->link);
-    t->unsent_count++;
-}
-
-static struct timeline_unsent *find_unsent(struct timeline *t, uint64_t id)
-{
-    list_each(link, &t->unsent) {
-        struct timeline_unsent *u = list_entry(link, struct timeline_unsent, link);
-
-        if (u->id == id)
-            return u;
-    }
-    return NULL;
-}
-
-void timeline_acked(struct timeline *t, uint64_t id, const char *epoch, uint64_t seq)
-{
-    struct timeline_unsent *u = find_unsent(t, id);
-
-    if (!u)
-        return;
-    if (seq <= t->last_seq || strcmp(epoch, t->epoch) != 0)
-        end_unsent(t, u);
-    else
-        u->seq = seq;
-}
-
-char *timeline_refused(struct timeline *t, uint64_t id)
-{
-    struct timeline_unsent *u = find_unsent(t, id);
-    char *text = u ? u->text : NULL;
-
-    if (!u)
-        return NULL;
-    u->text = NULL;
-    end_unsent(t, u);
-    return text;
 }

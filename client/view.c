@@ -94,49 +94,50 @@ static size_t put_before(struct view_row *rows, size_t at, const struct wrapped 
 }
 
 /* What is not acked stands below all. */
-static size_t put_unsent(struct view_row *rows, size_t at, const struct timeline *t,
-                         const char *own, int columns)
+static size_t put_unsent(struct view_row *rows, size_t at,
+                         const struct view_source *source, int columns)
 {
+    const struct outgoing_entry *first[VIEW_UNSENT_MAX];
+    size_t shown = 0, more = 0;
     struct wrapped w;
-    size_t shown = 0, waiting = 0;
-    const struct timeline_unsent *first[VIEW_UNSENT_MAX];
 
-    list_each(link, &t->unsent) {
-        const struct timeline_unsent *u =
-            list_entry(link, struct timeline_unsent, link);
+    list_each(link, &source->outgoing->entries) {
+        const struct outgoing_entry *entry =
+            list_entry(link, struct outgoing_entry, link);
 
-        if (u->seen_seq)
+        if (entry->came_as)
             continue;
-        if (shown < VIEW_UNSENT_MAX)
-            first[shown++] = u;
-        else {
-            waiting = t->unsent_count - shown; /* seen ones come first: near enough */
+        if (shown == VIEW_UNSENT_MAX) { /* what has come is counted: near enough */
+            more = source->outgoing->count - shown;
             break;
         }
+        first[shown++] = entry;
     }
-    if (waiting > 0 && at > 0)
-        rows[--at] = (struct view_row){.more = waiting, .text = ""};
+    if (more > 0 && at > 0)
+        rows[--at] = (struct view_row){.more = more, .text = ""};
     while (shown > 0) {
-        const struct timeline_unsent *u = first[--shown];
+        const struct outgoing_entry *entry = first[--shown];
 
-        wrap(&w, u->text, strlen(u->text), columns - view_indent(own, columns));
+        wrap(&w, entry->text, strlen(entry->text),
+             columns - view_indent(source->user, columns));
         for (size_t i = 0; i < w.count; i++)
-            w.rows[i].unsent = u;
+            w.rows[i].unsent = entry;
         at = put_before(rows, at, &w, 0);
     }
     return at;
 }
 
-size_t view_rows(const struct view *view, const struct timeline *t, const char *own,
-                 int columns, size_t height, struct view_row *rows)
+size_t view_rows(const struct view *view, const struct view_source *source, int columns,
+                 size_t height, struct view_row *rows)
 {
+    const struct timeline *t = source->timeline;
     size_t at = height, i = t->count, hidden = view->hidden;
     struct wrapped w;
 
     if (view->bottom)
         i = find_line(t, view->bottom) + 1;
     else
-        at = put_unsent(rows, at, t, own, columns);
+        at = put_unsent(rows, at, source, columns);
     if (i > t->count) /* not checked; show the end */
         i = t->count;
     while (i > 0 && at > 0) {

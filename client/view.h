@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "client/outgoing.h"
 #include "client/timeline.h"
 
 enum {
@@ -23,10 +24,10 @@ enum {
 
 /* One row of the screen. */
 struct view_row {
-    const struct timeline_line *line;     /* NULL: the row is of `unsent` or `more` */
-    const struct timeline_unsent *unsent; /* NULL: of neither */
-    size_t more;                          /* so many unsent are not shown */
-    const char *text;                     /* the part of the text in this row */
+    const struct timeline_line *line;    /* NULL: the row is of `unsent` or `more` */
+    const struct outgoing_entry *unsent; /* NULL: of neither */
+    size_t more;                         /* so many unsent are not shown */
+    const char *text;                    /* the part of the text in this row */
     size_t len;
     bool is_first; /* time and name stand before it */
     bool is_cut;   /* the rest of the message is not shown */
@@ -41,9 +42,16 @@ struct view {
 int view_time_columns(int columns);
 int view_indent(const char *user, int columns);
 
+/* What is shown; borrowed. */
+struct view_source {
+    const struct timeline *timeline;
+    const struct outgoing *outgoing; /* stands below all */
+    const char *user;                /* whose that is */
+};
+
 /* Fills `rows` (of `height`) from the top; returns how many there are. */
-size_t view_rows(const struct view *view, const struct timeline *t, const char *own,
-                 int columns, size_t height, struct view_row *rows);
+size_t view_rows(const struct view *view, const struct view_source *source, int columns,
+                 size_t height, struct view_row *rows);
 
 /* Scrolls by so many rows, up if positive. False: it is at the top, or at the end. */
 bool view_scroll(struct view *view, const struct timeline *t, int columns,

@@ -14,6 +14,8 @@
  *
  * wslay knows the frames; its bytes to send are gathered in `out` and leave with one try
  * write at the end of the turn. What the kernel does not take then moves to `writing`.
+ *
+ * Over 400 lines because every step shares one state and ends in end().
  */
 #include "client/ws_client.h"
 

@@ -140,13 +140,13 @@ struct crowd {
     uint64_t may_say; /* of each */
 };
 
-static void on_state(void *owner, enum chat_client_state state, const char *why)
+static void on_state(void *owner, enum connection_state state, const char *why)
 {
     struct person *person = owner;
 
     (void)why;
-    assert_int_not_equal(state, CHAT_CLIENT_REFUSED);
-    person->opened += state == CHAT_CLIENT_OPEN;
+    assert_int_not_equal(state, CONNECTION_ENDED);
+    person->opened += state == CONNECTION_OPEN;
 }
 
 static void on_message(void *owner, const struct chat_message *message)
@@ -199,7 +199,7 @@ static bool all_are_live(void *data)
 
 static void come(struct crowd *crowd)
 {
-    const struct chat_address address = {.host = "127.0.0.1", .port = balancer.port};
+    const struct connection_address address = {.host = "127.0.0.1", .port = balancer.port};
 
     for (unsigned i = 0; i < PEOPLE; i++) {
         struct person *person = &crowd->people[i];

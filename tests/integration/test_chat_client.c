@@ -44,12 +44,12 @@ static struct fleet fleet;
 static uv_loop_t loop;
 static size_t in_flight; /* says_in_flight of who comes; 0: no limit */
 
-static void on_state(void *owner, enum chat_client_state state, const char *why)
+static void on_state(void *owner, enum connection_state state, const char *why)
 {
     struct person *person = owner;
 
-    person->opened += state == CHAT_CLIENT_OPEN;
-    person->refused = state == CHAT_CLIENT_REFUSED;
+    person->opened += state == CONNECTION_OPEN;
+    person->refused = state == CONNECTION_ENDED;
     if (person->closes_at && strcmp(why, person->closes_at) == 0)
         chat_client_close(person->client);
 }
@@ -109,11 +109,11 @@ static void on_closed(void *owner)
 static void come(struct person *person, const char *room, const char *user,
                  unsigned gateway)
 {
-    struct chat_address addresses[GATEWAYS];
+    struct connection_address addresses[GATEWAYS];
 
     for (int g = 0; g < GATEWAYS; g++)
         addresses[g] =
-            (struct chat_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
+            (struct connection_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
     *person = (struct person){.room = room};
     person->client = chat_client_open(&loop, &(struct chat_client_opts){
                                                  .addresses = addresses,

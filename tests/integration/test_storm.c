@@ -82,11 +82,11 @@ static void on_closed(void *owner)
 static void open_guest(unsigned i)
 {
     struct guest *guest = &guests[i];
-    struct chat_address addresses[GATEWAYS];
+    struct connection_address addresses[GATEWAYS];
 
     for (int g = 0; g < GATEWAYS; g++)
         addresses[g] =
-            (struct chat_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
+            (struct connection_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
     snprintf(guest->room, sizeof(guest->room), "storm-%u", i % ROOMS);
     snprintf(guest->user, sizeof(guest->user), "u%u", i);
     guest->client = chat_client_open(&loop, &(struct chat_client_opts){

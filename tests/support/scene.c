@@ -190,10 +190,10 @@ static void on_talk(uv_timer_t *timer)
 static void open_guest(struct scene *scene, unsigned i)
 {
     struct scene_guest *guest = &scene->guests[i];
-    struct chat_address addresses[SCENE_GATEWAYS];
+    struct connection_address addresses[SCENE_GATEWAYS];
 
     for (int g = 0; g < SCENE_GATEWAYS; g++)
-        addresses[g] = (struct chat_address){.host = "127.0.0.1",
+        addresses[g] = (struct connection_address){.host = "127.0.0.1",
                                              .port = scene->fleet.gateways[g].port};
     guest->scene = scene;
     snprintf(guest->user, sizeof(guest->user), "u%u", i % USERS);

@@ -1,4 +1,4 @@
-/* test_timeline.c - the conversation of a room: order, gaps, resets, what is not acked, limits;
+/* test_timeline.c - the conversation of a room: order, gaps, resets, limits;
  * and the view of it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,13 +16,9 @@
 
 static bool take(struct timeline *t, uint64_t seq, const char *user, const char *text)
 {
-    return timeline_take(t,
-                         &(struct timeline_message){.epoch = "e",
-                                                    .user = user,
-                                                    .text = text,
-                                                    .seq = seq,
-                                                    .ts_ms = 1,
-                                                    .is_own = strcmp(user, "me") == 0});
+    return timeline_take(
+        t, &(struct timeline_message){
+               .epoch = "e", .user = user, .text = text, .seq = seq, .ts_ms = 1});
 }
 
 static void each_message_stands_once(void **state)
@@ -73,29 +69,28 @@ static void a_new_epoch_begins_anew(void **state)
     timeline_deinit(&t);
 }
 
-static void what_is_said_stands_once_whatever_comes_first(void **state)
+/* The rows of a view of the timeline and of what is not acked (NULL: nothing). */
+static size_t see(const struct view *view, const struct timeline *t,
+                  const struct outgoing *outgoing, int columns, size_t height,
+                  struct view_row *rows)
+{
+    struct outgoing none;
+    struct view_source source = {t, outgoing ? outgoing : &none, "me"};
+
+    outgoing_init(&none);
+    return view_rows(view, &source, columns, height, rows);
+}
+
+static void a_message_is_awaited_until_it_came(void **state)
 {
     struct timeline t;
 
     (void)state;
     timeline_init(&t);
-    timeline_say(&t, 1, "a", 1);
-    timeline_say(&t, 2, "b", 1);
-    timeline_say(&t, 3, "c", 1);
-    take(&t, 0, "", "");           /* learns the epoch */
-    timeline_acked(&t, 1, "e", 1); /* ack, message */
-    assert_int_equal(t.unsent_count, 3);
-    take(&t, 1, "me", "a");
-    assert_int_equal(t.unsent_count, 2);
-    take(&t, 2, "me", "b"); /* message, ack */
-    timeline_acked(&t, 2, "e", 2);
-    assert_int_equal(t.unsent_count, 1);
-    free(timeline_refused(&t, 3));
-    assert_int_equal(t.unsent_count, 0);
-    assert_null(timeline_refused(&t, 3));
-    timeline_say(&t, 4, "d", 1);
-    timeline_acked(&t, 4, "another", 9); /* before the reset is told */
-    assert_int_equal(t.unsent_count, 0);
+    take(&t, 4, "ann", "four");
+    assert_false(timeline_awaits(&t, "e", 4));
+    assert_true(timeline_awaits(&t, "e", 5));
+    assert_false(timeline_awaits(&t, "f", 5)); /* before the reset is told */
     timeline_deinit(&t);
 }
 
@@ -104,15 +99,38 @@ static void what_is_seen_before_its_ack_is_not_shown_twice(void **state)
     struct view_row rows[8];
     struct view view = {0, 0};
     struct timeline t;
+    struct outgoing o;
 
     (void)state;
     timeline_init(&t);
-    timeline_say(&t, 1, "a", 1);
-    assert_int_equal(view_rows(&view, &t, "me", 80, 8, rows), 1);
+    outgoing_init(&o);
+    outgoing_say(&o, 1, "a", 1);
+    assert_int_equal(see(&view, &t, &o, 80, 8, rows), 1);
+    assert_string_equal(rows[0].unsent->text, "a");
     take(&t, 1, "me", "a");
-    assert_int_equal(view_rows(&view, &t, "me", 80, 8, rows), 1);
+    outgoing_on_message(&o, "a", 1);
+    assert_int_equal(see(&view, &t, &o, 80, 8, rows), 1);
     assert_null(rows[0].unsent);
     timeline_deinit(&t);
+    outgoing_deinit(&o);
+}
+
+static void of_much_that_waits_the_number_is_told(void **state)
+{
+    struct view_row rows[16];
+    struct view view = {0, 0};
+    struct timeline t;
+    struct outgoing o;
+
+    (void)state;
+    timeline_init(&t);
+    outgoing_init(&o);
+    for (uint64_t id = 1; id <= VIEW_UNSENT_MAX + 3; id++)
+        outgoing_say(&o, id, "x", 1);
+    assert_int_equal(see(&view, &t, &o, 80, 16, rows), VIEW_UNSENT_MAX + 1);
+    assert_int_equal(rows[VIEW_UNSENT_MAX].more, 3);
+    timeline_deinit(&t);
+    outgoing_deinit(&o);
 }
 
 static void a_deleted_message_has_no_text(void **state)
@@ -164,17 +182,17 @@ static void a_view_follows_the_end_or_stays(void **state)
     timeline_init(&t);
     for (uint64_t seq = 1; seq <= 10; seq++)
         take(&t, seq, "ann", "text");
-    assert_int_equal(view_rows(&view, &t, "me", 80, 4, rows), 4);
+    assert_int_equal(see(&view, &t, NULL, 80, 4, rows), 4);
     assert_int_equal(rows[3].line->seq, 10);
     assert_true(view_scroll(&view, &t, 80, 4, 3));
-    view_rows(&view, &t, "me", 80, 4, rows);
+    see(&view, &t, NULL, 80, 4, rows);
     assert_int_equal(rows[3].line->seq, 7);
     take(&t, 11, "ann", "text");
-    view_rows(&view, &t, "me", 80, 4, rows);
+    see(&view, &t, NULL, 80, 4, rows);
     assert_int_equal(rows[3].line->seq, 7);
     assert_true(view_scroll(&view, &t, 80, 4, 100));
     assert_false(view_scroll(&view, &t, 80, 4, 1));
-    assert_int_equal(view_rows(&view, &t, "me", 80, 4, rows), 4);
+    assert_int_equal(see(&view, &t, NULL, 80, 4, rows), 4);
     assert_int_equal(rows[0].line->seq, 1);
     assert_true(view_scroll(&view, &t, 80, 4, -100));
     assert_int_equal(view.bottom, 0);
@@ -196,7 +214,7 @@ static void every_row_of_a_long_message_can_be_reached(void **state)
     for (int columns = 1; columns < 60; columns++) {
         view = (struct view){0, 0};
         for (steps = 0; view_scroll(&view, &t, columns, 5, 1); steps++)
-            assert_true(view_rows(&view, &t, "me", columns, 5, rows) == 5);
+            assert_true(see(&view, &t, NULL, columns, 5, rows) == 5);
         for (; view_scroll(&view, &t, columns, 5, -1); steps--)
             ;
         assert_int_equal(steps, 0);
@@ -215,8 +233,7 @@ static void a_message_without_end_is_cut(void **state)
     memset(lines, '\n', 65536);
     timeline_init(&t);
     take(&t, 1, "ann", lines);
-    assert_int_equal(view_rows(&view, &t, "me", 80, VIEW_ROWS_MAX, rows),
-                     VIEW_LINE_ROWS_MAX);
+    assert_int_equal(see(&view, &t, NULL, 80, VIEW_ROWS_MAX, rows), VIEW_LINE_ROWS_MAX);
     assert_true(rows[VIEW_LINE_ROWS_MAX - 1].is_cut);
     timeline_deinit(&t);
     free(lines);
@@ -252,8 +269,9 @@ int main(void)
         cmocka_unit_test(each_message_stands_once),
         cmocka_unit_test(what_is_missing_is_said_once),
         cmocka_unit_test(a_new_epoch_begins_anew),
-        cmocka_unit_test(what_is_said_stands_once_whatever_comes_first),
+        cmocka_unit_test(a_message_is_awaited_until_it_came),
         cmocka_unit_test(what_is_seen_before_its_ack_is_not_shown_twice),
+        cmocka_unit_test(of_much_that_waits_the_number_is_told),
         cmocka_unit_test(a_deleted_message_has_no_text),
         cmocka_unit_test(a_long_conversation_is_cut_unless_it_is_read),
         cmocka_unit_test(a_view_follows_the_end_or_stays),

@@ -1,4 +1,4 @@
-/* test_talk.c - what comes from a server, of good and of ill will, told to rooms; who is in and
+/* test_model.c - what comes from a server, of good and of ill will, told to rooms; who is in and
  * who is writing; what a line means, and how it is completed. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "client/talk.h"
+#include "client/model_event.h"
 #include "client/term_command.h"
 #include "client/term_options.h"
 #include "client/text.h"
@@ -25,86 +25,90 @@ static void on_send(void *owner, const char *json, size_t len)
     sent = xmemdup(json, len);
 }
 
-static void begin(struct talk *talk)
+static void begin(struct model *model)
 {
-    talk_init(talk, "me");
-    talk->send = on_send;
+    model_init(model, "me");
+    model->send = on_send;
 }
 
-static void end(struct talk *talk)
+static void end(struct model *model)
 {
-    talk_deinit(talk);
+    model_deinit(model);
     free(sent);
     sent = NULL;
 }
 
-static void event(struct talk *talk, const char *json)
+static void event(struct model *model, const char *json)
 {
-    talk_on_event(talk, (struct json_text){json, strlen(json)}, 1000);
+    model_on_event(model, (struct json_text){json, strlen(json)}, 1000);
 }
 
-static void message(struct talk *talk, const char *room, uint64_t seq, const char *json)
+static void message(struct model *model, const char *room, uint64_t seq,
+                    const char *json)
 {
     struct chat_message m = {room, "e", seq, {json, strlen(json)}};
 
-    talk_on_message(talk, &m, 1000);
+    model_on_message(model, &m, 1000);
 }
 
 static void what_is_not_looked_at_is_unread(void **state)
 {
-    struct talk talk;
+    struct model model;
 
     (void)state;
-    begin(&talk);
-    talk_join(&talk, "one");
-    talk_join(&talk, "two");
-    message(&talk, "one", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"history\"}");
-    talk_on_live(&talk, "one", 1);
-    message(&talk, "one", 2, "{\"seq\":2,\"user\":\"ann\",\"text\":\"new\"}");
-    message(&talk, "one", 3, "{\"seq\":3,\"user\":\"me\",\"text\":\"mine\"}");
-    message(&talk, "none", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"lost\"}");
-    assert_int_equal(talk.rooms[0]->unread, 1);
-    talk_select(&talk, 0);
-    assert_int_equal(talk.rooms[0]->unread, 0);
-    talk_leave(&talk, talk.rooms[0]);
-    assert_string_equal(talk_active(&talk)->name, "two");
-    talk_leave(&talk, talk.rooms[0]);
-    assert_ptr_equal(talk_active(&talk), talk.home);
-    end(&talk);
+    begin(&model);
+    model_join(&model, "one");
+    model_join(&model, "two");
+    message(&model, "one", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"history\"}");
+    model_on_live(&model, "one", 1);
+    message(&model, "one", 2, "{\"seq\":2,\"user\":\"ann\",\"text\":\"new\"}");
+    message(&model, "one", 3, "{\"seq\":3,\"user\":\"me\",\"text\":\"mine\"}");
+    message(&model, "none", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"lost\"}");
+    assert_int_equal(model.rooms[0]->unread, 1);
+    model_select(&model, 0);
+    assert_int_equal(model.rooms[0]->unread, 0);
+    model_leave(&model, model.rooms[0]);
+    assert_string_equal(model_active(&model)->name, "two");
+    model_leave(&model, model.rooms[0]);
+    assert_ptr_equal(model_active(&model), model.home);
+    end(&model);
 }
 
 static void members_come_page_by_page_and_stay_true(void **state)
 {
-    struct talk talk;
-    struct roster *r;
+    struct model model;
+    struct members *r;
 
     (void)state;
-    begin(&talk);
-    r = &talk_join(&talk, "one")->roster;
-    talk_on_live(&talk, "one", 1);
+    begin(&model);
+    r = &model_join(&model, "one")->members;
+    model_on_live(&model, "one", 1);
     assert_non_null(strstr(sent, "\"get_members\",\"id\":\"m1\""));
-    event(&talk, "{\"type\":\"member_list\",\"id\":\"m9\",\"room\":\"one\",\"members\":"
-                 "[\"no\"],\"count\":1,\"next\":null}");
-    event(&talk, "{\"type\":\"member_list\",\"id\":\"m1\",\"room\":\"one\",\"members\":"
-                 "[\"b\", \"a\"],\"count\":3,\"next\":\"n\\\"b\"}");
+    event(&model,
+          "{\"type\":\"member_list\",\"id\":\"m9\",\"room\":\"one\",\"members\":"
+          "[\"no\"],\"count\":1,\"next\":null}");
+    event(&model,
+          "{\"type\":\"member_list\",\"id\":\"m1\",\"room\":\"one\",\"members\":"
+          "[\"b\", \"a\"],\"count\":3,\"next\":\"n\\\"b\"}");
     assert_non_null(strstr(sent, "\"cursor\":\"n\\\"b\""));
-    event(&talk,
+    event(&model,
           "{\"type\":\"member_joined\",\"room\":\"one\",\"user\":\"d\",\"members\":4}");
-    event(&talk,
+    event(&model,
           "{\"type\":\"member_left\",\"room\":\"one\",\"user\":\"a\",\"members\":3}");
-    event(&talk, "{\"type\":\"member_list\",\"id\":\"m2\",\"room\":\"one\",\"members\":"
-                 "[\"c\"],\"count\":3,\"next\":null}");
+    event(&model,
+          "{\"type\":\"member_list\",\"id\":\"m2\",\"room\":\"one\",\"members\":"
+          "[\"c\"],\"count\":3,\"next\":null}");
     assert_int_equal(r->now.count, 3);
     assert_string_equal(r->now.names[0], "b");
     assert_string_equal(r->now.names[2], "d");
-    event(&talk, "{\"type\":\"status\",\"redis\":\"down\"}");
-    assert_true(talk.is_redis_down);
-    event(&talk, "{\"type\":\"status\",\"redis\":\"up\"}");
+    event(&model, "{\"type\":\"status\",\"redis\":\"down\"}");
+    assert_true(model.is_redis_down);
+    event(&model, "{\"type\":\"status\",\"redis\":\"up\"}");
     assert_non_null(strstr(sent, "\"id\":\"m3\"")); /* asked anew */
-    event(&talk, "{\"type\":\"error\",\"id\":\"m3\",\"code\":\"unavailable\","
-                 "\"message\":\"x\"}");
-    assert_int_equal(talk.rooms[0]->members_id, 0);
-    end(&talk);
+    event(&model, "{\"type\":\"error\",\"id\":\"m3\",\"code\":\"unavailable\","
+                  "\"message\":\"x\"}");
+    assert_int_equal(model.rooms[0]->members_id, 0);
+    end(&model);
 }
 
 static void who_writes_is_known_for_a_while(void **state)
@@ -135,26 +139,26 @@ static void who_writes_is_known_for_a_while(void **state)
 
 static void older_messages_go_before_the_others(void **state)
 {
-    struct talk talk;
+    struct model model;
     struct timeline *t;
 
     (void)state;
-    begin(&talk);
-    t = &talk_join(&talk, "one")->timeline;
-    message(&talk, "one", 5, "{\"user\":\"ann\",\"text\":\"five\"}");
-    talk_on_live(&talk, "one", 1);
-    assert_true(talk_ask_older(&talk, talk.rooms[0]));
-    assert_false(talk_ask_older(&talk, talk.rooms[0]));
+    begin(&model);
+    t = &model_join(&model, "one")->timeline;
+    message(&model, "one", 5, "{\"user\":\"ann\",\"text\":\"five\"}");
+    model_on_live(&model, "one", 1);
+    assert_true(model_ask_older(&model, model.rooms[0]));
+    assert_false(model_ask_older(&model, model.rooms[0]));
     assert_non_null(strstr(sent, "\"before\":5"));
-    event(&talk,
+    event(&model,
           "{\"type\":\"history_batch\",\"id\":\"h2\",\"room\":\"one\",\"epoch\":\"e\","
           "\"messages\":[{\"seq\":3,\"user\":\"a\",\"text\":\"3\"},"
           "{\"seq\":4,\"deleted\":true}],\"more\":false}");
     assert_int_equal(t->count, 3);
     assert_int_equal(t->lines[0]->seq, 3);
     assert_true(t->lines[1]->is_deleted);
-    assert_false(talk_ask_older(&talk, talk.rooms[0]));
-    end(&talk);
+    assert_false(model_ask_older(&model, model.rooms[0]));
+    end(&model);
 }
 
 /* Nothing in here must do harm; the sanitizers look on. */
@@ -178,24 +182,24 @@ static void a_server_of_ill_will_does_no_harm(void **state)
         ",\"epoch\":\"an epoch that is much longer than any that a gateway makes\"",
         ",\"code\":{},\"message\":[],\"id\":{\"a\":1}",
     };
-    struct talk talk;
+    struct model model;
 
     (void)state;
-    begin(&talk);
-    talk_join(&talk, "one");
-    message(&talk, "one", 1, "{\"user\":[],\"text\":{},\"ts\":\"x\"}");
-    talk_on_live(&talk, "one", 1);
-    talk_ask_older(&talk, talk.rooms[0]);
+    begin(&model);
+    model_join(&model, "one");
+    message(&model, "one", 1, "{\"user\":[],\"text\":{},\"ts\":\"x\"}");
+    model_on_live(&model, "one", 1);
+    model_ask_older(&model, model.rooms[0]);
     for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
         for (size_t b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
             char json[512];
 
             snprintf(json, sizeof(json), "{\"type\":\"%s\",\"room\":\"one\"%s}",
                      types[t], bodies[b]);
-            event(&talk, json);
-            event(&talk, json + b); /* no JSON at all */
+            event(&model, json);
+            event(&model, json + b); /* no JSON at all */
         }
-    end(&talk);
+    end(&model);
 }
 
 static void a_line_is_said_or_a_command(void **state)
@@ -277,7 +281,7 @@ static void addresses_are_taken_apart(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        struct chat_address at = {.host = NULL};
+        struct connection_address at = {.host = NULL};
 
         assert_null(term_options_parse_url(&at, good[i].url, strlen(good[i].url)));
         assert_string_equal(at.host, good[i].host);
@@ -287,7 +291,7 @@ static void addresses_are_taken_apart(void **state)
         free((char *)at.path);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct chat_address at = {.host = NULL};
+        struct connection_address at = {.host = NULL};
 
         assert_non_null(term_options_parse_url(&at, bad[i], strlen(bad[i])));
         free((char *)at.host);
