@@ -90,8 +90,17 @@ void catchup_go_on(struct member *member)
         start_read(member);
 }
 
+/* What a read under way brings may be from before a change that is not told to the member any
+ * more: it is made again. */
+static void outdate_read(struct progress *progress)
+{
+    if (progress->is_reading)
+        progress->reading_after = UINT64_MAX;
+}
+
 void catchup_start(struct member *member, uint64_t after)
 {
+    outdate_read(&member->progress); /* of its join before */
     member->progress.cursor = after;
     member->progress.until = 0;
     member_set_state(member, MEMBER_FIRST_BATCH);
@@ -145,6 +154,8 @@ static void give_first(struct member *member, const struct history *h)
     struct progress *progress = &member->progress;
     uint64_t next = h->count ? h->first : h->seq + 1;
     struct history_batch batch = {.lines = h->lines, .count = h->count};
+    bool had_ack =
+        member->has_ack; /* it joined again: it was told everything all the time */
 
     member->has_ack = true;
     if (member->calls->ack(member, h->seq, h->oldest))
@@ -154,7 +165,8 @@ static void give_first(struct member *member, const struct history *h)
     progress->cursor = next + h->count - 1;
     batch.more = progress->cursor < h->seq;
     member->calls->batch(member, &batch);
-    member->room->rooms->observer.on_acked(member);
+    if (!had_ack)
+        member->room->rooms->observer.on_acked(member);
 }
 
 static void give_batch(struct member *member, const struct history *h)
@@ -229,16 +241,15 @@ void catchup_all(struct room *room)
         catchup_go_on(list_entry(link, struct member, link));
 }
 
-/* Members that are behind read the history again, and so do those whose read is under way: what
- * it brings may be from before the deletion. */
+/* Members that are behind read the history again, and so do those whose read is under way. */
 void catchup_on_deleted(struct room *room, uint64_t seq)
 {
     room_log_drop(&room->log);
     list_each(link, &room->behind) {
         struct progress *progress = &list_entry(link, struct member, link)->progress;
 
-        if (progress->is_reading && seq > progress->cursor)
-            progress->reading_after = UINT64_MAX;
+        if (seq > progress->cursor)
+            outdate_read(progress);
     }
 }
 
