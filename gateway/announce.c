@@ -19,10 +19,13 @@
 
 enum { KEPT_MAX = 1000 }; /* for members that wait for their ack */
 
+#define FOUND UINT64_MAX /* in place of the rev of what a sync found */
+
 /* A notice that is no message, taken apart once for all members. */
 struct announcement {
     struct list link;
     enum notice_kind kind;
+    char epoch[PROTO_EPOCH_LEN + 1]; /* empty: a sync found it */
     uint64_t rev;
     struct notice_body body;
     struct frame **lines;
@@ -40,6 +43,8 @@ static struct announcement *new_announcement(const struct notice *n,
     list_init(&a->link);
     a->kind = n->kind;
     a->rev = n->rev;
+    if (n->epoch.len == PROTO_EPOCH_LEN)
+        memcpy(a->epoch, n->epoch.base, PROTO_EPOCH_LEN);
     a->body = body;
     a->lines = xcalloc(body.lines_count, sizeof(*a->lines));
     for (size_t i = 0; i < body.lines_count; i++) {
@@ -163,17 +168,21 @@ static bool puts_out(const struct announcement *a, const struct member *member)
 }
 
 /* A kicked user without a connection may not come back within its grace. */
-static void put_out_absent(struct room *room, const struct announcement *a)
+static void kick_user(struct room *room, const struct announcement *a)
 {
+    struct json_text name;
     struct room_user *user;
 
-    if (a->kind == NOTICE_KICKED && a->body.names_count > 0) {
-        struct json_text name = a->body.names[0];
-
-        user = map_find(&room->users, name.base, name.len);
-        if (user && a->rev > user->rev)
-            room_end_grace(user, LEAVE_KICKED);
-    }
+    if (a->kind != NOTICE_KICKED || a->body.names_count == 0)
+        return;
+    name = a->body.names[0];
+    user = map_find(&room->users, name.base, name.len);
+    if (!user)
+        return;
+    /* If a sync found it: after the last join that was answered. */
+    user->kicked_rev = a->rev == FOUND ? user->rev : a->rev;
+    if (a->rev > user->rev)
+        room_end_grace(user, LEAVE_KICKED);
 }
 
 static void put_out(struct member *member, const struct announcement *a,
@@ -190,7 +199,7 @@ static void give_all(struct room *room, const struct announcement *a, uint64_t n
 
     if (a->kind == NOTICE_CLOSED)
         room_forget_users(room); /* Redis has none of them any more */
-    put_out_absent(room, a);
+    kick_user(room, a);
 
     for (int i = 0; i < 2; i++)
         list_each(link, lists[i]) {
@@ -233,6 +242,18 @@ static void forget_life(struct room *room)
     }
 }
 
+/* Each line about who came or went has raised the rev by one, and so has any other change. */
+static void note_rev(struct room *room, const struct announcement *a)
+{
+    struct room_announce *at = &room->announce;
+    uint64_t changes = class_of(a->kind) == ROOM_PRESENCE ? a->body.lines_count : 1;
+
+    if (a->rev > at->rev)
+        at->rev = a->rev;
+    if (a->rev > at->told && a->rev <= at->told + changes)
+        at->told = a->rev;
+}
+
 bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
     struct notice_body body;
@@ -242,8 +263,7 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         return false;
     a = new_announcement(n, body);
     room_ref(room);
-    if (n->rev > room->announce.rev)
-        room->announce.rev = n->rev;
+    note_rev(room, a);
     if (n->kind == NOTICE_DELETED)
         catchup_on_deleted(room, n->first);
     give_all(room, a, now_ms);
@@ -258,15 +278,30 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
     return true;
 }
 
+/* Of a room whose epoch was not known yet, what was heard may be of its life before. */
 void announce_start(struct room *room, uint64_t rev)
 {
-    room->announce.rev = rev;
+    room->announce.rev = room->announce.told = rev;
+    list_each(link, &room->announce.kept) {
+        struct announcement *a = list_entry(link, struct announcement, link);
+
+        if (strcmp(a->epoch, room_log_epoch(&room->log)) != 0) {
+            announcement_free(a);
+            room->announce.kept_count--;
+        }
+    }
 }
 
 void announce_reset(struct room *room, uint64_t rev)
 {
     clear_kept(room);
-    room->announce.rev = rev;
+    room->announce.rev = room->announce.told = rev;
+}
+
+void announce_synced(struct room *room, uint64_t rev)
+{
+    if (rev > room->announce.told)
+        room->announce.told = rev;
 }
 
 void announce_event(struct room *room, const struct strbuf *event,
@@ -292,7 +327,7 @@ static void announce_found(struct room *room, enum notice_kind kind,
                            uint64_t now_ms)
 {
     struct strbuf event = {NULL, 0, 0}, users = {NULL, 0, 0};
-    struct notice notice = {.rev = UINT64_MAX, .kind = kind};
+    struct notice notice = {.rev = FOUND, .kind = kind};
     struct notice_body body;
 
     if (!proto_is_plain(reason.base, reason.len, PROTO_REASON_MAX))

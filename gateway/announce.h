@@ -29,6 +29,9 @@ void announce_to_acked(struct member *member);
 /* The room is known to stand at `rev`. */
 void announce_start(struct room *room, uint64_t rev);
 
+/* A sync has found what was missed up to `rev`. */
+void announce_synced(struct room *room, uint64_t rev);
+
 /* The room was recreated and stands at `rev`: nothing from before is kept. */
 void announce_reset(struct room *room, uint64_t rev);
 
@@ -39,6 +42,13 @@ void announce_drop_idle(struct room *room);
 static inline uint64_t announce_rev(const struct room *room)
 {
     return room->announce.rev;
+}
+
+/* Up to this rev they were told of every one: what is beyond it may have been missed, also where
+ * a later one was heard. */
+static inline uint64_t announce_told(const struct room *room)
+{
+    return room->announce.told;
 }
 
 #endif

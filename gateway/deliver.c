@@ -209,7 +209,7 @@ void deliver_backfill(struct room *room, const struct history *h)
 static void note_deletion(struct room *room, const struct notice *n)
 {
     if (n->kind == NOTICE_DELETED && n->first > room_log_seq(&room->log))
-        room->deliver.is_outdated = room->deliver.is_backfilling;
+        room->deliver.is_outdated = true;
 }
 
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
@@ -243,9 +243,11 @@ static void reset(struct room *room, const struct room_joined *state)
                 (unsigned long long)room_log_seq(&room->log));
     metric_add(&room->rooms->metrics->resets_total, 1);
     room_log_start(&room->log, state->epoch, state->seq);
+    room->deliver.is_outdated = true;
     announce_reset(room, state->rev);
     while ((user = map_next(&room->users, &at))) {
         user->rev = state->rev;
+        user->kicked_rev = 0;
         user->is_grace_renewed = true; /* they may be on another node */
     }
     for (int i = 0; i < 2; i++)
@@ -266,6 +268,8 @@ static void reset(struct room *room, const struct room_joined *state)
 
 static void on_adopted(struct room *room, const struct room_joined *state)
 {
+    room->deliver.is_outdated =
+        true; /* a read of the life before tells another number */
     announce_start(room, state->rev);
     if (is_behind(room))
         start_backfill(room);
@@ -278,6 +282,7 @@ static void on_synced(struct room *room, const struct room_joined *state)
         reset(room, state);
     else
         deliver_position(room, state->epoch, state->seq);
+    announce_synced(room, state->rev);
     catchup_all(room);
 }
 

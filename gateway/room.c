@@ -341,10 +341,19 @@ static void on_alone(struct room_user *user, uint64_t now_ms)
     }
 }
 
+/* Whether Redis may count a kicked user again: through another connection, or because a sync that
+ * is under way has put it back into the room's next life. */
+static bool may_be_in_since_kick(const struct room_user *user)
+{
+    return user->rev > user->kicked_rev || user->is_unsure || user->room->is_calling;
+}
+
 static void start_leave(struct room_user *user)
 {
     struct room *room = user->room;
 
+    if (user->reason == LEAVE_KICKED && may_be_in_since_kick(user))
+        user->reason = LEAVE_KICKED_BEFORE;
     list_remove(&user->grace);
     user->is_leaving = true;
     room->rooms->hooks.leave(room->rooms->hooks.owner, room_ref(room), user);
@@ -455,18 +464,29 @@ void room_leave(struct member *member, enum leave_reason reason, uint64_t now_ms
 
 /* ---- Redis answers ---- */
 
+/* The room's epoch is known now: kicks were of its life before, if there was one. */
 static void adopt(struct room *room, const struct room_joined *joined)
 {
+    struct room_user *user;
+    uint32_t at = 0;
+
+    while ((user = map_next(&room->users, &at)))
+        user->kicked_rev = 0;
     room_log_start(&room->log, joined->epoch, joined->seq);
     room->is_told = true;
     room->rooms->observer.on_adopted(room, joined);
+}
+
+static bool is_of_log(const struct room *room, const struct room_joined *joined)
+{
+    return strcmp(room_log_epoch(&room->log), joined->epoch) == 0;
 }
 
 /* What the answer means for the member that asked. True: it is settled. */
 static bool settle(struct room *room, struct member *member, enum proto_error error,
                    const struct room_joined *joined)
 {
-    if (error == PROTO_OK && strcmp(room_log_epoch(&room->log), joined->epoch) != 0) {
+    if (error == PROTO_OK && !is_of_log(room, joined)) {
         /* Redis made the room anew: first those who are in must learn it. */
         room_doubt(room);
         if (member && !member->has_ack) {
@@ -492,11 +512,12 @@ void room_on_joined(struct join *join, enum proto_error error,
     user->joins_in_flight--;
     if (error == PROTO_OK || error == PROTO_UNAVAILABLE)
         user->is_in = true; /* unknown: it may be, so a leave must be sent */
-    if (error == PROTO_OK) {
-        user->rev = joined->rev;
-        if (!room_log_is_known(&room->log))
-            adopt(room, joined);
-    }
+    user->is_unsure = error == PROTO_UNAVAILABLE;
+    if (error == PROTO_OK && !room_log_is_known(&room->log))
+        adopt(room, joined);
+    if (error ==
+        PROTO_OK) /* in the room's next life: later than all kicks of this one */
+        user->rev = is_of_log(room, joined) ? joined->rev : UINT64_MAX;
     if (member)
         member->join = NULL;
     settled = settle(room, member, error, joined);
@@ -507,6 +528,8 @@ void room_on_joined(struct join *join, enum proto_error error,
     }
     if (user->members == 0 && user->joins_in_flight == 0)
         on_alone(user, 0);
+    if (member && !member->room)
+        room->rooms->observer.on_member_gone(room);
     if (member && settled)
         on_done(member, error, joined, wait_ms);
     room_unref(room);

@@ -57,7 +57,8 @@ enum member_state {
     X(LEAVE_ASKED, "left", true, false)                                                \
     X(LEAVE_JOIN_FAILED, "closed", true, false)                                        \
     X(LEAVE_KICKED, "kicked", false, false)                                            \
-    X(LEAVE_ROOM_CLOSED, "closed", false, false)                                       \
+    X(LEAVE_KICKED_BEFORE, "kicked", true, false) /* may be in again since */          \
+    X(LEAVE_ROOM_CLOSED, "closed", true, false)   /* who joined the next room since */ \
     X(LEAVE_EXPIRED, "expired", true, false)
 
 enum leave_reason {
@@ -136,10 +137,12 @@ struct room_user {
     struct room *room;
     struct list grace; /* in rooms->grace, while has no member */
     uint64_t grace_until_ms;
-    uint64_t rev; /* of the last join */
+    uint64_t rev;        /* of the last join */
+    uint64_t kicked_rev; /* of the last kick that was heard; 0: none */
     unsigned members, joins_in_flight;
     enum leave_reason reason;
     bool is_in;            /* Redis has been told */
+    bool is_unsure;        /* how its last join ended is not known */
     bool is_leaving;       /* a leave is in flight: joins wait */
     bool is_grace_renewed; /* its grace begins again */
     struct list leave;     /* joins_leaves.h, while it leaves */
@@ -157,11 +160,12 @@ struct room_deliver {
     uint64_t heard; /* the highest number seen in a notice of that epoch */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
-    bool is_outdated;    /* one of the messages was deleted meanwhile */
+    bool is_outdated;    /* a message was deleted, or the log begun anew, meanwhile */
 };
 
 struct room_announce {
     uint64_t rev;     /* of the last change that live members were told of */
+    uint64_t told;    /* they were told of every one up to this */
     struct list kept; /* announcements for members without ack */
     unsigned kept_count;
 };

@@ -12,7 +12,7 @@
  * are told by `reset`. The same where a key of the room was lost and its counts of members tell
  * nothing any more (lua/sync.lua, torn).
  *
- * Where the room's rev has moved, a deletion may have been missed as well: then the list's last
+ * Where the room's rev has moved beyond what members were told of, a deletion may have been missed as well: then the list's last
  * lines are read with that one, as many as a page has, and members are told of the tombstones
  * among them, perhaps once more.
  *
@@ -42,7 +42,7 @@ struct sync {
     uint32_t seen;  /* how many there were: another number begins again */
     unsigned users; /* sent so far */
     struct room_joined state;
-    uint64_t rev; /* the room's at the beginning */
+    uint64_t rev, told; /* the room's at the beginning */
     uint64_t seq; /* the room's when the page was sent: Redis had that many then */
     struct frame *last; /* message last_seq, as it was seen here */
     uint64_t last_seq;
@@ -196,7 +196,7 @@ static void compare(struct sync *sync)
     struct room *room = sync->room;
     struct frame *last = room_log_last(&room->log);
     uint64_t seq = room_log_seq(&room->log);
-    bool has_moved = sync->state.rev > sync->rev;
+    bool has_moved = sync->state.rev > sync->told;
 
     if (strcmp(sync->known, sync->state.epoch) != 0) {
         end_sync(sync, true);
@@ -312,6 +312,7 @@ void sync_start(void *owner, struct room *room)
     sync->room = room;
     strcpy(sync->known, room_log_epoch(&room->log));
     sync->rev = announce_rev(room);
+    sync->told = announce_told(room);
     strcpy(sync->cursor, "0");
     start_page(sync);
 }
