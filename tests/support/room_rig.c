@@ -240,8 +240,10 @@ static void take_event(struct rig_client *client, const char *text, size_t len)
     unsigned long long seq = rig_number(text, len, "seq");
     char type[64], user[64];
 
-    if (client->on_event)
+    if (client->on_event) {
         client->on_event(client, text, len);
+        return;
+    }
     rig_text(text, len, "type", type);
     rig_text(text, len, "user", user);
     if (strcmp(type, "message") == 0)
@@ -312,12 +314,23 @@ static bool start_read(struct member *member, uint64_t after)
     return true;
 }
 
+static const char *since_epoch(const struct rig_client *client)
+{
+    return client->since_epoch ? client->since_epoch : RIG_EPOCH;
+}
+
 static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
 {
     struct rig_client *client = client_of(member);
+    bool recovered =
+        client->has_since && client->since + 1 >= oldest &&
+        strcmp(since_epoch(client), room_log_epoch(&member->room->log)) == 0;
 
-    write_down(client, "ack %llu", (unsigned long long)until);
-    return client->has_since && client->since + 1 >= oldest;
+    if (client->on_ack)
+        client->on_ack(client, until, recovered);
+    else
+        write_down(client, "ack %llu", (unsigned long long)until);
+    return recovered;
 }
 
 static void give_batch(struct member *member, const struct history_batch *batch)
@@ -325,8 +338,10 @@ static void give_batch(struct member *member, const struct history_batch *batch)
     struct rig_client *client = client_of(member);
     const char *more = batch->more ? " more" : "";
 
-    if (client->on_batch)
+    if (client->on_batch) {
         client->on_batch(client, batch);
+        return;
+    }
     if (batch->count == 0) {
         write_down(client, "batch none%s", more);
         return;
@@ -363,11 +378,14 @@ static void on_joined(struct member *member, enum proto_error error,
 {
     struct rig_client *client = client_of(member);
 
-    (void)joined, (void)wait_ms;
+    (void)wait_ms;
     client->is_answered = true;
     client->error = error;
-    if (error == PROTO_OK)
-        catchup_start(member, client->has_since ? client->since : 0);
+    if (error != PROTO_OK)
+        return;
+    if (strcmp(since_epoch(client), joined->epoch) != 0 || client->since > joined->seq)
+        client->has_since = false;
+    catchup_start(member, client->has_since ? client->since : 0);
 }
 
 struct rig_client *rig_client(const char *user)
@@ -385,6 +403,11 @@ void rig_join(struct rig_client *client)
     client->is_answered = client->is_removed = false;
     room_join(&rig.rooms, &client->member, (struct json_text){"r", 1},
               (struct json_text){client->user, strlen(client->user)}, on_joined);
+}
+
+void rig_rejoin(struct rig_client *client)
+{
+    room_rejoin(&client->member, on_joined);
 }
 
 /* What the client asked for is not answered any more. */

@@ -50,13 +50,15 @@ struct rig_client {
     const char *user;
     struct strbuf given; /* what it was given since the test last looked */
     bool is_slow;        /* takes no message; a read does not begin */
-    bool has_since;      /* it resumes after `since`, as if the epoch were right */
+    bool has_since;      /* it resumes after `since` of that epoch; NULL: RIG_EPOCH */
     uint64_t since;
+    const char *since_epoch;
     bool is_answered; /* its join */
     enum proto_error error;
     bool is_removed;
-    /* Each frame or batch, before it is written down; may be NULL. */
+    /* Each event, ack or batch, instead of writing it down; NULL: it is written down. */
     void (*on_event)(struct rig_client *client, const char *text, size_t len);
+    void (*on_ack)(struct rig_client *client, uint64_t until, bool recovered);
     void (*on_batch)(struct rig_client *client, const struct history_batch *batch);
 };
 
@@ -111,8 +113,9 @@ const struct history *rig_history(uint64_t seq, uint64_t oldest, uint64_t first,
 /* One more, in no room yet. `user` is borrowed. */
 struct rig_client *rig_client(const char *user);
 
-/* Joins, also once more after it left. */
+/* Joins, also once more after it left; joins again, while it is in. */
 void rig_join(struct rig_client *client);
+void rig_rejoin(struct rig_client *client);
 void rig_leave(struct rig_client *client, enum leave_reason reason);
 
 /* What it was given is this, and from now on nothing. Words, with a comma between them:

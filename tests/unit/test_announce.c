@@ -13,6 +13,7 @@
 
 #include "gateway/announce.h"
 #include "tests/support/room_rig.h"
+#include "tests/support/room_world.h"
 
 /* A room at message 5 and rev 2 with two live members. */
 static struct {
@@ -84,6 +85,36 @@ static void the_rev_never_goes_back(void **state)
     assert_int_equal(announce_rev(w.room), 9);
 }
 
+#define JOINED(user)                                                                   \
+    "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"" user "\",\"members\":1}"
+
+/* After an outage a later change may be heard before the sync has found the missed ones. */
+static void what_was_missed_is_known_though_a_later_change_was_heard(void **state)
+{
+    (void)state;
+    assert_int_equal(announce_told(w.room), 2);
+    rig_presence(NOTICE_LEFT, 3, "eve");
+    rig_delete(4, 1);
+    rig_kick(5, "joe");
+    assert_int_equal(announce_told(w.room), 5);
+    rig_presence(NOTICE_LEFT, 7, "joe");
+    rig_signal("joe");
+    assert_int_equal(announce_told(w.room), 5);
+    assert_int_equal(announce_rev(w.room), 7);
+    rig_presence(NOTICE_LEFT, 8, "sue");
+    assert_int_equal(announce_told(w.room), 5);
+    room_needs_sync(w.room);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 5, 9);
+    assert_int_equal(announce_told(w.room), 9);
+    rig_notice(RIG_EPOCH, NOTICE_JOINED, 11, 0, 0, "eve,joe",
+               JOINED("eve") "\n" JOINED("joe"));
+    assert_int_equal(announce_told(w.room), 11);
+    rig_notice(RIG_EPOCH, NOTICE_JOINED, 14, 0, 0, "sue,tom",
+               JOINED("sue") "\n" JOINED("tom"));
+    assert_int_equal(announce_told(w.room), 11);
+}
+
 static void what_a_join_knew_is_not_told(void **state)
 {
     (void)state;
@@ -92,9 +123,6 @@ static void what_a_join_knew_is_not_told(void **state)
     rig_presence(NOTICE_JOINED, 3, "eve");
     assert_given("joined eve");
 }
-
-#define JOINED(user)                                                                   \
-    "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"" user "\",\"members\":1}"
 
 /* The notice has the rev of the last one. */
 static void each_of_several_users_has_a_rev_of_its_own(void **state)
@@ -168,6 +196,40 @@ static void what_comes_before_the_answer_of_the_join_is_kept(void **state)
     rig_assert_given(eve, "ack 5, batch none, left bob");
 }
 
+static void a_member_that_joined_again_is_told_nothing_twice(void **state)
+{
+    struct rig_client *eve = join_eve(3);
+
+    (void)state;
+    rig_rejoin(w.ann);
+    rig_joined(RIG_EPOCH, 5, 3);
+    rig_presence(NOTICE_LEFT, 4, "joe"); /* kept for eve */
+    rig_assert_given(w.ann, "left joe");
+    ack();
+    rig_assert_given(eve, "ack 5, batch none, left joe");
+    ack();
+    rig_assert_given(w.ann, "ack 5, batch none");
+}
+
+/* The room's new life began with a join whose answer overtakes the notices of the last one. */
+static void what_was_heard_of_another_life_is_told_to_nobody(void **state)
+{
+    struct rig_client *eve = rig_client("eve");
+
+    (void)state;
+    rig_close_room(3);
+    rig_closed(true);
+    rig_join(eve);
+    rig_subscribed();
+    rig_registered(true);
+    rig_presence(NOTICE_LEFT, 7, "joe");
+    rig_kick(8, "eve");
+    assert_int_equal(the_room()->announce.kept_count, 2);
+    rig_joined(RIG_OTHER_EPOCH, 0, 1);
+    assert_int_equal(the_room()->announce.kept_count, 0);
+    assert_int_equal(announce_rev(the_room()), 1);
+}
+
 static void nothing_is_kept_where_all_have_their_ack(void **state)
 {
     (void)state;
@@ -183,6 +245,16 @@ static void nothing_is_kept_for_a_member_that_went(void **state)
     rig_presence(NOTICE_LEFT, 4, "joe");
     assert_int_equal(w.room->announce.kept_count, 1);
     rig_leave(eve, LEAVE_ASKED);
+    assert_int_equal(w.room->announce.kept_count, 0);
+}
+
+static void nothing_is_kept_for_a_join_that_failed(void **state)
+{
+    (void)state;
+    rig_join(rig_client("eve"));
+    rig_presence(NOTICE_LEFT, 4, "joe");
+    assert_int_equal(w.room->announce.kept_count, 1);
+    rig_refused(PROTO_BANNED);
     assert_int_equal(w.room->announce.kept_count, 0);
 }
 
@@ -287,6 +359,73 @@ static void who_came_back_after_a_kick_stays(void **state)
     assert_false(eve->is_removed);
 }
 
+/* Redis counts the user by the second connection's join, and must be told that it went. */
+static void a_kick_of_who_joined_again_since_is_counted(void **state)
+{
+    struct rig_client *other = rig_client("ann");
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_join(other);
+    rig_joined(RIG_EPOCH, 5, 4); /* after the kick, which is heard later */
+    rig_leave(other, LEAVE_ASKED);
+    rig_kick(3, "ann");
+    rig_assert_given(w.ann, "kicked");
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+}
+
+static void
+a_kick_of_who_is_joining_again_is_counted_if_the_join_came_later(void **state)
+{
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_rejoin(w.ann);
+    rig_kick(3, "ann");
+    assert_int_equal(rig_count(RIG_LEAVE), 0); /* waits for the join */
+    rig_joined(RIG_EPOCH, 5, 4);
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+    user = w.bob->member.user;
+    rig_rejoin(w.bob);
+    rig_kick(6, "bob");
+    rig_joined(RIG_EPOCH, 5, 5);
+    assert_int_equal(rig_count(RIG_LEAVE), 2);
+    assert_int_equal(user->reason, LEAVE_KICKED);
+}
+
+static void a_kick_of_who_joined_the_next_life_is_counted(void **state)
+{
+    struct rig_client *other = rig_client("ann");
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_join(other);
+    rig_joined(RIG_OTHER_EPOCH, 0, 1);
+    rig_leave(other, LEAVE_ASKED);
+    rig_kick(3, "ann");
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+}
+
+static void a_kick_is_counted_where_it_is_not_known_who_is_in(void **state)
+{
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_rejoin(w.ann);
+    rig_refused(PROTO_UNAVAILABLE); /* perhaps after the kick */
+    rig_kick(3, "ann");
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+    user = w.bob->member.user;
+    rooms_set_up(&rig.rooms, false);
+    rooms_set_up(&rig.rooms, true);
+    rig_registered(true); /* the sync may put bob back */
+    rig_kick(4, "bob");
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+}
+
 static void a_kick_ends_the_grace(void **state)
 {
     (void)state;
@@ -351,6 +490,22 @@ static void a_join_that_was_under_way_joins_the_next_room(void **state)
     assert_string_equal(room_log_epoch(&w.room->log), RIG_OTHER_EPOCH);
 }
 
+/* Redis counts the user in the next room, and must be told that it went. */
+static void who_joined_the_next_room_leaves_it(void **state)
+{
+    struct rig_client *other = rig_client("ann");
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_join(other);
+    rig_leave(other, LEAVE_ASKED);
+    rig_close_room(3);
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+    rig_joined(RIG_OTHER_EPOCH, 0, 1);
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_true(leave_reason_is_counted(user->reason));
+}
+
 static void a_closing_that_a_sync_found_puts_all_out(void **state)
 {
     (void)state;
@@ -413,12 +568,32 @@ static void a_deletion_that_a_sync_found_is_told_to_all_with_ack(void **state)
     rig_assert_given(eve, "ack 5, batch 1-5");
 }
 
+/* ---- any order ---- */
+
+static void each_is_told_once_what_came_after_its_join_in_any_order(void **state)
+{
+    static const struct world_shape shape = {.messages = 10,
+                                             .deletions = 20,
+                                             .reads = 40,
+                                             .joins = 60,
+                                             .far = 60,
+                                             .kicks = 15,
+                                             .closings = 4,
+                                             .outages = 2,
+                                             .losses = 1,
+                                             .refusals = 5};
+
+    (void)state;
+    world_run(&shape, 300);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(all_others_are_told_who_comes_and_goes),
         TEST(the_rev_never_goes_back),
+        TEST(what_was_missed_is_known_though_a_later_change_was_heard),
         TEST(what_a_join_knew_is_not_told),
         TEST(each_of_several_users_has_a_rev_of_its_own),
         TEST(signals_have_no_rev_and_are_told_to_the_others),
@@ -426,8 +601,11 @@ int main(void)
         TEST(a_malformed_notice_tells_nobody_anything),
         TEST(a_member_is_told_after_its_ack_what_came_after_its_join),
         TEST(what_comes_before_the_answer_of_the_join_is_kept),
+        TEST(a_member_that_joined_again_is_told_nothing_twice),
+        TEST(what_was_heard_of_another_life_is_told_to_nobody),
         TEST(nothing_is_kept_where_all_have_their_ack),
         TEST(nothing_is_kept_for_a_member_that_went),
+        TEST(nothing_is_kept_for_a_join_that_failed),
         TEST(what_is_kept_waits_for_the_last_ack),
         TEST(too_much_is_not_kept_but_every_kick_is),
         TEST(a_kicked_user_is_told_and_put_out),
@@ -435,16 +613,22 @@ int main(void)
         TEST(a_kick_from_before_the_join_is_not_for_it),
         TEST(a_member_without_ack_is_put_out_after_it),
         TEST(who_came_back_after_a_kick_stays),
+        TEST(a_kick_of_who_joined_again_since_is_counted),
+        TEST(a_kick_of_who_is_joining_again_is_counted_if_the_join_came_later),
+        TEST(a_kick_of_who_joined_the_next_life_is_counted),
+        TEST(a_kick_is_counted_where_it_is_not_known_who_is_in),
         TEST(a_kick_ends_the_grace),
         TEST(a_kick_that_a_sync_found_tells_only_the_kicked),
         TEST(a_closing_puts_all_out),
         TEST(a_closing_frees_those_in_grace),
         TEST(a_join_that_was_under_way_joins_the_next_room),
+        TEST(who_joined_the_next_room_leaves_it),
         TEST(a_closing_that_a_sync_found_puts_all_out),
         TEST(what_was_kept_of_a_closed_room_is_forgotten),
         TEST(a_reset_forgets_what_was_kept),
         TEST(a_deletion_is_told_to_all_that_joined_before_it),
         TEST(a_deletion_that_a_sync_found_is_told_to_all_with_ack),
+        cmocka_unit_test(each_is_told_once_what_came_after_its_join_in_any_order),
     };
 #undef TEST
 

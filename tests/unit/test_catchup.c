@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/support/room_rig.h"
+#include "tests/support/room_world.h"
 
 static int set_up(void **state)
 {
@@ -449,10 +450,25 @@ static void a_read_from_before_the_member_joined_again_is_dropped(void **state)
 
     (void)state;
     rig_read(rig_history(3, 1, 1, 2));
-    room_rejoin(&bob->member, bob->member.on_joined);
+    rig_rejoin(bob);
     rig_joined(RIG_EPOCH, 3, 2);
     rig_read(rig_history(3, 1, 3, 3)); /* of the read after 2 */
     rig_assert_given(bob, "ack 3, batch 1-2 more");
+    assert_reads_after(0);
+    rig_read(rig_history(3, 1, 1, 3));
+    rig_assert_given(bob, "ack 3, batch 1-3");
+}
+
+/* Also one after the same message: it may be from before what the second join knew. */
+static void a_read_of_the_first_join_does_not_answer_the_second(void **state)
+{
+    struct rig_client *bob = join_at(3);
+
+    (void)state;
+    rig_rejoin(bob);
+    rig_joined(RIG_EPOCH, 3, 9);
+    rig_read(rig_history(3, 1, 1, 3));
+    rig_assert_given(bob, "");
     assert_reads_after(0);
     rig_read(rig_history(3, 1, 1, 3));
     rig_assert_given(bob, "ack 3, batch 1-3");
@@ -578,6 +594,26 @@ static void a_slow_client_is_moved_by_a_reset(void **state)
     assert_state(ann, MEMBER_LIVE);
 }
 
+/* ---- any order ---- */
+
+static void there_is_no_hole_and_no_overlap_in_any_order(void **state)
+{
+    static const struct world_shape shape = {.messages = 60,
+                                             .deletions = 10,
+                                             .reads = 60,
+                                             .slow = 30,
+                                             .joins = 40,
+                                             .far = 5,
+                                             .kicks = 2,
+                                             .closings = 1,
+                                             .outages = 2,
+                                             .losses = 1,
+                                             .refusals = 10};
+
+    (void)state;
+    world_run(&shape, 300);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -609,6 +645,7 @@ int main(void)
         TEST(a_read_of_another_epoch_makes_the_room_compare),
         TEST(a_read_that_failed_is_made_again_after_the_comparison),
         TEST(a_read_from_before_the_member_joined_again_is_dropped),
+        TEST(a_read_of_the_first_join_does_not_answer_the_second),
         TEST(a_member_that_is_not_behind_wants_no_history),
         TEST(a_read_under_way_when_a_message_is_deleted_is_made_again),
         TEST(a_deletion_of_what_was_given_keeps_the_read),
@@ -617,6 +654,7 @@ int main(void)
         TEST(a_reset_moves_a_member_that_was_given_something),
         TEST(a_reset_before_the_first_batch_begins_it_anew),
         TEST(a_slow_client_is_moved_by_a_reset),
+        cmocka_unit_test(there_is_no_hole_and_no_overlap_in_any_order),
     };
 #undef TEST
 

@@ -228,6 +228,44 @@ static void a_deletion_of_what_is_here_keeps_the_read(void **state)
     assert_given("deleted 5, 6, 7, 8");
 }
 
+/* It was begun after message 5, and the new life has not as many. */
+static void a_read_of_the_life_before_makes_no_gap(void **state)
+{
+    struct rig_client *eve = rig_client("eve");
+    struct history history;
+
+    (void)state;
+    rig_messages(8, 8);
+    rig_join(eve);
+    rig_close_room(3);
+    rig_joined(RIG_OTHER_EPOCH, 0, 1);
+    history = *rig_history(0, 1, 1, 0);
+    history.epoch = RIG_OTHER_EPOCH;
+    rig_read(&history);
+    rig_assert_given(eve, "ack 0, batch none");
+    history = *rig_history(3, 1, 6, 5);
+    history.epoch = RIG_OTHER_EPOCH;
+    rig_backfilled(&history);
+    rig_assert_given(eve, "");
+    assert_backfills_after(0);
+}
+
+static void a_read_from_before_a_reset_makes_no_gap(void **state)
+{
+    struct history history;
+
+    (void)state;
+    rig_messages(8, 8);
+    room_needs_sync(w.room);
+    rig_registered(true);
+    rig_synced(RIG_OTHER_EPOCH, 1, 3);
+    history = *rig_history(3, 1, 6, 5);
+    history.epoch = RIG_OTHER_EPOCH;
+    rig_backfilled(&history);
+    assert_given("reset 1");
+    assert_backfills_after(1);
+}
+
 /* ---- what is no message ---- */
 
 static void assert_malformed(uint64_t first, uint64_t last, const char *lines)
@@ -396,6 +434,8 @@ int main(void)
         TEST(a_read_of_another_epoch_makes_the_room_compare),
         TEST(a_message_deleted_while_it_is_read_is_given_as_a_tombstone),
         TEST(a_deletion_of_what_is_here_keeps_the_read),
+        TEST(a_read_of_the_life_before_makes_no_gap),
+        TEST(a_read_from_before_a_reset_makes_no_gap),
         TEST(lines_that_are_not_the_messages_they_should_be_are_not_given),
         TEST(a_notice_of_another_epoch_makes_the_room_compare),
         TEST(what_was_heard_before_the_join_was_answered_is_read),

@@ -12,6 +12,7 @@
 
 #include "gateway/history_cache.h"
 #include "tests/support/room_rig.h"
+#include "tests/support/room_world.h"
 #include "tests/support/store_rig.h"
 
 enum { KEEP_MS = 10000, ASKERS = 8 };
@@ -353,6 +354,25 @@ static void at_the_end_who_waits_is_told_so(void **state)
     assert_true(w.askers[1].has_failed);
 }
 
+/* ---- any order ---- */
+
+static void shared_reads_are_as_good_as_own_ones_in_any_order(void **state)
+{
+    static const struct world_shape shape = {.has_cache = true,
+                                             .messages = 50,
+                                             .deletions = 8,
+                                             .reads = 60,
+                                             .slow = 5,
+                                             .joins = 120,
+                                             .far = 2,
+                                             .outages = 2,
+                                             .losses = 1,
+                                             .refusals = 20};
+
+    (void)state;
+    world_run(&shape, 300);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -374,6 +394,7 @@ int main(void)
         TEST(too_many_bytes_in_rings_drop_the_entry),
         TEST(a_room_that_is_freed_takes_its_entry_along),
         TEST(at_the_end_who_waits_is_told_so),
+        cmocka_unit_test(shared_reads_are_as_good_as_own_ones_in_any_order),
     };
 #undef TEST
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/support/room_rig.h"
+#include "tests/support/room_world.h"
 
 static int set_up(void **state)
 {
@@ -302,6 +303,7 @@ static void only_a_user_in_grace_is_taken_out(void **state)
     rig_leave(ann, LEAVE_SOCKET_CLOSED);
     room_end_grace(find_user("bob"), LEAVE_KICKED);
     assert_quiet();
+    find_user("ann")->kicked_rev = 2;
     room_end_grace(find_user("ann"), LEAVE_KICKED);
     assert_int_equal(rig_count(RIG_LEAVE), 1);
     assert_int_equal(find_user("ann")->reason, LEAVE_KICKED);
@@ -464,19 +466,16 @@ static void a_join_into_a_recreated_room_goes_out_again_after_the_reset(void **s
 static void a_member_that_joins_again_stays_in_whatever_the_answer(void **state)
 {
     struct rig_client *ann = rig_client("ann");
-    room_joined_fn on_joined;
-
     (void)state;
     rig_live(5, 1, ann, NULL);
-    on_joined = ann->member.on_joined;
     ann->is_answered = false;
-    room_rejoin(&ann->member, on_joined);
+    rig_rejoin(ann);
     rig_refused(PROTO_UNAVAILABLE);
     assert_true(ann->is_answered);
     assert_int_equal(ann->error, PROTO_UNAVAILABLE);
     assert_non_null(ann->member.room);
     assert_int_equal(ann->member.state, MEMBER_LIVE);
-    room_rejoin(&ann->member, on_joined);
+    rig_rejoin(ann);
     rig_joined(RIG_EPOCH, 5, 3);
     assert_int_equal(ann->member.rev, 3);
     assert_int_equal(ann->member.state, MEMBER_FIRST_BATCH);
@@ -547,6 +546,24 @@ static void a_room_that_redis_never_heard_of_is_freed_at_once(void **state)
     assert_int_equal(rig_count(RIG_UNSUBSCRIBE), 1);
 }
 
+/* ---- any order ---- */
+
+static void redis_has_those_who_are_in_in_any_order(void **state)
+{
+    static const struct world_shape shape = {.messages = 10,
+                                             .reads = 60,
+                                             .joins = 80,
+                                             .far = 5,
+                                             .kicks = 10,
+                                             .closings = 4,
+                                             .outages = 10,
+                                             .losses = 5,
+                                             .refusals = 50};
+
+    (void)state;
+    world_run(&shape, 300);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -581,6 +598,7 @@ int main(void)
         TEST(who_comes_while_the_room_is_closed_keeps_it),
         TEST(a_ref_keeps_an_empty_room),
         TEST(a_room_that_redis_never_heard_of_is_freed_at_once),
+        cmocka_unit_test(redis_has_those_who_are_in_in_any_order),
     };
 #undef TEST
 

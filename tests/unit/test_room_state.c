@@ -30,7 +30,8 @@ static void each_reason_has_its_word_its_count_and_its_grace(void **state)
         {LEAVE_ASKED, "left", true, false},
         {LEAVE_JOIN_FAILED, "closed", true, false},
         {LEAVE_KICKED, "kicked", false, false},
-        {LEAVE_ROOM_CLOSED, "closed", false, false},
+        {LEAVE_KICKED_BEFORE, "kicked", true, false},
+        {LEAVE_ROOM_CLOSED, "closed", true, false},
         {LEAVE_EXPIRED, "expired", true, false},
     };
 
