@@ -23,6 +23,9 @@ enum {
     WAITS_MAX = 10, /* up to so many times ROOMCAST_PRESENCE_FLUSH_MS */
 };
 
+/* A delivery to each of thousands of clients waits for memory, so each line counts. */
+_Static_assert(sizeof(struct sender) <= 2 * 64, "a sender is two cache lines");
+
 struct sender_write {
     uv_write_t req;
     struct sender *sender;
