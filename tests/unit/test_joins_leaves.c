@@ -186,6 +186,7 @@ static void leaves_go_before_joins(void **state)
 static void a_kicked_user_is_not_counted_down(void **state)
 {
     (void)state;
+    w.ann->member.user->kicked_rev = 2;
     rig_leave(w.ann, LEAVE_KICKED);
     flush();
     assert_string_equal(store_rig.calls[0].argv[10], "0");
