@@ -35,10 +35,10 @@ static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t fi
     lines_add_head(&head, page->room);
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
-    for (size_t i = 4; i < reply_count(reply); i++) {
+    for (size_t i = 5; i < reply_count(reply); i++) {
         struct json_text line = reply_text(reply, i);
 
-        if (!lines_is_message((struct json_text){head.data, head.len}, first + i - 4,
+        if (!lines_is_message((struct json_text){head.data, head.len}, first + i - 5,
                               line)) {
             intake_refuse(metrics, INTAKE_HISTORY, "history",
                           (struct json_text){"", 0});
@@ -58,11 +58,11 @@ static void on_history(void *data, int status, const redisReply *reply)
     struct page *page = data;
     struct strbuf *out = &api_of(page->req)->out;
     uint64_t oldest = reply_number(reply, 2), first = reply_number(reply, 3);
-    bool has_older = reply_count(reply) > 4 && first > oldest;
+    bool has_older = reply_count(reply) > 5 && first > oldest;
 
     if (status < 0) {
         broken_failed(page->req, status, reply);
-    } else if (!reply_is_array(reply, 4)) {
+    } else if (!reply_is_array(reply, 5)) {
         broken_or(page->req, api_room_not_found);
     } else if (add_lines(out, page, first, reply) == 0 && has_older &&
                ++page->reads < READS_MAX) {
@@ -172,12 +172,12 @@ static void on_published(void *data, int status, const redisReply *reply)
     struct call *call = data;
     char epoch[PROTO_EPOCH_LEN + 1];
 
-    if (status < 0 || (reply_count(reply) > 0 && reply_number(reply, 1) == 0))
+    if (status < 0 || (reply_count(reply) > 0 && reply_number(reply, 3) == 0))
         broken_failed(call->req, status, reply);
     else if (!reply_take_epoch(epoch, reply, 0))
         broken_or(call->req, api_room_not_found);
     else
-        reply_published(call, reply_number(reply, 1), epoch);
+        reply_published(call, reply_number(reply, 3), epoch);
     free_call(call);
 }
 

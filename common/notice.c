@@ -56,7 +56,7 @@ static bool parse_kind(struct json_text word, enum notice_kind *out)
 bool notice_parse(struct json_text text, struct notice *out)
 {
     const char *line_end = memchr(text.base, '\n', text.len), *at = text.base;
-    struct json_text version;
+    struct json_text version, token;
 
     if (!line_end)
         return false;
@@ -71,6 +71,11 @@ bool notice_parse(struct json_text text, struct notice *out)
         !parse_number(next_word(&at, line_end), &out->last))
         return false;
     out->users = next_word(&at, line_end);
+    token = next_word(&at, line_end);
+    if (!token_parse(token, &out->token) && token.len > 0 &&
+        (token.len != 1 || token.base[0] != '-'))
+        return false;
+    out->text = text;
     out->lines =
         (struct json_text){line_end + 1, text.len - (size_t)(line_end + 1 - text.base)};
     return out->users.len > 0;
@@ -105,6 +110,8 @@ size_t notice_count_users(enum notice_kind kind, size_t lines)
 
 bool notice_may_have(enum notice_kind kind, size_t lines)
 {
+    if (kind == NOTICE_REMADE)
+        return lines == 0;
     return lines == 1 || (lines == 2 && kind == NOTICE_KICKED) ||
            (lines > 0 && (kind == NOTICE_MESSAGE || whom_of[kind] == NOTICE_OF_EACH));
 }
@@ -226,6 +233,11 @@ void notice_print(struct strbuf *out, const struct notice *notice,
     add_number(out, notice->first);
     add_number(out, notice->last);
     notice_add_users(out, names, count);
-    strbuf_add_char(out, '\n');
+    if (token_is_known(notice->token))
+        strbuf_add_format(out, " %llu.%016llx\n",
+                          (unsigned long long)notice->token.term,
+                          (unsigned long long)notice->token.home);
+    else
+        strbuf_add_text(out, " -\n");
     strbuf_add(out, notice->lines.base, notice->lines.len);
 }

@@ -1,7 +1,7 @@
 /* notice.h - what Redis tells every worker that has members in a room: a header line, then
  * JSON events, one a line.
  *
- *     1 <epoch> <rev> <kind> <first> <last> <users>
+ *     1 <epoch> <rev> <kind> <first> <last> <users> <token>
  *
  * The Lua scripts print most notices; this is the one place in C that knows the header. Pure: a
  * notice is read, checked and printed here, for the gateways and the admin service, which pass on
@@ -17,6 +17,7 @@
 
 #include "common/lines.h"
 #include "common/strbuf.h"
+#include "common/token.h"
 
 /* Whom a notice is about. */
 enum notice_users {
@@ -34,7 +35,8 @@ enum notice_users {
     X(NOTICE_JOINED, joined, NOTICE_OF_EACH, "member_joined")                          \
     X(NOTICE_LEFT, left, NOTICE_OF_EACH, "member_left")                                \
     X(NOTICE_KICKED, kicked, NOTICE_OF_ONE, "kicked")                                  \
-    X(NOTICE_CLOSED, closed, NOTICE_OF_NONE, "room_closed")
+    X(NOTICE_CLOSED, closed, NOTICE_OF_NONE, "room_closed")                            \
+    X(NOTICE_REMADE, remade, NOTICE_OF_NONE, "none") /* has no lines: gateways sync */
 
 enum notice_kind {
 #define X(id, word, users, type) id,
@@ -46,10 +48,12 @@ enum notice_kind {
 /* A notice as it came; all borrowed. `users` are percent-encoded, with commas between, and mean
  * nothing where the kind has none. No line end follows the last of `lines`. */
 struct notice {
+    struct json_text text; /* all of it */
     struct json_text epoch;
     uint64_t rev, first, last;
     enum notice_kind kind;
     struct json_text users, lines;
+    struct token token; /* none: of a signal, or of a version without terms */
 };
 
 /* What stands under a header: the users, taken apart, and how many lines. */

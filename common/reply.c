@@ -112,6 +112,14 @@ bool reply_take_epoch(char *out, const redisReply *reply, size_t i)
     return true;
 }
 
+struct token reply_token(const redisReply *reply, size_t i)
+{
+    struct token token;
+
+    (void)token_parse(reply_text(reply, i), &token);
+    return token;
+}
+
 bool reply_take_cursor(char out[REPLY_CURSOR_BYTES], const redisReply *reply, size_t i)
 {
     struct json_text t = reply_text(reply, i);

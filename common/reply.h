@@ -8,6 +8,7 @@
 
 #include "common/proto.h"
 #include "common/reply_arena.h"
+#include "common/token.h"
 
 /* An array of `least` elements or more; NULL is none. */
 bool reply_is_array(const redisReply *reply, size_t least);
@@ -41,6 +42,9 @@ uint64_t reply_decimal(struct json_text text);
 
 /* Copies an epoch (PROTO_EPOCH_LEN + 1 bytes with the NUL). False: element i is none. */
 bool reply_take_epoch(char *out, const redisReply *reply, size_t i);
+
+/* Element `i` as a token; none if it is no such. */
+struct token reply_token(const redisReply *reply, size_t i);
 
 /* Copies a cursor of Redis's scans. False: element i is none. */
 enum { REPLY_CURSOR_BYTES = 24 };

@@ -12,7 +12,7 @@
 /* One row a script: X(id, name) is lua/<name>.lua. */
 #define SCRIPTS(X)                                                                     \
     X(SCRIPT_AUDIT, audit)                                                             \
-    X(SCRIPT_FORGET, forget)                                                               \
+    X(SCRIPT_FORGET, forget)                                                           \
     X(SCRIPT_CLAIM, claim)                                                             \
     X(SCRIPT_CLOSE, close)                                                             \
     X(SCRIPT_DELETE, delete)                                                           \

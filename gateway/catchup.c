@@ -216,7 +216,8 @@ void catchup_on_history(struct member *member, const struct history *h)
         catchup_go_on(member);
         return;
     }
-    if (strcmp(h->epoch, room_log_epoch(&member->room->log)) != 0) {
+    if (strcmp(h->epoch, room_log_epoch(&member->room->log)) != 0 ||
+        !terms_is_current(&member->room->terms, h->token)) {
         room_needs_sync(member->room); /* ends in catchup_on_reset */
         return;
     }

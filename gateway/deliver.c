@@ -10,13 +10,17 @@
  */
 #include "gateway/deliver.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/intake.h"
 #include "common/lines.h"
 #include "common/log.h"
+#include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/catchup.h"
+
+enum { KEPT_BACK_BYTES = 1024 * 1024 }; /* of a room; SPEC-SCALE S4 */
 
 /* ---- messages ---- */
 
@@ -146,13 +150,16 @@ static void take_messages(struct room *room, const struct notice *n)
     catchup_all(room);
 }
 
-void deliver_position(struct room *room, const char *epoch, uint64_t seq)
+void deliver_position(struct room *room, const char *epoch, struct token token,
+                      uint64_t seq)
 {
     if (!room_log_is_known(&room->log))
         return;
-    if (strcmp(room_log_epoch(&room->log), epoch) != 0)
+    if (strcmp(room_log_epoch(&room->log), epoch) != 0) {
         room_needs_sync(room);
-    else if (seq > room_log_seq(&room->log)) {
+    } else if (!terms_is_current(&room->terms, token)) {
+        room_doubt_token(room, token);
+    } else if (seq > room_log_seq(&room->log)) {
         note_heard(room, (struct json_text){epoch, strlen(epoch)}, seq);
         start_backfill(room);
     }
@@ -181,7 +188,8 @@ static bool is_behind(const struct room *room)
 void deliver_backfill(struct room *room, const struct history *h)
 {
     room->deliver.is_backfilling = false;
-    if (!h || strcmp(h->epoch, room_log_epoch(&room->log)) != 0) {
+    if (!h || strcmp(h->epoch, room_log_epoch(&room->log)) != 0 ||
+        !terms_is_current(&room->terms, h->token)) {
         room_doubt(room);
     } else if (room->deliver.is_outdated) {
         start_backfill(room);
@@ -202,6 +210,66 @@ void deliver_backfill(struct room *room, const struct history *h)
     room_unref(room);
 }
 
+/* ---- notices under another token ---- */
+
+/* One that is kept back until it is known what its token means. */
+struct kept_back {
+    struct list link;
+    struct token token;
+    size_t len;
+    char text[];
+};
+
+static void drop_kept_back(struct room *room)
+{
+    struct list *link;
+
+    while ((link = list_first(&room->deliver.kept_back))) {
+        list_remove(link);
+        free(list_entry(link, struct kept_back, link));
+    }
+    room->deliver.kept_back_bytes = 0;
+}
+
+static void keep_back(struct room *room, const struct notice *n)
+{
+    struct kept_back *kept;
+
+    if (n->text.len > KEPT_BACK_BYTES - room->deliver.kept_back_bytes) {
+        drop_kept_back(room);
+        room->deliver.has_dropped = true; /* the history is read instead */
+    }
+    if (n->text.len > KEPT_BACK_BYTES)
+        return;
+    kept = xmalloc(sizeof(*kept) + n->text.len);
+    *kept = (struct kept_back){.token = n->token, .len = n->text.len};
+    memcpy(kept->text, n->text.base, n->text.len);
+    list_init(&kept->link);
+    list_add(&room->deliver.kept_back, &kept->link);
+    room->deliver.kept_back_bytes += n->text.len;
+}
+
+/* The token turned out to be the room's: what was kept back under it comes now, but for what was
+ * seen meanwhile. What came under others is of a log that nobody goes on with. */
+static void give_kept_back(struct room *room)
+{
+    struct list now, *link;
+
+    list_take_all(&now, &room->deliver.kept_back);
+    room->deliver.kept_back_bytes = 0;
+    while ((link = list_first(&now))) {
+        struct kept_back *kept = list_entry(link, struct kept_back, link);
+        struct notice n;
+
+        list_remove(link);
+        if (token_equals(kept->token, room->terms.token) &&
+            notice_parse((struct json_text){kept->text, kept->len}, &n) &&
+            (n.kind == NOTICE_MESSAGE || n.rev > announce_rev(room)))
+            deliver_notice(room, &n, 0);
+        free(kept);
+    }
+}
+
 /* ---- notices ---- */
 
 /* What is being read may still have the message that is deleted now: members that hear of the
@@ -212,21 +280,51 @@ static void note_deletion(struct room *room, const struct notice *n)
         room->deliver.is_outdated = true;
 }
 
+/* Of the messages' notices under one token each begins above the last one's end. If not, the log
+ * was put back on the same server. */
+static bool comes_again(struct room *room, const struct notice *n)
+{
+    if (!token_is_known(n->token))
+        return false; /* of a version without terms: nothing is said about it */
+    if (n->first <= room->deliver.noticed)
+        return true;
+    room->deliver.noticed = n->last;
+    return false;
+}
+
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
+    bool is_known = room_log_is_known(&room->log);
     bool is_ours =
         n->epoch.len == PROTO_EPOCH_LEN &&
         memcmp(n->epoch.base, room_log_epoch(&room->log), PROTO_EPOCH_LEN) == 0;
 
-    if (room_log_is_known(&room->log) && !is_ours) {
+    if (is_known && !is_ours) {
         room_needs_sync(room);
-        return;
-    }
-    note_deletion(room, n);
-    if (n->kind == NOTICE_MESSAGE)
+    } else if (n->kind == NOTICE_REMADE) {
+        return; /* it is known already, or will be with the join */
+    } else if (is_known && n->kind != NOTICE_SIGNAL &&
+               !terms_is_current(&room->terms, n->token)) {
+        keep_back(room, n);
+        room_doubt_token(room, n->token);
+    } else if (n->kind != NOTICE_MESSAGE) {
+        note_deletion(room, n);
+        if (!announce_notice(room, n, now_ms))
+            deliver_malformed(room, notice_type(n->kind, 0));
+    } else if (is_known && comes_again(room, n)) {
+        terms_refute(&room->terms);
+        room_needs_sync(room);
+    } else {
         take_messages(room, n);
-    else if (!announce_notice(room, n, now_ms))
-        deliver_malformed(room, notice_type(n->kind, 0));
+    }
+}
+
+static void start_terms(struct room *room, const struct room_joined *state)
+{
+    drop_kept_back(room);
+    room->deliver.has_dropped = false;
+    room->deliver.noticed = 0;
+    terms_start(&room->terms, state->token, state->seq, state->rev);
 }
 
 static struct log_limit reset_lines = {.per_sec = 100};
@@ -243,6 +341,7 @@ static void reset(struct room *room, const struct room_joined *state)
                 (unsigned long long)room_log_seq(&room->log));
     metric_add(&room->rooms->metrics->resets_total, 1);
     room_log_start(&room->log, state->epoch, state->seq);
+    start_terms(room, state);
     room->deliver.is_outdated = true;
     announce_reset(room, state->rev);
     while ((user = map_next(&room->users, &at))) {
@@ -268,11 +367,28 @@ static void reset(struct room *room, const struct room_joined *state)
 
 static void on_adopted(struct room *room, const struct room_joined *state)
 {
+    start_terms(room, state);
     room->deliver.is_outdated =
         true; /* a read of the life before tells another number */
     announce_start(room, state->rev);
     if (is_behind(room))
         start_backfill(room);
+}
+
+/* Nothing is lost, so the room goes on under the token of the answer. Where that is another one
+ * only the notices that were kept back, and those still to come, tell what is new; else what is
+ * missing is in the history. */
+static void go_on(struct room *room, const struct room_joined *state)
+{
+    bool has_moved = !terms_is_current(&room->terms, state->token);
+    bool has_dropped = room->deliver.has_dropped;
+
+    terms_settle(&room->terms, state->token, state->rev);
+    room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;
+    room->deliver.has_dropped = false;
+    give_kept_back(room);
+    if (!has_moved || has_dropped || room->was_deaf)
+        deliver_position(room, state->epoch, state->token, state->seq);
 }
 
 static void on_synced(struct room *room, const struct room_joined *state)
@@ -281,7 +397,7 @@ static void on_synced(struct room *room, const struct room_joined *state)
         strcmp(room_log_epoch(&room->log), state->epoch) != 0)
         reset(room, state);
     else
-        deliver_position(room, state->epoch, state->seq);
+        go_on(room, state);
     announce_synced(room, state->rev);
     catchup_all(room);
 }
@@ -292,6 +408,12 @@ static void on_member_gone(struct room *room)
     announce_drop_idle(room);
 }
 
+static void on_freed(struct room *room)
+{
+    drop_kept_back(room);
+    announce_drop_idle(room);
+}
+
 void deliver_init(struct rooms *rooms)
 {
     rooms->observer = (struct room_observer){
@@ -299,6 +421,6 @@ void deliver_init(struct rooms *rooms)
         .on_synced = on_synced,
         .on_acked = announce_to_acked,
         .on_member_gone = on_member_gone,
-        .on_freed = announce_drop_idle,
+        .on_freed = on_freed,
     };
 }

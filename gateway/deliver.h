@@ -14,7 +14,8 @@ void deliver_notice(struct room *room, const struct notice *notice, uint64_t now
 void deliver_malformed(struct room *room, const char *where);
 
 /* Where Redis says that the room is: what is missing is read from the history. */
-void deliver_position(struct room *room, const char *epoch, uint64_t seq);
+void deliver_position(struct room *room, const char *epoch, struct token token,
+                      uint64_t seq);
 
 /* The end of a hooks.backfill; NULL: it failed. */
 void deliver_backfill(struct room *room, const struct history *history);

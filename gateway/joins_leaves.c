@@ -72,7 +72,7 @@ static enum proto_error outcome_of(const redisReply *reply, size_t n,
 {
     long long behind = 0;
 
-    if (reply_take_number(reply, n + 7, &behind) && behind < 0) {
+    if (reply_take_number(reply, n + 8, &behind) && behind < 0) {
         *wait_ms = (uint64_t)(-1 - behind);
         return PROTO_BANNED;
     }
@@ -90,13 +90,14 @@ static bool take_state(struct room_joined *joined, const redisReply *reply)
     joined->seq = reply_number(reply, 2);
     joined->rev = reply_number(reply, 3);
     joined->members = reply_number(reply, 4);
+    joined->token = reply_token(reply, 7);
     return true;
 }
 
 static void on_joins(void *data, int status, const redisReply *reply)
 {
     struct batch *batch = data;
-    struct room_joined joined = {"", 0, 0, 0};
+    struct room_joined joined = {.epoch = ""};
     bool ok = status == 0 && take_state(&joined, reply);
     bool all_banned = status == 0 && !ok && reply_is_array(reply, 2) &&
                       reply_is_text(reply, 0, "banned");
@@ -128,13 +129,14 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     struct batch *batch = new_batch(jl, room, &room->joins_leaves.joins);
     struct args *args = &jl->store->args;
 
-    scripts_begin(&args->cmd, SCRIPT_JOIN, 6);
+    scripts_begin(&args->cmd, SCRIPT_JOIN, 7);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_BANS);
     args_add_key(args, room, KEY_EVENTS);
+    args_add_key(args, room, KEY_KICKS);
     args_add_new_epoch(args);
     redis_command_add_u64(&args->cmd, store_keep_ms(jl->store->config));
     args_add_shard(args, room);

@@ -94,6 +94,8 @@ static void note_state(struct node *node)
                node->is_up && node->has_canary && heard < DEAF_MS);
     if (!has_links(node))
         set_state(node, NODE_NO_REDIS);
+    else if (node->lacks_info)
+        set_state(node, NODE_NO_INFO);
     else if (!node->unbroken_ms || now(node) - node->answered_ms > lease_ms(node))
         set_state(node, NODE_NO_WRITE);
     else if (!node->has_canary || heard >= DEAF_MS)
@@ -107,7 +109,7 @@ static void note_state(struct node *node)
 static void go_up_if_sure(struct node *node)
 {
     if (node->is_up || node->is_closing || !has_links(node) || !node->unbroken_ms ||
-        !node->has_canary)
+        !node->has_canary || !node->has_info)
         return;
     node->is_up = true;
     node->hooks.on_up(node->hooks.owner);
@@ -151,6 +153,31 @@ static void check_policy(struct node *node)
     rights_ask(node->store->link, node->config->redis.db);
 }
 
+/* Each script that changes a room asks which server it runs on (SPEC-SCALE S4). */
+static void on_server_info(void *data, int status, const redisReply *reply)
+{
+    struct node *node = data;
+
+    if (node->is_closing)
+        return;
+    node->has_info = status == 0 && reply_string(reply).len > 0;
+    if (status == UV_EREMOTEIO && !node->lacks_info)
+        log_error("redis_refuses_info", "worker=%u text=\"the right +info is needed\"",
+                  node->worker);
+    node->lacks_info = status == UV_EREMOTEIO;
+    go_up_if_sure(node);
+    note_state(node);
+}
+
+static void ask_for_server(struct node *node)
+{
+    node->info_asked_ms = now(node);
+    redis_command_begin(&node->store->args.cmd);
+    redis_command_add_text(&node->store->args.cmd, "INFO");
+    redis_command_add_text(&node->store->args.cmd, "replication");
+    store_send_command(node->store, on_server_info, node);
+}
+
 /* The first one after a connection may be there before the subscription is: it is sent again
  * with each tick until one comes back. */
 static void send_canary(struct node *node)
@@ -172,12 +199,13 @@ void node_on_link(struct node *node)
     node->listening_ms = now(node);
     if (!node->canary_heard_ms)
         node->canary_heard_ms = now(node); /* from here on it is expected */
-    node->has_canary = false;
+    node->has_canary = node->has_info = false;
     if (!node->store->node[0])
         choose_name(node);
     else if (redis_link_take_loose(node->store->link) && node->is_known)
         rename_loose(node);
     check_policy(node);
+    ask_for_server(node);
     start_beat(node);
     send_canary(node);
 }
@@ -444,6 +472,8 @@ static void on_tick(uv_timer_t *timer)
 
     bus_check(node->bus);
     check_canary(node);
+    if (node->lacks_info && now(node) - node->info_asked_ms >= UNSTICK_MS)
+        ask_for_server(node);
     note_state(node);
     if (!node->is_up)
         return;
@@ -452,6 +482,7 @@ static void on_tick(uv_timer_t *timer)
         rooms_pump(node->rooms);
     }
     reap_former(node);
+    rooms_doubt_more(node->rooms);
     renew_due(node);
     if (node->worker == 0)
         index_walk(node->index, now(node));

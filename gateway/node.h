@@ -21,6 +21,7 @@
 #define NODE_STATES(X)                                                                 \
     X(NODE_STARTING, "starting")                                                       \
     X(NODE_NO_REDIS, "no connection to Redis")                                         \
+    X(NODE_NO_INFO, "Redis refuses INFO: the right +info is needed")                   \
     X(NODE_NO_WRITE, "Redis does not take the heartbeat")                              \
     X(NODE_DEAF, "own notices do not come back")                                       \
     X(NODE_DRAINING, "draining")                                                       \
@@ -62,10 +63,12 @@ struct node {
     uint64_t listening_ms;  /* since when it should come, or again after a silence */
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
     struct reaper reaper;   /* of dead nodes */
-    uint64_t unstuck_ms;
+    uint64_t unstuck_ms, info_asked_ms;
     char former[STORE_NODE_MAX]; /* a name that is to be reaped; empty: none */
     struct strbuf
         former_rooms; /* where it may be in: a byte for the length, the name */
+    bool has_info;    /* INFO was answered since the links are up: scripts need it */
+    bool lacks_info;  /* it was refused */
     bool has_canary;  /* one came back since the links are up */
     bool is_known;    /* Redis has a heartbeat under this name */
     bool is_beating;  /* one is in flight */

@@ -26,6 +26,8 @@ struct batch {
     struct outbox *outbox;
     struct room *room;
     struct list messages;
+    struct token token; /* the room's when it was sent, and its number */
+    uint64_t seq;
 };
 
 void outbox_init(struct outbox *outbox, struct store *store)
@@ -118,28 +120,61 @@ static bool contradicts(const struct room *room, const struct outgoing *out,
     return user && user->is_in && !user->is_leaving;
 }
 
+/* The highest number among the acks; 0: none. */
+static uint64_t find_acked(const struct list *messages,
+                           const struct publish_answer *answer)
+{
+    const struct publish_result *result = answer->results;
+    uint64_t acked = 0;
+
+    for (const struct list *link = messages->next; link != messages;
+         link = link->next, result++)
+        if (result->error == PROTO_OK && result->seq > acked)
+            acked = result->seq;
+    return acked;
+}
+
+/* What Redis says of the room: what it acked was seen, and it may not be behind what the room had
+ * when the call was sent. */
+static void note_answer(struct batch *batch, const struct publish_answer *answer,
+                        uint64_t acked)
+{
+    struct room *room = batch->room;
+
+    if (strcmp(answer->epoch, room_log_epoch(&room->log)) != 0)
+        return; /* a notice, or the next call, tells */
+    terms_see(&room->terms, answer->token, acked, 0);
+    if (!terms_is_current(&room->terms, answer->token)) {
+        room_doubt_token(room, answer->token);
+    } else if (token_equals(batch->token, answer->token) && answer->seq < batch->seq) {
+        terms_refute(&room->terms);
+        room_doubt(room);
+    }
+}
+
 static void on_batch_done(void *data, int status, const redisReply *reply)
 {
     struct batch *batch = data;
     struct room *room = batch->room;
-    struct publish_result results[PUBLISH_MAX];
-    char epoch[PROTO_EPOCH_LEN + 1];
-    bool is_known = publish_read(status, reply, &batch->messages, epoch, results);
+    struct publish_answer answer;
+    bool is_known = publish_read(status, reply, &batch->messages, &answer);
     bool needs_sync = !is_known;
     struct list *link;
 
     store_note_refusal(batch->outbox->store, room, status, reply);
-    if (is_known)
+    if (is_known) {
         store_touched(batch->outbox->store, room);
+        note_answer(batch, &answer, find_acked(&batch->messages, &answer));
+    }
     for (unsigned i = 0; is_known && (link = list_first(&batch->messages)); i++) {
         struct outgoing *out = outgoing_from(link);
-        struct publish_result result = results[i];
+        struct publish_result result = answer.results[i];
 
         if (contradicts(room, out, &result)) {
             needs_sync = true;
             result.error = PROTO_UNAVAILABLE;
         }
-        finish(room, out, &result, epoch);
+        finish(room, out, &result, answer.epoch);
     }
     fail_all(room, &batch->messages);
     room->outbox.is_busy = false;
@@ -170,6 +205,8 @@ static void start_batch(struct outbox *outbox, struct room *room)
         list_remove(link);
         list_add(&batch->messages, link);
     }
+    batch->token = room->terms.token;
+    batch->seq = room_log_seq(&room->log);
     room->outbox.is_busy = true;
     if (!list_is_empty(&room->outbox.messages))
         room_ref(room); /* else the call takes the ref of those that waited */

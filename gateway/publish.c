@@ -192,14 +192,18 @@ static bool read_run(const struct run *run, const redisReply *reply, size_t *at,
 }
 
 bool publish_read(int status, const redisReply *reply, const struct list *messages,
-                  char *epoch, struct publish_result *results)
+                  struct publish_answer *out)
 {
+    struct publish_result *results = out->results;
     struct run runs[PUBLISH_MAX];
     unsigned count = find_runs(messages, runs);
-    size_t at = 1;
+    size_t at = 3;
 
-    if (status < 0 || !reply_is_array(reply, 1) || !reply_take_epoch(epoch, reply, 0))
+    if (status < 0 || !reply_is_array(reply, 3) ||
+        !reply_take_epoch(out->epoch, reply, 0))
         return false;
+    out->seq = reply_number(reply, 1);
+    out->token = reply_token(reply, 2);
     for (unsigned i = 0; i < count; i++) {
         if (!read_run(&runs[i], reply, &at, results))
             return false;

@@ -25,9 +25,17 @@ struct publish_result {
 void publish_send(struct store *store, const struct room *room,
                   const struct list *messages, redis_reply_fn on_reply, void *data);
 
-/* Takes the reply to `messages` apart: results[i] belongs to the i-th of them, `epoch` is
- * the room's (PROTO_EPOCH_LEN + 1 bytes). False: nothing is known of any. */
+/* What the reply says: how the room stands then, and what became of each message. */
+struct publish_answer {
+    char epoch[PROTO_EPOCH_LEN + 1];
+    struct token token;
+    uint64_t seq;
+    struct publish_result results[PUBLISH_MAX];
+};
+
+/* Takes the reply to `messages` apart: results[i] belongs to the i-th of them. False: nothing is
+ * known of any. */
 bool publish_read(int status, const redisReply *reply, const struct list *messages,
-                  char *epoch, struct publish_result *results);
+                  struct publish_answer *out);
 
 #endif

@@ -43,6 +43,8 @@ void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
     rooms->logs.history_limit = (uint64_t)config->history_limit;
     rooms->logs.history_max_bytes = (uint64_t)config->history_max_bytes;
     list_init(&rooms->grace);
+    list_init(&rooms->doubted);
+    rooms->doubts_left = ROOM_DOUBTS;
 }
 
 struct room *room_find(struct rooms *rooms, const char *name, size_t len)
@@ -87,6 +89,8 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->joining);
     list_init(&room->behind);
     list_init(&room->live);
+    list_init(&room->doubted);
+    list_init(&room->deliver.kept_back);
     list_init(&room->announce.kept);
     list_init(&room->outbox.messages);
     list_init(&room->outbox.dirty);
@@ -108,6 +112,7 @@ static void free_room(struct room *room)
     map_remove(&room->rooms->map, room->name, room->name_len);
     metric_sub(&room->rooms->metrics->rooms, 1);
     room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
+    list_remove(&room->doubted);
     list_remove(&room->node.renewal);
     list_remove(&room->outbox.dirty);
     list_remove(&room->joins_leaves.dirty);
@@ -252,6 +257,33 @@ void room_needs_sync(struct room *room)
 {
     room_doubt(room);
     room_pump(room);
+}
+
+/* ---- another server's token ---- */
+
+static void sync_for_doubt(struct room *room)
+{
+    list_remove(&room->doubted);
+    room->rooms->doubts_left--;
+    room_needs_sync(room);
+}
+
+void room_doubt_token(struct room *room, struct token token)
+{
+    if (!terms_take_doubt(&room->terms, token) || !list_is_empty(&room->doubted))
+        return;
+    list_add(&room->rooms->doubted, &room->doubted);
+    if (room->rooms->doubts_left > 0)
+        sync_for_doubt(room);
+}
+
+void rooms_doubt_more(struct rooms *rooms)
+{
+    struct list *link;
+
+    rooms->doubts_left = ROOM_DOUBTS;
+    while (rooms->doubts_left > 0 && (link = list_first(&rooms->doubted)))
+        sync_for_doubt(list_entry(link, struct room, doubted));
 }
 
 void room_on_subscribed(struct room *room)
@@ -486,14 +518,18 @@ static bool is_of_log(const struct room *room, const struct room_joined *joined)
 static bool settle(struct room *room, struct member *member, enum proto_error error,
                    const struct room_joined *joined)
 {
-    if (error == PROTO_OK && !is_of_log(room, joined)) {
-        /* Redis made the room anew: first those who are in must learn it. */
+    if (error == PROTO_OK &&
+        (!is_of_log(room, joined) || !terms_is_current(&room->terms, joined->token))) {
+        /* The room was recreated, or another server has its log: first those that are in must
+         * learn what that means. */
         room_doubt(room);
         if (member && !member->has_ack) {
             room_join_again(member);
             return false;
         }
     }
+    if (error == PROTO_OK)
+        terms_see(&room->terms, joined->token, joined->seq, joined->rev);
     if (error == PROTO_OK && member)
         member->rev = joined->rev;
     return true;
@@ -545,11 +581,13 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
     metric_add(&room->rooms->metrics->syncs_total, 1);
     room->is_told = true;
     room->rooms->observer.on_synced(room, state);
+    room->was_deaf = false;
     on_called(room, true);
 }
 
 static void on_lost(struct room *room)
 {
+    room->was_deaf = true;
     room_doubt(room);
     fail_waiting(room);
 }

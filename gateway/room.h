@@ -21,6 +21,7 @@
 #include "common/proto.h"
 #include "gateway/frame.h"
 #include "gateway/room_log.h"
+#include "gateway/terms.h"
 
 struct bus_op;
 struct history_batch;
@@ -29,6 +30,8 @@ struct join;
 struct member;
 struct room;
 struct rooms;
+
+enum { ROOM_DOUBTS = 200 }; /* a tick of 100 ms, so 2,000 a second */
 
 enum room_class { ROOM_MESSAGE, ROOM_PRESENCE, ROOM_SIGNAL, ROOM_ALWAYS };
 
@@ -89,6 +92,7 @@ enum room_step {
 /* The result of a join that Redis has taken. */
 struct room_joined {
     char epoch[PROTO_EPOCH_LEN + 1];
+    struct token token;
     uint64_t seq, rev, members;
 };
 
@@ -157,7 +161,11 @@ struct room_catchup {
 
 struct room_deliver {
     char heard_epoch[PROTO_EPOCH_LEN + 1];
-    uint64_t heard; /* the highest number seen in a notice of that epoch */
+    uint64_t heard;        /* the highest number seen in a notice of that epoch */
+    uint64_t noticed;      /* the last number of a notice under the room's token */
+    struct list kept_back; /* notices under another token, in order */
+    size_t kept_back_bytes;
+    bool has_dropped; /* there were more of them */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
     bool is_outdated;    /* a message was deleted, or the log begun anew, meanwhile */
@@ -206,9 +214,13 @@ struct room {
     bool is_calling;    /* registering, syncing or closing: one of them at a time */
     bool needs_sync;
     bool is_stuck; /* such a call failed: not before the next heartbeat */
+    bool was_deaf; /* notices may have been missed since the last sync */
     bool is_told;  /* Redis was told of who is in, under this node's name */
 
     struct room_log log;
+    struct terms terms; /* whose log it is; terms.h */
+    struct list
+        doubted; /* in rooms->doubted, while it waits for its turn to be synced */
     struct room_catchup catchup;
     struct room_deliver deliver;
     struct room_announce announce;
@@ -256,8 +268,10 @@ struct rooms {
     struct metrics *metrics;
     uint64_t grace_ms;
     struct room_logs logs;
-    bool is_up;     /* Redis can be asked; else nothing is pumped */
-    bool has_stuck; /* some room is stuck */
+    struct list doubted;  /* rooms under another server's token */
+    unsigned doubts_left; /* so many may be synced for it now */
+    bool is_up;           /* Redis can be asked; else nothing is pumped */
+    bool has_stuck;       /* some room is stuck */
 };
 
 /* A join in flight; outlives the member if its connection ends meanwhile. */
@@ -324,6 +338,11 @@ bool room_is_ready(const struct room *room);
 /* Something is not as believed: compare with Redis, now, or with the next room_pump. */
 void room_needs_sync(struct room *room);
 void room_doubt(struct room *room);
+
+/* Something of the room came under another token than its own: it is synced, but no more than
+ * ROOM_DOUBTS of all in the time between two calls of rooms_doubt_more. Once for each token. */
+void room_doubt_token(struct room *room, struct token token);
+void rooms_doubt_more(struct rooms *rooms);
 
 /* Whether Redis has been told of everybody in every room, but for rooms that it refuses. */
 bool rooms_are_synced(const struct rooms *rooms);

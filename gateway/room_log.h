@@ -16,6 +16,7 @@
 
 #include "common/json.h"
 #include "common/proto.h"
+#include "common/token.h"
 
 struct frame;
 
@@ -41,9 +42,10 @@ struct room_log {
 /* A piece of the history, as Redis or the ring gave it; all borrowed. */
 struct history {
     const char *epoch;
-    uint64_t seq;    /* the room's last message */
-    uint64_t oldest; /* the oldest message held */
-    uint64_t first;  /* number of lines[0] */
+    struct token token; /* none: of the ring */
+    uint64_t seq;       /* the room's last message */
+    uint64_t oldest;    /* the oldest message held */
+    uint64_t first;     /* number of lines[0] */
     const struct json_text *lines;
     size_t count;
     bool is_cut;    /* beside it stands what is no message */

@@ -119,6 +119,7 @@ struct call {
     uint64_t after, before; /* of a history read, as for store_history */
     unsigned limit, reads;
     char epoch[PROTO_EPOCH_LEN + 1]; /* of a renewal: what was known when it was sent */
+    struct token token;
     uint64_t seq, rev, told, users;
     void *data;
     union {
@@ -306,11 +307,11 @@ static unsigned add_some_told(struct args *args, struct room *room)
 }
 
 /* Redis had as much when the call was sent, so it has gone back since then. */
-static bool has_gone_back(const struct call *call, const char *epoch, uint64_t seq,
-                          uint64_t rev)
+static bool has_gone_back(const struct call *call, const char *epoch,
+                          struct token token, uint64_t seq, uint64_t rev)
 {
     return epoch[0] && strcmp(epoch, call->epoch) == 0 &&
-           (seq < call->seq || rev < call->rev);
+           token_equals(call->token, token) && (seq < call->seq || rev < call->rev);
 }
 
 static void on_renewed(void *data, int status, const redisReply *reply)
@@ -324,8 +325,9 @@ static void on_renewed(void *data, int status, const redisReply *reply)
         char epoch[PROTO_EPOCH_LEN + 1] = "";
 
         (void)reply_take_epoch(epoch, reply, 0);
-        deliver_position(room, epoch, seq);
-        if (has_gone_back(call, epoch, seq, reply_number(reply, 2)) ||
+        deliver_position(room, epoch, reply_token(reply, 6), seq);
+        if (has_gone_back(call, epoch, reply_token(reply, 6), seq,
+                          reply_number(reply, 2)) ||
             users < call->told || users > call->users ||
             reply_number(reply, 4) < call->told || reply_number(reply, 5) > 0)
             room_needs_sync(room); /* it looks closer (gateway/sync.c, lua/sync.lua) */
@@ -339,6 +341,7 @@ void store_renew(struct store *store, struct room *room)
     struct call *call = new_call(store, room);
 
     strcpy(call->epoch, room_log_epoch(&room->log));
+    call->token = room->terms.token;
     call->seq = room_log_seq(&room->log);
     call->rev = announce_rev(room);
     call->told = count_told(room);
@@ -373,7 +376,7 @@ static bool take_history(struct call *call, const redisReply *reply, struct hist
 {
     static _Thread_local struct json_text lines[PROTO_LIMIT_MAX];
     long long first;
-    size_t from = 4;
+    size_t from = 5;
 
     if (!reply_is_array(reply, from) || !reply_take_epoch(epoch, reply, 0) ||
         !reply_take_number(reply, 3, &first))
@@ -382,6 +385,7 @@ static bool take_history(struct call *call, const redisReply *reply, struct hist
         from++; /* the list is longer than the room's number */
     *h = (struct history){
         .epoch = epoch,
+        .token = reply_token(reply, 4),
         .seq = reply_number(reply, 1),
         .oldest = reply_number(reply, 2),
         .first = first < 1 ? 1 : (uint64_t)first,

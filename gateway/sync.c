@@ -2,19 +2,19 @@
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
  *                                         -> start_extras -> on_extras -> joins_leaves_send_ghost
- *                -> compare -> on_lines -> room_on_synced
- *                        |         |
- *                        +---------+-> start_remake, and all over again
+ *                -> compare -> look_for_deletions -> on_lines -> room_on_synced
+ *                        |
+ *                        +-> start_remake, and all over again
  *
- * Compared are the epoch, the number, the rev, and the last line that was seen with the list's
- * line of that number: a Redis that is behind, or goes on from an older state of itself, has
- * lost what was acked. Then the room gets a new epoch, once (lua/remake.lua), and members
- * are told by `reset`. The same where a key of the room was lost and its counts of members tell
- * nothing any more (lua/sync.lua, torn).
+ * Redis must have all that was seen of the room (terms.h). If it has not, acked messages or
+ * changes are lost: then the room gets a new epoch, once (lua/remake.lua), and members are
+ * told by `reset`. So it is where the history has another message as the last one that was seen, and
+ * where a key of the room was lost and its counts of members tell nothing any more (lua/sync.lua,
+ * torn).
  *
- * Where the room's rev has moved beyond what members were told of, a deletion may have been missed as well: then the list's last
- * lines are read with that one, as many as a page has, and members are told of the tombstones
- * among them, perhaps once more.
+ * Where the room's rev has moved beyond what members were told of, a deletion may have been
+ * missed: then the list's last lines are read, as many as a page has, and members are told of the
+ * tombstones among them, perhaps once more.
  *
  * The users, or the epoch, may change between two pages; then the walk begins again, which
  * does no harm.
@@ -23,6 +23,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/sha.h>
 
 #include "common/intake.h"
 #include "common/log.h"
@@ -42,10 +44,10 @@ struct sync {
     uint32_t seen;  /* how many there were: another number begins again */
     unsigned users; /* sent so far */
     struct room_joined state;
-    uint64_t rev, told; /* the room's at the beginning */
-    uint64_t seq; /* the room's when the page was sent: Redis had that many then */
-    struct frame *last; /* message last_seq, as it was seen here */
-    uint64_t last_seq;
+    uint64_t told;                   /* announce_told at the beginning */
+    struct terms sent;               /* what was seen when the walk began */
+    struct strbuf terms;             /* what meta says, of the last answer */
+    uint64_t last_seq;               /* deletions up to it are looked for */
     char cursor[REPLY_CURSOR_BYTES]; /* of the HSCAN over on:<node> */
 };
 
@@ -58,7 +60,7 @@ static void end_sync(struct sync *sync, bool ok)
     struct room *room = sync->room;
     struct room_joined state = sync->state;
 
-    frame_unref(sync->last);
+    strbuf_deinit(&sync->terms);
     free(sync);
     room_on_synced(room, ok, &state);
 }
@@ -120,8 +122,6 @@ static void start_extras(struct sync *sync)
 
 static void start_over(struct sync *sync)
 {
-    frame_unref(sync->last);
-    sync->last = NULL;
     sync->at = sync->users = 0;
     sync->state.epoch[0] = '\0';
     strcpy(sync->cursor, "0");
@@ -143,15 +143,15 @@ static void start_remake(struct sync *sync, const char *epoch)
 {
     struct store *store = sync->store;
 
-    scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 2);
+    scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 3);
     args_add_key(&store->args, sync->room, KEY_META);
     args_add_key(&store->args, sync->room, KEY_MEMBERS);
+    args_add_key(&store->args, sync->room, KEY_EVENTS);
     redis_command_add_text(&store->args.cmd, epoch);
     args_add_new_epoch(&store->args);
     store_send_script(store, SCRIPT_REMAKE, on_remade, sync);
 }
 
-/* A moderator may have put the tombstone in its place meanwhile. */
 static bool is_tombstone(const struct room *room, uint64_t seq, struct json_text line)
 {
     char rest[64];
@@ -170,56 +170,62 @@ static void tell_deleted(struct sync *sync, const struct history *history)
             announce_deleted(sync->room, history->first + i);
 }
 
-/* Up to message last_seq. */
+/* Up to message last_seq, if it is still held. */
 static void on_lines(void *data, const struct history *history)
 {
     struct sync *sync = data;
-    struct json_text line;
 
-    if (!history || history->count == 0 ||
-        history->first + history->count - 1 != sync->last_seq) {
-        end_sync(sync, history != NULL); /* no longer held: nothing to compare */
-        return;
-    }
-    line = history->lines[history->count - 1];
-    if (!sync->last || frame_is_text(sync->last, line.base, line.len) ||
-        is_tombstone(sync->room, sync->last_seq, line)) {
+    if (history && history->count > 0 &&
+        history->first + history->count - 1 == sync->last_seq)
         tell_deleted(sync, history);
-        end_sync(sync, true);
-    } else {
-        start_remake(sync, sync->known);
-    }
+    end_sync(sync, history != NULL);
+}
+
+static void look_for_deletions(struct sync *sync)
+{
+    sync->last_seq = room_log_seq(&sync->room->log);
+    store_history(sync->store, sync->room, UINT64_MAX, sync->last_seq + 1,
+                  PROTO_LIMIT_MAX, on_lines, sync);
+}
+
+/* What was delivered counts as seen under the room's token. */
+static void see_delivered(struct room *room)
+{
+    terms_see(&room->terms, room->terms.token, room_log_seq(&room->log),
+              announce_rev(room));
 }
 
 static void compare(struct sync *sync)
 {
     struct room *room = sync->room;
-    struct frame *last = room_log_last(&room->log);
-    uint64_t seq = room_log_seq(&room->log);
-    bool has_moved = sync->state.rev > sync->told;
+    struct terms_seen answer = {sync->state.token, sync->state.seq, sync->state.rev};
+    struct json_text entries = {sync->terms.data, sync->terms.len};
 
-    if (strcmp(sync->known, sync->state.epoch) != 0) {
+    see_delivered(room);
+    if (strcmp(sync->known, sync->state.epoch) != 0)
         end_sync(sync, true);
-    } else if (sync->state.seq < sync->seq || sync->state.rev < sync->rev) {
+    else if (!terms_holds(&room->terms, &sync->sent, &answer, entries))
         start_remake(sync, sync->known);
-    } else if (last || (has_moved && seq > 0)) {
-        sync->last = last ? frame_ref(last) : NULL;
-        sync->last_seq = seq;
-        store_history(sync->store, room, UINT64_MAX, seq + 1,
-                      has_moved ? PROTO_LIMIT_MAX : 1, on_lines, sync);
-    } else {
+    else if (sync->state.rev > sync->told && room_log_seq(&room->log) > 0)
+        look_for_deletions(sync);
+    else
         end_sync(sync, true);
-    }
 }
 
 /* ---- pages of users ---- */
 
 static void take_kicks(struct sync *sync, const redisReply *reply)
 {
-    for (size_t i = 6; i + 1 < reply_count(reply); i += 2)
+    for (size_t i = 8; i + 1 < reply_count(reply); i += 2)
         if (intake_user(sync->store->metrics, "kicks", reply_text(reply, i)))
             announce_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1),
                           0);
+}
+
+static void take_terms(struct sync *sync, struct json_text terms)
+{
+    strbuf_reset(&sync->terms, 4096);
+    strbuf_add(&sync->terms, terms.base, terms.len);
 }
 
 static void on_page(void *data, int status, const redisReply *reply)
@@ -242,18 +248,22 @@ static void on_page(void *data, int status, const redisReply *reply)
         return;
     }
     if (reply_is_text(reply, 0, "torn")) {
-        log_warn("room_torn", "room=%s text=\"a key of it was lost: it is remade\"",
+        log_warn("room_torn",
+                 "room=%s text=\"a key of it was lost, or its history is another: it "
+                 "is remade\"",
                  log_name(room->name, room->name_len));
         start_remake(sync, sync->state.epoch);
         return;
     }
-    if (!reply_is_array(reply, 6)) {
+    if (!reply_is_array(reply, 8)) {
         end_sync(sync, false);
         return;
     }
     sync->state.seq = reply_number(reply, 2);
     sync->state.rev = reply_number(reply, 3);
     sync->state.members = reply_number(reply, 4);
+    sync->state.token = reply_token(reply, 6);
+    take_terms(sync, reply_text(reply, 7));
     store_touched(sync->store, room);
     take_kicks(sync, reply);
     if (sync->seen != room->users.count ||
@@ -267,6 +277,26 @@ static void on_page(void *data, int status, const redisReply *reply)
         compare(sync);
 }
 
+/* The number of the last message that was seen, and the SHA-1 of its line. */
+static void add_last_line(struct sync *sync)
+{
+    struct redis_command *cmd = &sync->store->args.cmd;
+    struct frame *last = room_log_last(&sync->room->log);
+    unsigned char raw[SHA_DIGEST_LENGTH];
+    char digest[2 * SHA_DIGEST_LENGTH + 1] = "";
+    const char *text;
+    size_t len;
+
+    if (last) {
+        text = frame_text(last, &len);
+        SHA1((const unsigned char *)text, len, raw);
+        for (int i = 0; i < SHA_DIGEST_LENGTH; i++)
+            snprintf(digest + 2 * i, 3, "%02x", raw[i]);
+    }
+    redis_command_add_u64(cmd, room_log_seq(&sync->room->log));
+    redis_command_add_text(cmd, digest);
+}
+
 static void start_page(struct sync *sync)
 {
     struct store *store = sync->store;
@@ -275,8 +305,7 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
-    sync->seq = room_log_seq(&room->log);
-    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 7);
+    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 8);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);
     args_add_own_on(&store->args, room);
@@ -284,6 +313,7 @@ static void start_page(struct sync *sync)
     args_add_key(&store->args, room, KEY_EVENTS);
     args_add_key(&store->args, room, KEY_KICKS);
     args_add_key(&store->args, room, KEY_CLOSED);
+    args_add_key(&store->args, room, KEY_BANS);
     redis_command_add_text(&store->args.cmd, sync->known);
     args_add_new_epoch(&store->args);
     redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
@@ -292,6 +322,7 @@ static void start_page(struct sync *sync)
     args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
                            NULL);
     redis_command_add_u64(&store->args.cmd, room->is_told);
+    add_last_line(sync);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
         if (!user->is_in || user->is_leaving)
             continue;
@@ -311,8 +342,9 @@ void sync_start(void *owner, struct room *room)
     sync->store = owner;
     sync->room = room;
     strcpy(sync->known, room_log_epoch(&room->log));
-    sync->rev = announce_rev(room);
     sync->told = announce_told(room);
+    see_delivered(room);
+    sync->sent = room->terms;
     strcpy(sync->cursor, "0");
     start_page(sync);
 }

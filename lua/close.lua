@@ -30,7 +30,7 @@ local function is_odd(key)
     return not has_type(KEYS[key], key == 9 and 'string' or 'hash')
 end
 
-local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
+local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq') or {}
 local epoch, rev = meta[1], whole(meta[2])
 if not (epoch and #epoch == 16 and rev) then
     epoch, rev = nil, 0
@@ -49,7 +49,9 @@ end
 local members = has_type(KEYS[2], 'hash') and redis.call('HLEN', KEYS[2]) or 0
 local mark = 'closed ' .. (epoch or '*')
 -- First, so that full memory does not refuse the rest.
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+local token = epoch and take_over(KEYS[1], whole(meta[3]) or 0, rev) or '-'
+redis.call('UNLINK', KEYS[1])
 for key = 7, 8 do
     if is_odd(key) then
         redis.call('UNLINK', KEYS[key])
@@ -61,5 +63,5 @@ for _, i in ipairs(found) do
     redis.call('HSET', KEYS[i + 10], '', mark)
     redis.call('EXPIRE', KEYS[i + 10], 600)
 end
-tell(KEYS[10], epoch or ('0'):rep(16), digits(rev + 1), 'closed', 0, '-', ARGV[2])
+tell(KEYS[10], epoch or ('0'):rep(16), digits(rev + 1), 'closed', 0, '-', token, ARGV[2])
 return {members, mark, unpack(found)}

@@ -41,7 +41,8 @@ if bytes then -- below 0: at most so many (publish.lua)
     fields[3], fields[4] = 'bytes', digits(bytes + change)
 end
 redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
+local token = take_over(KEYS[1], last, rev)
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('LSET', KEYS[2], at, tombstone)
-tell(KEYS[3], meta[1], fields[2], 'deleted', digits(seq), '-', ARGV[3])
+tell(KEYS[3], meta[1], fields[2], 'deleted', digits(seq), '-', token, ARGV[3])
 return 'ok'

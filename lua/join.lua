@@ -12,13 +12,14 @@
 -- KEYS[4]  rc:{ROOM}:history    list     gets its life prolonged
 -- KEYS[5]  rc:{ROOM}:bans       hash     user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[6]  rc:{ROOM}:events     channel
+-- KEYS[7]  rc:{ROOM}:kicks      hash     goes with a lost meta, like members
 -- ARGV[1]  epoch                for the room if it must be made
 -- ARGV[2]  keep_ms              how long the keys of a room in use live
 -- ARGV[3]  shard_id
 -- ARGV[4]  events_max           no member_joined in rooms with more members
 -- ARGV[5…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
--- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here}, and,
+-- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here, token}, and,
 --          if there are several users, a number for each: how many came in behind it, by
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
@@ -51,12 +52,13 @@ local came_in = redis.call('HMGET', KEYS[3], unpack(users))
 local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
-local made = 0
+local made, token = 0, nil
 if not (epoch and #epoch == 16 and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
-    create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4])
+    token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7])
 end
+token = token or take_over(KEYS[1], seq, rev)
 local was_empty = made == 0 and members == 0
 
 local lines, tokens, is_in = {}, {}, {}
@@ -93,8 +95,10 @@ if #lines > 0 then
     if was_empty then
         redis.call('HDEL', KEYS[1], 'empty_since')
     end
-    if members <= tonumber(ARGV[4]) then
-        tell(KEYS[6], epoch, raised, 'joined', 0, table.concat(tokens, ','),
+    if members > tonumber(ARGV[4]) and made == 1 then -- nodes that had the lost one must know
+        tell(KEYS[6], epoch, raised, 'remade', 0, '-', token, '')
+    elseif members <= tonumber(ARGV[4]) then
+        tell(KEYS[6], epoch, raised, 'joined', 0, table.concat(tokens, ','), token,
             table.concat(lines, '\n'))
     end
 end
@@ -102,5 +106,5 @@ redis.call('PEXPIRE', KEYS[3], ARGV[2])
 if made == 1 or life_left < ARGV[2] * 14 / 15 then
     prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
 end
-return {'ok', epoch, seq, rev, members, messages, made,
+return {'ok', epoch, seq, rev, members, messages, made, token,
     unpack(#users > 1 and behind or {})}

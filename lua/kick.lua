@@ -28,7 +28,7 @@
 -- until the node has put its clients out.
 
 local user = ARGV[1]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq')
 local epoch, rev = meta[1], whole(meta[2])
 local nodes = redis.call('HGET', KEYS[2], user)
 nodes = nodes and (tonumber(nodes) or 1) or 0
@@ -48,6 +48,7 @@ end
 redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
 
 redis.call('HDEL', KEYS[2], user) -- first, so that full memory does not refuse the rest
+local token = take_over(KEYS[1], whole(meta[3]) or 0, rev)
 rev = raise_rev(KEYS[1], rev, 1)
 local mark = 'kicked ' .. rev
 redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
@@ -63,5 +64,5 @@ local lines = ARGV[4]
 if members <= tonumber(ARGV[6]) then
     lines = lines .. '\n' .. ARGV[5] .. members .. '}'
 end
-tell(KEYS[5], epoch, rev, 'kicked', 0, ARGV[2], lines)
+tell(KEYS[5], epoch, rev, 'kicked', 0, ARGV[2], token, lines)
 return {'ok', mark, unpack(found)}

@@ -22,8 +22,8 @@
 -- epoch or rev, a whole number from 0 to 2^53 - 1, counts as lost, and a count of nodes that is
 -- no number as one.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local rev = whole(meta[2])
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local rev = whole(meta[3])
 local epoch = rev and meta[1]
 local users, lines, tokens = {}, {}, {}
 for i = 3, #ARGV, 4 do
@@ -50,12 +50,13 @@ for n, user in ipairs(users) do
 end
 
 if #lines > 0 then
+    local token = take_over(KEYS[1], whole(meta[2]) or 0, rev)
     rev = raise_rev(KEYS[1], rev, #lines)
     if members == 0 then
         start_countdown(KEYS[1], KEYS[4], ARGV[1])
     end
     if members <= tonumber(ARGV[2]) then
-        tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','),
+        tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','), token,
             table.concat(lines, '\n'))
     end
 end

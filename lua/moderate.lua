@@ -38,12 +38,14 @@ if not lifts and count >= tonumber(ARGV[3]) then
     return {'full'}
 end
 
-local rev = whole(redis.call('HGET', KEYS[2], 'rev'))
+local meta = redis.call('HMGET', KEYS[2], 'seq', 'rev')
+local seq, rev = whole(meta[1]), whole(meta[2])
 redis.call('HDEL', KEYS[1], ARGV[1]) -- first: after it, full memory refuses nothing
 if not lifts then
     redis.call('HSET', KEYS[1], ARGV[1], till)
 end
 if rev then -- else it is broken, and renew.lua finds it
+    take_over(KEYS[2], seq or 0, rev)
     raise_rev(KEYS[2], rev, 1)
 end
 for _, user in ipairs(over) do

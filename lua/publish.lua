@@ -22,7 +22,7 @@
 --           messages may have the same user and key; how many have a key; the field in
 --           KEYS[6] of each of these
 -- ARGV[…]   one a message: JSON after the sequence number, not looked into here
--- Returns   {epoch, of each run …}: why none of it is taken: -1 not a member; -2 muted for
+-- Returns   {epoch, the room's seq, token, of each run …}: why none of it is taken: -1 not a member; -2 muted for
 --           good; -2 - n muted for n ms more. Else without keys the first one's seq, with
 --           keys each one's. Or false: no such room, or meta's seq is no whole number from 0
 --           to 2^53 - 1
@@ -33,12 +33,28 @@
 -- where one message comes alone.
 
 local call, has_keys = redis.call, #KEYS > 5
-local meta = has_keys and call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes', 'keys_at')
-    or call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
+local meta = has_keys
+    and call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes', 'home', 'term', 'keys_at')
+    or call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes', 'home', 'term')
 local epoch, seq = meta[1], tonumber(meta[2])
 if not (epoch and seq and seq < 2 ^ 53 and meta[3] and meta[2]:find('^%d+$')) then
     return false -- gone, or no room any more: renew.lua finds it, sync.lua remakes it
 end
+local info, term = call('INFO', 'replication'), meta[6]
+local at_home = info:find('master_replid:', 1, true) + 14 -- to match it takes ten times as long
+local home = info:sub(at_home, at_home + 39)
+if home ~= meta[5] or not term then -- as take_over of lua/lib/room.lua, before the first write
+    term = string.format('%d', (tonumber(term) or 0) + 1)
+    local terms = call('HGET', KEYS[1], 'terms')
+    terms = (terms and terms .. ',' or '') .. term .. ' ' .. home:sub(1, 16) .. ' ' .. meta[2]
+        .. ' ' .. meta[3]
+    local _, older = terms:gsub(',', '')
+    if older > 15 then
+        terms = terms:gsub('^[^,]*,', '')
+    end
+    call('HSET', KEYS[1], 'home', home, 'term', term, 'terms', terms)
+end
+local token = term .. '.' .. home:sub(1, 16)
 local runs, users = tonumber(ARGV[4]), {ARGV[5]}
 for run = 2, runs do
     users[run] = ARGV[3 * run + 2]
@@ -56,11 +72,11 @@ if has_keys then
     in_call = ARGV[at + 3] == '1' and {}
     at = fields_at + ARGV[fields_at]
     added, added_size = {false, false}, 0
-    if meta[5] then -- else what the hashes hold is of a former life of the room
+    if meta[7] then -- else what the hashes hold is of a former life of the room
         left = call('PTTL', KEYS[6])
         local keys_max = tonumber(ARGV[fields_at - 2])
         known = call('HMGET', KEYS[6], unpack(ARGV, fields_at + 1, at))
-        known_before = meta[5] ~= '0'
+        known_before = meta[7] ~= '0'
             and call('HMGET', KEYS[7], unpack(ARGV, fields_at + 1, at))
         -- How many there are is looked at now and then only, for keys that come one by one.
         begins = left < dedupe_ms or left > 2 * dedupe_ms
@@ -69,7 +85,7 @@ if has_keys then
     end
 end
 
-local results, answers = {epoch, false}, 1
+local results, answers = {epoch, false, token, false}, 3
 local lines, count, size = {[0] = '', false}, 0, 0
 local digits = {[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'}
 local digit, tens, head = 10 -- of the number to come: the last, those before it; JSON so far
@@ -120,6 +136,7 @@ for run = 1, runs do
     at = at + messages
     key = keyed and key + messages or key
 end
+results[2] = seq
 if count == 0 then
     return results
 end
@@ -166,9 +183,9 @@ if keep == 0 then
 end
 
 if has_keys and added_size > 0 then
-    if begins or not meta[5] then
-        local rotated = meta[5] or '0' -- 0: there is no old one
-        if not meta[5] then
+    if begins or not meta[7] then
+        local rotated = meta[7] or '0' -- 0: there is no old one
+        if not meta[7] then
             call('UNLINK', KEYS[6], KEYS[7])
         elseif call('EXISTS', KEYS[6]) == 1 then
             local time = call('TIME')
@@ -189,6 +206,6 @@ if has_keys and added_size > 0 then
         call('HSET', KEYS[6], unpack(added))
     end
 end
-lines[0] = '1 ' .. epoch .. ' ' .. meta[3] .. ' message ' .. first .. ' ' .. last .. ' -'
+lines[0] = '1 ' .. epoch .. ' ' .. meta[3] .. ' message ' .. first .. ' ' .. last .. ' - ' .. token
 call('PUBLISH', KEYS[3], table.concat(lines, '\n', 0))
 return results

@@ -23,8 +23,8 @@ if not has_type(KEYS[3], 'hash') then
     redis.call('DEL', KEYS[3])
 end
 local is_whole = has_type(KEYS[1], 'hash') and has_type(KEYS[2], 'hash')
-local meta = is_whole and redis.call('HMGET', KEYS[1], 'epoch', 'rev') or {}
-local rev = whole(meta[2])
+local meta = is_whole and redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev') or {}
+local rev = whole(meta[3])
 local epoch = rev and meta[1]
 local page = redis.call('HRANDFIELD', KEYS[3], ARGV[1], 'WITHVALUES')
 local members = is_whole and redis.call('HLEN', KEYS[2]) or 0
@@ -49,12 +49,13 @@ for i = 1, #page, 2 do
 end
 
 if #lines > 0 then
+    local token = take_over(KEYS[1], whole(meta[2]) or 0, rev)
     rev = raise_rev(KEYS[1], rev, #lines)
     if members == 0 then
         start_countdown(KEYS[1], KEYS[4], ARGV[2])
     end
     if members <= tonumber(ARGV[3]) then
-        tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','),
+        tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','), token,
             table.concat(lines, '\n'))
     end
 end

@@ -1,25 +1,25 @@
--- remake.lua - begin a new epoch in a room whose tail Redis lost.
+-- remake.lua - give a room another epoch, because Redis does not have what was seen of it.
 --
--- USES clock, room
+-- USES clock, room, notice
 --
--- Atomic because: several gateways find out at once, and only the first may do it.
+-- Atomic because: the first of several nodes decides, and the others must find its epoch.
 --
--- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev
--- KEYS[2]  rc:{ROOM}:members   hash     emptied: each node puts its users back (sync.lua)
--- ARGV[1]  known               the epoch in which numbers were seen that Redis has not
+-- KEYS[1]  rc:{ROOM}:meta      hash
+-- KEYS[2]  rc:{ROOM}:members   hash     goes: each node puts its users in again
+-- KEYS[3]  rc:{ROOM}:events    channel
+-- ARGV[1]  known               the epoch that is not believed any more
 -- ARGV[2]  epoch               the new one
--- Returns  the epoch of the room now, or false: no such room
+-- Returns  the epoch of the room: the new one, or another one if that is not `known`; nil: no
+--          such room
 --
--- Cost O(members). Fields of rc:{ROOM}:on:NODE under the old epoch count as absent, and
--- without keys_at so do the keys of messages (publish.lua).
+-- Cost O(1), and O(members) in the background. created_at and kicks stay, and rev goes on, so a
+-- kick from before still counts. Every node that has the room is told (remade), and syncs.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev')
-local epoch, rev = meta[1], whole(meta[2])
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq')
+local epoch, rev = meta[1], whole(meta[2]) or 0 -- no whole number: as in sync.lua
 if epoch ~= ARGV[1] then
     return epoch
 end
-rev = rev or 0 -- no whole number: as in sync.lua
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', digits(rev + 1))
-redis.call('HDEL', KEYS[1], 'keys_at')
-redis.call('DEL', KEYS[2])
+local token, raised = remake_room(KEYS[1], KEYS[2], ARGV[2], whole(meta[3]) or 0, rev)
+tell(KEYS[3], ARGV[2], digits(raised), 'remade', 0, '-', token, '')
 return ARGV[2]

@@ -12,7 +12,7 @@
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
 -- ARGV[2…] user                at most 100 of those of whom Redis was told
 -- Returns  {epoch, seq, rev, users of this node, members, how many of the users given are not in
---          under this epoch, or not counted in members}, epoch '' if there is no such room, or
+--          under this epoch, or not counted in members, token, if there is one}, epoch '' if there is no such room, or
 --          seq or rev is no number
 --
 -- Nodes ask at about the same time, so only the first one prolongs what they share. A node
@@ -21,7 +21,7 @@
 -- Cost O(users given). The two lengths alone would not tell that one user stands in another's
 -- place.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'term', 'home')
 local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
 local seq, rev = whole(meta[2]), whole(meta[3])
 local is_there = meta[1] and #meta[1] == 16 and seq and rev
@@ -43,4 +43,4 @@ if #ARGV > 1 then
     end
 end
 return {is_there and meta[1] or '', is_there and seq or 0, is_there and rev or 0, users,
-    members, wrong}
+    members, wrong, known_token(meta[4], meta[5])}

@@ -12,6 +12,7 @@
 -- KEYS[5]  rc:{ROOM}:events    channel
 -- KEYS[6]  rc:{ROOM}:kicks     hash     user -> rev and reason
 -- KEYS[7]  rc:{ROOM}:closed    string   epoch and reason
+-- KEYS[8]  rc:{ROOM}:bans      hash     user -> until ms; see join.lua
 -- ARGV[1]  known               the epoch that the node knows
 -- ARGV[2]  epoch               for the room if it must be made
 -- ARGV[3]  keep_ms             how long the keys of a room in use live
@@ -19,10 +20,14 @@
 -- ARGV[5]  events_max          no member_joined in rooms with more members
 -- ARGV[6]  event               the JSON of member_joined up to the user
 -- ARGV[7]  told                1: Redis was told of the node's users under this name
--- ARGV[8…] three a user, at most 500 users: user; percent-encoded; rev of the join
--- Returns  {'ok', epoch, seq, rev, members, users on this node, kicked user, reason, …}
+-- ARGV[8]  last                the number of the last message that the node has seen
+-- ARGV[9]  digest              SHA-1 of its line; '' if it is not known
+-- ARGV[10…] three a user, at most 500 users: user; percent-encoded; rev of the join
+-- Returns  {'ok', epoch, seq, rev, members, users on this node, token, terms, kicked user,
+--          reason, …}
 --          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
---          counts of nodes tell nothing, and nothing was done: to be remade (remake.lua)
+--          counts of nodes tell nothing, or its history is another one, and nothing was done: to
+--          be remade (remake.lua)
 --
 -- Cost O(users). A value in KEYS[3] that is neither the epoch nor the mark of a kick was put there
 -- by somebody else, if the node was told under this epoch: the user is counted already.
@@ -35,7 +40,7 @@ if closed == ARGV[1] or closed == '*' and epoch ~= ARGV[1] then
 end
 
 local users = {}
-for i = 8, #ARGV, 3 do
+for i = 10, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
 local is_there = epoch and epoch:find('^%x+$') and #epoch == 16 and seq and rev
@@ -49,11 +54,36 @@ local function count_of(n)
     return whole(nodes[n]) or 0
 end
 
+-- Whether the history has another message as the last one that the node has seen: the room was put
+-- back, and others have written on. What was deleted or edited has another line, too.
+local function has_other_line()
+    local last = whole(ARGV[8])
+    local line = ARGV[9] ~= '' and last <= seq and redis.call('LINDEX', KEYS[4], last - seq - 1)
+    if not line or redis.sha1hex(line) == ARGV[9] then
+        return false
+    end
+    local is_json, message = pcall(cjson.decode, line)
+    return not (is_json and type(message) == 'table' and (message.deleted or message.edited_at))
+end
+
+if is_there and epoch == ARGV[1] and has_other_line() then
+    return {'torn', epoch}
+end
+
+local banned = #users > 0 and redis.call('HMGET', KEYS[8], unpack(users)) or {}
+local function is_banned(n)
+    local till = banned[n] and (#banned[n] < 16 and whole(banned[n]) or 0)
+    return till and (till == 0 or till > now_ms())
+end
+
 local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
-    local joined = tonumber(ARGV[3 * n + 7])
-    local kick, why = (epoch == ARGV[1] and kicked[n] or ''):match('^(%d+) ?(.*)$')
-    if is_there and kick and tonumber(kick) > joined then
+    local joined = tonumber(ARGV[3 * n + 9])
+    local kick, why = (is_there and kicked[n] or ''):match('^(%d+) ?(.*)$')
+    if came_in[n] ~= epoch and is_banned(n) then
+        goes[n] = true
+        kicks[#kicks + 1], kicks[#kicks + 2] = user, 'banned'
+    elseif kick and tonumber(kick) > joined then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, why
     elseif is_there then
@@ -68,11 +98,14 @@ for n, user in ipairs(users) do
     end
 end
 
+local token
 if not is_there then
     epoch, seq, rev, members, came_in, nodes = ARGV[2], 0, 0, 0, {}, {}
-    create_room(KEYS[1], epoch, ARGV[4], KEYS[2], KEYS[3], KEYS[4], KEYS[6])
+    token = create_room(KEYS[1], epoch, ARGV[4], KEYS[2], KEYS[3], KEYS[4], KEYS[6])
     prolong(ARGV[3], KEYS[1]) -- also if nobody is put in
+    tell(KEYS[5], epoch, 0, 'remade', 0, '-', token, '')
 end
+token = token or take_over(KEYS[1], seq, rev)
 
 local on, counts, lines, tokens = {}, {}, {}, {}
 for n, user in ipairs(users) do
@@ -85,7 +118,7 @@ for n, user in ipairs(users) do
         if count == 1 and not is_counted[n] then
             members = nodes[n] and members or members + 1
             lines[#lines + 1] = ARGV[6] .. json_name(user) .. ',"members":' .. members .. '}'
-            tokens[#tokens + 1] = ARGV[3 * n + 6]
+            tokens[#tokens + 1] = ARGV[3 * n + 8]
         end
     end
 end
@@ -98,11 +131,12 @@ if #lines > 0 then
     rev = rev + #lines
     redis.call('HDEL', KEYS[1], 'empty_since')
     if members <= tonumber(ARGV[5]) then
-        tell(KEYS[5], epoch, raised, 'joined', 0, table.concat(tokens, ','),
+        tell(KEYS[5], epoch, raised, 'joined', 0, table.concat(tokens, ','), token,
             table.concat(lines, '\n'))
     end
 end
 if members > 0 then
     prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 end
-return {'ok', epoch, seq, rev, members, redis.call('HLEN', KEYS[3]), unpack(kicks)}
+return {'ok', epoch, seq, rev, members, redis.call('HLEN', KEYS[3]), token,
+    redis.call('HGET', KEYS[1], 'terms'), unpack(kicks)}

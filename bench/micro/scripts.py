@@ -173,7 +173,7 @@ def call_join(redis, room, users):
     for user in users:
         arguments += [user, user, event("member_joined", room, user)]
     return redis.call("join", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "bans", "events"), arguments)
+                                   "bans", "events", "kicks"), arguments)
 
 
 def call_leave(redis, room, users):
@@ -218,11 +218,11 @@ def call_bare(redis, room, count):
 
 def call_sync(redis, room, users, known=EPOCH):
     arguments = [known, EPOCH, KEEP_MS, 0, EVENTS_MAX,
-                 f'{{"type":"member_joined","room":"{room}","user":', 1]
+                 f'{{"type":"member_joined","room":"{room}","user":', 1, 0, ""]
     for user in users:
         arguments += [user, user, 1]
     return redis.call("sync", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "events", "kicks", "closed"), arguments)
+                                   "events", "kicks", "closed", "bans"), arguments)
 
 
 def fill_room(redis, room, members, messages=HISTORY):
@@ -398,7 +398,7 @@ def index(redis):
 
 @case("remake")
 def remake(redis):
-    return [redis.call("remake", keys(room, "meta", "members"),
+    return [redis.call("remake", keys(room, "meta", "members", "events"),
                        [EPOCH, "00000000000000e2"])
             for room in fill_rooms(redis, 500, 100, 0)]
 

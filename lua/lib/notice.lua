@@ -2,7 +2,7 @@
 --
 -- json_name(name)     as JSON
 -- percent_name(name)  percent-encoded, as the gateways do
--- tell(channel, epoch, rev, kind, seq, users, lines)
+-- tell(channel, epoch, rev, kind, seq, users, token, lines)
 --                     publishes a notice. seq: of the message it is about, 0 for none; users:
 --                     percent-encoded, with commas between, '-' for none; lines: the events
 
@@ -16,7 +16,7 @@ local function percent_name(name)
     end))
 end
 
-local function tell(channel, epoch, rev, kind, seq, users, lines)
+local function tell(channel, epoch, rev, kind, seq, users, token, lines)
     redis.call('PUBLISH', channel, '1 ' .. epoch .. ' ' .. rev .. ' ' .. kind .. ' ' .. seq .. ' '
-        .. seq .. ' ' .. users .. '\n' .. lines)
+        .. seq .. ' ' .. users .. ' ' .. token .. '\n' .. lines)
 end

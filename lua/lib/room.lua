@@ -7,8 +7,21 @@
 --                 times as long
 -- has_type(key, expected)
 --                 whether the key is of this type, or not there
+-- this_server()   master_replid: whose log the room's is from the next change on (SPEC-SCALE S4)
+-- token_of(term, home)
+--                 the two as one word, `home` shortened to 16 digits
+-- known_token(term, home)
+--                 the same of what meta has, nil if that is nothing
+-- take_over(meta, seq, rev)
+--                 the token under which this server changes the room. If another server did so
+--                 before, this one has taken over at seq and rev, and terms says so. For after
+--                 the first write, because full memory must not refuse the rest
+-- remake_room(meta, members, epoch, seq, rev)
+--                 the room goes on under another epoch, without its members, and gives token and
+--                 rev. The keys of messages were known under the old one only
 -- create_room(meta, epoch, shard_id, …)
---                 writes a new meta; the other keys are left over from a lost one, and go
+--                 writes a new meta and gives its token; the other keys are left over from a
+--                 lost one, and go
 -- raise_rev(meta, rev, by)
 --                 the new rev, as text
 -- start_countdown(meta, history, ttl_ms)
@@ -29,13 +42,53 @@ local function has_type(key, expected)
     return found == expected or found == 'none'
 end
 
+local function this_server()
+    local info = redis.call('INFO', 'replication')
+    local at = info:find('master_replid:', 1, true) + 14 -- to match it takes ten times as long
+    return info:sub(at, at + 39)
+end
+
+local function token_of(term, home)
+    return term .. '.' .. home:sub(1, 16)
+end
+
+local function known_token(term, home)
+    return term and home and token_of(term, home) or nil
+end
+
+local function take_over(meta, seq, rev)
+    local home, had = this_server(), redis.call('HMGET', meta, 'home', 'term')
+    if had[1] == home and had[2] then
+        return token_of(had[2], home)
+    end
+    local term, terms = digits((whole(had[2]) or 0) + 1), {}
+    for entry in (redis.call('HGET', meta, 'terms') or ''):gmatch('[^,]+') do
+        terms[#terms + 1] = entry
+    end
+    terms[#terms + 1] = term .. ' ' .. home:sub(1, 16) .. ' ' .. digits(seq) .. ' ' .. digits(rev)
+    redis.call('HSET', meta, 'home', home, 'term', term,
+        'terms', table.concat(terms, ',', math.max(1, #terms - 15)))
+    return token_of(term, home)
+end
+
+local function remake_room(meta, members, epoch, seq, rev)
+    local token = take_over(meta, seq, rev)
+    redis.call('HSET', meta, 'epoch', epoch, 'rev', digits(rev + 1))
+    redis.call('HDEL', meta, 'keys_at')
+    redis.call('DEL', members)
+    return token, rev + 1
+end
+
 local function create_room(meta, epoch, shard_id, ...)
+    local home = this_server()
     -- First what Redis refuses when memory is full: after a DEL it would not.
     if redis.call('HSET', meta, 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at', now_ms(),
-        'shard_id', shard_id) < 5 then -- some fields were left
+        'shard_id', shard_id, 'home', home, 'term', 1, 'terms', '1 ' .. home:sub(1, 16) .. ' 0 0')
+        < 8 then -- some fields were left
         redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since')
     end
     redis.call('DEL', ...)
+    return token_of(1, home)
 end
 
 local function raise_rev(meta, rev, by)

@@ -230,6 +230,38 @@ static void rights_that_are_needed_later_are_asked_for_at_the_start(void **state
     stop_gateway(gateway);
 }
 
+static bool says_why(void *data)
+{
+    struct http_answer answer;
+    bool says;
+
+    if (!http_get_try(&answer, *(int *)data, "/readyz"))
+        return false;
+    says = answer.body && strstr(answer.body, "+info");
+    http_get_deinit(&answer);
+    return says;
+}
+
+/* Each script that changes a room asks for the server's id: INFO itself, not CLIENT INFO. */
+static void without_the_right_to_info_a_node_is_not_ready_and_says_why(void **state)
+{
+    unsigned i;
+    int *port;
+
+    (void)state;
+    make_user("uninformed", "");
+    i = add_gateway("uninformed");
+    port = &fleet.gateways[i].ops_port;
+    assert_true(wait_until(is_ready, port, PATIENCE_MS));
+    redis_cmd(fleet.redis_port, "ACL SETUSER uninformed -info");
+    redis_cmd(fleet.redis_port, "CLIENT KILL USER uninformed");
+    assert_true(wait_until(says_why, port, PATIENCE_MS));
+    assert_int_equal(http_get_status(*port, "/readyz"), 503);
+    fleet_expect_logged(&fleet, i, "redis_refuses_info");
+    redis_cmd(fleet.redis_port, "ACL SETUSER uninformed +info");
+    assert_true(wait_until(is_ready, port, PATIENCE_MS));
+}
+
 /* Keys and channels, too, in the words of an ACL. */
 static void keys_and_channels_that_are_refused_are_named_at_the_start(void **state)
 {
@@ -298,6 +330,7 @@ int main(void)
         cmocka_unit_test(without_setname_all_goes_on),
         cmocka_unit_test(without_kill_a_node_takes_another_name),
         cmocka_unit_test(without_info_a_node_takes_another_name),
+        cmocka_unit_test(without_the_right_to_info_a_node_is_not_ready_and_says_why),
         cmocka_unit_test(rights_that_are_needed_later_are_asked_for_at_the_start),
         cmocka_unit_test(keys_and_channels_that_are_refused_are_named_at_the_start),
         cmocka_unit_test(without_client_a_fleet_gets_ready_and_stays_so),

@@ -20,6 +20,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define EPOCH "00000000000000e1"
+#define TOKEN ((struct token){1, 0xa1})
+#define TOKEN_TEXT "1.00000000000000a1"
 
 enum { MEMBERS = 3, HISTORY_MAX = 32, ROUNDS_MAX = 200, CALLS_MAX = 1024 };
 
@@ -193,7 +195,8 @@ static void answer_register(struct room *room, void *what)
 
 static void answer_join(struct room *room, void *what)
 {
-    struct room_joined joined = {EPOCH, w.seq, 1, 1};
+    struct room_joined joined = {
+        .epoch = EPOCH, .token = TOKEN, .seq = w.seq, .rev = 1, .members = 1};
 
     (void)room;
     room_on_joined(what, PROTO_OK, &joined, 0);
@@ -206,7 +209,8 @@ static void answer_leave(struct room *room, void *what)
 
 static void answer_sync(struct room *room, void *what)
 {
-    struct room_joined state = {EPOCH, w.seq, 1, 1};
+    struct room_joined state = {
+        .epoch = EPOCH, .token = TOKEN, .seq = w.seq, .rev = 1, .members = 1};
 
     (void)what;
     room_on_synced(room, true, &state);
@@ -284,8 +288,10 @@ static void answer_history(void)
     if (first < oldest)
         first = oldest;
     strbuf_add_format(
-        &reply, "*%llu\r\n$16\r\n" EPOCH "\r\n:%llu\r\n:%llu\r\n:%llu\r\n",
-        (unsigned long long)(4 + (first <= w.seq ? w.seq - first + 1 : 0)),
+        &reply,
+        "*%llu\r\n$16\r\n" EPOCH "\r\n:%llu\r\n:%llu\r\n:%llu\r\n$18\r\n" TOKEN_TEXT
+        "\r\n",
+        (unsigned long long)(5 + (first <= w.seq ? w.seq - first + 1 : 0)),
         (unsigned long long)w.seq, (unsigned long long)oldest,
         (unsigned long long)first);
     for (; first <= w.seq; first++) {
@@ -326,7 +332,7 @@ static void publish_message(void)
                       "\"user\":\"ann\",\"text\":\"x\",\"ts\":1}",
                       (unsigned long long)w.seq + 1);
     store_line(line.data, line.len);
-    strbuf_add_format(&notice, "1 " EPOCH " 1 message %llu %llu -\n",
+    strbuf_add_format(&notice, "1 " EPOCH " 1 message %llu %llu - " TOKEN_TEXT "\n",
                       (unsigned long long)w.seq, (unsigned long long)w.seq);
     strbuf_add(&notice, line.data, line.len);
     publish(notice.data, notice.len);

@@ -16,6 +16,7 @@
 enum { WORDS_MAX = 2048, DIGEST_LEN = 40, DIGEST_AT = 18, REV = 1000000 };
 
 #define EPOCH "00000000000000e1"
+#define TOKEN "1.00000000000000a1"
 
 struct command {
     struct json_text words[WORDS_MAX];
@@ -98,12 +99,13 @@ static void on_join(const struct command *command)
     size_t users = (count_arguments(command) - 4) / 3;
 
     strbuf_add_format(&reply, "*%zu\r\n$2\r\nok\r\n$16\r\n" EPOCH "\r\n",
-                      users > 1 ? 7 + users : 7);
+                      users > 1 ? 8 + users : 8);
     add_number(ANSWERS_HISTORY);
     add_number(REV);
     add_number(1000);
     add_number(ANSWERS_HISTORY);
     add_number(0);
+    add_text(TOKEN, sizeof(TOKEN) - 1);
     for (size_t i = 0; users > 1 && i < users; i++)
         add_number(users - 1 - i);
 }
@@ -124,10 +126,11 @@ static void on_history(const struct command *command)
     const char *room = room_of(command->words[3]);
     struct strbuf line = {NULL, 0, 0};
 
-    strbuf_add_format(&reply, "*%d\r\n$16\r\n" EPOCH "\r\n", 4 + ANSWERS_HISTORY);
+    strbuf_add_format(&reply, "*%d\r\n$16\r\n" EPOCH "\r\n", 5 + ANSWERS_HISTORY);
     add_number(ANSWERS_HISTORY);
     add_number(1);
     add_number(1);
+    add_text(TOKEN, sizeof(TOKEN) - 1);
     for (uint64_t seq = 1; seq <= ANSWERS_HISTORY; seq++) {
         line.len = 0;
         answers_add_message(&line, room, seq);
@@ -141,11 +144,15 @@ static void on_publish(const struct command *command)
 {
     const struct json_text *run = command->words + 3 + number_of(command->words[2]) + 4;
     const struct json_text *end = run + 3 * number_of(run[-1]);
-    size_t count = 1;
+    size_t count = 3, messages = 0;
 
-    for (const struct json_text *at = run; at < end; at += 3)
+    for (const struct json_text *at = run; at < end; at += 3) {
         count += number_of(at[2]) > 0 ? number_of(at[1]) : 1;
+        messages += number_of(at[1]);
+    }
     strbuf_add_format(&reply, "*%zu\r\n$16\r\n" EPOCH "\r\n", count);
+    add_number(published + messages);
+    add_text(TOKEN, sizeof(TOKEN) - 1);
     for (; run < end; run += 3)
         for (size_t n = 0; n < number_of(run[1]); n++, published++)
             if (n == 0 || number_of(run[2]) > 0)
@@ -285,7 +292,7 @@ void answers_notify(const char *room, uint64_t first, uint64_t last)
     char channel[256];
     int len = snprintf(channel, sizeof(channel), "rc:{%s}:events", room);
 
-    strbuf_add_format(&text, "1 " EPOCH " 1 message %llu %llu -",
+    strbuf_add_format(&text, "1 " EPOCH " 1 message %llu %llu - " TOKEN,
                       (unsigned long long)first, (unsigned long long)last);
     for (uint64_t seq = first; seq <= last; seq++) {
         strbuf_add_char(&text, '\n');

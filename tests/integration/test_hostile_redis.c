@@ -55,6 +55,29 @@ static void answer(const char *command, const char *bytes)
     impostor_answer(impostor, command, bytes, strlen(bytes));
 }
 
+/* Into a room of gateway 0, once Redis is asked again: with a deadline this short a busy machine
+ * alone may make it seem to be away. */
+static struct chat *enter(const char *room, const char *user)
+{
+    struct chat *chat = chat_open(fleet.gateways[0].port);
+    int64_t end_ms = wait_now_ms() + PATIENCE_MS;
+    bool is_in = false;
+
+    while (!is_in && wait_now_ms() < end_ms) {
+        chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}", room,
+                  user);
+        do
+            assert_true(chat_recv(chat, PATIENCE_MS));
+        while (strcmp(chat_get_text(chat, "type"), "status") == 0);
+        is_in = strcmp(chat_get_text(chat, "type"), "join_ack") == 0;
+        assert_true(is_in || strcmp(chat_get_text(chat, "code"), "unavailable") == 0);
+        if (!is_in)
+            wait_until(is_ready, NULL, PATIENCE_MS);
+    }
+    chat_expect_skipping(chat, "history_batch");
+    return chat;
+}
+
 /* It answers as it should again. */
 static void expect_well(void)
 {
@@ -63,7 +86,7 @@ static void expect_well(void)
     impostor_answer(impostor, NULL, NULL, 0);
     assert_true(wait_until(is_ready, NULL, PATIENCE_MS));
     assert_true(process_is_running(&fleet.gateways[0].process));
-    ann = chat_enter(fleet.gateways[0].port, "well", "ann");
+    ann = enter("well", "ann");
     chat_say(ann, "well", "hello");
     chat_close(ann);
 }
@@ -230,7 +253,7 @@ static const char *const commands[] = {"register", "join",    "history",
 /* In a room of its own each: one that was not answered is asked for again only in a while. */
 static void ask_all(const char *command, const char *shape, const char *room)
 {
-    struct chat *ann = chat_enter(fleet.gateways[0].port, room, "ann");
+    struct chat *ann = enter(room, "ann");
     struct chat *bob = chat_open(fleet.gateways[0].port);
 
     answer(command, shape);
@@ -268,7 +291,7 @@ static void a_sync_may_tell_of_any_kicks(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(kicks); i++) {
-        struct chat *ann = chat_enter(fleet.gateways[0].port, "kicks", "ann");
+        struct chat *ann = enter("kicks", "ann");
         char *epoch = redis_cmd_text(fleet.redis_port, "HGET rc:{kicks}:meta epoch");
         char *reply =
             print_text("*8\r\n$2\r\nok\r\n$16\r\n%s\r\n:0\r\n:1\r\n:1\r\n:1\r\n%s",

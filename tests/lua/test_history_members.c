@@ -31,7 +31,10 @@ static int port(void)
 static void make_history(int oldest, int seq)
 {
     redis_cmd(port(), "DEL rc:{lobby}:history");
-    redis_cmd(port(), "HSET rc:{lobby}:meta epoch " EPOCH_1 " seq %d rev 1", seq);
+    redis_cmd(port(),
+              "HSET rc:{lobby}:meta epoch " EPOCH_1 " seq %d rev 1 term 1 "
+              "home 0123456789abcdef0123456789abcdef01234567",
+              seq);
     for (int i = oldest; i <= seq; i++)
         redis_cmd(port(), "RPUSH rc:{lobby}:history m%d", i);
 }

@@ -62,8 +62,8 @@ static bool begins(const char *text, const char *with)
 /* Behind the command of a redis.call, at the comma or the bracket. */
 static bool has_key_from_keys(const char *at)
 {
-    if (*at == ')')
-        return true; /* TIME */
+    if (*at == ')' || begins(at, ", 'replication')"))
+        return true; /* TIME, INFO */
     at++;
     while (isspace((unsigned char)*at))
         at++;
@@ -78,11 +78,14 @@ static bool has_key_from_keys(const char *at)
 static void expect_keys_by_keys(const char *code, const char *name)
 {
     for (const char *at = code; (at = strstr(at, "redis.")); at++)
-        if (!begins(at, "redis.call(") && !begins(at - strlen(ALIAS), ALIAS))
+        if (!begins(at, "redis.call(") && !begins(at, "redis.sha1hex(") &&
+            !begins(at - strlen(ALIAS), ALIAS))
             fail_msg("%s: what is this? %.40s", name, at);
     for (const char *at = code; (at = strstr(at, "call(")); at++) {
         const char *command = at + strlen("call('");
 
+        if (begins(at - 1, "pcall(cjson.decode,"))
+            continue;
         if (!begins(at, "call('"))
             fail_msg("%s: what is this? %.40s", name, at);
         if (!has_key_from_keys(command + strcspn(command, "'") + 1))
@@ -123,8 +126,8 @@ static void every_key_comes_in_by_keys(void **state)
  * parameters, and each call of it names KEYS. */
 static void functions_get_their_keys_of_the_script(void **state)
 {
-    static const char *const parameters[] = {"meta", "history", "key", "channel",
-                                             "..."};
+    static const char *const parameters[] = {"meta", "members", "history", "key",
+                                             "channel", "..."};
     static const char *const functions[] = {
         "has_type(", "create_room(", "raise_rev(", "start_countdown(", "tell(",
     };
@@ -137,7 +140,8 @@ static void functions_get_their_keys_of_the_script(void **state)
         lib[own - scripts_source((enum script)i)] = '\0';
         for (const char *at = lib; (at = strstr(at, "redis.call('")); at++) {
             const char *key = at + strcspn(at, ",)");
-            bool is_given = *key == ')'; /* TIME */
+            bool is_given =
+                *key == ')' || begins(key, ", 'replication')"); /* TIME, INFO */
 
             for (size_t k = 0; k < COUNT(parameters); k++)
                 is_given = is_given || begins(key + strlen(", "), parameters[k]);
@@ -166,6 +170,8 @@ static void no_script_goes_round_the_rules(void **state)
     for (int i = 0; i < SCRIPTS_COUNT; i++) {
         char *code = copy_code(scripts_source((enum script)i));
 
+        for (char *at = code; (at = strstr(at, "pcall(cjson.decode")); at++)
+            memcpy(at, "_____", 5); /* of what a client wrote: no key is in it */
         for (size_t k = 0; k < COUNT(refused) && i != SCRIPT_RIGHTS; k++)
             if (strstr(code, refused[k]))
                 fail_msg("%s has %s", names[i], refused[k]);
@@ -220,7 +226,7 @@ static void scripts_stay_small(void **state)
 
         for (const char *at = script_of((enum script)i); (at = strchr(at, '\n')); at++)
             lines++;
-        assert_in_range(lines, 10, i == SCRIPT_PUBLISH ? 200 : 130);
+        assert_in_range(lines, 10, i == SCRIPT_PUBLISH ? 220 : 150);
     }
 }
 

@@ -16,6 +16,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+#define REMADE(epoch, rev) "1 " epoch " " rev " remade 0 0 -\n"
 #define JOINED(user, members)                                                          \
     "{\"type\":\"member_joined\",\"room\":\"lobby\",\"user\":\"" user                  \
     "\",\"members\":" members "}"
@@ -75,8 +76,10 @@ static void a_room_that_redis_lost_is_made_anew(void **state)
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
                         "('ok' '" EPOCH_2 "' 0 2 2 2)");
     assert_string_equal(eval_room_notices(&room),
-                        "1 " EPOCH_2 " 2 joined 0 0 ann,bob\n" JOINED(
-                            "ann", "1") "\n" JOINED("bob", "2"));
+                        REMADE(EPOCH_2, "0") "\n\n"
+                                             "1 " EPOCH_2
+                                             " 2 joined 0 0 ann,bob\n" JOINED(
+                                                 "ann", "1") "\n" JOINED("bob", "2"));
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
     assert_int_equal(eval_room_number(&room, "meta", "shard_id"), 0);
     assert_true(eval_room_number(&room, "meta", "created_at") >= before);
@@ -387,7 +390,7 @@ static void a_new_epoch_goes_on_with_the_numbers(void **state)
     (void)state;
     lose_tail();
     assert_string_equal(eval_room_remake(&room, EPOCH_1, EPOCH_2), "'" EPOCH_2 "'");
-    assert_string_equal(eval_room_notices(&room), "");
+    assert_string_equal(eval_room_notices(&room), REMADE(EPOCH_2, "3"));
     assert_int_equal(eval_room_number(&room, "meta", "seq"), 5);
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 3);
     assert_int_equal(redis_cmd_number(port(), "LLEN rc:{lobby}:history"), 5);
@@ -451,7 +454,8 @@ static void five_hundred_users_go_in_one_call(void **state)
     }
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, users),
                         "('ok' '" EPOCH_1 "' 0 500 500 500)");
-    for (const char *at = eval_room_notices(&room); (at = strchr(at, '\n')); at++)
+    for (const char *at = eval_room_notices(&room); (at = strstr(at, "member_joined"));
+         at++)
         lines++;
     assert_int_equal(lines, 500);
 }
@@ -519,8 +523,8 @@ static void all_that_were_kicked_are_named_and_gone(void **state)
     assert_false(eval_room_has_key(&room, "on:node-1"));
 }
 
-/* Revs of another epoch cannot be compared. */
-static void a_kick_of_another_epoch_is_not_this_ones(void **state)
+/* A remake keeps the kicks, and rev goes on. */
+static void a_kick_counts_after_the_room_was_remade(void **state)
 {
     (void)state;
     room.epoch = EPOCH_2;
@@ -529,7 +533,20 @@ static void a_kick_of_another_epoch_is_not_this_ones(void **state)
     redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 0 2 2 1)");
+                        "('ok' '" EPOCH_2 "' 0 1 1 0 'ann' 'spam')");
+    assert_string_equal(
+        eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "5", NULL}),
+        "('ok' '" EPOCH_2 "' 0 2 2 1)"); /* came in after it */
+}
+
+static void a_banned_user_is_not_put_back(void **state)
+{
+    (void)state;
+    eval_room_join(&room, "node-2", "cem");
+    redis_cmd(port(), "HSET rc:{lobby}:bans ann 0 bob 1");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
+                        "('ok' '" EPOCH_1 "' 0 2 2 1 'ann' 'banned')");
+    assert_int_equal(redis_cmd_number(port(), "HEXISTS rc:{lobby}:members ann"), 0);
 }
 
 static void a_kick_out_of_a_lost_room_does_not_follow_into_the_new_one(void **state)
@@ -604,7 +621,7 @@ static void a_crowded_room_hears_nothing_of_a_sync(void **state)
     room.events_max = 1;
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, ann_and_bob),
                         "('ok' '" EPOCH_1 "' 0 2 2 2)");
-    assert_string_equal(eval_room_notices(&room), "");
+    assert_string_equal(eval_room_notices(&room), REMADE(EPOCH_1, "0"));
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 2);
 }
 
@@ -638,10 +655,11 @@ static void names_of_any_kind_become_valid_json(void **state)
         eval_reset(&redis);
         eval_room_sync(&room, "node-1", EPOCH_2, users);
         snprintf(expected, sizeof(expected),
-                 "1 " EPOCH_1 " 1 joined 0 0 %s\n" JOINED("%s", "1"), names[i].token,
-                 names[i].json);
+                 REMADE(EPOCH_1, "0") "\n\n1 " EPOCH_1
+                                      " 1 joined 0 0 %s\n" JOINED("%s", "1"),
+                 names[i].token, names[i].json);
         assert_string_equal(eval_room_notices(&room), expected);
-        eval_room_expect_event(&room, strchr(expected, '\n') + 1, names[i].user);
+        eval_room_expect_event(&room, strrchr(expected, '\n') + 1, names[i].user);
     }
 }
 
@@ -685,7 +703,8 @@ int main(void)
         TEST(five_hundred_users_go_in_one_call),
         TEST(a_kick_newer_than_the_join_wins),
         TEST(all_that_were_kicked_are_named_and_gone),
-        TEST(a_kick_of_another_epoch_is_not_this_ones),
+        TEST(a_kick_counts_after_the_room_was_remade),
+        TEST(a_banned_user_is_not_put_back),
         TEST(a_kick_out_of_a_lost_room_does_not_follow_into_the_new_one),
         TEST(a_closing_that_was_not_heard_wins),
         TEST(a_closing_wins_also_if_the_room_was_made_again),

@@ -175,7 +175,17 @@ static void allow_keys(struct eval *e)
     free(argv);
 }
 
-static void print_reply(struct strbuf *out, const redisReply *reply)
+/* Whether the text is a token, or what meta says of the terms: numbers, and ids of a server. */
+static bool tells_of_servers(const char *text, size_t len)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    return digits > 0 && len >= digits + 17 &&
+           (text[digits] == '.' || text[digits] == ' ') &&
+           strspn(text + digits + 1, "0123456789abcdef") == 16;
+}
+
+static void print_reply(struct eval *e, struct strbuf *out, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_INTEGER) {
         strbuf_add_format(out, "%lld", reply->integer);
@@ -184,9 +194,14 @@ static void print_reply(struct strbuf *out, const redisReply *reply)
     } else if (reply->type == REDIS_REPLY_ARRAY) {
         strbuf_add_char(out, '(');
         for (size_t i = 0; i < reply->elements; i++) {
+            const redisReply *element = reply->element[i];
+
+            if (!e->shows_tokens && element->type == REDIS_REPLY_STRING &&
+                tells_of_servers(element->str, (size_t)element->len))
+                continue;
             if (i > 0)
                 strbuf_add_char(out, ' ');
-            print_reply(out, reply->element[i]);
+            print_reply(e, out, element);
         }
         strbuf_add_char(out, ')');
     } else {
@@ -211,7 +226,7 @@ const char *eval_run(struct eval *e)
     reply = redisCommandArgv(e->caller, (int)e->argc, e->argv, e->lens);
     assert_non_null(reply);
     strbuf_reset(&e->text, 4096);
-    print_reply(&e->text, reply);
+    print_reply(e, &e->text, reply);
     freeReplyObject(reply);
     return e->text.data;
 }
@@ -227,13 +242,28 @@ static redisReply *read_push(struct eval *e)
     return push;
 }
 
+/* The token is the last word of the header. */
+static void add_notice(struct eval *e, const char *text, size_t len)
+{
+    size_t head = strcspn(text, "\n"), word = head;
+
+    while (word > 0 && text[word - 1] != ' ')
+        word--;
+    if (e->shows_tokens || word == 0 || !tells_of_servers(text + word, head - word)) {
+        strbuf_add(&e->notices_text, text, len);
+        return;
+    }
+    strbuf_add(&e->notices_text, text, word - 1);
+    strbuf_add(&e->notices_text, text + head, len - head);
+}
+
 static void take_notice(struct eval *e, const redisReply *push, const char *channel)
 {
     if (channel && strcmp(push->element[2]->str, channel) != 0)
         fail_msg("a notice on %s: %s", push->element[2]->str, push->element[3]->str);
     if (e->notices_text.len > 0)
         strbuf_add_text(&e->notices_text, "\n\n");
-    strbuf_add(&e->notices_text, push->element[3]->str, (size_t)push->element[3]->len);
+    add_notice(e, push->element[3]->str, (size_t)push->element[3]->len);
 }
 
 const char *eval_notices(struct eval *e, const char *channel)

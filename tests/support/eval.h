@@ -16,6 +16,7 @@
 #ifndef TESTS_SUPPORT_EVAL_H
 #define TESTS_SUPPORT_EVAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <hiredis/hiredis.h>
@@ -33,6 +34,8 @@ struct eval {
     const char *argv[EVAL_ARGS_MAX];
     size_t lens[EVAL_ARGS_MAX];
     unsigned argc, keys;
+    /* Else tokens and terms are left out of replies and notices: they name this Redis. */
+    bool shows_tokens;
     struct strbuf text, notices_text, state;
 };
 

@@ -132,6 +132,7 @@ const char *eval_room_join_all(const struct eval_room *room, const char *node,
     add_key(room, "history");
     add_key(room, "bans");
     add_key(room, "events");
+    add_key(room, "kicks");
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     eval_arg(room->redis, "0");
@@ -229,6 +230,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     add_key(room, "events");
     add_key(room, "kicks");
     add_key(room, "closed");
+    add_key(room, "bans");
     eval_arg(room->redis, "%s", known);
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
@@ -236,6 +238,8 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     eval_arg(room->redis, "%u", room->events_max);
     add_event(room, "member_joined", NULL, NULL);
     eval_arg(room->redis, "%d", room->told);
+    eval_arg(room->redis, "%llu", room->last);
+    eval_arg(room->redis, "%s", room->digest ? room->digest : "");
     for (; *users; users += 2) {
         eval_arg(room->redis, "%s", users[0]);
         add_percent(room, users[0]);
@@ -250,6 +254,7 @@ const char *eval_room_remake(const struct eval_room *room, const char *known,
     eval_begin(room->redis, SCRIPT_REMAKE);
     add_key(room, "meta");
     add_key(room, "members");
+    add_key(room, "events");
     eval_arg(room->redis, "%s", known);
     eval_arg(room->redis, "%s", epoch);
     return eval_run(room->redis);
@@ -308,6 +313,22 @@ static void add_runs(const struct eval_room *room, const struct eval_message *me
     }
 }
 
+/* The answer to a publish, whose second part is the room's number: left out here. */
+static const char *without_seq(const char *reply)
+{
+    static char rest[64 * 1024];
+    const char *at = reply + strcspn(reply, " ");
+    char *end;
+
+    if (reply[0] != '(' || *at == '\0')
+        return reply;
+    (void)strtoull(at, &end, 10);
+    assert_in_range(
+        snprintf(rest, sizeof(rest), "%.*s%s", (int)(at - reply), reply, end), 1,
+        sizeof(rest) - 1);
+    return rest;
+}
+
 const char *eval_room_publish(const struct eval_room *room, const char *node,
                               const struct eval_message *messages, unsigned count)
 {
@@ -336,7 +357,7 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
         add_fields(room, messages, count, keys);
     for (unsigned i = 0; i < count; i++)
         eval_arg(room->redis, "%s", messages[i].tail);
-    return eval_run(room->redis);
+    return without_seq(eval_run(room->redis));
 }
 
 const char *eval_room_say(const struct eval_room *room, const char *node,

@@ -25,8 +25,10 @@ enum { EVAL_ROOM_KEEP_MS = 900000, EVAL_ROOM_TTL_MS = 300000 };
 struct eval_room {
     struct eval *redis;
     const char *name;
-    const char *epoch; /* for the room, if it is made by a call */
-    bool told;         /* of a sync: Redis was told of the node's users before */
+    const char *epoch;       /* for the room, if it is made by a call */
+    bool told;               /* of a sync: Redis was told of the node's users before */
+    unsigned long long last; /* of a sync: the last message seen, */
+    const char *digest;      /* and its line's SHA-1; NULL: not known */
     unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };
 

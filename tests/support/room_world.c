@@ -114,7 +114,8 @@ static void hear_position(struct client *c)
     (void)c;
     if (room && world.is_linked && world.redis.exists) {
         room_ref(room);
-        deliver_position(room, world.redis.epoch, world.redis.seq);
+        deliver_position(room, world.redis.epoch, (struct token){0, 0},
+                         world.redis.seq);
         room_unref(room);
     }
 }

@@ -229,7 +229,7 @@ static bool take_flag(bool *flag)
 /* Answers all that is not a join or a read. */
 void stage_settle(struct stage *s)
 {
-    const struct room_joined state = {EPOCH, 0, 0, 1};
+    const struct room_joined state = {.epoch = EPOCH, .members = 1};
     struct room_user *user;
 
     for (bool again = true; again;) {
@@ -255,7 +255,8 @@ void stage_settle(struct stage *s)
 void stage_answer_join(struct stage *s, enum proto_error error, uint64_t seq,
                        uint64_t wait_ms)
 {
-    const struct room_joined joined = {EPOCH, seq, 7, 3};
+    const struct room_joined joined = {
+        .epoch = EPOCH, .seq = seq, .rev = 7, .members = 3};
     struct join *join = s->join;
 
     assert_non_null(join);

@@ -32,17 +32,51 @@ static const struct {
     enum notice_kind kind;
     uint64_t rev, first, last;
     const char *users, *lines;
+    struct token token;
 } notices[] = {
-    {"1 " EPOCH " 7 message 41 43 -\na\nb\nc", NOTICE_MESSAGE, 7, 41, 43, "-",
-     "a\nb\nc"},
-    {"1 " EPOCH " 8 deleted 41 41 -\nx", NOTICE_DELETED, 8, 41, 41, "-", "x"},
-    {"1 " EPOCH " 0 signal 0 0 ann\nx", NOTICE_SIGNAL, 0, 0, 0, "ann", "x"},
-    {"1 " EPOCH " 9 joined 0 0 ann,b%20b\nx\ny", NOTICE_JOINED, 9, 0, 0, "ann,b%20b",
-     "x\ny"},
-    {"1 " EPOCH " 10 left 0 0 ann\nx", NOTICE_LEFT, 10, 0, 0, "ann", "x"},
-    {"1 " EPOCH " 11 kicked 0 0 ann\nx\ny", NOTICE_KICKED, 11, 0, 0, "ann", "x\ny"},
-    {"1 " EPOCH " 9999999999999999999 closed 0 0 -\n", NOTICE_CLOSED,
-     9999999999999999999u, 0, 0, "-", ""},
+    {"1 " EPOCH " 7 message 41 43 - 3.00000000000000a1\na\nb\nc",
+     NOTICE_MESSAGE,
+     7,
+     41,
+     43,
+     "-",
+     "a\nb\nc",
+     {3, 0xa1}},
+    {"1 " EPOCH " 8 deleted 41 41 - -\nx", NOTICE_DELETED, 8, 41, 41, "-", "x", {0, 0}},
+    {"1 " EPOCH " 0 signal 0 0 ann -\nx", NOTICE_SIGNAL, 0, 0, 0, "ann", "x", {0, 0}},
+    {"1 " EPOCH " 9 joined 0 0 ann,b%20b 1.fedcba9876543210\nx\ny",
+     NOTICE_JOINED,
+     9,
+     0,
+     0,
+     "ann,b%20b",
+     "x\ny",
+     {1, 0xfedcba9876543210}},
+    {"1 " EPOCH " 10 left 0 0 ann -\nx", NOTICE_LEFT, 10, 0, 0, "ann", "x", {0, 0}},
+    {"1 " EPOCH " 11 kicked 0 0 ann -\nx\ny",
+     NOTICE_KICKED,
+     11,
+     0,
+     0,
+     "ann",
+     "x\ny",
+     {0, 0}},
+    {"1 " EPOCH " 9999999999999999999 closed 0 0 - -\n",
+     NOTICE_CLOSED,
+     9999999999999999999u,
+     0,
+     0,
+     "-",
+     "",
+     {0, 0}},
+    {"1 " EPOCH " 12 remade 0 0 - 9999999999999999999.0000000000000000\n",
+     NOTICE_REMADE,
+     12,
+     0,
+     0,
+     "-",
+     "",
+     {9999999999999999999u, 0}},
 };
 
 static void each_kind_is_read(void **state)
@@ -60,7 +94,21 @@ static void each_kind_is_read(void **state)
         assert_int_equal(notice.last, notices[i].last);
         assert_text(notice.users, notices[i].users);
         assert_text(notice.lines, notices[i].lines);
+        assert_true(token_equals(notice.token, notices[i].token));
     }
+}
+
+/* Of a version without terms. */
+static void a_header_without_token_is_read(void **state)
+{
+    struct notice notice;
+
+    (void)state;
+    assert_true(
+        notice_parse(text_of("1 " EPOCH " 7 message 41 43 -\na\nb\nc"), &notice));
+    assert_false(token_is_known(notice.token));
+    assert_text(notice.users, "-");
+    assert_text(notice.lines, "a\nb\nc");
 }
 
 /* A copy of just these bytes, so that ASan sees who reads beyond them. */
@@ -114,6 +162,18 @@ static void a_malformed_header_is_refused(void **state)
         "1 " EPOCH " 7 message 1 1\nx", /* users */
         "1 " EPOCH " 7 message 1 1 \nx",
         "1 " EPOCH " 7 message 1 1  -\nx",
+        "1 " EPOCH " 7 message 1 1 - x\nx", /* token */
+        "1 " EPOCH " 7 message 1 1 - --\nx",
+        "1 " EPOCH " 7 message 1 1 - 1\nx",
+        "1 " EPOCH " 7 message 1 1 - 1.\nx",
+        "1 " EPOCH " 7 message 1 1 - .00000000000000a1\nx",
+        "1 " EPOCH " 7 message 1 1 - 0.00000000000000a1\nx",
+        "1 " EPOCH " 7 message 1 1 - -1.00000000000000a1\nx",
+        "1 " EPOCH " 7 message 1 1 - 1.0000000000000a1\nx",
+        "1 " EPOCH " 7 message 1 1 - 1.000000000000000a1\nx",
+        "1 " EPOCH " 7 message 1 1 - 1.00000000000000A1\nx",
+        "1 " EPOCH " 7 message 1 1 - 1.0000000000000.a1\nx",
+        "1 " EPOCH " 7 message 1 1 - 99999999999999999999.00000000000000a1\nx",
     };
     static const char with_nul[] = "1\0" EPOCH " 7 message 1 1 -\nx";
 
@@ -180,6 +240,7 @@ static void check_round_trip(const struct notice *wanted, const struct json_text
     assert_int_equal(got.rev, wanted->rev);
     assert_int_equal(got.first, wanted->first);
     assert_int_equal(got.last, wanted->last);
+    assert_true(token_equals(got.token, wanted->token));
     assert_text(got.epoch, EPOCH);
     assert_int_equal(got.lines.len, wanted->lines.len);
     assert_memory_equal(got.lines.base, wanted->lines.base, wanted->lines.len);
@@ -285,6 +346,7 @@ static void each_kind_knows_its_lines_and_users(void **state)
         [NOTICE_LEFT] = {"member_left", "member_left", true, true, 3},
         [NOTICE_KICKED] = {"kicked", "member_left", true, false, 1},
         [NOTICE_CLOSED] = {"room_closed", "room_closed", false, false, 0},
+        [NOTICE_REMADE] = {"none", "none", false, false, 0},
     };
 
     (void)state;
@@ -294,8 +356,8 @@ static void each_kind_knows_its_lines_and_users(void **state)
 
         assert_string_equal(notice_type(kind, 0), wanted[i].first);
         assert_string_equal(notice_type(kind, 1), wanted[i].second);
-        assert_false(notice_may_have(kind, 0));
-        assert_true(notice_may_have(kind, 1));
+        assert_int_equal(notice_may_have(kind, 0), kind == NOTICE_REMADE);
+        assert_int_equal(notice_may_have(kind, 1), kind != NOTICE_REMADE);
         assert_int_equal(notice_may_have(kind, 2), wanted[i].may_have_two);
         assert_int_equal(notice_may_have(kind, 3), wanted[i].may_have_three);
         assert_int_equal(notice_count_users(kind, 3), wanted[i].users_of_three);
@@ -394,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_is_read),
+        cmocka_unit_test(a_header_without_token_is_read),
         cmocka_unit_test(a_malformed_header_is_refused),
         cmocka_unit_test(a_header_that_is_cut_short_is_refused),
         cmocka_unit_test(what_is_printed_is_read_as_it_was),

@@ -106,7 +106,7 @@ static void the_messages_of_a_turn_go_as_one_call(void **state)
     flush();
     assert_int_equal(store_rig.calls_count, 1);
     store_rig_assert_call(SCRIPT_PUBLISH, 7, HEAD " 1 ann 2 0 ,0} ,1}");
-    store_rig_answer(RIG_EPOCH " 6");
+    store_rig_answer(RIG_EPOCH " 999 - 6");
     assert_sent(0, PROTO_OK, 6);
     assert_sent(1, PROTO_OK, 7);
     assert_int_equal(store_rig.touched, 1);
@@ -122,12 +122,12 @@ static void what_comes_during_a_call_waits_for_its_answer(void **state)
     add(1);
     flush();
     assert_int_equal(store_rig.calls_count, 1);
-    store_rig_answer(RIG_EPOCH " 6");
+    store_rig_answer(RIG_EPOCH " 999 - 6");
     assert_sent(0, PROTO_OK, 6);
     assert_int_equal(w.sent[1].answers, 0);
     flush();
     store_rig_assert_call(SCRIPT_PUBLISH, 7, HEAD " 1 ann 1 0 ,1}");
-    store_rig_answer(RIG_EPOCH " 7");
+    store_rig_answer(RIG_EPOCH " 999 - 7");
     assert_sent(1, PROTO_OK, 7);
 }
 
@@ -138,10 +138,10 @@ static void a_call_takes_256_messages(void **state)
         add(i);
     flush();
     assert_int_equal(store_rig.calls_count, 1);
-    store_rig_answer(RIG_EPOCH " 6");
+    store_rig_answer(RIG_EPOCH " 999 - 6");
     assert_int_equal(w.answered, 256);
     flush();
-    store_rig_answer(RIG_EPOCH " 262");
+    store_rig_answer(RIG_EPOCH " 999 - 262");
     assert_int_equal(w.answered, 300);
     for (unsigned i = 0; i < 300; i++) {
         assert_int_equal(w.order[i], i);
@@ -161,13 +161,13 @@ static void a_call_takes_so_many_bytes_but_one_message_in_any_case(void **state)
     add_of(2, "ann", big);
     add_of(3, "ann", big);
     flush();
-    store_rig_answer(RIG_EPOCH " 6");
+    store_rig_answer(RIG_EPOCH " 999 - 6");
     assert_int_equal(w.answered, 1);
     flush();
-    store_rig_answer(RIG_EPOCH " 7");
+    store_rig_answer(RIG_EPOCH " 999 - 7");
     assert_int_equal(w.answered, 3); /* the third beside it would be too much */
     flush();
-    store_rig_answer(RIG_EPOCH " 9");
+    store_rig_answer(RIG_EPOCH " 999 - 9");
     assert_int_equal(w.answered, 4);
 }
 
@@ -182,7 +182,7 @@ static void messages_wait_until_the_room_is_ready(void **state)
     rig_synced(RIG_EPOCH, 5, 1);
     flush();
     assert_int_equal(store_rig.calls_count, 1);
-    store_rig_answer(RIG_EPOCH " 6");
+    store_rig_answer(RIG_EPOCH " 999 - 6");
     assert_sent(0, PROTO_OK, 6);
 }
 
@@ -235,7 +235,7 @@ static void a_mute_is_told_and_nothing_is_compared(void **state)
     (void)state;
     add(0);
     flush();
-    store_rig_answer(RIG_EPOCH " -502");
+    store_rig_answer(RIG_EPOCH " 999 - -502");
     assert_sent(0, PROTO_MUTED, 0);
     assert_int_equal(rig_count(RIG_REGISTER), 0);
 }
@@ -246,7 +246,7 @@ static void who_is_in_here_but_not_in_redis_makes_the_room_compare(void **state)
     add(0);
     add_of(1, "joe", ",1}"); /* is in neither */
     flush();
-    store_rig_answer(RIG_EPOCH " -1 -1");
+    store_rig_answer(RIG_EPOCH " 999 - -1 -1");
     assert_sent(0, PROTO_UNAVAILABLE, 0);
     assert_sent(1, PROTO_NOT_JOINED, 0);
     assert_int_equal(rig_count(RIG_REGISTER), 1);
@@ -264,7 +264,7 @@ static void who_is_in_neither_is_not_joined(void **state)
     add_of(2, "joe", ",2}");
     rig_leave(bob, LEAVE_ASKED); /* is leaving */
     flush();
-    store_rig_answer(RIG_EPOCH " 6 -1 -1");
+    store_rig_answer(RIG_EPOCH " 999 - 6 -1 -1");
     assert_sent(0, PROTO_OK, 6);
     assert_sent(1, PROTO_NOT_JOINED, 0);
     assert_sent(2, PROTO_NOT_JOINED, 0);
@@ -280,11 +280,11 @@ static void messages_keep_the_room_until_they_are_answered(void **state)
     assert_ptr_equal(room_find(&rig.rooms, "r", 1), w.room);
     flush();
     add(1); /* more, while the call has the ref */
-    store_rig_answer(RIG_EPOCH " -1");
+    store_rig_answer(RIG_EPOCH " 999 - -1");
     assert_ptr_equal(room_find(&rig.rooms, "r", 1), w.room);
     assert_int_equal(rig_count(RIG_CLOSE), 0);
     flush();
-    store_rig_answer(RIG_EPOCH " -1");
+    store_rig_answer(RIG_EPOCH " 999 - -1");
     assert_int_equal(w.answered, 2);
     rig_closed(true);
     assert_null(room_find(&rig.rooms, "r", 1));
@@ -298,11 +298,11 @@ static void two_calls_do_not_take_the_same_ref(void **state)
     rig_leave(w.ann, LEAVE_ASKED);
     rig_left(true);
     flush();
-    store_rig_answer(RIG_EPOCH " -1");
+    store_rig_answer(RIG_EPOCH " 999 - -1");
     assert_int_equal(w.answered, 256);
     assert_int_equal(rig_count(RIG_CLOSE), 0);
     flush();
-    store_rig_answer(RIG_EPOCH " -1");
+    store_rig_answer(RIG_EPOCH " 999 - -1");
     assert_int_equal(w.answered, 300);
     rig_closed(true);
     assert_null(room_find(&rig.rooms, "r", 1));

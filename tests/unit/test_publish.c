@@ -22,8 +22,7 @@ static struct {
     struct publish_message message[MESSAGES_MAX];
     unsigned count;
     bool is_known;
-    char epoch[PROTO_EPOCH_LEN + 1];
-    struct publish_result results[MESSAGES_MAX];
+    struct publish_answer answer;
 } w;
 
 static int set_up(void **state)
@@ -61,7 +60,7 @@ static void add(const char *user, const char *key, const char *tail)
 static void on_reply(void *data, int status, const redisReply *reply)
 {
     (void)data;
-    w.is_known = publish_read(status, reply, &w.messages, w.epoch, w.results);
+    w.is_known = publish_read(status, reply, &w.messages, &w.answer);
 }
 
 static void call(void)
@@ -80,9 +79,9 @@ static void assert_result(unsigned i, enum proto_error error, uint64_t seq,
                           uint64_t wait_ms)
 {
     assert_true(w.is_known);
-    assert_int_equal(w.results[i].error, error);
-    assert_int_equal(w.results[i].seq, seq);
-    assert_int_equal(w.results[i].wait_ms, wait_ms);
+    assert_int_equal(w.answer.results[i].error, error);
+    assert_int_equal(w.answer.results[i].seq, seq);
+    assert_int_equal(w.answer.results[i].wait_ms, wait_ms);
 }
 
 #define HEAD "{\"type\":\"message\",\"room\":\"r\",\"seq\":"
@@ -101,9 +100,8 @@ static void the_messages_of_a_user_are_one_run(void **state)
         SCRIPT_PUBLISH, 0,
         "rc:{r}:meta rc:{r}:history rc:{r}:events rc:{r}:on:n1 rc:{r}:mutes "
         "1000 1048576 " HEAD " 3 ann 2 0 bob 1 0 ann 1 0 1 2 3 4");
-    assert_int_equal(store_rig.calls[0].keys, 5);
-    store_rig_answer(RIG_EPOCH " 6 8 9");
-    assert_string_equal(w.epoch, RIG_EPOCH);
+    store_rig_answer(RIG_EPOCH " 999 - 6 8 9");
+    assert_string_equal(w.answer.epoch, RIG_EPOCH);
     for (unsigned i = 0; i < 4; i++)
         assert_result(i, PROTO_OK, 6 + i, 0);
 }
@@ -120,8 +118,7 @@ static void messages_with_keys_are_a_run_of_their_own(void **state)
         "rc:{r}:meta rc:{r}:history rc:{r}:events rc:{r}:on:n1 rc:{r}:mutes "
         "rc:{r}:keys rc:{r}:keys:old 1000 1048576 " HEAD
         " 2 ann 1 0 ann 2 1 60000 9 0 2 3:ann:k 3:ann:l 1 2 3");
-    assert_int_equal(store_rig.calls[0].keys, 7);
-    store_rig_answer(RIG_EPOCH " 6 7 3");
+    store_rig_answer(RIG_EPOCH " 999 - 6 7 3");
     assert_result(0, PROTO_OK, 6, 0);
     assert_result(1, PROTO_OK, 7, 0);
     assert_result(2, PROTO_OK, 3, 0); /* was sent before */
@@ -132,9 +129,8 @@ static void a_name_that_another_begins_with_is_another_run(void **state)
     (void)state;
     add("ann", "", "1");
     add("anna", "", "2");
-    add("ann", "", "3");
     call();
-    store_rig_assert_call(SCRIPT_PUBLISH, 8, "3 ann 1 0 anna 1 0 ann 1 0 1 2 3");
+    store_rig_assert_call(SCRIPT_PUBLISH, 8, "2 ann 1 0 anna 1 0 1 2");
     store_rig_answer(NULL);
 }
 
@@ -175,7 +171,7 @@ static void a_run_that_is_refused_is_refused_as_a_whole(void **state)
     add("bob", "l", "4");
     add("eve", "", "5");
     add("joe", "", "6");
-    answer(RIG_EPOCH " -1 -2 -502 6");
+    answer(RIG_EPOCH " 999 - -1 -2 -502 6");
     assert_result(0, PROTO_NOT_JOINED, 0, 0);
     assert_result(1, PROTO_NOT_JOINED, 0, 0);
     assert_result(2, PROTO_MUTED, 0, 0);
@@ -189,13 +185,14 @@ static void an_answer_that_makes_no_sense_tells_nothing(void **state)
     static const char *const answers[] = {
         NULL,
         "nil",
-        "x 6",
+        "x 999 - 6",
         RIG_EPOCH,
-        RIG_EPOCH " x",
-        RIG_EPOCH " 0",
-        RIG_EPOCH " 6",
-        RIG_EPOCH " 6 7 nil",
-        RIG_EPOCH " 6 7 0",
+        RIG_EPOCH " 999",
+        RIG_EPOCH " 999 - x",
+        RIG_EPOCH " 999 - 0",
+        RIG_EPOCH " 999 - 6",
+        RIG_EPOCH " 999 - 6 7 nil",
+        RIG_EPOCH " 999 - 6 7 0",
     };
 
     (void)state;
@@ -211,7 +208,7 @@ static void an_answer_that_makes_no_sense_tells_nothing(void **state)
     call();
     store_rig_answer_error("ERR no");
     assert_false(w.is_known);
-    answer(RIG_EPOCH " 6 7 8");
+    answer(RIG_EPOCH " 999 - 6 7 8");
     assert_true(w.is_known);
 }
 
