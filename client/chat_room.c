@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/chat_request.h"
 #include "client/json_read.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
@@ -65,18 +66,12 @@ static uint64_t number(const struct chat_event *event, const char *name)
 
 /* ---- requests ---- */
 
-static void begin(struct strbuf *out, const struct chat_room *room, const char *type,
-                  uint64_t id)
-{
-    strbuf_add_format(out, "{\"type\":\"%s\",\"id\":%llu,\"room\":%s", type,
-                      (unsigned long long)id, room->token);
-}
-
+/* Sends it and frees it. False: not connected. */
 static bool finish(struct strbuf *out, const struct chat_room *room)
 {
     bool is_sent;
 
-    strbuf_add_char(out, '}');
+    chat_request_end(out);
     is_sent = room->opts.port->send(room->opts.owner, out->data, out->len);
     strbuf_deinit(out);
     return is_sent;
@@ -95,9 +90,8 @@ void chat_room_join(struct chat_room *room)
         return;
     room->retry_at_ms = 0;
     room->join_id = next_id(room);
-    begin(&out, room, "join", room->join_id);
-    strbuf_add_text(&out, ",\"user\":");
-    strbuf_add_json(&out, room->user, strlen(room->user));
+    chat_request_begin(&out, "join", 0, room->join_id, room->name);
+    chat_request_add_text(&out, "user", room->user);
     if (room->epoch[0])
         strbuf_add_format(&out, ",\"since\":{\"epoch\":\"%s\",\"seq\":%llu}",
                           room->epoch, (unsigned long long)room->seq);
@@ -117,8 +111,10 @@ static bool send_message(struct chat_room *room, const struct outgoing_entry *en
     char key[KEY_SIZE];
 
     print_key(key, room, entry->id);
-    begin(&out, room, "message", entry->id);
-    strbuf_add_format(&out, ",\"key\":\"%s\",\"text\":%s", key, entry->text);
+    chat_request_begin(&out, "message", 0, entry->id, room->name);
+    chat_request_add_text(&out, "key", key);
+    chat_request_add_json(&out, "text",
+                          (struct json_text){entry->text, strlen(entry->text)});
     return finish(&out, room);
 }
 
@@ -180,7 +176,7 @@ bool chat_room_leave(struct chat_room *room)
     struct strbuf out = {NULL, 0, 0};
     bool is_told;
 
-    begin(&out, room, "leave", next_id(room));
+    chat_request_begin(&out, "leave", 0, next_id(room), room->name);
     is_told = finish(&out, room);
     end_room(room, "left", nothing);
     return is_told;
@@ -297,9 +293,9 @@ static void start_look(struct chat_room *room)
     if (!room->opts.looks_for_deleted || room->had_to == 0)
         return;
     room->look_id = next_id(room);
-    begin(&out, room, "get_history", room->look_id);
-    strbuf_add_format(&out, ",\"limit\":%d,\"before\":%llu", LOOK_MESSAGES,
-                      (unsigned long long)room->had_to + 1);
+    chat_request_begin(&out, "get_history", 0, room->look_id, room->name);
+    chat_request_add_number(&out, "limit", LOOK_MESSAGES);
+    chat_request_add_number(&out, "before", room->had_to + 1);
     finish(&out, room);
 }
 

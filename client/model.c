@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/chat_request.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 
@@ -113,17 +114,9 @@ void model_note(struct model *model, enum timeline_kind kind, uint64_t now_ms,
     timeline_add(&model_active(model)->timeline, kind, now_ms, text);
 }
 
-static void begin(struct model *model, struct strbuf *out, const char *type, char kind,
-                  const struct model_room *room)
-{
-    strbuf_add_format(out, "{\"type\":\"%s\",\"id\":\"%c%llu\",\"room\":", type, kind,
-                      (unsigned long long)++model->last_id);
-    strbuf_add_json(out, room->name, strlen(room->name));
-}
-
 static void finish(struct model *model, struct strbuf *out)
 {
-    strbuf_add_char(out, '}');
+    chat_request_end(out);
     if (model->send)
         model->send(model->owner, out->data, out->len);
     strbuf_deinit(out);
@@ -134,13 +127,11 @@ void model_ask_members_page(struct model *model, struct model_room *room,
 {
     struct strbuf out = {NULL, 0, 0};
 
-    begin(model, &out, "get_members", 'm', room);
-    room->members_id = model->last_id;
-    strbuf_add_format(&out, ",\"limit\":%d", MEMBERS_PAGE);
-    if (cursor.len > 0) {
-        strbuf_add_text(&out, ",\"cursor\":");
-        strbuf_add(&out, cursor.base, cursor.len);
-    }
+    room->members_id = ++model->last_id;
+    chat_request_begin(&out, "get_members", 'm', room->members_id, room->name);
+    chat_request_add_number(&out, "limit", MEMBERS_PAGE);
+    if (cursor.len > 0)
+        chat_request_add_json(&out, "cursor", cursor);
     finish(model, &out);
 }
 
@@ -162,10 +153,10 @@ bool model_ask_older(struct model *model, struct model_room *room)
     if (room->state != MODEL_ROOM_IN || room->history_id || room->timeline.has_all ||
         oldest <= 1)
         return false;
-    begin(model, &out, "get_history", 'h', room);
-    room->history_id = model->last_id;
-    strbuf_add_format(&out, ",\"limit\":%d,\"before\":%llu", HISTORY_PAGE,
-                      (unsigned long long)oldest);
+    room->history_id = ++model->last_id;
+    chat_request_begin(&out, "get_history", 'h', room->history_id, room->name);
+    chat_request_add_number(&out, "limit", HISTORY_PAGE);
+    chat_request_add_number(&out, "before", oldest);
     finish(model, &out);
     return true;
 }

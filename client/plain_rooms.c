@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/chat_request.h"
 #include "client/text.h"
 #include "common/proto.h"
 #include "common/strbuf.h"
@@ -115,17 +116,14 @@ void plain_ask(struct plain *p, const char *type, const struct plain_room *room,
 {
     struct strbuf out = {NULL, 0, 0};
 
-    strbuf_add_format(&out, "{\"type\":\"%s\",\"id\":\"p%llu\",\"room\":", type,
-                      (unsigned long long)++p->last_id);
-    strbuf_add_json(&out, room->name, strlen(room->name));
-    if (cursor.len > 0) {
-        strbuf_add_text(&out, ",\"cursor\":");
-        strbuf_add(&out, cursor.base, cursor.len);
+    chat_request_begin(&out, type, 'p', ++p->last_id, room->name);
+    if (cursor.len > 0)
+        chat_request_add_json(&out, "cursor", cursor);
+    if (before > 0) {
+        chat_request_add_number(&out, "before", before);
+        chat_request_add_number(&out, "limit", HISTORY_PAGE);
     }
-    if (before > 0)
-        strbuf_add_format(&out, ",\"before\":%llu,\"limit\":%d",
-                          (unsigned long long)before, HISTORY_PAGE);
-    strbuf_add_char(&out, '}');
+    chat_request_end(&out);
     p->asked++;
     chat_client_send(p->client, out.data, out.len);
     strbuf_deinit(&out);

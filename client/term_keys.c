@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/chat_request.h"
 #include "client/screen.h"
 #include "client/term_command.h"
 #include "client/term_paste.h"
@@ -18,16 +19,18 @@ enum { KEYS_AT_ONCE = 50000 };
 
 static void tell_typing(struct term_session *session, bool on)
 {
+    static const struct json_text starts = {"{\"on\":true}", 11};
+    static const struct json_text stops = {"{\"on\":false}", 12};
     struct model_room *room = term_session_room(session);
     struct strbuf out = {NULL, 0, 0};
 
     if (room->state != MODEL_ROOM_IN ||
         !typing_should_say(&room->typing, on, wall_ms()))
         return;
-    strbuf_add_text(&out, "{\"type\":\"signal\",\"id\":\"t\",\"room\":");
-    strbuf_add_json(&out, room->name, strlen(room->name));
-    strbuf_add_format(&out, ",\"kind\":\"typing\",\"data\":{\"on\":%s}}",
-                      on ? "true" : "false");
+    chat_request_begin(&out, "signal", 't', 0, room->name);
+    chat_request_add_text(&out, "kind", "typing");
+    chat_request_add_json(&out, "data", on ? starts : stops);
+    chat_request_end(&out);
     chat_client_send(session->client, out.data, out.len);
     strbuf_deinit(&out);
 }

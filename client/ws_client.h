@@ -1,5 +1,5 @@
-/* ws_client.h - a small WebSocket client on libuv, for tests, the load generator and
- * the terminal client. Shares no code with the gateway's side of the protocol.
+/* ws_client.h - a small WebSocket client on libuv, for tests and the terminal
+ * client. Shares no code with the gateway's side of the protocol.
  *
  * One struct ws_client is one connection: it is opened, talks, and closes once. All
  * callbacks come from the loop, never from inside a call.

@@ -378,9 +378,9 @@ static void on_joined(struct member *member, enum proto_error error,
 {
     struct rig_client *client = client_of(member);
 
-    (void)wait_ms;
     client->is_answered = true;
     client->error = error;
+    client->wait_ms = wait_ms;
     if (error != PROTO_OK)
         return;
     if (strcmp(since_epoch(client), joined->epoch) != 0 || client->since > joined->seq)
@@ -401,7 +401,8 @@ void rig_join(struct rig_client *client)
 {
     client->member = (struct member){.calls = &calls};
     client->is_answered = client->is_removed = false;
-    room_join(&rig.rooms, &client->member, (struct json_text){"r", 1},
+    room_join(&rig.rooms, &client->member,
+              (struct json_text){client->room ? client->room : "r", 1},
               (struct json_text){client->user, strlen(client->user)}, on_joined);
 }
 

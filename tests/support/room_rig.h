@@ -46,15 +46,16 @@ enum { RIG_CALLS_MAX = 1024, RIG_CLIENTS_MAX = 16 };
 
 /* A client; of the rig's, until rig_close. */
 struct rig_client {
-    struct member member; /* first */
-    const char *user;
-    struct strbuf given; /* what it was given since the test last looked */
-    bool is_slow;        /* takes no message; a read does not begin */
-    bool has_since;      /* it resumes after `since` of that epoch; NULL: RIG_EPOCH */
+    struct member member;    /* first */
+    const char *user, *room; /* room NULL: `r` */
+    struct strbuf given;     /* what it was given since the test last looked */
+    bool is_slow;            /* takes no message; a read does not begin */
+    bool has_since; /* it resumes after `since` of that epoch; NULL: RIG_EPOCH */
     uint64_t since;
     const char *since_epoch;
     bool is_answered; /* its join */
     enum proto_error error;
+    uint64_t wait_ms;
     bool is_removed;
     /* Each event, ack or batch, instead of writing it down; NULL: it is written down. */
     void (*on_event)(struct rig_client *client, const char *text, size_t len);

@@ -60,6 +60,8 @@ static void add_call(enum script script, redis_reply_fn on_reply, void *data)
         size_t len = strtoul(at + 1, &at, 10);
 
         at += 2;
+        if (i == 2 && skipped > 0)
+            call->keys = (unsigned)strtoul(at, NULL, 10);
         if (i >= skipped) {
             assert_true(call->argc < STORE_RIG_ARGS_MAX);
             call->argv[call->argc++] = at;
@@ -100,6 +102,44 @@ uint64_t store_keep_ms(const struct config *config)
 {
     (void)config;
     return 1234;
+}
+
+/* As store.c, but for the number of users. */
+void store_begin_reap(struct store *store, const char *room, size_t room_len,
+                      const char *node)
+{
+    (void)store;
+    scripts_begin(&store_rig.store.args.cmd, SCRIPT_REAP, 0);
+    redis_command_add(&store_rig.store.args.cmd, room, room_len);
+    redis_command_add_text(&store_rig.store.args.cmd, node);
+}
+
+/* ---- instead of redis_link.c ---- */
+
+bool redis_link_is_ready(const struct redis_link *link)
+{
+    (void)link;
+    return !store_rig.is_away;
+}
+
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+{
+    (void)link, (void)cmd, (void)on_reply, (void)data;
+    return UV_ENOTCONN;
+}
+
+int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
+                          redis_reply_fn on_reply, void *data, uint64_t since_ms)
+{
+    (void)since_ms;
+    return redis_link_send(link, cmd, on_reply, data);
+}
+
+uint64_t redis_link_now(const struct redis_link *link)
+{
+    (void)link;
+    return 0;
 }
 
 /* ---- answers ---- */
@@ -178,6 +218,13 @@ void store_rig_answer(const char *words)
     strbuf_deinit(&resp);
     strbuf_deinit(&items);
     free(copy);
+}
+
+void store_rig_answer_number(unsigned number)
+{
+    char resp[32];
+
+    answer(0, resp, (size_t)snprintf(resp, sizeof(resp), ":%u\r\n", number));
 }
 
 void store_rig_answer_error(const char *text)

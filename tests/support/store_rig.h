@@ -21,6 +21,7 @@ struct store_rig_call {
     enum script script; /* SCRIPTS_COUNT: a plain command */
     redis_reply_fn on_reply;
     void *data;
+    unsigned keys; /* how many of the arguments are said to be keys */
     unsigned argc;
     char *argv[STORE_RIG_ARGS_MAX]; /* from KEYS[1] on; of a command all */
     char *bytes;
@@ -31,6 +32,7 @@ struct store_rig {
     struct store_rig_read reads[STORE_RIG_MAX]; /* not answered yet, the oldest first */
     struct store_rig_call calls[STORE_RIG_MAX];
     unsigned reads_count, calls_count;
+    bool is_away;      /* redis_link_is_ready says no */
     unsigned touched;  /* calls of store_touched */
     unsigned refusals; /* calls of store_note_refusal with an error */
 };
@@ -49,7 +51,8 @@ void store_rig_answer_read(unsigned i, const struct history *history);
  * none, all others are strings. NULL: Redis is away. */
 void store_rig_answer(const char *words);
 
-/* Answers it with an error of Redis. */
+/* Answers it with a number, or with an error of Redis. */
+void store_rig_answer_number(unsigned number);
 void store_rig_answer_error(const char *text);
 
 /* Fails the test unless the oldest call is of this script and its arguments from `first` on are

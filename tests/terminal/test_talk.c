@@ -232,7 +232,8 @@ static void what_was_deleted_while_away_is_gone_too(void **state)
     admin_start(&admin, &fleet, NULL);
     roomcast_open(&tmux, &fleet, 0, "ann", 80, 24, "away");
     tmux_line(&tmux, "ann", "regrettable");
-    tmux_expect_gone(&tmux, "ann", "...");
+    tmux_expect(&tmux, "ann", "ann: regrettable");
+    tmux_expect_gone(&tmux, "ann", "..."); /* it is acked */
     kill(tmux_pid(&tmux, "ann"), SIGSTOP);
     fleet_kill_gateway(&fleet, 0);
     admin_delete(&admin, 200, "/api/rooms/away/messages/1");

@@ -104,6 +104,25 @@ static void what_is_missing_is_read_from_the_history(void **state)
     assert_int_equal(rig.metrics.backfilled_messages_total, 3);
 }
 
+static void one_missing_message_is_missing_and_not_malformed(void **state)
+{
+    (void)state;
+    rig_messages(7, 7);
+    assert_backfills_after(5);
+    assert_int_equal(rig.metrics.malformed_total[INTAKE_NOTICE], 0);
+}
+
+static void a_reset_starts_the_grace_again(void **state)
+{
+    (void)state;
+    rig_leave(w.ann, LEAVE_SOCKET_CLOSED);
+    room_needs_sync(w.room);
+    rig_registered(true);
+    rig_synced(RIG_OTHER_EPOCH, 1, 3);
+    assert_int_equal(rooms_end_grace(&rig.rooms, rig.now_ms + 5000, false), 2000);
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+}
+
 static void while_it_is_read_nothing_overtakes(void **state)
 {
     (void)state;
@@ -424,6 +443,8 @@ int main(void)
         TEST(the_next_messages_are_given_to_all),
         TEST(what_is_here_already_is_dropped),
         TEST(what_is_missing_is_read_from_the_history),
+        TEST(one_missing_message_is_missing_and_not_malformed),
+        TEST(a_reset_starts_the_grace_again),
         TEST(while_it_is_read_nothing_overtakes),
         TEST(a_read_that_brings_nothing_is_not_made_for_ever),
         TEST(a_read_that_was_cut_goes_on_after_it),

@@ -245,6 +245,12 @@ static void a_read_after_a_deletion_shares_none_from_before(void **state)
     assert_int_equal(store_rig.reads[1].after, UINT64_MAX);
     ask(3, 7);
     assert_int_equal(store_rig.reads_count, 2);
+    store_rig_answer_read(1, rig_history(5, 1, 1, 5)); /* does not tell of 7 either */
+    assert_int_equal(store_rig.reads_count, 2);
+    assert_int_equal(store_rig.reads[1].after, 7);
+    store_rig_answer_read(0, rig_history(8, 1, 8, 8));
+    assert_true(w.askers[1].is_answered);
+    assert_false(w.askers[2].is_answered);
 }
 
 static void what_the_ring_would_have_answered_is_read_if_it_is_emptied(void **state)
@@ -302,6 +308,35 @@ static void each_read_keeps_the_entry_longer(void **state)
     rig.now_ms += KEEP_MS - 1;
     run();
     assert_answer(1, 6, 5);
+    assert_non_null(w.room->history_cache.entry);
+}
+
+/* The room of the test is used, another one is not. */
+static void only_what_nobody_asks_for_is_dropped(void **state)
+{
+    struct rig_client *eve = rig_client("eve");
+    struct room *other;
+
+    (void)state;
+    fill();
+    eve->room = "s";
+    rig_join(eve);
+    rig_subscribed();
+    rig_registered(true);
+    rig_joined(RIG_EPOCH, 0, 1);
+    rig_read(rig_history(0, 1, 1, 0));
+    other = eve->member.room;
+    history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[1]);
+    store_rig_answer_read(0, rig_history(0, 1, 1, 0));
+    history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[2]);
+    run(); /* there is nothing to read */
+    assert_non_null(other->history_cache.entry);
+    rig.now_ms += KEEP_MS - 1;
+    ask(3, 5);
+    run();
+    rig.now_ms += 1;
+    run();
+    assert_null(other->history_cache.entry);
     assert_non_null(w.room->history_cache.entry);
 }
 
@@ -390,6 +425,7 @@ int main(void)
         TEST(an_emptied_ring_is_filled_again),
         TEST(an_entry_that_nobody_asks_for_is_dropped),
         TEST(each_read_keeps_the_entry_longer),
+        TEST(only_what_nobody_asks_for_is_dropped),
         TEST(an_entry_that_is_being_read_stays),
         TEST(too_many_bytes_in_rings_drop_the_entry),
         TEST(a_room_that_is_freed_takes_its_entry_along),

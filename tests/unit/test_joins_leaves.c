@@ -97,8 +97,14 @@ static void one_join_is_told_the_state_of_the_room(void **state)
     rig_join(w.joiners[0]);
     assert_int_equal(store_rig.calls_count, 0);
     flush();
+<<<<<<< ours
     assert_string_equal(store_rig.calls[0].argv[8], "1234");
     store_rig_assert_call(SCRIPT_JOIN, 10,
+=======
+    assert_int_equal(store_rig.calls[0].keys, 6);
+    assert_string_equal(store_rig.calls[0].argv[7], "1234");
+    store_rig_assert_call(SCRIPT_JOIN, 9,
+>>>>>>> theirs
                           "500 bob bob {\"type\":\"member_joined\",\"room\":\"r\","
                           "\"user\":\"bob\",\"members\":");
     store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
@@ -120,7 +126,15 @@ static void each_of_several_joins_has_a_rev_of_its_own(void **state)
     assert_joined(0, PROTO_OK, 7);
     assert_joined(1, PROTO_OK, 8);
     assert_joined(2, PROTO_BANNED, 0);
+    assert_int_equal(w.joiners[2]->wait_ms, 500);
     assert_joined(3, PROTO_OK, 9);
+    rig_join(w.joiners[4]);
+    rig_join(w.joiners[5]);
+    flush();
+    store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 -1 0");
+    assert_joined(4, PROTO_BANNED, 0);
+    assert_int_equal(w.joiners[4]->wait_ms, 0); /* for good */
+    assert_joined(5, PROTO_OK, 9);
 }
 
 static void a_number_beyond_the_rev_makes_none_below_zero(void **state)
@@ -143,6 +157,8 @@ static void where_all_are_banned_each_is_told(void **state)
     store_rig_answer("banned 0 500");
     assert_joined(0, PROTO_BANNED, 0);
     assert_joined(1, PROTO_BANNED, 0);
+    assert_int_equal(w.joiners[0]->wait_ms, 0);
+    assert_int_equal(w.joiners[1]->wait_ms, 500);
     assert_int_equal(store_rig.touched, 0);
     assert_int_equal(store_rig.calls_count, 0); /* nothing is undone */
 }
@@ -150,7 +166,7 @@ static void where_all_are_banned_each_is_told(void **state)
 static void an_unknown_outcome_is_unavailable_and_undone(void **state)
 {
     static const char *const answers[] = {NULL, "nil", "ok x 5 2 2 5 0",
-                                          "ok " RIG_EPOCH " 5", "banned"};
+                                          "ok " RIG_EPOCH " 5", "refused 1"};
 
     (void)state;
     for (unsigned i = 0; i < 5; i++) {
@@ -174,6 +190,7 @@ static void leaves_go_before_joins(void **state)
     rig_leave(w.ann, LEAVE_ASKED);
     flush();
     assert_scripts(SCRIPT_LEAVE, SCRIPT_JOIN);
+    assert_int_equal(store_rig.calls[0].keys, 5);
     store_rig_assert_call(SCRIPT_LEAVE, 5,
                           "300000 500 ann ann {\"type\":\"member_left\",\"room\":\"r\","
                           "\"reason\":\"left\",\"user\":\"ann\",\"members\": 1");

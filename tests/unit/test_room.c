@@ -398,6 +398,23 @@ static void what_is_doubted_during_a_call_is_compared_after_it(void **state)
     assert_int_equal(rig_count(RIG_SYNC), 1);
 }
 
+/* ann is as good as never in: nothing is told Redis once more. */
+static void who_left_and_could_not_come_back_is_forgotten(void **state)
+{
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
+
+    (void)state;
+    rig_live(0, 1, ann, bob, NULL);
+    rig_leave(ann, LEAVE_ASKED);
+    rig_join(ann);
+    room_doubt(the_room());
+    rig_left(true);
+    rooms_set_up(&rig.rooms, false);
+    assert_int_equal(ann->error, PROTO_UNAVAILABLE);
+    assert_null(find_user("ann"));
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+}
+
 static void a_leave_that_failed_makes_the_room_compare(void **state)
 {
     struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
@@ -589,6 +606,7 @@ int main(void)
         TEST(joins_wait_until_the_room_is_compared),
         TEST(a_comparison_that_failed_is_made_again_with_the_heartbeat),
         TEST(what_is_doubted_during_a_call_is_compared_after_it),
+        TEST(who_left_and_could_not_come_back_is_forgotten),
         TEST(a_leave_that_failed_makes_the_room_compare),
         TEST(another_name_makes_everything_to_be_told_again),
         TEST(a_renamed_worker_does_not_close_what_it_never_opened),
