@@ -441,6 +441,23 @@ static void a_kick_of_the_life_before_is_none_of_the_next(void **state)
     assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
 }
 
+static void a_kick_from_before_a_reset_is_none_after_it(void **state)
+{
+    struct rig_client *other = rig_client("ann");
+    const struct room_user *user = w.ann->member.user;
+
+    (void)state;
+    rig_join(other);
+    rig_leave(other, LEAVE_ASKED);
+    rig_kick(9, "ann");
+    room_needs_sync(w.room);
+    rig_registered(true);
+    rig_synced(RIG_OTHER_EPOCH, 0, 1);
+    rig_joined(RIG_OTHER_EPOCH, 0, 2);
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_int_equal(user->reason, LEAVE_KICKED_BEFORE);
+}
+
 static void a_kick_that_a_sync_found_is_older_than_a_join_after_it(void **state)
 {
     struct rig_client *other = rig_client("ann");
@@ -649,6 +666,7 @@ int main(void)
         TEST(a_kick_of_who_joined_the_next_life_is_counted),
         TEST(a_kick_is_counted_where_it_is_not_known_who_is_in),
         TEST(a_kick_of_the_life_before_is_none_of_the_next),
+        TEST(a_kick_from_before_a_reset_is_none_after_it),
         TEST(a_kick_that_a_sync_found_is_older_than_a_join_after_it),
         TEST(a_kick_ends_the_grace),
         TEST(a_kick_that_a_sync_found_tells_only_the_kicked),
