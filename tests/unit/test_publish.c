@@ -100,14 +100,9 @@ static void the_messages_of_a_user_are_one_run(void **state)
         SCRIPT_PUBLISH, 0,
         "rc:{r}:meta rc:{r}:history rc:{r}:events rc:{r}:on:n1 rc:{r}:mutes "
         "1000 1048576 " HEAD " 3 ann 2 0 bob 1 0 ann 1 0 1 2 3 4");
-<<<<<<< ours
+    assert_int_equal(store_rig.calls[0].keys, 5);
     store_rig_answer(RIG_EPOCH " 999 - 6 8 9");
     assert_string_equal(w.answer.epoch, RIG_EPOCH);
-=======
-    assert_int_equal(store_rig.calls[0].keys, 5);
-    store_rig_answer(RIG_EPOCH " 6 8 9");
-    assert_string_equal(w.epoch, RIG_EPOCH);
->>>>>>> theirs
     for (unsigned i = 0; i < 4; i++)
         assert_result(i, PROTO_OK, 6 + i, 0);
 }
@@ -124,12 +119,8 @@ static void messages_with_keys_are_a_run_of_their_own(void **state)
         "rc:{r}:meta rc:{r}:history rc:{r}:events rc:{r}:on:n1 rc:{r}:mutes "
         "rc:{r}:keys rc:{r}:keys:old 1000 1048576 " HEAD
         " 2 ann 1 0 ann 2 1 60000 9 0 2 3:ann:k 3:ann:l 1 2 3");
-<<<<<<< ours
-    store_rig_answer(RIG_EPOCH " 999 - 6 7 3");
-=======
     assert_int_equal(store_rig.calls[0].keys, 7);
-    store_rig_answer(RIG_EPOCH " 6 7 3");
->>>>>>> theirs
+    store_rig_answer(RIG_EPOCH " 999 - 6 7 3");
     assert_result(0, PROTO_OK, 6, 0);
     assert_result(1, PROTO_OK, 7, 0);
     assert_result(2, PROTO_OK, 3, 0); /* was sent before */
