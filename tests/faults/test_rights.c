@@ -232,7 +232,7 @@ static void rights_that_are_needed_later_are_asked_for_at_the_start(void **state
 
 static bool says_why(void *data)
 {
-    struct http_answer answer;
+    struct http_answer answer = {0};
     bool says;
 
     if (!http_get_try(&answer, *(int *)data, "/readyz"))
