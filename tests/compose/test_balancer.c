@@ -199,7 +199,8 @@ static bool all_are_live(void *data)
 
 static void come(struct crowd *crowd)
 {
-    const struct connection_address address = {.host = "127.0.0.1", .port = balancer.port};
+    const struct connection_address address = {.host = "127.0.0.1",
+                                               .port = balancer.port};
 
     for (unsigned i = 0; i < PEOPLE; i++) {
         struct person *person = &crowd->people[i];

@@ -112,8 +112,8 @@ static void come(struct person *person, const char *room, const char *user,
     struct connection_address addresses[GATEWAYS];
 
     for (int g = 0; g < GATEWAYS; g++)
-        addresses[g] =
-            (struct connection_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
+        addresses[g] = (struct connection_address){.host = "127.0.0.1",
+                                                   .port = fleet.gateways[g].port};
     *person = (struct person){.room = room};
     person->client = chat_client_open(&loop, &(struct chat_client_opts){
                                                  .addresses = addresses,

@@ -85,8 +85,8 @@ static void open_guest(unsigned i)
     struct connection_address addresses[GATEWAYS];
 
     for (int g = 0; g < GATEWAYS; g++)
-        addresses[g] =
-            (struct connection_address){.host = "127.0.0.1", .port = fleet.gateways[g].port};
+        addresses[g] = (struct connection_address){.host = "127.0.0.1",
+                                                   .port = fleet.gateways[g].port};
     snprintf(guest->room, sizeof(guest->room), "storm-%u", i % ROOMS);
     snprintf(guest->user, sizeof(guest->user), "u%u", i);
     guest->client = chat_client_open(&loop, &(struct chat_client_opts){

@@ -126,8 +126,8 @@ static void every_key_comes_in_by_keys(void **state)
  * parameters, and each call of it names KEYS. */
 static void functions_get_their_keys_of_the_script(void **state)
 {
-    static const char *const parameters[] = {"meta", "members", "history", "key",
-                                             "channel", "..."};
+    static const char *const parameters[] = {"meta", "members", "history",
+                                             "key",  "channel", "..."};
     static const char *const functions[] = {
         "has_type(", "create_room(", "raise_rev(", "start_countdown(", "tell(",
     };

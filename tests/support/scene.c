@@ -193,8 +193,8 @@ static void open_guest(struct scene *scene, unsigned i)
     struct connection_address addresses[SCENE_GATEWAYS];
 
     for (int g = 0; g < SCENE_GATEWAYS; g++)
-        addresses[g] = (struct connection_address){.host = "127.0.0.1",
-                                             .port = scene->fleet.gateways[g].port};
+        addresses[g] = (struct connection_address){
+            .host = "127.0.0.1", .port = scene->fleet.gateways[g].port};
     guest->scene = scene;
     snprintf(guest->user, sizeof(guest->user), "u%u", i % USERS);
     guest->client = chat_client_open(&scene->loop, &(struct chat_client_opts){
