@@ -220,6 +220,15 @@ void store_rig_answer(const char *words)
     free(copy);
 }
 
+void store_rig_answer_text(const char *text)
+{
+    struct strbuf resp = {NULL, 0, 0};
+
+    strbuf_add_format(&resp, "$%zu\r\n%s\r\n", strlen(text), text);
+    answer(0, resp.data, resp.len);
+    strbuf_deinit(&resp);
+}
+
 void store_rig_answer_number(unsigned number)
 {
     char resp[32];

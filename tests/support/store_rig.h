@@ -51,7 +51,8 @@ void store_rig_answer_read(unsigned i, const struct history *history);
  * none, all others are strings. NULL: Redis is away. */
 void store_rig_answer(const char *words);
 
-/* Answers it with a number, or with an error of Redis. */
+/* Answers it with a text, a number, or an error of Redis. */
+void store_rig_answer_text(const char *text);
 void store_rig_answer_number(unsigned number);
 void store_rig_answer_error(const char *text);
 

@@ -1,0 +1,585 @@
+/* test_node.c - when this worker is up, what its heartbeat says, and what happens when Redis declares
+ * it dead, refuses it or does not answer. The clock and the timers are the test's: it takes the
+ * place of libuv's, of the bus and of the links.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "common/rights.h"
+#include "common/wall.h"
+#include "gateway/node.h"
+#include "tests/support/room_rig.h"
+#include "tests/support/store_rig.h"
+
+enum { LEASE_MS = 10000 };
+
+static struct {
+    struct node node;
+    struct bus bus;
+    struct index index;
+    _Atomic int state;
+    unsigned ups, downs;
+    uv_timer_cb on_beat, on_tick;
+    uint64_t beat_ms, tick_ms;
+    unsigned link_renewals, bus_restarts, renewed;
+    char bus_node[STORE_NODE_MAX];
+} w;
+
+/* ---- in place of libuv, the links and the bus ---- */
+
+uint64_t uv_now(const uv_loop_t *loop)
+{
+    (void)loop;
+    return rig.now_ms;
+}
+
+uint64_t wall_ms(void)
+{
+    return rig.now_ms;
+}
+
+int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer)
+{
+    (void)loop, (void)timer;
+    return 0;
+}
+
+int uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t first,
+                   uint64_t then)
+{
+    assert_int_equal(first, then);
+    if (timer == &w.node.beat) {
+        w.on_beat = on_timer;
+        w.beat_ms = then;
+    } else {
+        w.on_tick = on_timer;
+        w.tick_ms = then;
+    }
+    return 0;
+}
+
+int uv_timer_stop(uv_timer_t *timer)
+{
+    assert_ptr_equal(timer, &w.node.beat);
+    w.on_beat = NULL;
+    return 0;
+}
+
+void uv_close(uv_handle_t *handle, uv_close_cb on_close)
+{
+    (void)handle, (void)on_close;
+}
+
+void redis_link_renew(struct redis_link *link, const char *why)
+{
+    (void)link, (void)why;
+    w.link_renewals++;
+}
+
+void redis_link_restart(struct redis_link *link, const char *why)
+{
+    (void)link, (void)why;
+    w.bus_restarts++;
+}
+
+bool redis_link_take_loose(struct redis_link *link)
+{
+    (void)link;
+    return false;
+}
+
+void rights_ask(struct redis_link *link, int db)
+{
+    (void)link, (void)db;
+}
+
+void bus_check(struct bus *bus)
+{
+    (void)bus;
+}
+
+void bus_set_node(struct bus *bus, const char *node)
+{
+    (void)bus;
+    strcpy(w.bus_node, node);
+}
+
+void store_renew(struct store *store, struct room *room)
+{
+    (void)store, (void)room;
+    w.renewed++;
+}
+
+/* ---- the node ---- */
+
+static void on_up(void *owner)
+{
+    (void)owner;
+    w.ups++;
+    rooms_set_up(&rig.rooms, true);
+}
+
+static void on_down(void *owner)
+{
+    (void)owner;
+    w.downs++;
+    rooms_set_up(&rig.rooms, false);
+}
+
+static int set_up(void **state)
+{
+    static const struct node_hooks hooks = {NULL, on_up, on_down};
+
+    (void)state;
+    memset(&w, 0, sizeof(w));
+    rig_open();
+    log_max = (enum log_level) - 1;
+    rig.now_ms = 1000000;
+    rig.config.lease_secs = LEASE_MS / 1000;
+    rooms_set_up(&rig.rooms, false);
+    store_rig_open(&rig.config, &rig.metrics);
+    store_rig.store.node[0] = '\0'; /* the node chooses it */
+    index_init(&w.index, &store_rig.store, &rig.metrics);
+    node_init(&w.node, NULL, &rig.config, &rig.metrics, &store_rig.store, &w.bus,
+              &rig.rooms, &w.index, "host:1", 1, &w.state, &hooks);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    node_close(&w.node);
+    while (store_rig.calls_count > 0)
+        store_rig_answer(NULL);
+    index_deinit(&w.index);
+    rig_close();
+    store_rig_close();
+    return 0;
+}
+
+static void assert_state(enum node_state state)
+{
+    assert_int_equal(w.state, state);
+}
+
+/* The oldest call is this command; it is answered. */
+static void take_command(const char *name, const char *answer)
+{
+    assert_true(store_rig.calls_count > 0);
+    assert_int_equal(store_rig.calls[0].script, SCRIPTS_COUNT);
+    assert_string_equal(store_rig.calls[0].argv[0], name);
+    store_rig_answer_text(answer);
+}
+
+static void answer_beat(const char *words)
+{
+    assert_true(store_rig.calls_count > 0);
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_HEARTBEAT);
+    store_rig_answer(words);
+}
+
+/* Both links are ready, and what is asked then is answered, but for the heartbeat. */
+static void open_links(void)
+{
+    node_on_link(&w.node);
+    take_command("INFO", "role:master");
+}
+
+static void go_up(void)
+{
+    open_links();
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node);
+    assert_true(w.node.is_up);
+}
+
+/* The next heartbeat, after so many ms. */
+static void beat(uint64_t ms)
+{
+    rig.now_ms += ms;
+    w.on_beat(&w.node.beat);
+}
+
+/* Ticks, each with the canary that it sends. */
+static void tick(unsigned count, bool hears)
+{
+    while (count-- > 0) {
+        rig.now_ms += w.tick_ms;
+        w.on_tick(&w.node.tick);
+        while (store_rig.calls_count > 0 &&
+               store_rig.calls[0].script == SCRIPTS_COUNT) {
+            take_command("PUBLISH", "1");
+            if (hears)
+                node_on_canary(&w.node);
+        }
+    }
+}
+
+/* ---- up ---- */
+
+static void a_node_is_up_once_all_three_are_answered(void **state)
+{
+    (void)state;
+    node_on_link(&w.node);
+    assert_int_equal(w.ups, 0);
+    take_command("INFO", "role:master");
+    assert_int_equal(w.ups, 0);
+    answer_beat("ok");
+    assert_int_equal(w.ups, 0);
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node);
+    assert_int_equal(w.ups, 1);
+    assert_state(NODE_READY);
+    node_on_canary(&w.node);
+    assert_int_equal(w.ups, 1);
+}
+
+static void a_node_that_hears_itself_first_waits_for_the_heartbeat(void **state)
+{
+    (void)state;
+    open_links();
+    node_on_canary(&w.node);
+    assert_int_equal(w.ups, 0);
+    assert_state(NODE_NO_WRITE);
+    answer_beat("ok");
+    assert_int_equal(w.ups, 1);
+}
+
+static void without_the_right_to_ask_for_the_server_a_node_is_not_up(void **state)
+{
+    (void)state;
+    node_on_link(&w.node);
+    store_rig_answer_error("NOPERM");
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node);
+    assert_int_equal(w.ups, 0);
+    assert_state(NODE_NO_INFO);
+    rig.now_ms += 1000;
+    w.on_tick(&w.node.tick);
+    take_command("PUBLISH", "1");
+    take_command("INFO", "role:master");
+    assert_int_equal(w.ups, 1);
+    assert_state(NODE_READY);
+}
+
+static void without_both_links_nothing_is_asked(void **state)
+{
+    (void)state;
+    store_rig.is_away = true;
+    node_on_link(&w.node);
+    beat(0);
+    assert_int_equal(store_rig.calls_count, 0);
+    tick(1, false);
+    assert_state(NODE_NO_REDIS);
+}
+
+static void a_lost_link_takes_the_node_down_at_once(void **state)
+{
+    (void)state;
+    go_up();
+    node_on_lost(&w.node);
+    assert_int_equal(w.downs, 1);
+    node_on_lost(&w.node);
+    assert_int_equal(w.downs, 1);
+    go_up();
+    assert_int_equal(w.ups, 2);
+}
+
+/* ---- the heartbeat ---- */
+
+static void three_heartbeats_a_lease(void **state)
+{
+    (void)state;
+    assert_int_equal(w.beat_ms, LEASE_MS / 3);
+    assert_int_equal(w.tick_ms, 100);
+}
+
+static void a_heartbeat_tells_who_is_there_and_if_it_is_new(void **state)
+{
+    const struct store_rig_call *call = &store_rig.calls[0];
+
+    (void)state;
+    open_links();
+    assert_string_equal(call->argv[4], store_rig.store.node);
+    assert_string_equal(w.bus_node, store_rig.store.node);
+    assert_string_equal(call->argv[5], "10000");
+    assert_string_equal(call->argv[6], "1");
+    assert_string_equal(call->argv[9], "host:1");
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    rig.metrics.messages_published_total = 7;
+    beat(w.beat_ms);
+    assert_string_equal(call->argv[6], "0");
+    assert_string_equal(call->argv[7], "7");
+    answer_beat("ok");
+    rig.metrics.messages_published_total = 9;
+    beat(w.beat_ms);
+    assert_string_equal(call->argv[7], "2");
+    answer_beat(NULL);
+    beat(w.beat_ms); /* what was not told is told again */
+    assert_string_equal(call->argv[7], "2");
+}
+
+static void one_heartbeat_at_a_time(void **state)
+{
+    (void)state;
+    go_up();
+    beat(w.beat_ms);
+    beat(w.beat_ms);
+    assert_int_equal(store_rig.calls_count, 1);
+    answer_beat("ok");
+    beat(w.beat_ms);
+    assert_int_equal(store_rig.calls_count, 1);
+}
+
+static void a_refused_heartbeat_takes_the_node_down(void **state)
+{
+    (void)state;
+    go_up();
+    beat(w.beat_ms);
+    store_rig_answer_error("OOM");
+    assert_int_equal(w.downs, 1);
+    assert_state(NODE_NO_WRITE);
+    beat(w.beat_ms);
+    answer_beat("ok");
+    assert_int_equal(w.ups, 2);
+}
+
+static void an_unanswered_heartbeat_waits_for_the_link(void **state)
+{
+    (void)state;
+    go_up();
+    beat(w.beat_ms);
+    answer_beat(NULL);
+    assert_int_equal(w.downs, 0);
+    assert_int_equal(w.node.unbroken_ms, 0);
+}
+
+/* ---- the lease ---- */
+
+static void a_node_that_was_stopped_past_its_lease_drops_its_link(void **state)
+{
+    (void)state;
+    go_up();
+    rig.now_ms += LEASE_MS;
+    node_check_lease(&w.node);
+    assert_int_equal(w.link_renewals, 0);
+    rig.now_ms += 1;
+    node_check_lease(&w.node);
+    assert_int_equal(w.link_renewals, 1);
+}
+
+static void the_lease_counts_from_when_the_heartbeat_was_sent(void **state)
+{
+    (void)state;
+    go_up();
+    beat(5000);
+    rig.now_ms += 4000;
+    answer_beat("ok");
+    rig.now_ms += LEASE_MS - 4000;
+    node_check_lease(&w.node);
+    assert_int_equal(w.link_renewals, 0);
+    rig.now_ms += 1;
+    node_check_lease(&w.node);
+    assert_int_equal(w.link_renewals, 1);
+}
+
+static void a_dead_node_takes_another_name_and_reaps_the_former(void **state)
+{
+    char former[STORE_NODE_MAX];
+    struct rig_client *ann = rig_client("ann");
+
+    (void)state;
+    go_up();
+    rig_live(0, 1, ann, NULL);
+    strcpy(former, store_rig.store.node);
+    beat(w.beat_ms);
+    answer_beat("dead");
+    assert_int_equal(w.downs, 1);
+    assert_int_equal(w.link_renewals, 1);
+    assert_string_not_equal(store_rig.store.node, former);
+    assert_string_equal(w.bus_node, store_rig.store.node);
+    assert_int_equal(rig.metrics.nodes_renamed_total, 1);
+    assert_false(ann->member.room->is_told);
+    go_up();
+    tick(1, true);
+    assert_int_equal(store_rig.calls_count, 0); /* first the members are told */
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    rig.now_ms += w.tick_ms;
+    w.on_tick(&w.node.tick);
+    assert_int_equal(store_rig.calls_count, 2);
+    assert_string_equal(store_rig.calls[0].argv[0], "SADD");
+    assert_string_equal(store_rig.calls[0].argv[2], "r");
+    store_rig_answer_number(1);
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_CLAIM);
+    assert_string_equal(store_rig.calls[0].argv[2], former);
+    assert_string_equal(store_rig.calls[0].argv[3], "0");
+}
+
+static void an_answer_to_a_former_name_is_none(void **state)
+{
+    (void)state;
+    go_up();
+    beat(w.beat_ms);
+    answer_beat("dead");
+    open_links();
+    strcpy(store_rig.store.node, "another");
+    answer_beat("ok");
+    assert_false(w.node.is_known);
+}
+
+static void the_silent_are_reaped_by_who_was_heard_for_a_whole_lease(void **state)
+{
+    (void)state;
+    go_up();
+    beat(LEASE_MS - 1);
+    answer_beat("ok silent-1");
+    assert_int_equal(store_rig.calls_count, 0);
+    beat(1);
+    answer_beat("ok silent-1 silent-2");
+    assert_int_equal(store_rig.calls_count, 1); /* one at a time */
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_CLAIM);
+    assert_string_equal(store_rig.calls[0].argv[2], "silent-1");
+    assert_string_equal(store_rig.calls[0].argv[3], "10000");
+}
+
+static void a_break_begins_the_whole_lease_anew(void **state)
+{
+    (void)state;
+    go_up();
+    beat(LEASE_MS);
+    answer_beat(NULL);
+    beat(100);
+    answer_beat("ok silent-1");
+    assert_int_equal(store_rig.calls_count, 0);
+}
+
+/* ---- the canary ---- */
+
+static void a_canary_is_sent_every_second(void **state)
+{
+    (void)state;
+    go_up();
+    rig.now_ms += 900;
+    w.on_tick(&w.node.tick);
+    assert_int_equal(store_rig.calls_count, 0);
+    tick(1, true);
+    assert_int_equal(w.node.canary_sent_ms, rig.now_ms);
+}
+
+static void a_deaf_node_restarts_its_bus_once_a_silence(void **state)
+{
+    (void)state;
+    go_up();
+    tick(29, false);
+    assert_int_equal(w.bus_restarts, 0);
+    assert_state(NODE_READY);
+    tick(1, false);
+    assert_int_equal(w.bus_restarts, 1);
+    assert_state(NODE_DEAF);
+    tick(29, false);
+    assert_int_equal(w.bus_restarts, 1);
+    tick(1, false);
+    assert_int_equal(w.bus_restarts, 2);
+    node_on_canary(&w.node);
+    assert_state(NODE_READY);
+}
+
+/* ---- the rest ---- */
+
+static void a_draining_node_says_so(void **state)
+{
+    const struct store_rig_call *call = &store_rig.calls[0];
+
+    (void)state;
+    go_up();
+    node_drain(&w.node);
+    assert_state(NODE_DRAINING);
+    assert_string_equal(call->argv[call->argc - 2], "draining");
+    assert_string_equal(call->argv[call->argc - 1], "1");
+    answer_beat("ok");
+    assert_state(NODE_DRAINING);
+}
+
+static void each_room_is_renewed_once_a_round(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+    unsigned ticks = (unsigned)(store_keep_ms(&rig.config) * 3 / 5 / 100);
+
+    (void)state;
+    go_up();
+    rig_live(0, 1, ann, NULL);
+    node_keep(&w.node, ann->member.room);
+    node_keep(&w.node, ann->member.room);
+    tick(10 * ticks, true);
+    assert_in_range(w.renewed, 9, 11);
+}
+
+static void what_redis_refused_is_tried_again_every_second(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+
+    (void)state;
+    go_up();
+    rig_live(0, 1, ann, NULL);
+    room_needs_sync(ann->member.room);
+    rig_registered(false);
+    tick(1, true);
+    assert_int_equal(rig_count(RIG_REGISTER), 1);
+    rig_registered(false);
+    tick(9, true);
+    assert_int_equal(rig_count(RIG_REGISTER), 0);
+    tick(1, true);
+    assert_int_equal(rig_count(RIG_REGISTER), 1);
+}
+
+static void a_node_that_ends_beats_no_more(void **state)
+{
+    (void)state;
+    go_up();
+    node_forget(&w.node, NULL, NULL);
+    assert_null(w.on_beat);
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_FORGET);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_node_is_up_once_all_three_are_answered),
+        TEST(a_node_that_hears_itself_first_waits_for_the_heartbeat),
+        TEST(without_the_right_to_ask_for_the_server_a_node_is_not_up),
+        TEST(without_both_links_nothing_is_asked),
+        TEST(a_lost_link_takes_the_node_down_at_once),
+        TEST(three_heartbeats_a_lease),
+        TEST(a_heartbeat_tells_who_is_there_and_if_it_is_new),
+        TEST(one_heartbeat_at_a_time),
+        TEST(a_refused_heartbeat_takes_the_node_down),
+        TEST(an_unanswered_heartbeat_waits_for_the_link),
+        TEST(a_node_that_was_stopped_past_its_lease_drops_its_link),
+        TEST(the_lease_counts_from_when_the_heartbeat_was_sent),
+        TEST(a_dead_node_takes_another_name_and_reaps_the_former),
+        TEST(an_answer_to_a_former_name_is_none),
+        TEST(the_silent_are_reaped_by_who_was_heard_for_a_whole_lease),
+        TEST(a_break_begins_the_whole_lease_anew),
+        TEST(a_canary_is_sent_every_second),
+        TEST(a_deaf_node_restarts_its_bus_once_a_silence),
+        TEST(a_draining_node_says_so),
+        TEST(each_room_is_renewed_once_a_round),
+        TEST(what_redis_refused_is_tried_again_every_second),
+        TEST(a_node_that_ends_beats_no_more),
+    };
+#undef TEST
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
