@@ -85,13 +85,16 @@ static enum room_class class_of(enum notice_kind kind)
 }
 
 /* Whether line i tells of something that the member's join did not know yet. Of several users
- * that came or left, each has a rev of its own; the notice has that of the last one. */
+ * that came or left, each has a rev of its own; the notice has that of the last one. A deletion may
+ * be older than the join and yet be news: the history that the member was given, from the ring or
+ * a shared read, may be older still. */
 static bool is_news(const struct announcement *a, size_t i, const struct member *member)
 {
     uint64_t later =
         class_of(a->kind) == ROOM_PRESENCE ? a->body.lines_count - 1 - i : 0;
 
-    return a->kind == NOTICE_SIGNAL || a->rev > member->rev + later;
+    return a->kind == NOTICE_SIGNAL || a->kind == NOTICE_CLOSED ||
+           a->kind == NOTICE_DELETED || a->rev > member->rev + later;
 }
 
 /* A kick's first line is for the kicked user, the second for the others. Of all other kinds line
@@ -159,12 +162,13 @@ static void keep(struct room *room, struct announcement *a)
 
 /* ---- who is put out ---- */
 
-/* A kick or a closing puts out the members that it is about. */
+/* A kick or a closing puts out the members that it is about. Nobody joined after the closing: it
+ * ends the room's life, also where Redis went back and its rev is a lower one. */
 static bool puts_out(const struct announcement *a, const struct member *member)
 {
-    return a->rev > member->rev &&
-           (a->kind == NOTICE_CLOSED ||
-            (a->kind == NOTICE_KICKED && is_about(a, 0, member->user)));
+    return a->kind == NOTICE_CLOSED ||
+           (a->rev > member->rev && a->kind == NOTICE_KICKED &&
+            is_about(a, 0, member->user));
 }
 
 /* A kicked user without a connection may not come back within its grace. */
