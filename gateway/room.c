@@ -625,6 +625,11 @@ void rooms_pump(struct rooms *rooms)
     each_room(rooms, unstick);
 }
 
+void rooms_doubt_all(struct rooms *rooms)
+{
+    each_room(rooms, room_doubt);
+}
+
 void rooms_set_up(struct rooms *rooms, bool is_up)
 {
     if (rooms->is_up == is_up)
