@@ -262,7 +262,7 @@ static void give_kept_back(struct room *room)
         struct notice n;
 
         list_remove(link);
-        if (token_equals(kept->token, room->terms.token) &&
+        if (token_equals(kept->token, terms_token(&room->terms)) &&
             notice_parse((struct json_text){kept->text, kept->len}, &n) &&
             (n.kind == NOTICE_MESSAGE || n.rev > announce_rev(room)))
             deliver_notice(room, &n, 0);

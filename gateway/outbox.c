@@ -205,7 +205,7 @@ static void start_batch(struct outbox *outbox, struct room *room)
         list_remove(link);
         list_add(&batch->messages, link);
     }
-    batch->token = room->terms.token;
+    batch->token = terms_token(&room->terms);
     batch->seq = room_log_seq(&room->log);
     room->outbox.is_busy = true;
     if (!list_is_empty(&room->outbox.messages))

@@ -17,7 +17,7 @@
  * A ref is held by each call that will come back with a pointer to the room, so a room is
  * freed only when nobody is in it and nothing comes back.
  *
- * The states and what may follow what are in room_state.c.
+ * The states and what may follow what are in room_state.c, what is done to all rooms in rooms.c.
  * Not here: what members are told (deliver.c, announce.c, catchup.c), rights (req_*.c, lua/).
  * Over 400 lines: users, members and steps change each other, and each is short.
  */
@@ -259,40 +259,13 @@ void room_needs_sync(struct room *room)
     room_pump(room);
 }
 
-/* ---- another server's token ---- */
-
-static void sync_for_doubt(struct room *room)
-{
-    list_remove(&room->doubted);
-    room->rooms->doubts_left--;
-    room_needs_sync(room);
-}
-
-void room_doubt_token(struct room *room, struct token token)
-{
-    if (!terms_take_doubt(&room->terms, token) || !list_is_empty(&room->doubted))
-        return;
-    list_add(&room->rooms->doubted, &room->doubted);
-    if (room->rooms->doubts_left > 0)
-        sync_for_doubt(room);
-}
-
-void rooms_doubt_more(struct rooms *rooms)
-{
-    struct list *link;
-
-    rooms->doubts_left = ROOM_DOUBTS;
-    while (rooms->doubts_left > 0 && (link = list_first(&rooms->doubted)))
-        sync_for_doubt(list_entry(link, struct room, doubted));
-}
-
 void room_on_subscribed(struct room *room)
 {
     room->is_subscribed = true;
     room_pump(room);
 }
 
-static void fail_waiting(struct room *room)
+void room_fail_waiting(struct room *room)
 {
     struct list *link;
 
@@ -315,7 +288,7 @@ static void on_called(struct room *room, bool ok)
     room->is_calling = false;
     if (!ok) {
         room->is_stuck = room->rooms->has_stuck = true;
-        fail_waiting(room);
+        room_fail_waiting(room);
     }
     room_unref(room);
 }
@@ -418,13 +391,6 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     return 0;
 }
 
-static void renew_grace(struct rooms *rooms)
-{
-    list_each(link, &rooms->grace) {
-        list_entry(link, struct room_user, grace)->is_grace_renewed = true;
-    }
-}
-
 void room_end_grace(struct room_user *user, enum leave_reason reason)
 {
     if (list_is_empty(&user->grace))
@@ -463,7 +429,7 @@ void room_join(struct rooms *rooms, struct member *member, struct json_text name
     member_set_state(member, MEMBER_WAITING);
     if (room->is_stuck) { /* Redis refused a moment ago */
         room_ref(room);
-        fail_waiting(room);
+        room_fail_waiting(room);
         room_unref(room);
     } else {
         room_pump(room);
@@ -583,78 +549,4 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
     room->rooms->observer.on_synced(room, state);
     room->was_deaf = false;
     on_called(room, true);
-}
-
-static void on_lost(struct room *room)
-{
-    room->was_deaf = true;
-    room_doubt(room);
-    fail_waiting(room);
-}
-
-static void on_renamed(struct room *room)
-{
-    room->may_be_known = room->is_told = false;
-    room_doubt(room);
-}
-
-static void unstick(struct room *room)
-{
-    room->is_stuck = false; /* each_room pumps it */
-}
-
-/* `what` may free any room, so all get a ref and are listed first. */
-static void each_room(struct rooms *rooms, void (*what)(struct room *room))
-{
-    uint32_t count = rooms->map.count, at = 0;
-    struct room **all = xcalloc(count + 1, sizeof(*all));
-
-    for (uint32_t i = 0; i < count; i++) {
-        all[i] = room_ref(map_next(&rooms->map, &at));
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        what(all[i]);
-        room_unref(all[i]);
-    }
-    free(all);
-}
-
-void rooms_pump(struct rooms *rooms)
-{
-    rooms->has_stuck = false;
-    each_room(rooms, unstick);
-}
-
-void rooms_doubt_all(struct rooms *rooms)
-{
-    each_room(rooms, room_doubt);
-}
-
-void rooms_set_up(struct rooms *rooms, bool is_up)
-{
-    if (rooms->is_up == is_up)
-        return;
-    rooms->is_up = is_up;
-    if (is_up) {
-        renew_grace(rooms); /* nobody could come back meanwhile */
-        rooms_pump(rooms);
-    } else {
-        each_room(rooms, on_lost);
-    }
-}
-
-bool rooms_are_synced(const struct rooms *rooms)
-{
-    const struct room *room;
-    uint32_t at = 0;
-
-    while ((room = map_next(&rooms->map, &at)))
-        if (room->users.count > 0 && !room->is_stuck && !room_is_ready(room))
-            return false;
-    return true;
-}
-
-void rooms_on_renamed(struct rooms *rooms)
-{
-    each_room(rooms, on_renamed);
 }

@@ -194,6 +194,9 @@ struct room_joins_leaves {
 
 struct room_node {
     struct list renewal;
+};
+
+struct room_store {
     uint32_t renewal_at; /* of the users: the next renewal looks at this one first */
 };
 
@@ -228,6 +231,7 @@ struct room {
     struct room_outbox outbox;
     struct room_joins_leaves joins_leaves;
     struct room_node node;
+    struct room_store store;
     struct room_bus bus;
 
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
@@ -334,6 +338,9 @@ void room_pump(struct room *room);
 
 /* Whether scripts about its members may run: the next step is JOIN. */
 bool room_is_ready(const struct room *room);
+
+/* Members whose join has not gone out are answered: Redis cannot be asked. */
+void room_fail_waiting(struct room *room);
 
 /* Something is not as believed: compare with Redis, now, or with the next room_pump. */
 void room_needs_sync(struct room *room);

@@ -295,14 +295,14 @@ static unsigned add_some_told(struct args *args, struct room *room)
     unsigned count = 0;
 
     while (count < RENEW_USERS &&
-           (user = map_next(&room->users, &room->node.renewal_at))) {
+           (user = map_next(&room->users, &room->store.renewal_at))) {
         if (!is_told(user))
             continue;
         redis_command_add(&args->cmd, user->name, user->name_len);
         count++;
     }
     if (count < RENEW_USERS)
-        room->node.renewal_at = 0;
+        room->store.renewal_at = 0;
     return count;
 }
 
@@ -341,7 +341,7 @@ void store_renew(struct store *store, struct room *room)
     struct call *call = new_call(store, room);
 
     strcpy(call->epoch, room_log_epoch(&room->log));
-    call->token = room->terms.token;
+    call->token = terms_token(&room->terms);
     call->seq = room_log_seq(&room->log);
     call->rev = announce_rev(room);
     call->told = count_told(room);

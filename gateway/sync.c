@@ -191,7 +191,7 @@ static void look_for_deletions(struct sync *sync)
 /* What was delivered counts as seen under the room's token. */
 static void see_delivered(struct room *room)
 {
-    terms_see(&room->terms, room->terms.token, room_log_seq(&room->log),
+    terms_see(&room->terms, terms_token(&room->terms), room_log_seq(&room->log),
               announce_rev(room));
 }
 

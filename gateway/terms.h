@@ -46,6 +46,12 @@ void terms_settle(struct terms *terms, struct token token, uint64_t rev);
  * version without terms, and counts. */
 bool terms_is_current(const struct terms *terms, struct token token);
 
+/* The token that counts; none if nothing was seen under any. */
+static inline struct token terms_token(const struct terms *terms)
+{
+    return terms->token;
+}
+
 /* Whether a token that is not current is a reason to sync: once each. */
 bool terms_take_doubt(struct terms *terms, struct token token);
 

@@ -1,0 +1,115 @@
+/* rooms.c - what is done to all rooms of a worker: Redis comes, goes, or has lost something of
+ * this node, or another server has the logs.
+ */
+#include <stdlib.h>
+
+#include "common/xalloc.h"
+#include "gateway/room.h"
+
+static void on_lost(struct room *room)
+{
+    room->was_deaf = true;
+    room_doubt(room);
+    room_fail_waiting(room);
+}
+
+static void on_renamed(struct room *room)
+{
+    room->may_be_known = room->is_told = false;
+    room_doubt(room);
+}
+
+static void unstick(struct room *room)
+{
+    room->is_stuck = false; /* each_room pumps it */
+}
+
+/* `what` may free any room, so all get a ref and are listed first. */
+static void each_room(struct rooms *rooms, void (*what)(struct room *room))
+{
+    uint32_t count = rooms->map.count, at = 0;
+    struct room **all = xcalloc(count + 1, sizeof(*all));
+
+    for (uint32_t i = 0; i < count; i++) {
+        all[i] = room_ref(map_next(&rooms->map, &at));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        what(all[i]);
+        room_unref(all[i]);
+    }
+    free(all);
+}
+
+void rooms_pump(struct rooms *rooms)
+{
+    rooms->has_stuck = false;
+    each_room(rooms, unstick);
+}
+
+void rooms_doubt_all(struct rooms *rooms)
+{
+    each_room(rooms, room_doubt);
+}
+
+static void renew_grace(struct rooms *rooms)
+{
+    list_each(link, &rooms->grace) {
+        list_entry(link, struct room_user, grace)->is_grace_renewed = true;
+    }
+}
+
+void rooms_set_up(struct rooms *rooms, bool is_up)
+{
+    if (rooms->is_up == is_up)
+        return;
+    rooms->is_up = is_up;
+    if (is_up) {
+        renew_grace(rooms); /* nobody could come back meanwhile */
+        rooms_pump(rooms);
+    } else {
+        each_room(rooms, on_lost);
+    }
+}
+
+bool rooms_are_synced(const struct rooms *rooms)
+{
+    const struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&rooms->map, &at)))
+        if (room->users.count > 0 && !room->is_stuck && !room_is_ready(room))
+            return false;
+    return true;
+}
+
+void rooms_on_renamed(struct rooms *rooms)
+{
+    each_room(rooms, on_renamed);
+}
+
+/* ---- another server's token ---- */
+
+static void sync_for_doubt(struct room *room)
+{
+    list_remove(&room->doubted);
+    room->rooms->doubts_left--;
+    room_needs_sync(room);
+}
+
+void room_doubt_token(struct room *room, struct token token)
+{
+    if (!terms_take_doubt(&room->terms, token) || !list_is_empty(&room->doubted))
+        return;
+    list_add(&room->rooms->doubted, &room->doubted);
+    if (room->rooms->doubts_left > 0)
+        sync_for_doubt(room);
+}
+
+void rooms_doubt_more(struct rooms *rooms)
+{
+    struct list *link;
+
+    rooms->doubts_left = ROOM_DOUBTS;
+    while (rooms->doubts_left > 0 && (link = list_first(&rooms->doubted)))
+        sync_for_doubt(list_entry(link, struct room, doubted));
+}
