@@ -107,7 +107,7 @@ void api_messages(void *owner, struct http_request *req)
     start_page(page, before);
 }
 
-/* ---- POST: as the server, who needs not be a member ---- */
+/* ---- POST: as the server, which need not be a member ---- */
 
 struct call {
     struct http_request *req;

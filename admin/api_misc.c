@@ -25,7 +25,7 @@ static void reply_plain(struct http_request *req, int status, const char *text)
     http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
-/* Whoever gets this answer has seen the loop turn. */
+/* An answer proves that the loop turns. */
 void api_healthz(void *owner, struct http_request *req)
 {
     (void)owner;

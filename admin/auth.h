@@ -1,4 +1,4 @@
-/* auth.h - who may use the API: whoever sends the token (SPEC section 4). Wrong tokens are
+/* auth.h - who may use the API: clients that send the token (SPEC section 4). Wrong tokens are
  * throttled by address, the right one never is: behind one address there may be many
  * people, and one who guesses must not lock the others out. A token that can be guessed at
  * any rate that a server answers is too short in any case.

@@ -1,8 +1,8 @@
 /* console.c - see console.h.
  *
- * What Vite puts under assets/ has a hash of its content in its name, so it may be kept for
- * ever; all else is asked for again each time, by its ETag. The page may load nothing from
- * elsewhere, run no inline scripts, connect to itself and the gateways, and stand in no frame.
+ * What Vite puts under assets/ has a hash of its content in its name, so it never changes and is
+ * kept for a year; all else is asked for again each time, by its ETag. The page may load nothing
+ * from elsewhere, run no inline scripts, connect to itself and the gateways, and stand in no frame.
  */
 #include "admin/console.h"
 

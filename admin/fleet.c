@@ -77,9 +77,9 @@ static void end_reading(struct fleet *fleet, bool ok)
     note_up(fleet);
     answer(fleet, ok);
     fleet->on_read(fleet->owner);
-    if (list_is_empty(&fleet->waiting_anew))
+    if (list_is_empty(&fleet->waiting_for_next))
         return;
-    list_each(link, &fleet->waiting_anew) {
+    list_each(link, &fleet->waiting_for_next) {
         list_remove(link);
         list_add(&fleet->waiting, link);
     }
@@ -362,10 +362,11 @@ void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
     start_reading(fleet);
 }
 
-/* What is being read may be from before: one more is read behind it. */
-void fleet_get_anew(struct fleet *fleet, struct fleet_wait *wait)
+/* What is being read may be from before: one more is read after it. */
+void fleet_get_next(struct fleet *fleet, struct fleet_wait *wait)
 {
-    list_add(fleet->is_reading ? &fleet->waiting_anew : &fleet->waiting, &wait->link);
+    list_add(fleet->is_reading ? &fleet->waiting_for_next : &fleet->waiting,
+             &wait->link);
     start_reading(fleet);
 }
 
@@ -441,7 +442,7 @@ void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
         .owner = owner,
     };
     list_init(&fleet->waiting);
-    list_init(&fleet->waiting_anew);
+    list_init(&fleet->waiting_for_next);
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         abort();
     snprintf(fleet->replica, sizeof(fleet->replica), "admin-%d-%08x", (int)getpid(),

@@ -49,8 +49,8 @@ struct fleet {
     struct metrics *metrics;
     uv_timer_t tick;
     struct fleet_view view, next;
-    struct list waiting, waiting_anew; /* for this reading; for the one behind it */
-    struct strbuf sample;              /* scratch */
+    struct list waiting, waiting_for_next; /* for this reading; for the one after it */
+    struct strbuf sample;                  /* scratch */
     uint64_t read_at_ms;
     uint64_t now_ms;             /* by Redis's clock, when it was read */
     size_t to_read;              /* nodes of `next` whose hash has not come */
@@ -76,7 +76,7 @@ void fleet_on_lost(struct fleet *fleet);
 /* Calls wait->on_view with a view in fleet->view that is fresh, at once or later; or, the
  * second, with one that is read from now on. */
 void fleet_get(struct fleet *fleet, struct fleet_wait *wait);
-void fleet_get_anew(struct fleet *fleet, struct fleet_wait *wait);
+void fleet_get_next(struct fleet *fleet, struct fleet_wait *wait);
 
 /* The names of the nodes in the view, as new strings. */
 char **fleet_copy_names(const struct fleet *fleet, size_t *count);

@@ -141,7 +141,7 @@ static void on_answer(void *data, int status, const redisReply *reply)
         free_nodes(kick->nodes, kick->count);
         kick->nodes = NULL;
         kick->count = 0;
-        fleet_get_anew(&kick->order->api->fleet, &kick->wait);
+        fleet_get_next(&kick->order->api->fleet, &kick->wait);
     } else if (!reply_is_text(reply, 0, "ok")) {
         intake_refuse(kick->order->api->metrics, INTAKE_REPLY, "kick",
                       (struct json_text){"", 0});

@@ -12,8 +12,8 @@
 #include "common/json.h"
 #include "common/strbuf.h"
 
-/* Ids are numbers for chat_room, which has `kind` 0, and for whoever else asks strings that begin
- * with their kind: so nobody takes the answer to another. */
+/* Ids are numbers for chat_room, which has `kind` 0, and strings that begin with their kind
+ * for others: so no answer is taken for that of another request. */
 void chat_request_begin(struct strbuf *out, const char *type, char kind, uint64_t id,
                         const char *room);
 

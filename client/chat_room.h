@@ -97,7 +97,7 @@ struct chat_room {
     uint64_t join_id;
     uint64_t retry_at_ms; /* 0: nothing waits */
     uint64_t seq;         /* the last message given */
-    uint64_t skip_to;     /* of a history that begins anew: what the owner has */
+    uint64_t skip_to;     /* of a history that starts again: what the owner has */
     uint64_t had_to;      /* what the owner had before this join; 0: nothing */
     uint64_t look_id;     /* of the look for what was deleted meanwhile */
     char epoch[CHAT_ROOM_EPOCH_MAX];

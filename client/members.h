@@ -25,7 +25,7 @@ struct members {
 
 void members_deinit(struct members *m);
 
-/* All will be told anew, page by page. */
+/* All names will be added again, page by page. */
 void members_begin(struct members *m);
 void members_add(struct members *m, const char *name);
 void members_end(struct members *m);

@@ -1,6 +1,6 @@
 /* model.h - all that a person in front of a terminal is told: the rooms with their
  * conversations, members, drafts and unread marks. No socket and no screen: events go in, requests
- * come out through `send`, and whoever draws looks at the structs. What comes is taken by model_event.h.
+ * come out through `send`, and the view reads the structs. What comes is taken by model_event.h.
  *
  * Requests of its own have ids that are strings ("m…", "h…"), so that they are not taken for
  * those of chat_client, which are numbers.

@@ -1,7 +1,7 @@
 /* model_event.c - see model_event.h.
  *
  *     message, history   -> timeline        member_…, member_list -> members
- *     gap, reset, status -> a line, and the members are asked for anew
+ *     gap, reset, status -> a line, and the members are asked for again
  *     kicked, room_closed, refusals -> the room stays, with the reason as its last line
  *
  * What a server of ill will sends must do no harm: each field is looked at before it is

@@ -71,7 +71,7 @@ void outgoing_on_ack(struct outgoing *o, uint64_t id, uint64_t seq, bool comes);
 /* A message of our user came. */
 void outgoing_on_message(struct outgoing *o, const char *text, uint64_t seq);
 
-/* Numbers began anew, or we are out: what is acked does not come any more. */
+/* The room has a new epoch, or we are out: what is acked does not come any more. */
 void outgoing_on_new_epoch(struct outgoing *o);
 
 /* It will not be said. The text, to be freed; NULL: not known. */

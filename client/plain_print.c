@@ -46,7 +46,7 @@ static const struct {
     {"member_left", "* %user has gone (%reason; #members here)"},
     {"message_deleted", "* message #seq was deleted"},
     {"gap", "* gap: messages #from to #to will not come"},
-    {"reset", "* reset: the server lost this room or its end, and it began anew"},
+    {"reset", "* reset: the server lost this room or its end, and recreated it"},
     {"kicked", "* you were put out: %reason"},
     {"room_closed", "* the room was closed: %reason"},
     {"member_list", "* here (#count): %members"},

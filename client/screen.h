@@ -74,7 +74,7 @@ void screen_close(void);
 void screen_suspend(void);
 void screen_resume(void);
 
-/* Its size has changed; draws anew all that is on it. */
+/* Its size has changed; draws all that is on it again. */
 void screen_resize(void);
 void screen_redraw(void);
 

@@ -51,7 +51,7 @@ void term_command_help(void (*put)(void *to, const char *line), void *to)
         "//text says \"/text\".",
         "Tab completes; Up and Down: what you wrote; PageUp and PageDown scroll.",
         "Ctrl-N, Ctrl-P or Alt-1 to Alt-9: other rooms; Alt-Up, Alt-Down: the members.",
-        "Ctrl-A, -E, -W, -U, -K edit the line; Ctrl-L draws the screen anew.",
+        "Ctrl-A, -E, -W, -U, -K edit the line; Ctrl-L draws the screen again.",
     };
     char line[128];
 

@@ -119,7 +119,7 @@ void timeline_reset(struct timeline *t, const char *epoch, uint64_t seq,
     begin_epoch(t, epoch, seq);
     t->has_messages = true; /* so that what is missing from now on shows */
     timeline_add(t, TIMELINE_WARNING, now_ms,
-                 "reset: the server lost this room or its end, and it began anew; some "
+                 "reset: the server lost this room or its end, and recreated it; some "
                  "of the above may be gone");
 }
 

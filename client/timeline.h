@@ -1,5 +1,5 @@
 /* timeline.h - what a room's conversation looks like to somebody who was there: messages in
- * their order, and a line where something is missing or began anew.
+ * their order, and a line where something is missing or the room was recreated.
  *
  * No socket, no clock and no screen here. Of a long conversation the newest TIMELINE_KEEP lines
  * are held, or TIMELINE_MAX while somebody reads older ones.

@@ -27,7 +27,7 @@ function(prepend_functions variable lib)
     set(${variable} "${body}" PARENT_SCOPE)
 endfunction()
 
-set(header "/* Made by embed.cmake. */\n#include <stddef.h>\n\n")
+set(header "/* Written by embed.cmake. */\n#include <stddef.h>\n\n")
 set(source "#include \"${NAME}_embedded.h\"\n\n")
 foreach(file IN LISTS FILES)
     get_filename_component(name "${file}" NAME_WE)

@@ -13,7 +13,7 @@ if(TARGET roomcast)
     install(FILES client/roomcast.1 DESTINATION share/man/man1 COMPONENT client)
 endif()
 
-# Built by node, not by cmake: whoever has none gets an admin service without its pages.
+# Built by node, not by cmake: without node, the admin service is installed without its pages.
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/frontend/dist/"
     DESTINATION share/roomcast/console COMPONENT admin OPTIONAL)
 install(CODE "if(NOT EXISTS \"${PROJECT_SOURCE_DIR}/frontend/dist/index.html\")

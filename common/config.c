@@ -305,7 +305,7 @@ static const struct setting {
      "https from the host of the request, ports aside, or from loopback to loopback; a "
      "client without Origin always may"},
     {"ROOMCAST_AUTH", TEXT, GATEWAY, FIELD(auth), "none", 0, 0, check_auth, "none",
-     "who clients are; none: whoever they say"},
+     "how user names are proven; none: a client may take any name"},
     {"ROOMCAST_LOG_LEVEL", TEXT, BOTH, FIELD(log_level), "info", 0, 0, check_log_level,
      "error, warn, info or debug", "the least important lines that are logged"},
     {"ROOMCAST_ECHO", SWITCH, GATEWAY, FIELD(echo), "0", 0, 1, NULL, NULL, NULL},
@@ -477,8 +477,8 @@ static bool load_one(struct config *config, const struct setting *s, const char 
     return true;
 }
 
-/* Of docker-compose.yml and the like, which work with no edit: whoever knows the project
- * knows them too. */
+/* Of docker-compose.yml and the like, which work with no edit: everybody who knows the
+ * project knows them too. */
 static void warn_about_examples(const struct config *config)
 {
     static const char text[] =

@@ -4,7 +4,7 @@
  *                     ^                                              |
  *                     +-- on_prepare <-- http_socket_go_on <---------+
  *
- * h2o starts to read the socket by itself when an answer is written. That is undone in a
+ * h2o starts to read the socket by itself when an answer is written. That is reversed in a
  * prepare handle, before the loop waits, so that no byte reaches h2o but by hand_over. There
  * are fewer connections than events that libuv takes at once (1024), so it does not wait
  * again in between.

@@ -9,8 +9,8 @@
  * are being answered, the new one is refused. Where there is no room, that is decided when
  * those that came before it have been read.
  *
- * Whoever is refused may still be sending, and goes on being read for a while, so that no
- * reset destroys the answer (linger.h). These do not count against max_connections; there are
+ * A client that is refused may still be sending, and goes on being read for a while, so that
+ * no reset destroys the answer (linger.h). These do not count against max_connections; there are
  * at most http_sockets_lingering of them, and for one more the oldest is closed.
  */
 #ifndef COMMON_HTTP_SOCKET_H

@@ -127,7 +127,7 @@ void log_start(void)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_mutex_lock(&ring.lock); /* the thread looks when all is set */
     ring.is_running = pthread_create(&thread, NULL, on_thread, NULL) == 0;
-    if (ring.is_running) /* else lines are written by whoever logs them, as before */
+    if (ring.is_running) /* else the thread that logs a line writes it, as before */
         pthread_detach(thread);
     pthread_mutex_unlock(&ring.lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -5,7 +5,7 @@
  * DEBUG: one line per message or per client; off in production. Lines of several
  * threads do not mix.
  *
- * Once log_start has run, no caller waits for whoever reads stderr: lines go into a
+ * Once log_start has run, no caller waits for the reader of stderr: lines go into a
  * ring of LOG_RING_BYTES, and a thread writes them. A line that finds no room there is
  * dropped and counted; the next line that does is preceded by `log_dropped lines=N`.
  */
@@ -25,11 +25,11 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Starts the thread that writes; once, after the settings are read. Before it, and after
- * log_stop, a line is written by whoever logs it. */
+ * log_stop, the thread that logs a line writes it. */
 void log_start(void);
 
 /* Writes what waits, but waits at most a second for stderr to take it. Also called at
- * exit(); whoever calls abort() after a line calls it first. Twice is allowed. */
+ * exit(); call it before abort(), which would lose the line. Twice is allowed. */
 void log_stop(void);
 
 /* Lines dropped since the start, for the metric log_dropped_total; any thread. */

@@ -35,7 +35,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, presence_dropped_total,                                        \
       "Presence events not sent to clients that fell behind")                          \
     X(GATEWAY, counter, gaps_total, "Gaps told to members")                            \
-    X(GATEWAY, counter, resets_total, "Rooms made anew because Redis lost them")       \
+    X(GATEWAY, counter, resets_total, "Rooms recreated because Redis lost them")       \
     X(GATEWAY, counter, backfilled_messages_total,                                     \
       "Messages read from the history because their notice did not come")              \
     X(GATEWAY, counter, history_reads_total,                                           \

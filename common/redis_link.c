@@ -9,7 +9,7 @@
  *           +------------------------------+ the next address of the name
  *
  * Every failure, at whatever step, ends in retry_later; there is no other error
- * path. An attempt tries the addresses of the name one behind the other, and has failed when
+ * path. An attempt tries the addresses of the name one after the other, and has failed when
  * all have. libuv moves the bytes and resolves the name (hiredis would block the
  * loop for that); hiredis reads the protocol, and writing it is a length and a copy.
  *

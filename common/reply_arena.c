@@ -1,7 +1,7 @@
 /* reply_arena.c - see reply_arena.h.
  *
  * Chunks of 64 KiB, or as large as one string of the reply. Under ASan what is not part
- * of a reply is poisoned, so that whoever keeps one too long is found.
+ * of a reply is poisoned, so that code that keeps one too long is found.
  */
 #include "common/reply_arena.h"
 

@@ -1,5 +1,5 @@
-/* reply_arena.h - memory for one reply of Redis at a time: hiredis' objects, one behind the
- * other, forgotten all at once. In steady state nothing reaches malloc.
+/* reply_arena.h - memory for one reply of Redis at a time: hiredis' objects, packed
+ * together and forgotten all at once. In steady state nothing reaches malloc.
  *
  * A reader made with reply_arena_functions and the arena as its privdata has at most one
  * reply in the arena; the caller resets it once it is done with that reply. The reader

@@ -5,8 +5,8 @@
  *                                  +-- EVAL <------+
  *
  * A call keeps its arguments until the reply, because only then is it known whether
- * they must be sent again. They are sent again once: EVAL carries the source, so who answers
- * NOSCRIPT to that would answer it for ever.
+ * they must be sent again. They are sent again once: EVAL carries the source, so a Redis
+ * that answers NOSCRIPT to that would answer it each time.
  */
 #include "common/scripts.h"
 

@@ -70,7 +70,7 @@ enum {
     CONN_OVER_LIMIT_EXTRA = 32, /* so many beyond max_connections still get their 503 */
 };
 
-/* What all connections of one worker share; made by conn_env_init. */
+/* What all connections of one worker share; created by conn_env_init. */
 struct conn_env {
     uv_loop_t *loop;
     const struct config *config;

@@ -205,8 +205,8 @@ static void on_walked(void *data, int status, const redisReply *reply)
     store_send_script(store, SCRIPT_UNINDEX, on_unindexed, index);
 }
 
-/* By turns a page of the rooms that count as empty, and a page of all: one whose gateways
- * died before they wrote that it is empty still stands there as it was. */
+/* By turns a page of the rooms that count as empty, and a page of all: a room whose
+ * gateways died before they wrote that it is empty is still listed with its members. */
 void index_walk(struct index *index, uint64_t now_ms)
 {
     struct store *store = index->store;

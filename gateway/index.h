@@ -34,7 +34,7 @@ void index_flush(struct index *index, uint64_t now_ms);
 /* Writes whatever has changed, due or not: the last chance. */
 void index_flush_all(struct index *index, uint64_t now_ms);
 
-/* Redis says that the room expired: whoever takes it off the index logs and counts it. */
+/* Redis says that the room expired: the node that takes it off the index logs and counts it. */
 void index_on_expired(struct index *index, const char *room, size_t len);
 
 /* Looks at some rooms, for a Redis that announces nothing; call now and then. */

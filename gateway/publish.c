@@ -14,7 +14,7 @@
 
 enum { FIXED_KEYS = 5, TWINS_SLOTS = 2 * PUBLISH_MAX };
 
-/* Messages of one user, one behind the other, all with a key or all without. */
+/* Consecutive messages of one user, all with a key or all without. */
 struct run {
     struct json_text user;
     unsigned size;

@@ -5,7 +5,7 @@
  *                                     +------------------------+ -> forget.lua
  *
  * The rooms of a page are reaped side by side. A job that fails is dropped: the node stays
- * where the heartbeats report it, to whoever comes next.
+ * where the heartbeats report it, to the next node that asks.
  */
 #include "gateway/reaper.h"
 
@@ -163,7 +163,7 @@ static void on_page(void *data, int status, const redisReply *reply)
         if (intake_room(job->reaper->metrics, "node_rooms", reply_text(reply, i)))
             start_room(room);
         else
-            start_removing(room); /* nobody can be in it, and it would stay for ever */
+            start_removing(room); /* nobody can be in it; it would never go */
     }
 }
 
@@ -188,8 +188,8 @@ static void on_claimed(void *data, int status, const redisReply *reply)
         end_job(job);
 }
 
-/* What cannot be a node's name would stand before the dead ones for ever, and a heartbeat
- * reports only the first few. */
+/* What cannot be a node's name is never reaped: it would stay before the dead ones, and a
+ * heartbeat reports only the first few. */
 static void forget_stranger(struct store *store, struct json_text name)
 {
     redis_command_begin(&store->args.cmd);

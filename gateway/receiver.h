@@ -60,7 +60,7 @@ struct receiver_opts {
     bool allows_binary;
 };
 
-/* What all receivers of one worker share; made by receiver_env_init. */
+/* What all receivers of one worker share; created by receiver_env_init. */
 struct receiver_env {
     uv_loop_t *loop;
     struct metrics *metrics;

@@ -6,7 +6,7 @@
  * answered, and what comes after it waits too (`deferred`).
  *
  * Bound: the window is over it once it has `count_max` requests or `bytes_max` bytes, deferred
- * ones as well. Whoever reads for the client is told, and stops until it is under again.
+ * ones as well. The reader of the connection is told, and stops until it is under again.
  *
  * Pure: knows neither sockets nor rooms.
  */
@@ -106,7 +106,7 @@ bool request_waits_to_leave(const struct request_turns *turns);
  * The deferred ones are left to the caller. */
 void request_close(struct request_turns *turns);
 
-/* The first of the deferred ones, or NULL. request_run gives it its turn, whosoever it is. */
+/* The first of the deferred ones, or NULL. request_run gives it its turn. */
 struct request *request_first_deferred(struct request_turns *turns);
 void request_run(struct request *request);
 

@@ -53,8 +53,8 @@ enum member_state {
 };
 
 /* Why a user leaves. X(id, word, is counted, has a grace)
- * word: `reason` of member_left (SPEC 2). Counted: leave.lua counts the user down; else whoever
- * put it out has done so. Grace: the user stays for a while, for it may come back. */
+ * word: `reason` of member_left (SPEC 2). Counted: leave.lua counts the user down; else the
+ * script that put the user out has done so. Grace: the user stays for a while, to come back. */
 #define LEAVE_REASONS(X)                                                               \
     X(LEAVE_SOCKET_CLOSED, "closed", true, true)                                       \
     X(LEAVE_ASKED, "left", true, false)                                                \
@@ -168,7 +168,7 @@ struct room_deliver {
     bool has_dropped; /* there were more of them */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
-    bool is_outdated;    /* a message was deleted, or the log begun anew, meanwhile */
+    bool is_outdated;    /* a message was deleted, or the log was reset, meanwhile */
 };
 
 struct room_announce {

@@ -60,7 +60,7 @@ struct sender_events {
 
 enum { SENDER_LOW_BYTES = 64 * 1024 };
 
-/* What all senders of one worker share; made by sender_env_init. */
+/* What all senders of one worker share; created by sender_env_init. */
 struct sender_env {
     uv_loop_t *loop;
     struct metrics *metrics;
@@ -72,7 +72,7 @@ struct sender_env {
     struct list
         due[SENDER_URGENCIES]; /* senders with something to write, in its order */
     unsigned presence_count;   /* in due[SENDER_WITH_PRESENCE] */
-    uint32_t due_ms[SENDER_URGENCIES]; /* how long one stands there; 0: none does */
+    uint32_t due_ms[SENDER_URGENCIES]; /* how long a sender waits in due; 0: not used */
     uv_timer_t due_timer[SENDER_THIS_TURN]; /* for the first one */
     uv_prepare_t flush;
     struct list open;

@@ -52,7 +52,7 @@ void slot_stop_waiting(struct slot_wait *wait);
 /* Takes the slot, or waits for it: then wait->go is called with the slot taken. */
 bool slot_take(struct slot *slot, struct slot_wait *wait);
 
-/* Whoever has the slot leaves it to the next one. */
+/* The wait that has the slot leaves it to the next one. */
 void slot_leave(struct slot *slot);
 
 /* The client takes more: the next one gets the slot if it is free. */
@@ -66,8 +66,8 @@ void slot_reads_init(struct slot_reads *reads);
 /* Begins a read. False: Redis has enough of them, and wait->go comes again. */
 bool slot_begin_read(struct slot_reads *reads, struct slot_wait *wait);
 
-/* A read was answered; slot_next_reads then lets others begin. Between the two, whoever had
- * it leaves the slot. */
+/* A read was answered; slot_next_reads then lets others begin. Between the two, the
+ * wait that read leaves the slot. */
 void slot_end_read(struct slot_reads *reads);
 void slot_next_reads(struct slot_reads *reads);
 

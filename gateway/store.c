@@ -460,7 +460,7 @@ static void on_history(void *data, int status, const redisReply *reply)
     count = history.count;
     first = history.first;
     cut(call, &history);
-    /* Not a message among them: beyond them, but not for ever. */
+    /* Not a message among them: beyond them, READS_MAX times at most. */
     if (count > 0 && history.count == 0 && ++call->reads < READS_MAX) {
         if (call->after != UINT64_MAX)
             call->after = first + count - 1;

@@ -1,7 +1,7 @@
 /* sync.h - making what Redis has of this node in a room what is really connected here.
  *
  * After an outage, an unknown outcome, or another name: pages of users are put back
- * (lua/sync.lua), then whoever stands there too much is taken out.
+ * (lua/sync.lua), then extra users are removed.
  */
 #ifndef GATEWAY_SYNC_H
 #define GATEWAY_SYNC_H

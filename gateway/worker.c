@@ -283,8 +283,8 @@ static void on_forgotten(void *data, int status, const redisReply *reply)
         w->forget_at_ms = uv_now(&w->loop); /* on_drain_tick closes */
 }
 
-/* Nobody is left, or the time is over: whoever is still here goes, Redis may forget this
- * node, and then everything closes. */
+/* Nobody is left, or the time is over: closes the connections that are left, tells Redis to
+ * forget this node, and then closes everything. */
 static void start_end(struct worker *w)
 {
     list_each(link, &w->env.conn.all) {

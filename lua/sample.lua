@@ -1,7 +1,7 @@
 -- sample.lua - add a point to the series of who is online.
 --
 -- Atomic because: of several replicas only one samples, and a series has one point in
--- each ten seconds, whoever takes it.
+-- each ten seconds, whichever replica samples.
 --
 -- KEYS[1]  rc:stats:sampler    string   the replica that samples; expires
 -- KEYS[2]  rc:stats:online     list     samples as JSON, oldest first

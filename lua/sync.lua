@@ -5,7 +5,7 @@
 -- Atomic because: a kick or a closing that the node did not hear of must win over
 -- putting back, and the counts, the revision and the notice must agree.
 --
--- KEYS[1]  rc:{ROOM}:meta      hash     made anew if Redis lost it, or its numbers are none
+-- KEYS[1]  rc:{ROOM}:meta      hash     recreated if Redis lost it, or its numbers are none
 -- KEYS[2]  rc:{ROOM}:members   hash     user -> on how many nodes
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history   list

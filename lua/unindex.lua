@@ -11,7 +11,7 @@
 -- ARGV[1]  what                 the fleet is told of a room that this call took off:
 --          room_expired or room_closed
 -- ARGV[…]  room                 in the same order
--- Returns  the rooms that this call took off: whoever gets them logs and counts them
+-- Returns  the rooms that this call took off: the caller logs and counts them
 --
 -- Cost O(rooms in the call * log rooms).
 

@@ -1,5 +1,5 @@
-// Who sees what: the sign-in, the console around its views, or the chat alone for whoever
-// has no token.
+// Who sees what: the sign-in, the console around its views, or the chat alone for
+// users without a token.
 
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { Api, type GatewayNode } from './lib/api';

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Proves docker-compose.yml without an engine: what stands there twice agrees, and what it
+"""Proves docker-compose.yml without an engine: values that it has twice agree, and what it
 mounts is sound.
 
     check.py BIN DIR     BIN: the built programs; DIR: for temporary files
@@ -56,7 +56,7 @@ def output_of(*argv, **env):
     return done.stdout
 
 
-# Variables of whoever runs the tests must not get into the file.
+# The environment of the tests must not get into the file.
 CLEAN = {
     name: value
     for name, value in os.environ.items()

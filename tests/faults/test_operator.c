@@ -177,21 +177,22 @@ static void a_closing_is_obeyed_when_the_gateway_hears_again(void **state)
     chat_close(bob);
 }
 
-static void who_is_closed_out_late_is_not_in_the_room_made_anew(void **state)
+static void who_is_closed_out_late_is_not_in_the_recreated_room(void **state)
 {
-    struct chat *ann = join_on(0, "anew", "ann"), *bob = join_on(DEAF, "anew", "bob");
+    struct chat *ann = join_on(0, "recreated", "ann"),
+                *bob = join_on(DEAF, "recreated", "bob");
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/anew/close");
+    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/recreated/close");
     chat_expect_skipping(ann, "room_closed");
-    chat_join(ann, "anew", "ann");
+    chat_join(ann, "recreated", "ann");
     assert_int_equal(chat_get_number(ann, "members"), 1);
     let_hear();
     chat_expect_skipping(bob, "room_closed");
-    assert_int_equal(chat_say(ann, "anew", "alone"), 1);
-    assert_int_equal(members_of("anew"), 1);
-    chat_join(bob, "anew", "bob");
+    assert_int_equal(chat_say(ann, "recreated", "alone"), 1);
+    assert_int_equal(members_of("recreated"), 1);
+    chat_join(bob, "recreated", "bob");
     assert_int_equal(chat_get_number(bob, "members"), 2);
     chat_close(ann);
     chat_close(bob);
@@ -250,7 +251,7 @@ static void a_gateway_that_sleeps_obeys_when_it_wakes(void **state)
 
 static const char *const impatient[] = {"--max-time", "0.3", NULL};
 
-/* Whoever asks does not wait for the answer. */
+/* Does not wait for the answer. */
 static void ask_and_go(const char *method, const char *path)
 {
     int status = admin_ask(
@@ -381,7 +382,7 @@ int main(void)
         cmocka_unit_test(a_later_join_elsewhere_is_not_kicked_with_it),
         cmocka_unit_test(a_ban_is_obeyed_when_the_gateway_hears_again),
         cmocka_unit_test(a_closing_is_obeyed_when_the_gateway_hears_again),
-        cmocka_unit_test(who_is_closed_out_late_is_not_in_the_room_made_anew),
+        cmocka_unit_test(who_is_closed_out_late_is_not_in_the_recreated_room),
         cmocka_unit_test(a_disconnect_says_who_was_not_told),
         cmocka_unit_test(a_deletion_is_told_when_the_gateway_hears_again),
         cmocka_unit_test(a_gateway_that_sleeps_obeys_when_it_wakes),

@@ -1,8 +1,8 @@
 /* fake_link.h - links to a Redis that answers whatever the fuzzer says.
  *
  * Defines what common/redis_link.h declares, so a target with this in it has no real link. Commands
- * wait until the target has them answered, one after the other, by the replies that stand
- * one behind the other in the input, read as a real link reads them.
+ * wait until the target has them answered, one after the other, by the consecutive
+ * replies in the input, read as a real link reads them.
  */
 #ifndef TESTS_FUZZ_FAKE_LINK_H
 #define TESTS_FUZZ_FAKE_LINK_H

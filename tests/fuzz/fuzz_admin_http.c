@@ -1,4 +1,4 @@
-/* fuzz_admin_http.c - any bytes into the admin service's port: requests one behind the other,
+/* fuzz_admin_http.c - any bytes into the admin service's port: consecutive requests,
  * by way of http_message, h2o, the routes, the token and the console. There is no Redis.
  *
  * Beside what the sanitizers see: what http_message prints reads as the same request, a

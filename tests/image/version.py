@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The version stands in CMakeLists.txt; whoever else names it must say the same.
+"""The version stands in CMakeLists.txt; other files that name it must say the same.
 
     version.py           exit status 0 if they do
     version.read()       for other checks

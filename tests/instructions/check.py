@@ -4,7 +4,7 @@ and compares them with tests/instructions/recorded.txt. script/instructions buil
 release first.
 
 Instructions a unit (a delivery, a message, a join) must be within 5% of the record, in
-both directions: what became better is recorded anew, so that it stays so. Allocations
+both directions: what became better is recorded again, so that it stays so. Allocations
 (calls of malloc, calloc, realloc and free an operation) must be what is recorded,
 exactly, and none in a delivery.
 """

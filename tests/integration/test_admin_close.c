@@ -96,18 +96,19 @@ static void closing_puts_everyone_out_and_deletes_the_room(void **state)
     assert_int_equal(count_keys("hall"), 0);
 }
 
-static void a_join_makes_a_closed_room_anew(void **state)
+static void a_join_recreates_a_closed_room(void **state)
 {
-    struct chat *ann = join_on(0, "anew", "ann"), *bob = join_on(1, "anew", "bob");
+    struct chat *ann = join_on(0, "recreated", "ann"),
+                *bob = join_on(1, "recreated", "bob");
     char epoch[32];
 
     (void)state;
     snprintf(epoch, sizeof(epoch), "%s", chat_get_text(ann, "epoch"));
     for (int round = 0; round < 5; round++) {
-        chat_say(ann, "anew", "old");
-        admin_post(&admin, 200, "{}", "/api/rooms/anew/close");
+        chat_say(ann, "recreated", "old");
+        admin_post(&admin, 200, "{}", "/api/rooms/recreated/close");
         chat_send(bob,
-                  "{\"type\":\"join\",\"room\":\"anew\",\"user\":\"bob\","
+                  "{\"type\":\"join\",\"room\":\"recreated\",\"user\":\"bob\","
                   "\"since\":{\"epoch\":\"%s\",\"seq\":1}}",
                   epoch);
         chat_expect_skipping(bob, "join_ack");
@@ -118,14 +119,15 @@ static void a_join_makes_a_closed_room_anew(void **state)
         snprintf(epoch, sizeof(epoch), "%s", chat_get_text(bob, "epoch"));
         chat_expect(bob, "history_batch");
         assert_int_equal(chat_get_count(bob, "messages"), 0);
-        chat_join(ann, "anew", "ann");
+        chat_join(ann, "recreated", "ann");
         assert_string_equal(chat_get_text(ann, "epoch"), epoch);
         chat_expect(bob, "member_joined");
     }
-    assert_int_equal(chat_say(ann, "anew", "new"), 1);
+    assert_int_equal(chat_say(ann, "recreated", "new"), 1);
     chat_expect(bob, "message");
     chat_expect_silence(bob, SHORT_MS);
-    assert_int_equal(redis_cmd_number(fleet.redis_port, "HLEN rc:{anew}:members"), 2);
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "HLEN rc:{recreated}:members"),
+                     2);
     chat_close(ann);
     chat_close(bob);
 }
@@ -211,7 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closing_puts_everyone_out_and_deletes_the_room),
-        cmocka_unit_test(a_join_makes_a_closed_room_anew),
+        cmocka_unit_test(a_join_recreates_a_closed_room),
         cmocka_unit_test(an_empty_room_can_be_closed),
         cmocka_unit_test(bans_and_mutes_outlive_the_closing),
         cmocka_unit_test(a_disconnected_user_is_closed_on_all_gateways),

@@ -1,7 +1,7 @@
 /* test_admin_console.c - what the service gives without a token: the console's files with
  * their headers, /config.json, and a page where there is no console.
  *
- * The console of these tests is a small directory, made by the test.
+ * The console of these tests is a small directory, written by the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -153,14 +153,14 @@ static bool lists_a_dead_node(void *data)
     return true;
 }
 
-static bool is_undone(void *data)
+static bool is_reaped(void *data)
 {
     (void)data;
     return redis_cmd_number(fleet.redis_port, "EXISTS rc:{dead}:members") == 0;
 }
 
 /* Both sleep, so that nobody reaps the other. */
-static void a_dead_node_is_listed_until_it_is_undone(void **state)
+static void a_dead_node_is_listed_until_it_is_reaped(void **state)
 {
     struct chat *ann = join_on(1, "dead", "ann");
 
@@ -174,7 +174,7 @@ static void a_dead_node_is_listed_until_it_is_undone(void **state)
     wait_for_total("gateways", 1);
     fleet_start_gateway(&fleet, 1);
     wait_for_total("gateways", 2);
-    assert_true(wait_until(is_undone, NULL, PATIENCE_MS));
+    assert_true(wait_until(is_reaped, NULL, PATIENCE_MS));
 }
 
 static bool shows_no_age(void *data)
@@ -214,7 +214,7 @@ static void a_stamp_in_the_future_is_shown_as_silent(void **state)
 
 /* ---- a user ---- */
 
-/* Names that stand there because a node may have members in them, and has none. */
+/* Rooms that are in a node's set because it may have members in them, and has none. */
 static void add_rooms_to_nodes(void)
 {
     admin_get(&admin, 200, "/api/gateways");
@@ -409,7 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_totals_follow_the_heartbeats),
         cmocka_unit_test(each_node_is_listed),
-        cmocka_unit_test(a_dead_node_is_listed_until_it_is_undone),
+        cmocka_unit_test(a_dead_node_is_listed_until_it_is_reaped),
         cmocka_unit_test(a_stamp_in_the_future_is_shown_as_silent),
         cmocka_unit_test(a_user_is_found_in_all_rooms),
         cmocka_unit_test(one_of_the_replicas_samples),

@@ -147,7 +147,7 @@ static void a_very_long_path_is_refused(void **state)
     expect_untouched();
 }
 
-/* Nothing, half a head, half a body: none may hold a connection for ever. */
+/* Nothing, half a head, half a body: the connection is cut in the end. */
 static void who_does_not_finish_a_request_is_cut(void **state)
 {
     static const char *const parts[] = {

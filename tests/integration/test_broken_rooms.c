@@ -175,7 +175,7 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
         chat_expect_skipping(members[i], "room_closed");
         chat_expect_skipping(others[i], "room_closed");
         chat_join(members[i], broken[i].room, "ann");
-        assert_int_equal(chat_say(members[i], broken[i].room, "anew"), 1);
+        assert_int_equal(chat_say(members[i], broken[i].room, "again"), 1);
         chat_close(members[i]);
         chat_close(others[i]);
     }
@@ -332,7 +332,7 @@ static void what_is_asked_of_a_broken_room_is_answered_with_its_key(void **state
         chat_expect_skipping(bob, "room_closed");
         admin_get(&admin, 404, "/api/rooms/%s", room);
         chat_join(bob, room, "bob");
-        assert_int_equal(chat_say(bob, room, "anew"), 1);
+        assert_int_equal(chat_say(bob, room, "again"), 1);
         chat_close(ann);
         chat_close(bob);
         free(why);

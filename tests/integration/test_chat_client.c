@@ -1,4 +1,4 @@
-/* test_chat_client.c - whoever uses chat_client sees an unbroken conversation: over cuts,
+/* test_chat_client.c - a user of chat_client sees an unbroken conversation: over cuts,
  * gateways that are killed, stopped or drained, and a Redis that is away.
  *
  * Ann talks, bob listens; both stand on one loop. Ann's messages are numbered by their

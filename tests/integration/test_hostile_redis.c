@@ -1,5 +1,5 @@
 /* test_hostile_redis.c - what stands in Redis' place answers in wrong shapes, without bounds, or
- * the same refusal for ever. Gateways and admin service live on, say `unavailable`, and
+ * the same refusal each time. Gateways and admin service live on, say `unavailable`, and
  * all is well once it answers as it should.
  */
 #include <setjmp.h>
@@ -208,7 +208,7 @@ static void half_a_notice_ends_the_connection(void **state)
     }
 }
 
-static void a_refusal_for_ever_is_asked_for_twice(void **state)
+static void a_call_that_is_always_refused_is_sent_twice(void **state)
 {
     struct chat *ann = chat_open(fleet.gateways[0].port);
 
@@ -365,7 +365,7 @@ static void the_admin_service_may_be_answered_in_any_shape(void **state)
     expect_well();
 }
 
-static void a_kick_is_not_tried_again_for_ever(void **state)
+static void a_kick_is_tried_three_times_at_most(void **state)
 {
     struct chat *bob = chat_enter(fleet.gateways[0].port, "again", "bob");
 
@@ -417,12 +417,12 @@ int main(void)
         cmocka_unit_test(half_a_reply_ends_the_connection),
         cmocka_unit_test(half_a_reply_ends_the_connection_of_the_admin_service),
         cmocka_unit_test(half_a_notice_ends_the_connection),
-        cmocka_unit_test(a_refusal_for_ever_is_asked_for_twice),
+        cmocka_unit_test(a_call_that_is_always_refused_is_sent_twice),
         cmocka_unit_test(the_second_call_has_only_the_time_that_the_first_one_left),
         cmocka_unit_test(whatever_is_asked_may_be_answered_in_any_shape),
         cmocka_unit_test(a_sync_may_tell_of_any_kicks),
         cmocka_unit_test(the_admin_service_may_be_answered_in_any_shape),
-        cmocka_unit_test(a_kick_is_not_tried_again_for_ever),
+        cmocka_unit_test(a_kick_is_tried_three_times_at_most),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

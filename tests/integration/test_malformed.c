@@ -139,7 +139,7 @@ static void names_that_are_none_are_left_out_of_the_indexes(void **state)
     expect_all_well();
 }
 
-static bool is_undone(void *data)
+static bool is_reaped(void *data)
 {
     return redis_cmd_number(redis_port(), "EXISTS %s", data) == 0;
 }
@@ -167,7 +167,7 @@ static void nodes_that_are_none_hide_no_dead_one(void **state)
     admin_get(&admin, 200, "/api/users/ghost");
     chat_expect_skipping(ann, "member_left");
     assert_string_equal(chat_get_text(ann, "user"), "ghost");
-    assert_true(wait_until(is_undone, "rc:node:dead-1.0:rooms", PATIENCE_MS));
+    assert_true(wait_until(is_reaped, "rc:node:dead-1.0:rooms", PATIENCE_MS));
     expect_counted("name", before);
     free(epoch);
     chat_close(ann);
@@ -436,7 +436,7 @@ static void older_messages_come_without_a_gap(void **state)
  * one follows, and `2-3` for a gap. */
 static const struct {
     const char *history;
-    int since; /* -1: it joins anew */
+    int since; /* -1: it joins without `since` */
     const char *given;
 } resumes[] = {
     {"ggbg", 2, "3-3 [4]"},

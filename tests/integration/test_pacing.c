@@ -525,7 +525,7 @@ static bool are_fewer_fds(void *data)
 }
 
 /* It never reads, never closes, and floods on. */
-static void whoever_floods_after_the_close_is_cut(void **state)
+static void a_client_that_floods_after_the_close_is_cut(void **state)
 {
     unsigned gateway =
         fleet_add(&fleet, (const char *[]){"ROOMCAST_REQUESTS_PER_SEC=50",
@@ -669,7 +669,7 @@ static void large_messages_wait_while_redis_has_enough_of_them(void **state)
 
 /* The client is in the queue, because answers have come, when its socket turns out to be
  * gone. The loop must not turn for its sake any more. */
-static void a_gateway_rests_when_whoever_was_queued_is_gone(void **state)
+static void a_gateway_rests_when_the_queued_client_is_gone(void **state)
 {
     unsigned gateway =
         fleet_add(&fleet, (const char *[]){"ROOMCAST_REQUESTS_PER_SEC=1",
@@ -775,10 +775,10 @@ int main(void)
         cmocka_unit_test(a_paced_client_is_kicked_and_disconnected_at_once),
         cmocka_unit_test(a_flood_costs_no_memory),
         cmocka_unit_test(a_gateway_that_echoes_does_not_pace),
-        cmocka_unit_test(whoever_floods_after_the_close_is_cut),
+        cmocka_unit_test(a_client_that_floods_after_the_close_is_cut),
         cmocka_unit_test(the_peers_close_ends_the_wait_for_its_fin),
         cmocka_unit_test(large_messages_wait_while_redis_has_enough_of_them),
-        cmocka_unit_test(a_gateway_rests_when_whoever_was_queued_is_gone),
+        cmocka_unit_test(a_gateway_rests_when_the_queued_client_is_gone),
         cmocka_unit_test(a_gateway_with_paced_clients_drains),
         cmocka_unit_test(a_close_of_the_client_counts_as_its_own),
     };

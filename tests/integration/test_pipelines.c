@@ -94,7 +94,7 @@ static void what_waits_behind_a_join_that_fails_finds_nobody_in(void **state)
 }
 
 /* It goes in the middle of it. */
-static void whoever_goes_with_requests_waiting_is_out(void **state)
+static void a_client_that_goes_with_requests_waiting_is_out(void **state)
 {
     struct chat *ann = enter("row", "ann"), *bob = enter("row", "bob");
 
@@ -165,7 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joins_and_leaves_in_a_row_take_effect_in_order),
         cmocka_unit_test(what_waits_behind_a_join_that_fails_finds_nobody_in),
-        cmocka_unit_test(whoever_goes_with_requests_waiting_is_out),
+        cmocka_unit_test(a_client_that_goes_with_requests_waiting_is_out),
         cmocka_unit_test(all_that_ask_for_histories_at_once_are_answered),
     };
     return cmocka_run_group_tests(tests, start, fleet_teardown);

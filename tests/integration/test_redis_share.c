@@ -197,7 +197,7 @@ static void fill_memory(bool full)
     redis_cmd(fleet.redis_port, "CONFIG SET maxmemory %d", full ? 1 : 0);
 }
 
-static bool is_undone(void *data)
+static bool is_reaped(void *data)
 {
     (void)data;
     return redis_cmd_number(fleet.redis_port, "HLEN rc:{full}:members") == 1 &&
@@ -249,7 +249,7 @@ static void full_memory_refuses_messages_and_new_rooms_and_nothing_else(void **s
     fleet_kill_gateway(&fleet, third);
     chat_expect_skipping(ann, "member_left");
     assert_string_equal(chat_get_text(ann, "reason"), "expired");
-    assert_true(wait_until(is_undone, NULL, PATIENCE_MS));
+    assert_true(wait_until(is_reaped, NULL, PATIENCE_MS));
     assert_true(wait_until(is_expired, NULL, PATIENCE_MS));
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(http_get_status(fleet.gateways[i].ops_port, "/readyz"), 200);

@@ -137,7 +137,7 @@ static void a_join_tells_where_the_history_stands(void **state)
     eval_room_expect_ttl(&room, "history", EVAL_ROOM_KEEP_MS);
 }
 
-static void a_room_that_was_lost_is_made_anew_without_leftovers(void **state)
+static void a_room_that_was_lost_is_recreated_without_leftovers(void **state)
 {
     (void)state;
     eval_room_join(&room, "node-1", "ann");
@@ -688,7 +688,7 @@ static void a_meta_without_its_numbers_is_no_room_to_a_renewal(void **state)
     }
 }
 
-static void a_join_makes_a_room_anew_whose_meta_has_lost_its_numbers(void **state)
+static void a_join_recreates_a_room_whose_meta_has_lost_its_numbers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(odd_metas); i++) {
@@ -727,7 +727,7 @@ static void a_count_of_nodes_that_is_no_number_counts_as_none(void **state)
     }
 }
 
-static void whoever_has_such_a_count_can_leave(void **state)
+static void a_user_with_such_a_count_can_leave(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(odd_counts); i++) {
@@ -769,7 +769,7 @@ int main(void)
         TEST(joining_again_through_the_same_node_only_prolongs),
         TEST(a_user_on_two_nodes_is_one_member),
         TEST(a_join_tells_where_the_history_stands),
-        TEST(a_room_that_was_lost_is_made_anew_without_leftovers),
+        TEST(a_room_that_was_lost_is_recreated_without_leftovers),
         TEST(a_ban_keeps_out_while_it_lasts),
         TEST(an_odd_ban_is_for_good_and_keeps_out_nobody_else),
         TEST(a_ban_does_not_put_out_and_keeps_its_own_life),
@@ -796,9 +796,9 @@ int main(void)
         TEST(a_renewal_does_not_stop_the_countdown_of_an_empty_room),
         TEST(a_renewal_of_a_room_that_is_gone_makes_none),
         TEST(a_meta_without_its_numbers_is_no_room_to_a_renewal),
-        TEST(a_join_makes_a_room_anew_whose_meta_has_lost_its_numbers),
+        TEST(a_join_recreates_a_room_whose_meta_has_lost_its_numbers),
         TEST(a_count_of_nodes_that_is_no_number_counts_as_none),
-        TEST(whoever_has_such_a_count_can_leave),
+        TEST(a_user_with_such_a_count_can_leave),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -144,7 +144,7 @@ static void the_node_that_puts_its_clients_out_takes_the_mark_away(void **state)
     kick("ann");
     eval_room_leave_after_kick(&room, "node-1", "ann");
     expect_field("on:node-1", "ann", NULL);
-    assert_string_equal(eval_room_undo(&room, "node-2", 500), "(1 0 0)");
+    assert_string_equal(eval_room_reap(&room, "node-2", 500), "(1 0 0)");
     expect_field("on:node-2", "ann", NULL);
     eval_room_expect_books_balance(&room);
 }
@@ -246,7 +246,7 @@ static void a_node_that_hears_of_the_closing_takes_the_mark_away(void **state)
     (void)state;
     fill();
     close_room();
-    assert_string_equal(eval_room_undo(&room, "node-2", 500), "(0 0 0)");
+    assert_string_equal(eval_room_reap(&room, "node-2", 500), "(0 0 0)");
     assert_false(eval_room_has_key(&room, "on:node-2"));
 }
 

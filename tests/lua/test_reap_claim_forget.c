@@ -1,5 +1,5 @@
 /* test_reap_claim_forget.c - reap.lua, claim.lua and forget.lua: a node that died is reaped
- * by whoever finds it, and each of its members goes once. */
+ * by the node that finds it, and each of its members goes once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -41,7 +41,7 @@ static struct reaped reap(unsigned most)
 {
     struct reaped u;
 
-    assert_int_equal(sscanf(eval_room_undo(&room, "dead", most), "(%d %d %d)", &u.gone,
+    assert_int_equal(sscanf(eval_room_reap(&room, "dead", most), "(%d %d %d)", &u.gone,
                             &u.left, &u.still),
                      3);
     return u;
@@ -99,7 +99,7 @@ static void the_members_of_a_dead_node_go(void **state)
     eval_room_say(&room, "dead", "ann", "hi");
     eval_room_notices(&room);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(1 1 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(1 1 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 3 left 0 0 ann\n" LEFT("ann", "1"));
     assert_false(eval_room_has_key(&room, "on:dead"));
@@ -117,7 +117,7 @@ static void the_last_of_them_starts_the_countdown(void **state)
     eval_room_say(&room, "dead", "ann", "hi");
     before = eval_now_ms(&redis);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(1 0 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(1 0 0)");
     empty_since = eval_room_number(&room, "meta", "empty_since");
     assert_true(empty_since >= before && empty_since <= eval_now_ms(&redis));
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_TTL_MS);
@@ -131,7 +131,7 @@ static void who_is_also_on_a_living_node_stays(void **state)
     eval_room_join(&room, "alive", "ann");
     eval_room_notices(&room);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 1 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 1 0)");
     assert_string_equal(eval_room_notices(&room), "");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 1);
@@ -145,11 +145,11 @@ static void reaping_twice_takes_out_once(void **state)
     (void)state;
     eval_room_join(&room, "dead", "ann");
     eval_room_join(&room, "alive", "ann");
-    eval_room_undo(&room, "dead", PAGE);
+    eval_room_reap(&room, "dead", PAGE);
     eval_room_notices(&room);
     before = eval_state(&redis);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 1 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 1 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     assert_string_equal(eval_room_notices(&room), "");
@@ -164,7 +164,7 @@ static void who_left_before_is_not_counted_down_again(void **state)
     eval_room_join(&room, "alive", "ann");
     eval_room_leave(&room, "dead", "ann");
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 1 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 1 0)");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
 }
 
@@ -177,7 +177,7 @@ static void users_of_another_epoch_count_as_absent(void **state)
     eval_room_join(&room, "alive", "ann");
     eval_room_notices(&room);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 1 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 1 0)");
     assert_string_equal(eval_room_notices(&room), "");
     assert_false(eval_room_has_key(&room, "on:dead"));
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
@@ -186,9 +186,9 @@ static void users_of_another_epoch_count_as_absent(void **state)
 static void a_room_that_is_gone_is_not_made_again(void **state)
 {
     (void)state;
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 0 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 0 0)");
     redis_cmd(port(), "HSET rc:{lobby}:on:dead ann " EPOCH_1);
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(0 0 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(0 0 0)");
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
     assert_string_equal(eval_room_notices(&room), "");
 }
@@ -294,7 +294,7 @@ static void the_last_few_of_a_large_hash_go(void **state)
               "for i = 1, ARGV[1] do redis.call('HDEL', KEYS[1], i)"
               "    redis.call('HDEL', KEYS[2], i) end",
               USERS - STAY);
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(3 0 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(3 0 0)");
     assert_false(has_saved(NULL));
     redis_cmd(port(), "CONFIG SET rdb-key-save-delay 0");
     assert_true(wait_until(has_saved, NULL, 30000));
@@ -309,27 +309,27 @@ static const char *const odd_rooms[] = {
     "HSET rc:{lobby}:meta rev x",   "HDEL rc:{lobby}:meta rev",
     "HSET rc:{lobby}:members ann x"};
 
-static void of_a_broken_room_the_node_is_undone_all_the_same(void **state)
+static void a_node_is_reaped_from_a_broken_room_too(void **state)
 {
     for (size_t i = 0; i < sizeof(odd_rooms) / sizeof(odd_rooms[0]); i++) {
         print_message("  %s\n", odd_rooms[i]);
         eval_room_begin_test(state);
         eval_room_join(&room, "node-1", "ann");
         redis_cmd(port(), odd_rooms[i]);
-        assert_non_null(strstr(eval_room_undo(&room, "node-1", 500), " 0)"));
+        assert_non_null(strstr(eval_room_reap(&room, "node-1", 500), " 0)"));
         assert_false(eval_room_has_key(&room, "on:node-1"));
     }
     eval_reset(&redis);
 }
 
-static void where_rev_is_no_number_the_node_is_undone_and_nobody_is_told(void **state)
+static void where_rev_is_no_number_the_node_is_reaped_and_nobody_is_told(void **state)
 {
     for (const char *const *odd = eval_room_odd_seqs; *odd; odd++) {
         print_message("  '%s'\n", *odd);
         eval_room_begin_test(state);
         crowd(2);
         eval_room_set_rev(&room, *odd);
-        assert_string_equal(eval_room_undo(&room, "dead", 500), "(0 2 0)");
+        assert_string_equal(eval_room_reap(&room, "dead", 500), "(0 2 0)");
         assert_false(eval_room_has_key(&room, "on:dead"));
         assert_string_equal(eval_room_notices(&room), "");
         eval_room_expect_rev(&room, *odd);
@@ -347,7 +347,7 @@ static void a_room_that_stays_crowded_hears_nothing(void **state)
     eval_room_join(&room, "alive", "cem");
     eval_room_notices(&room);
 
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(1 3 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(1 3 0)");
     assert_string_equal(eval_room_notices(&room), "");
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 5);
 }
@@ -360,7 +360,7 @@ static void a_room_that_is_crowded_no_more_hears_all(void **state)
     (void)state;
     room.events_max = 2;
     crowd(4);
-    assert_string_equal(eval_room_undo(&room, "dead", PAGE), "(4 0 0)");
+    assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(4 0 0)");
     notice = eval_room_notices(&room);
     assert_non_null(strstr(notice, "\"members\":3}"));
     assert_non_null(strstr(notice, "\"members\":0}"));
@@ -390,7 +390,7 @@ static void names_of_any_kind_become_valid_json(void **state)
         eval_reset(&redis);
         eval_room_join(&room, "dead", names[i].user);
         eval_room_notices(&room);
-        eval_room_undo(&room, "dead", PAGE);
+        eval_room_reap(&room, "dead", PAGE);
         snprintf(expected, sizeof(expected),
                  "1 " EPOCH_1 " 2 left 0 0 %s\n" LEFT("%s", "0"), names[i].token,
                  names[i].json);
@@ -509,7 +509,7 @@ static int mark_named(const char *notices, bool *named)
 }
 
 /* Two that both believe in their claim, because the first one's had expired. */
-static void two_claimants_undo_each_member_once(void **state)
+static void two_claimants_reap_each_member_once(void **state)
 {
     static bool named[CROWD];
     int gone = 0, calls = 0;
@@ -587,8 +587,8 @@ int main(void)
         TEST(a_page_is_kept_to_also_where_redis_gives_more),
         TEST(ten_thousand_members_go_page_by_page),
         TEST(the_last_few_of_a_large_hash_go),
-        TEST(of_a_broken_room_the_node_is_undone_all_the_same),
-        TEST(where_rev_is_no_number_the_node_is_undone_and_nobody_is_told),
+        TEST(a_node_is_reaped_from_a_broken_room_too),
+        TEST(where_rev_is_no_number_the_node_is_reaped_and_nobody_is_told),
         TEST(a_room_that_stays_crowded_hears_nothing),
         TEST(a_room_that_is_crowded_no_more_hears_all),
         TEST(names_of_any_kind_become_valid_json),
@@ -600,7 +600,7 @@ int main(void)
         TEST(a_name_of_ones_own_that_redis_lost_is_claimed_too),
         TEST(a_claim_is_a_hint_that_expires),
         TEST(a_node_is_buried_once_nothing_is_left_of_it),
-        TEST(two_claimants_undo_each_member_once),
+        TEST(two_claimants_reap_each_member_once),
         TEST(what_a_claimant_left_half_done_is_finished_by_the_next),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);

@@ -123,7 +123,7 @@ static const char *renew(void)
 
 static const char *reap(void)
 {
-    return eval_room_undo(&room, "node-1", 500);
+    return eval_room_reap(&room, "node-1", 500);
 }
 
 static const char *sync_two(void)

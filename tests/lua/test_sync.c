@@ -62,7 +62,7 @@ static void where_all_is_well_only_the_life_is_prolonged(void **state)
         eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
 }
 
-static void a_room_that_redis_lost_is_made_anew(void **state)
+static void a_room_that_redis_lost_is_recreated(void **state)
 {
     long long before;
 
@@ -86,7 +86,7 @@ static void a_room_that_redis_lost_is_made_anew(void **state)
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
 }
 
-static void a_second_node_finds_the_room_made_by_the_first(void **state)
+static void a_second_node_finds_the_room_that_the_first_created(void **state)
 {
     static const char *const cem[] = {"cem", "3", "ann", "4", NULL};
 
@@ -136,7 +136,7 @@ static void who_is_missing_is_put_back_and_the_others_stay(void **state)
                         "1 " EPOCH_1 " 3 joined 0 0 bob\n" JOINED("bob", "3"));
 }
 
-static void who_stands_there_too_much_is_counted(void **state)
+static void extra_users_are_counted(void **state)
 {
     (void)state;
     eval_room_join(&room, "node-1", "ann");
@@ -261,7 +261,7 @@ static void a_kicked_user_tears_nothing(void **state)
                         "('ok' '" EPOCH_1 "' 0 2 1 1 'ann' 'rude')");
 }
 
-static void a_meta_without_numbers_is_made_anew(void **state)
+static void a_meta_without_numbers_is_recreated(void **state)
 {
     static const char *const commands[] = {
         "HSET rc:{lobby}:meta seq x", "HDEL rc:{lobby}:meta rev",
@@ -678,17 +678,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(where_all_is_well_only_the_life_is_prolonged),
-        TEST(a_room_that_redis_lost_is_made_anew),
-        TEST(a_second_node_finds_the_room_made_by_the_first),
+        TEST(a_room_that_redis_lost_is_recreated),
+        TEST(a_second_node_finds_the_room_that_the_first_created),
         TEST(only_meta_lost_is_the_room_lost),
         TEST(who_is_missing_is_put_back_and_the_others_stay),
-        TEST(who_stands_there_too_much_is_counted),
+        TEST(extra_users_are_counted),
         TEST(a_user_who_is_in_through_another_node_is_not_announced),
         TEST(a_lost_key_of_members_shows_and_nothing_is_done),
         TEST(a_user_under_an_odd_epoch_is_counted_as_before),
         TEST(under_a_new_name_nothing_is_torn),
         TEST(a_kicked_user_tears_nothing),
-        TEST(a_meta_without_numbers_is_made_anew),
+        TEST(a_meta_without_numbers_is_recreated),
         TEST(a_closing_of_a_room_without_epoch_is_for_every_former_one),
         TEST(syncing_twice_changes_nothing),
         TEST(a_sync_stops_the_countdown),

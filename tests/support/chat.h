@@ -30,7 +30,7 @@ struct chat;
 /* Connects to 127.0.0.1 and upgrades, offering roomcast.v1; fails if it cannot. */
 struct chat *chat_open(int port);
 
-/* Speaks over a connection made by other means (it may be slow, or have headers of its
+/* Speaks over a connection opened by other means (it may be slow, or have headers of its
  * own); takes `w`, which must be upgraded. */
 struct chat *chat_new(struct wire *w);
 

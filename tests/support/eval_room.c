@@ -203,7 +203,7 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
     return eval_run(room->redis);
 }
 
-const char *eval_room_undo(const struct eval_room *room, const char *dead,
+const char *eval_room_reap(const struct eval_room *room, const char *dead,
                            unsigned most)
 {
     eval_begin(room->redis, SCRIPT_REAP);

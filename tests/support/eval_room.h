@@ -25,7 +25,7 @@ enum { EVAL_ROOM_KEEP_MS = 900000, EVAL_ROOM_TTL_MS = 300000 };
 struct eval_room {
     struct eval *redis;
     const char *name;
-    const char *epoch;       /* for the room, if it is made by a call */
+    const char *epoch;       /* for the room, if a call creates it */
     bool told;               /* of a sync: Redis was told of the node's users before */
     unsigned long long last; /* of a sync: the last message seen, */
     const char *digest;      /* and its line's SHA-1; NULL: not known */
@@ -70,7 +70,7 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
                             const char *const *users);
 
 /* As far as `most` users. */
-const char *eval_room_undo(const struct eval_room *room, const char *dead,
+const char *eval_room_reap(const struct eval_room *room, const char *dead,
                            unsigned most);
 
 /* `users`: name and rev of the join in turn, up to a NULL. */
@@ -102,7 +102,7 @@ void eval_room_expect_event(const struct eval_room *room, const char *event,
 
 /* ---- a look into Redis ---- */
 
-/* Puts something odd in the place of a room's rev; fails unless that still stands there. */
+/* Puts something odd in the place of a room's rev; fails unless that is still its rev. */
 void eval_room_set_rev(const struct eval_room *room, const char *rev);
 void eval_room_expect_rev(const struct eval_room *room, const char *rev);
 

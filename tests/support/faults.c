@@ -267,7 +267,7 @@ static bool is_claimed(void *data)
 }
 
 /* The links are slow, so that reaping takes a while. */
-static void gateway_killed_while_it_undoes_another(struct scene *scene)
+static void gateway_killed_while_it_reaps_another(struct scene *scene)
 {
     struct claim claim = {scene, -1};
 
@@ -392,7 +392,7 @@ const struct fault faults_all[] = {
      gateway_restarted_under_the_same_name_and_pid, false, false},
     {FAULTS_GATEWAYS, "gateway's clock 30 s off", clock_30_s_off, false, false},
     {FAULTS_GATEWAYS, "gateway killed while it reaps another",
-     gateway_killed_while_it_undoes_another, false, true},
+     gateway_killed_while_it_reaps_another, false, true},
     {FAULTS_GATEWAYS, "gateway killed, room TTL shorter than the lease",
      room_that_lives_shorter_than_the_lease, false, false},
     {FAULTS_CLIENTS, "rolling restart of three gateways (drain)", rolling_restart,

@@ -66,7 +66,7 @@ void plain_leave(struct plain_redis *r, unsigned user, bool is_counted);
 void plain_kick(struct plain_redis *r, unsigned user);
 void plain_close(struct plain_redis *r);
 
-/* All of this node's users are taken out. */
+/* Removes all of this node's users. */
 void plain_reap(struct plain_redis *r);
 
 /* Users of the other node come or go, with one notice. */

@@ -1,8 +1,8 @@
 /* process.h - a child process of a test: a gateway, a redis-server, a foreign client.
  *
  * It dies with the test, however the test ends. What it prints goes to a file. The
- * child does not see the settings (ROOMCAST_…, AUTH_TOKEN) of whoever runs the tests,
- * only those that the test gives it.
+ * child does not inherit settings (ROOMCAST_…, AUTH_TOKEN) from the environment that the
+ * tests run in; it sees only those that the test gives it.
  *
  *     struct process p = {0};
  *     process_start(&p, (const char *[]){"/bin/cat", NULL}, NULL, "/tmp/cat.log");
@@ -49,7 +49,7 @@ void process_kill(struct process *p);
 /* The memory that is resident now. A sanitizer holds on to what is freed. */
 long process_resident_kib(const struct process *p);
 
-/* Prints the end of a log file, for whoever reads why a test failed. */
+/* Prints the end of a log file, to say why a test failed. */
 void process_print_log(const char *log_path);
 
 /* Whether the log file has a line with `text` in it. A program that runs writes its lines

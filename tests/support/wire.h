@@ -2,7 +2,7 @@
  * hand, and the frames of RFC 6455, right ones and wrong ones.
  *
  * Written from the RFC, with nothing of the gateway's. Whatever takes longer than its
- * deadline fails the test or says so; nothing blocks for ever, also not a write to a
+ * deadline fails the test or says so; nothing blocks longer, not even a write to a
  * server that wants its own bytes read first.
  *
  *     struct wire *w = wire_open(port);

@@ -245,7 +245,7 @@ static void what_was_deleted_while_away_is_gone_too(void **state)
     admin_stop(&admin);
 }
 
-static void a_lost_room_is_said_to_begin_anew(void **state)
+static void a_lost_room_is_said_to_be_recreated(void **state)
 {
     (void)state;
     open_both("reset");
@@ -322,7 +322,7 @@ int main(void)
         cmocka_unit_test(what_is_written_without_a_connection_waits_and_is_marked),
         cmocka_unit_test(an_operator_is_heard),
         cmocka_unit_test(what_was_deleted_while_away_is_gone_too),
-        cmocka_unit_test(a_lost_room_is_said_to_begin_anew),
+        cmocka_unit_test(a_lost_room_is_said_to_be_recreated),
         cmocka_unit_test(a_gap_is_shown),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -251,7 +251,7 @@ static void a_resume_over_a_bad_line_is_told_of_the_gap(void **state)
     rig_assert_given(bob, "ack 8, gap 4-5, batch 6-8");
 }
 
-static void a_resume_of_what_redis_holds_no_more_begins_anew(void **state)
+static void a_resume_of_what_redis_holds_no_more_starts_again(void **state)
 {
     struct rig_client *bob = resume_at(8, 3);
 
@@ -562,7 +562,7 @@ static void a_reset_moves_a_member_that_was_given_something(void **state)
     assert_int_equal(bob->member.progress.cursor, 2);
 }
 
-static void a_reset_before_the_first_batch_begins_it_anew(void **state)
+static void a_reset_before_the_first_batch_starts_it_again(void **state)
 {
     struct rig_client *bob = resume_at(9, 4);
     struct history history;
@@ -632,7 +632,7 @@ int main(void)
         TEST(a_resume_is_given_what_it_missed),
         TEST(a_resume_that_missed_nothing_is_given_an_empty_batch),
         TEST(a_resume_over_a_bad_line_is_told_of_the_gap),
-        TEST(a_resume_of_what_redis_holds_no_more_begins_anew),
+        TEST(a_resume_of_what_redis_holds_no_more_starts_again),
         TEST(who_is_beyond_the_ring_reads_the_rest),
         TEST(what_neither_ring_nor_history_has_is_a_gap),
         TEST(a_history_without_messages_is_a_gap_up_to_its_number),
@@ -652,7 +652,7 @@ int main(void)
         TEST(a_deletion_of_the_next_message_makes_the_read_again),
         TEST(a_deletion_empties_the_ring),
         TEST(a_reset_moves_a_member_that_was_given_something),
-        TEST(a_reset_before_the_first_batch_begins_it_anew),
+        TEST(a_reset_before_the_first_batch_starts_it_again),
         TEST(a_slow_client_is_moved_by_a_reset),
         cmocka_unit_test(there_is_no_hole_and_no_overlap_in_any_order),
     };

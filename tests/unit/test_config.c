@@ -535,7 +535,7 @@ static void the_documentation_is_what_the_table_says(void **state)
     said[fread(said, 1, sizeof(said) - 1, doc)] = '\0';
     fclose(doc);
     if (strcmp(said, printed) != 0)
-        fail_msg("write it anew: build/tests/unit_config --print >%s", path);
+        fail_msg("write it again: build/tests/unit_config --print >%s", path);
     free(printed);
 }
 

@@ -139,7 +139,7 @@ static void while_it_is_read_nothing_overtakes(void **state)
     assert_int_equal(rig.calls_count, 0);
 }
 
-static void a_read_that_brings_nothing_is_not_made_for_ever(void **state)
+static void a_read_that_brings_nothing_is_not_repeated_by_itself(void **state)
 {
     (void)state;
     rig_messages(8, 8);
@@ -446,7 +446,7 @@ int main(void)
         TEST(one_missing_message_is_missing_and_not_malformed),
         TEST(a_reset_starts_the_grace_again),
         TEST(while_it_is_read_nothing_overtakes),
-        TEST(a_read_that_brings_nothing_is_not_made_for_ever),
+        TEST(a_read_that_brings_nothing_is_not_repeated_by_itself),
         TEST(a_read_that_was_cut_goes_on_after_it),
         TEST(a_read_that_was_not_cut_ends_there),
         TEST(what_is_no_more_in_the_history_is_a_gap),

@@ -1,5 +1,5 @@
-/* test_http_message.c - requests to the letter of RFC 9112, fed whole, byte by byte, and one
- * behind the other. */
+/* test_http_message.c - requests to the letter of RFC 9112, fed whole, byte by byte, and
+ * several in one piece. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

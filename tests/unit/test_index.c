@@ -228,7 +228,7 @@ static void a_full_page_is_gone_on_from(void **state)
     store_rig_answer(NULL);
 }
 
-static void a_walk_that_failed_begins_anew(void **state)
+static void a_walk_that_failed_starts_again(void **state)
 {
     (void)state;
     walk("0", "0");
@@ -267,7 +267,7 @@ int main(void)
         TEST(walks_go_by_turns_over_the_empty_and_all),
         TEST(one_walk_at_a_time_and_not_too_often),
         TEST(a_full_page_is_gone_on_from),
-        TEST(a_walk_that_failed_begins_anew),
+        TEST(a_walk_that_failed_starts_again),
         TEST(what_is_no_name_is_refused),
     };
 #undef TEST

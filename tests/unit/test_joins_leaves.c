@@ -155,10 +155,10 @@ static void where_all_are_banned_each_is_told(void **state)
     assert_int_equal(w.joiners[0]->wait_ms, 0);
     assert_int_equal(w.joiners[1]->wait_ms, 500);
     assert_int_equal(store_rig.touched, 0);
-    assert_int_equal(store_rig.calls_count, 0); /* nothing is undone */
+    assert_int_equal(store_rig.calls_count, 0); /* nothing is reversed */
 }
 
-static void an_unknown_outcome_is_unavailable_and_undone(void **state)
+static void an_unknown_outcome_is_unavailable_and_reversed(void **state)
 {
     static const char *const answers[] = {NULL, "nil", "ok x 5 2 2 5 0",
                                           "ok " RIG_EPOCH " 5", "refused 1"};
@@ -280,7 +280,7 @@ int main(void)
         TEST(each_of_several_joins_has_a_rev_of_its_own),
         TEST(a_number_beyond_the_rev_makes_none_below_zero),
         TEST(where_all_are_banned_each_is_told),
-        TEST(an_unknown_outcome_is_unavailable_and_undone),
+        TEST(an_unknown_outcome_is_unavailable_and_reversed),
         TEST(leaves_go_before_joins),
         TEST(a_kicked_user_is_not_counted_down),
         TEST(a_leave_that_failed_makes_the_room_compare),

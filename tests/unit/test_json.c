@@ -267,7 +267,7 @@ static void a_text_that_is_no_object_has_no_members(void **state)
     json_members_deinit(&members);
 }
 
-static void members_are_listed_in_order_as_they_stand_there(void **state)
+static void members_are_listed_in_order_as_they_are_in_the_text(void **state)
 {
     static const char text[] =
         " { \"a\" : 1 , \"A\":-0.0e1,\"a\":\"x\\\"\" ,\"\\u0061\""
@@ -507,7 +507,7 @@ int main(void)
         cmocka_unit_test(nesting_without_end_is_refused_before_the_stack_is_used_up),
         cmocka_unit_test(members_beside_a_refused_one_are_found),
         cmocka_unit_test(a_text_that_is_no_object_has_no_members),
-        cmocka_unit_test(members_are_listed_in_order_as_they_stand_there),
+        cmocka_unit_test(members_are_listed_in_order_as_they_are_in_the_text),
         cmocka_unit_test(many_members_are_all_listed),
         cmocka_unit_test(values_become_compact_and_fit_for_a_line),
         cmocka_unit_test(a_line_is_one_object),

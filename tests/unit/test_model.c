@@ -104,7 +104,7 @@ static void members_come_page_by_page_and_stay_true(void **state)
     event(&model, "{\"type\":\"status\",\"redis\":\"down\"}");
     assert_true(model.is_redis_down);
     event(&model, "{\"type\":\"status\",\"redis\":\"up\"}");
-    assert_non_null(strstr(sent, "\"id\":\"m3\"")); /* asked anew */
+    assert_non_null(strstr(sent, "\"id\":\"m3\"")); /* asked again */
     event(&model, "{\"type\":\"error\",\"id\":\"m3\",\"code\":\"unavailable\","
                   "\"message\":\"x\"}");
     assert_int_equal(model.rooms[0]->members_id, 0);

@@ -453,7 +453,7 @@ static void the_silent_are_reaped_by_who_was_heard_for_a_whole_lease(void **stat
     assert_string_equal(store_rig.calls[0].argv[3], "10000");
 }
 
-static void a_break_begins_the_whole_lease_anew(void **state)
+static void a_break_starts_the_whole_lease_again(void **state)
 {
     (void)state;
     go_up();
@@ -571,7 +571,7 @@ int main(void)
         TEST(a_dead_node_takes_another_name_and_reaps_the_former),
         TEST(an_answer_to_a_former_name_is_none),
         TEST(the_silent_are_reaped_by_who_was_heard_for_a_whole_lease),
-        TEST(a_break_begins_the_whole_lease_anew),
+        TEST(a_break_starts_the_whole_lease_again),
         TEST(a_canary_is_sent_every_second),
         TEST(a_deaf_node_restarts_its_bus_once_a_silence),
         TEST(a_draining_node_says_so),

@@ -119,7 +119,7 @@ static void the_queue_is_a_round(void **state)
     assert_null(pace_next(&env));
 }
 
-static void whoever_waits_queues_when_there_is_a_token_and_no_earlier(void **state)
+static void a_waiter_queues_when_there_is_a_token_and_no_earlier(void **state)
 {
     struct pace_env env;
     struct pace paces[2];
@@ -202,7 +202,7 @@ int main(void)
         cmocka_unit_test(without_limits_everybody_is_first),
         cmocka_unit_test(the_empty_bucket_says_why),
         cmocka_unit_test(the_queue_is_a_round),
-        cmocka_unit_test(whoever_waits_queues_when_there_is_a_token_and_no_earlier),
+        cmocka_unit_test(a_waiter_queues_when_there_is_a_token_and_no_earlier),
         cmocka_unit_test(over_a_long_time_the_rate_is_kept),
         cmocka_unit_test(a_run_of_waiting_ends_with_a_second_without),
     };

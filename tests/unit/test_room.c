@@ -119,7 +119,7 @@ static void a_refused_member_is_out_and_its_user_unknown(void **state)
     assert_quiet();
 }
 
-static void a_join_of_unknown_outcome_is_undone(void **state)
+static void a_join_of_unknown_outcome_is_reversed(void **state)
 {
     struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
 
@@ -294,7 +294,7 @@ static void an_outage_starts_the_grace_again(void **state)
     assert_int_equal(rig_count(RIG_LEAVE), 1);
 }
 
-static void only_a_user_in_grace_is_taken_out(void **state)
+static void only_a_user_in_grace_is_removed(void **state)
 {
     struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
 
@@ -530,7 +530,7 @@ static void who_comes_while_the_room_is_closed_keeps_it(void **state)
     rig_join(bob);
     assert_int_equal(rig_count(RIG_JOIN), 0);
     rig_closed(true);
-    rig_registered(true); /* that was undone by the closing */
+    rig_registered(true); /* the closing has reversed that */
     rig_joined(RIG_EPOCH, 0, 1);
     assert_int_equal(bob->error, PROTO_OK);
     assert_int_equal(rig_count(RIG_UNSUBSCRIBE), 0);
@@ -589,7 +589,7 @@ int main(void)
         TEST(a_second_join_waits_for_nothing),
         TEST(a_room_is_not_asked_for_while_redis_is_away),
         TEST(a_refused_member_is_out_and_its_user_unknown),
-        TEST(a_join_of_unknown_outcome_is_undone),
+        TEST(a_join_of_unknown_outcome_is_reversed),
         TEST(a_room_whose_registration_failed_waits_for_the_heartbeat),
         TEST(a_user_is_in_until_its_last_member_leaves),
         TEST(a_join_waits_until_the_leave_of_its_user_is_answered),
@@ -600,7 +600,7 @@ int main(void)
         TEST(without_a_grace_a_user_leaves_at_once),
         TEST(at_the_end_no_grace_is_waited_for),
         TEST(an_outage_starts_the_grace_again),
-        TEST(only_a_user_in_grace_is_taken_out),
+        TEST(only_a_user_in_grace_is_removed),
         TEST(users_of_a_closed_room_need_not_leave),
         TEST(after_an_outage_a_room_is_registered_and_compared),
         TEST(joins_wait_until_the_room_is_compared),

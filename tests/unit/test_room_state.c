@@ -120,7 +120,7 @@ static void an_empty_room_is_closed_once_nothing_comes_back(void **state)
     room.refs = 1;
     assert_step(&room, ROOM_STEP_WAIT);
     room.is_registered = true;
-    assert_step(&room, ROOM_STEP_JOIN); /* whoever holds it may go on */
+    assert_step(&room, ROOM_STEP_JOIN); /* the holder of the ref may go on */
     room.refs = 0;
     room.may_be_known = false;
     assert_step(&room, ROOM_STEP_WAIT);

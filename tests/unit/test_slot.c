@@ -84,7 +84,7 @@ static void a_free_slot_is_taken_at_once(void **state)
     slot_leave(&s.slot);
     assert_false(s.slot.is_taken);
     assert_int_equal(s.lefts, 1);
-    assert_string_equal(s.trace, ""); /* whoever took it is not called */
+    assert_string_equal(s.trace, ""); /* the one that took it is not called */
 }
 
 static void one_at_a_time_in_the_order_they_came(void **state)

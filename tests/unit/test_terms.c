@@ -333,7 +333,7 @@ static void play(uint32_t seed, unsigned *needless)
     }
 }
 
-static void whoever_goes_on_has_lost_nothing_whatever_servers_do(void **state)
+static void a_node_that_goes_on_has_lost_nothing_whatever_servers_do(void **state)
 {
     const char *wanted = getenv("TERMS_SEED");
     unsigned needless = 0;
@@ -357,7 +357,7 @@ int main(void)
         cmocka_unit_test(settling_keeps_the_highest_number),
         cmocka_unit_test(a_foreign_token_is_a_reason_once),
         cmocka_unit_test(without_a_token_everything_is_current_and_nothing_seen),
-        cmocka_unit_test(whoever_goes_on_has_lost_nothing_whatever_servers_do),
+        cmocka_unit_test(a_node_that_goes_on_has_lost_nothing_whatever_servers_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static void what_is_missing_is_said_once(void **state)
     timeline_deinit(&t);
 }
 
-static void a_new_epoch_begins_anew(void **state)
+static void a_new_epoch_starts_the_timeline_again(void **state)
 {
     struct timeline t;
 
@@ -268,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_message_stands_once),
         cmocka_unit_test(what_is_missing_is_said_once),
-        cmocka_unit_test(a_new_epoch_begins_anew),
+        cmocka_unit_test(a_new_epoch_starts_the_timeline_again),
         cmocka_unit_test(a_message_is_awaited_until_it_came),
         cmocka_unit_test(what_is_seen_before_its_ack_is_not_shown_twice),
         cmocka_unit_test(of_much_that_waits_the_number_is_told),

@@ -98,7 +98,7 @@ export class Outgoing {
     for (const entry of this.entries) if (entry.state === 'sent') this.again(entry.key);
   }
 
-  /** Numbers began anew: what was acked under the old ones does not come any more. */
+  /** A new epoch: what was acked under the old one does not come any more. */
   onNewEpoch(epoch: string): void {
     for (const entry of this.entries) {
       if (entry.at && entry.at.epoch !== epoch) this.discard(entry.key);

@@ -1,5 +1,5 @@
 // What a room's conversation looks like to somebody who was there: messages in their order,
-// and a line where something is missing or began anew.
+// and a line where something is missing or the room was recreated.
 //
 // The position (epoch, seq) is that of the last message taken; it is what the next join
 // names as `since`. Where that join is not recovered, the whole history comes:

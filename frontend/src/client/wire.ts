@@ -1,7 +1,7 @@
 // The wire protocol, version 1 (docs/protocol.md), as types, and the one place that reads it.
 //
 // What comes is not trusted to be complete: parseEvent gives null for what is no event, and
-// whoever takes an event ignores types and fields that it does not know.
+// code that takes an event ignores types and fields that it does not know.
 
 /** Where somebody is in a room's sequence; handed back as `since`. */
 export interface Position {

@@ -133,7 +133,7 @@ function queryOf(fields: Record<string, string | number | null | undefined>): st
 /** Of these names browsers make other paths, however they are written. */
 const isPathOnly = (name: string) => name === '.' || name === '..';
 
-/** A name in a path; one that cannot stand there stands in the query (pathOf). */
+/** A name in a path; one that cannot be in a path goes into the query (pathOf). */
 const segment = (name: string) => (isPathOnly(name) ? '-' : encodeURIComponent(name));
 
 /** The path of a room, of what is below it, and of a user there. */

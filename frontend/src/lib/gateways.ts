@@ -1,6 +1,6 @@
 // The state of each worker of each gateway, as an operator wants it said. One that was there
 // and is not any more, without having drained, stays in the list as lost for a while: a killed
-// gateway is undone within seconds, and nobody looks at the right moment.
+// gateway is reaped within seconds, and nobody looks at the right moment.
 
 import type { GatewayNode } from './api';
 

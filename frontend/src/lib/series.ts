@@ -27,7 +27,7 @@ export function mergeSamples(
   );
 }
 
-/** Messages a second; a total that fell began anew, and says nothing. */
+/** Messages a second; a total that fell was restarted, and says nothing. */
 function ratesOf(samples: readonly Sample[]): Point[] {
   const points: Point[] = [];
   let back = 0;

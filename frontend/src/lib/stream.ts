@@ -139,7 +139,7 @@ export class LiveStream {
     const status = error instanceof ApiError ? error.status : 0;
 
     clearTimeout(this.timer);
-    if (status === 401) return; // whoever owns the session has been told
+    if (status === 401) return; // the session's owner has been told
     this.attempts++;
     if (status === 503) void this.findOut();
     else this.set({ state: 'offline' });

@@ -22,7 +22,7 @@ const Line = memo(function Line({ item, me }: { item: Item; me: string }) {
   if (item.kind === 'reset')
     return (
       <li className="break">
-        The room was made anew: what was said before may be gone for the others
+        The room was recreated: what was said before may be gone for the others
       </li>
     );
   if (item.deleted)

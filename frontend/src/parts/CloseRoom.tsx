@@ -46,8 +46,8 @@ export function CloseRoom({
           )}
         </p>
         <p>
-          They are put out, and its history is deleted. Bans and mutes stay. The next to
-          join makes it anew.
+          They are put out, and its history is deleted. Bans and mutes stay. The next
+          join recreates the room.
         </p>
         <label>
           <span>

@@ -71,7 +71,7 @@ function ThemeButton() {
   );
 }
 
-/** Above the chat of whoever has no token. */
+/** Above the chat of users without a token. */
 export function AloneBar() {
   return (
     <div className="bar">

@@ -105,7 +105,7 @@ test('a Redis that lost everything is shown as a reset', async () => {
   await ann.getByText(/^Redis is away/).waitFor();
   await fleet.forgetRedis();
   await fleet.startRedis();
-  await ann.getByText(/^The room was made anew/).waitFor();
+  await ann.getByText(/^The room was recreated/).waitFor();
   await say(ann, 'after');
   await ann.getByText('after', { exact: true }).waitFor();
 });

@@ -192,18 +192,18 @@ test('a Redis that lost everything is shown as a reset', async () => {
   await waitFor('the list is back', () => roomOf(ann, 'lost').members.join() === 'ann');
 });
 
-test('a room made anew while away replaces what was shown', async () => {
+test('a room recreated while away replaces what was shown', async () => {
   const ann = openChat({ addresses: [proxy.url()], user: 'ann' });
   const bob = openChat({ addresses: [fleet.url(1)], user: 'bob' });
 
-  ann.join('anew');
-  ann.say('anew', 'old');
-  await waitLines(ann, 'anew', ['old']);
+  ann.join('recreated');
+  ann.say('recreated', 'old');
+  await waitLines(ann, 'recreated', ['old']);
   proxy.shut(true);
-  await fleet.ask('POST', '/rooms/anew/close');
-  bob.join('anew');
-  bob.say('anew', 'new');
-  await waitLines(bob, 'anew', ['new']);
+  await fleet.ask('POST', '/rooms/recreated/close');
+  bob.join('recreated');
+  bob.say('recreated', 'new');
+  await waitLines(bob, 'recreated', ['new']);
   proxy.shut(false);
-  await waitLines(ann, 'anew', ['reset', 'new']);
+  await waitLines(ann, 'recreated', ['reset', 'new']);
 });

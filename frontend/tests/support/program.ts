@@ -32,7 +32,7 @@ export class Program {
     return this.child.pid !== undefined && !this.hasEnded();
   }
 
-  /** For a condition that is waited for: whoever is dead does not get ready. */
+  /** For a condition that is waited for: a dead program does not get ready. */
   assertRuns(): void {
     if (!this.isRunning()) throw new Error(`${this.path} has ended: ${this.output}`);
   }

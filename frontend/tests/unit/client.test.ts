@@ -119,7 +119,7 @@ test('a gap that overlaps what is here is only what is missing', () => {
   expect(linesOf(timeline)).toEqual(['1', '2', 'gap 3-5', '6']);
 });
 
-test('after a reset numbers begin anew, and the old ones keep their place', () => {
+test('after a reset numbers start again, and the old ones keep their place', () => {
   const timeline = new Timeline();
 
   timeline.begin(ack('a', 1, false));
