@@ -80,12 +80,12 @@ local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
     local joined = tonumber(ARGV[3 * n + 9])
     local kick, why = (is_there and kicked[n] or ''):match('^(%d+) ?(.*)$')
-    if came_in[n] ~= epoch and is_banned(n) then
-        goes[n] = true
-        kicks[#kicks + 1], kicks[#kicks + 2] = user, 'banned'
-    elseif kick and tonumber(kick) > joined then
+    if kick and tonumber(kick) > joined then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, why
+    elseif came_in[n] ~= epoch and is_banned(n) then
+        goes[n] = true
+        kicks[#kicks + 1], kicks[#kicks + 2] = user, 'banned'
     elseif is_there then
         local was_in = ARGV[7] == '1' and epoch == ARGV[1] and joined > 0
         local is_odd = was_in and came_in[n] and came_in[n] ~= epoch
