@@ -319,7 +319,6 @@ static void on_beaten(void *data, int status, const redisReply *reply)
 {
     struct beat beat = *(struct beat *)data;
     struct node *node = beat.owner;
-    bool is_lost = reply_is_text(reply, 0, "lost");
 
     free(data);
     if (node->is_closing || strcmp(beat.node, node->store->node) != 0)
@@ -329,7 +328,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         rename_dead(node);
         return;
     }
-    if (!reply_is_text(reply, 0, "ok") && !is_lost) {
+    if (!reply_is_text(reply, 0, "ok")) {
         if (status == 0)
             intake_refuse(node->metrics, INTAKE_REPLY, "heartbeat",
                           (struct json_text){"", 0});
@@ -339,8 +338,6 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         note_state(node);
         return;
     }
-    if (is_lost)
-        rooms_doubt_all(node->rooms);
     node->is_known = true;
     node->answered_ms = beat.sent_ms;
     node->messages_told += beat.messages;

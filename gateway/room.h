@@ -357,9 +357,6 @@ bool rooms_are_synced(const struct rooms *rooms);
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);
 
-/* Redis lost something of this node: each room is compared with it. */
-void rooms_doubt_all(struct rooms *rooms);
-
 /* Redis can be asked, or cannot any more: then joins that wait fail, and nothing of what
  * Redis was told is sure. */
 void rooms_set_up(struct rooms *rooms, bool is_up);

@@ -46,11 +46,6 @@ void rooms_pump(struct rooms *rooms)
     each_room(rooms, unstick);
 }
 
-void rooms_doubt_all(struct rooms *rooms)
-{
-    each_room(rooms, room_doubt);
-}
-
 static void renew_grace(struct rooms *rooms)
 {
     list_each(link, &rooms->grace) {

@@ -14,8 +14,7 @@
 -- ARGV[3]  first                1: the first heartbeat under this name
 -- ARGV[4]  messages             published since the last heartbeat
 -- ARGV[5…] field, value         of the hash
--- Returns  {'ok', silent node…} (at most 16), {'lost', silent node…}: its hash was gone, so more may
---          be, or {'dead'}: take another name
+-- Returns  {'ok', silent node…} (at most 16), or {'dead'}: take another name
 --
 -- Cost O(log nodes). A stamp in the future was written before Redis's clock was set back, and
 -- tells nothing. It is set to half a lease ago: a living node beats each third of a lease, so it
@@ -24,8 +23,8 @@
 
 local now = now_ms()
 
-local has_hash = redis.call('HLEN', KEYS[2]) > 0 -- of another type: fails here
-if ARGV[3] ~= '1' and (redis.call('EXISTS', KEYS[3]) == 1
+local is_known = redis.call('HLEN', KEYS[2]) > 0 -- of another type: fails here
+if ARGV[3] ~= '1' and (not is_known or redis.call('EXISTS', KEYS[3]) == 1
     or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
     return {'dead'}
 end
@@ -46,5 +45,5 @@ end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
     redis.call('ZADD', KEYS[1], 'XX', now - math.floor(ARGV[2] / 2), node)
 end
-return {(has_hash or ARGV[3] == '1') and 'ok' or 'lost', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
+return {'ok', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
     'LIMIT', 0, 16))}
