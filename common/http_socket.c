@@ -34,10 +34,14 @@ enum {
     LOOKS = 3,
 };
 
+#define REFUSAL_BODY                                                                   \
+    "{\"error\":{\"code\":\"unavailable\",\"message\":\"no more connections now\"}}\n"
+
 static const char refusal[] =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-    "Content-Type: application/json\r\nContent-Length: 72\r\n\r\n"
-    "{\"error\":{\"code\":\"unavailable\",\"message\":\"no more connections now\"}}\n";
+    "Content-Type: application/json\r\nContent-Length: 69\r\n\r\n" REFUSAL_BODY;
+
+_Static_assert(sizeof(REFUSAL_BODY) - 1 == 69, "as long as the refusal says");
 
 static struct http_socket *socket_of(uv_handle_t *handle)
 {

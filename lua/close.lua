@@ -32,7 +32,7 @@ end
 
 local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq') or {}
 local epoch, rev = meta[1], whole(meta[2])
-if not (epoch and #epoch == 16 and rev) then
+if not (is_epoch(epoch) and rev) then
     epoch, rev = nil, 0
 end
 local found, is_broken = {}, false

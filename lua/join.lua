@@ -53,7 +53,7 @@ local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local made, token = 0, nil
-if not (epoch and #epoch == 16 and seq and rev) then
+if not (is_epoch(epoch) and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
     token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7])

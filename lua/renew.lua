@@ -24,7 +24,7 @@
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'term', 'home')
 local users, members = redis.call('HLEN', KEYS[3]), redis.call('HLEN', KEYS[2])
 local seq, rev = whole(meta[2]), whole(meta[3])
-local is_there = meta[1] and #meta[1] == 16 and seq and rev
+local is_there = is_epoch(meta[1]) and seq and rev
 redis.call('PEXPIRE', KEYS[3], ARGV[1])
 local left = redis.call('PTTL', KEYS[2]) -- -2: nobody is in
 

@@ -1,5 +1,7 @@
 -- room.lua - read what there is to say of a room, also that its keys are broken.
 --
+-- USES clock, room
+--
 -- Atomic because: whether a room counts down, and how long, must agree with its members.
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash
@@ -30,7 +32,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
 end
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'shard_id', 'created_at')
-if not (meta[1] and #meta[1] == 16) then
+if not is_epoch(meta[1]) then
     return {ARGV[1], 'meta has no epoch'}
 end
 for i, field in ipairs({'seq', 'rev'}) do

@@ -43,7 +43,7 @@ local users = {}
 for i = 10, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
-local is_there = epoch and epoch:find('^%x+$') and #epoch == 16 and seq and rev
+local is_there = is_epoch(epoch) and seq and rev
 local members = redis.call('HLEN', KEYS[2])
 local kicked = redis.call('HLEN', KEYS[6]) > 0 and #users > 0
     and redis.call('HMGET', KEYS[6], unpack(users)) or {}

@@ -3,6 +3,7 @@
 -- USES clock
 --
 -- whole(text)     the number, if `text` is a whole number from 0 to 2^53 - 1 in digits, else nil
+-- is_epoch(text)  whether it is 16 hex digits, as the gateways make them
 -- digits(number)  the text. Lua and Redis by themselves print a double, which takes several
 --                 times as long
 -- has_type(key, expected)
@@ -31,6 +32,10 @@
 local function whole(text)
     local number = text and text:find('^%d+$') and tonumber(text)
     return number and number < 2 ^ 53 and number or nil
+end
+
+local function is_epoch(text)
+    return text and #text == 16 and text:find('^[0-9a-f]+$')
 end
 
 local function digits(number)

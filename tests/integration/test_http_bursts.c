@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,7 @@ static void those_that_are_refused_read_why(void **state)
     for (size_t i = 0; i < COUNT(refused); i++) {
         struct http_answer answer = {0};
         const char *bytes;
+        char length[64];
         size_t len;
 
         assert_int_equal(wire_wait_end(refused[i], DEADLINE_MS), WIRE_ENDED);
@@ -132,6 +134,8 @@ static void those_that_are_refused_read_why(void **state)
         http_get_parse(&answer, bytes, len);
         admin_expect_error_in(&answer, 503, "unavailable");
         assert_true(http_get_has_header(&answer, "Retry-After: 1"));
+        snprintf(length, sizeof(length), "Content-Length: %zu", answer.body_len);
+        assert_true(http_get_has_header(&answer, length));
         http_get_deinit(&answer);
     }
     free_all(refused, COUNT(refused));

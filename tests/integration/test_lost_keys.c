@@ -114,6 +114,7 @@ static const struct {
     {"meta", "DEL rc:{meta}:meta", NULL, true},
     {"seq", "HSET rc:{seq}:meta seq odd", NULL, true},
     {"rev", "HDEL rc:{rev}:meta rev", NULL, true},
+    {"capitals", "HSET rc:{capitals}:meta epoch 0123456789ABCDEF", NULL, true},
     {"count", "HSET rc:{count}:members bob odd", NULL, true},
     {"one", "HDEL rc:{one}:members ann", NULL, true},
     {"place", "HDEL rc:{place}:members ann", "HSET rc:{place}:members ghost 1", true},

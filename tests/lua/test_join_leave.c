@@ -661,6 +661,8 @@ static const struct {
 } odd_metas[] = {
     {"no epoch", "HDEL rc:{lobby}:meta epoch"},
     {"an epoch that is none", "HSET rc:{lobby}:meta epoch 12"},
+    {"an epoch in capitals", "HSET rc:{lobby}:meta epoch 0123456789ABCDEF"},
+    {"an epoch of other letters", "HSET rc:{lobby}:meta epoch zzzzzzzzzzzzzzzz"},
     {"no seq", "HDEL rc:{lobby}:meta seq"},
     {"a seq that is a word", "HSET rc:{lobby}:meta seq many"},
     {"a seq without end", "HSET rc:{lobby}:meta seq inf"},
