@@ -17,12 +17,18 @@
 
 #include <openssl/sha.h>
 
+#include "common/digits.h"
 #include "common/log.h"
 #include "common/percent.h"
 #include "common/proto.h"
 #include "common/xalloc.h"
 
-enum { FILE_MAX_BYTES = 16 * 1024 * 1024, FILES_MAX = 2000, DEPTH_MAX = 8 };
+enum {
+    FILE_MAX_BYTES = 16 * 1024 * 1024,
+    FILES_MAX = 2000,
+    DEPTH_MAX = 8,
+    ETAG_BYTES = 8
+};
 
 struct file {
     const char *type;
@@ -79,6 +85,7 @@ static void free_file(struct file *file)
 static void add_file(struct console *console, const char *path, char *bytes, size_t len)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
+    char hex[2 * ETAG_BYTES + 1];
     struct file *file = xcalloc(1, sizeof(*file) + strlen(path) + 1);
 
     strcpy(file->path, path);
@@ -86,9 +93,8 @@ static void add_file(struct console *console, const char *path, char *bytes, siz
     file->bytes = bytes;
     file->len = len;
     SHA256((const unsigned char *)bytes, len, digest);
-    snprintf(file->etag, sizeof(file->etag), "\"%02x%02x%02x%02x%02x%02x%02x%02x\"",
-             digest[0], digest[1], digest[2], digest[3], digest[4], digest[5],
-             digest[6], digest[7]);
+    digits_print_hex(hex, digest, ETAG_BYTES);
+    snprintf(file->etag, sizeof(file->etag), "\"%s\"", hex);
     map_add(&console->files, file->path, strlen(path), file);
 }
 

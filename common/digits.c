@@ -18,6 +18,15 @@ int digits_parse_hex(const char *text, size_t count)
     return value;
 }
 
+void digits_print_hex(char *out, const unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        *out++ = "0123456789abcdef"[bytes[i] >> 4];
+        *out++ = "0123456789abcdef"[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
 bool digits_parse(const char *text, size_t len, uint64_t max, uint64_t *out)
 {
     *out = 0;

@@ -16,6 +16,7 @@
 
 #include <openssl/sha.h>
 
+#include "common/digits.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "scripts_embedded.h"
@@ -50,8 +51,7 @@ void scripts_init(void)
         unsigned char raw[SHA_DIGEST_LENGTH];
 
         SHA1((const unsigned char *)scripts[i].source, strlen(scripts[i].source), raw);
-        for (int k = 0; k < SHA_DIGEST_LENGTH; k++)
-            snprintf(scripts[i].digest + 2 * k, 3, "%02x", raw[k]);
+        digits_print_hex(scripts[i].digest, raw, sizeof(raw));
     }
 }
 

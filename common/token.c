@@ -1,7 +1,9 @@
-/* token.c - see token.h. A token comes with each notice and each answer, so this calls nothing. */
+/* token.c - see token.h. A token comes with each notice and each answer. */
 #include "common/token.h"
 
-enum { HOME_DIGITS = 16, TERM_DIGITS_MAX = 19 };
+#include "common/digits.h"
+
+enum { HOME_DIGITS = 16 };
 
 static inline bool take_home(const char *at, uint64_t *out)
 {
@@ -30,16 +32,10 @@ bool token_parse(struct json_text text, struct token *out)
     struct token token = {0, 0};
 
     *out = token;
-    if (digits == 0 || digits > TERM_DIGITS_MAX || text.base[digits] != '.')
+    if (digits == 0 || text.base[digits] != '.')
         return false;
-    for (size_t i = 0; i < digits; i++) {
-        unsigned digit = (unsigned char)text.base[i] - (unsigned)'0';
-
-        if (digit > 9)
-            return false;
-        token.term = 10 * token.term + digit;
-    }
-    if (token.term == 0 || !take_home(text.base + digits + 1, &token.home))
+    if (!digits_parse(text.base, digits, UINT64_MAX, &token.term) || token.term == 0 ||
+        !take_home(text.base + digits + 1, &token.home))
         return false;
     *out = token;
     return true;

@@ -1,5 +1,5 @@
-/* rooms.c - what is done to all rooms of a worker: Redis comes, goes, or has lost something of
- * this node, or another server has the logs.
+/* rooms.c - what is done to all rooms of a worker: Redis comes or goes, this node takes another
+ * name, or another server has the logs.
  */
 #include <stdlib.h>
 

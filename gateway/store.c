@@ -21,7 +21,7 @@
 #include "gateway/deliver.h"
 
 enum {
-    UNDO_USERS = 500,
+    REAP_USERS = 500,
     RENEW_USERS = 100,
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
     READS_MAX = 100, /* pages without a message in them that one read looks at */
@@ -46,12 +46,9 @@ static void fail_later(struct store *store, redis_reply_fn on_reply, void *data)
 
 void store_run_failed(struct store *store)
 {
-    struct list now = store->failed, *link;
+    struct list now, *link;
 
-    if (list_is_empty(&store->failed))
-        return;
-    now.next->prev = now.prev->next = &now;
-    list_init(&store->failed);
+    list_take_all(&now, &store->failed);
     while ((link = list_first(&now))) {
         struct failed *failed = list_entry(link, struct failed, link);
 
@@ -223,7 +220,7 @@ void store_begin_reap(struct store *store, const char *room, size_t room_len,
             args_add_on(&store->args, room, room_len, node);
         args_add_room_key(&store->args, room, room_len, keys[i]);
     }
-    redis_command_add_u64(&store->args.cmd, UNDO_USERS);
+    redis_command_add_u64(&store->args.cmd, REAP_USERS);
     args_add_room_ttl(&store->args);
     args_add_events_max(&store->args);
     args_add_presence_head(&store->args, "member_left", room, room_len, "expired");

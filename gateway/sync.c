@@ -26,6 +26,7 @@
 
 #include <openssl/sha.h>
 
+#include "common/digits.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
@@ -290,8 +291,7 @@ static void add_last_line(struct sync *sync)
     if (last) {
         text = frame_text(last, &len);
         SHA1((const unsigned char *)text, len, raw);
-        for (int i = 0; i < SHA_DIGEST_LENGTH; i++)
-            snprintf(digest + 2 * i, 3, "%02x", raw[i]);
+        digits_print_hex(digest, raw, sizeof(raw));
     }
     redis_command_add_u64(cmd, room_log_seq(&sync->room->log));
     redis_command_add_text(cmd, digest);

@@ -20,6 +20,10 @@ local epoch, rev = meta[1], whole(meta[2]) or 0 -- no whole number: as in sync.l
 if epoch ~= ARGV[1] then
     return epoch
 end
-local token, raised = remake_room(KEYS[1], KEYS[2], ARGV[2], whole(meta[3]) or 0, rev)
-tell(KEYS[3], ARGV[2], digits(raised), 'remade', 0, '-', token, '')
+local token = take_over(KEYS[1], whole(meta[3]) or 0, rev)
+local raised = digits(rev + 1)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised)
+redis.call('HDEL', KEYS[1], 'keys_at') -- the keys of messages were known under the old epoch only
+redis.call('DEL', KEYS[2])
+tell(KEYS[3], ARGV[2], raised, 'remade', 0, '-', token, '')
 return ARGV[2]

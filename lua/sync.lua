@@ -70,7 +70,8 @@ if is_there and epoch == ARGV[1] and has_other_line() then
     return {'torn', epoch}
 end
 
-local banned = #users > 0 and redis.call('HMGET', KEYS[8], unpack(users)) or {}
+local banned = #users > 0 and redis.call('HLEN', KEYS[8]) > 0
+    and redis.call('HMGET', KEYS[8], unpack(users)) or {}
 local function is_banned(n)
     local till = banned[n] and (#banned[n] < 16 and whole(banned[n]) or 0)
     return till and (till == 0 or till > now_ms())

@@ -17,9 +17,6 @@
 --                 the token under which this server changes the room. If another server did so
 --                 before, this one has taken over at seq and rev, and terms says so. For after
 --                 the first write, because full memory must not refuse the rest
--- remake_room(meta, members, epoch, seq, rev)
---                 the room goes on under another epoch, without its members, and gives token and
---                 rev. The keys of messages were known under the old one only
 -- create_room(meta, epoch, shard_id, …)
 --                 writes a new meta and gives its token; the other keys are left over from a
 --                 lost one, and go
@@ -74,14 +71,6 @@ local function take_over(meta, seq, rev)
     redis.call('HSET', meta, 'home', home, 'term', term,
         'terms', table.concat(terms, ',', math.max(1, #terms - 15)))
     return token_of(term, home)
-end
-
-local function remake_room(meta, members, epoch, seq, rev)
-    local token = take_over(meta, seq, rev)
-    redis.call('HSET', meta, 'epoch', epoch, 'rev', digits(rev + 1))
-    redis.call('HDEL', meta, 'keys_at')
-    redis.call('DEL', members)
-    return token, rev + 1
 end
 
 local function create_room(meta, epoch, shard_id, ...)

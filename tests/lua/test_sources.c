@@ -129,7 +129,8 @@ static void functions_get_their_keys_of_the_script(void **state)
     static const char *const parameters[] = {"meta", "members", "history",
                                              "key",  "channel", "..."};
     static const char *const functions[] = {
-        "has_type(", "create_room(", "raise_rev(", "start_countdown(", "tell(",
+        "has_type(",        "create_room(", "raise_rev(",
+        "start_countdown(", "take_over(",   "tell(",
     };
 
     (void)state;

@@ -32,6 +32,18 @@ static void hex_digits_have_a_value_and_nothing_else_does(void **state)
     assert_int_equal(digits_parse_hex("12zz", 2), 0x12);
 }
 
+static void bytes_are_printed_as_two_hex_digits_each(void **state)
+{
+    static const unsigned char bytes[] = {0x00, 0x0f, 0x10, 0x9a, 0xff};
+    char out[2 * sizeof(bytes) + 1];
+
+    (void)state;
+    digits_print_hex(out, bytes, sizeof(bytes));
+    assert_string_equal(out, "000f109aff");
+    digits_print_hex(out, bytes, 0);
+    assert_string_equal(out, "");
+}
+
 static void decimal_digits_up_to_the_most_are_a_number(void **state)
 {
     static const struct {
@@ -75,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_digits_have_a_value_and_nothing_else_does),
+        cmocka_unit_test(bytes_are_printed_as_two_hex_digits_each),
         cmocka_unit_test(decimal_digits_up_to_the_most_are_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
