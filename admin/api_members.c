@@ -8,9 +8,9 @@
 
 #include "admin/api.h"
 #include "admin/broken.h"
+#include "common/clock.h"
 #include "common/intake.h"
 #include "common/page.h"
-#include "common/wall.h"
 #include "common/xalloc.h"
 
 struct call {
@@ -36,7 +36,7 @@ static void add_entry(struct call *call, struct json_text user, struct json_text
     uint64_t number = reply_decimal(value);
     bool is_member = call->which == KEY_MEMBERS;
 
-    if (!is_member && number > 0 && number <= wall_ms())
+    if (!is_member && number > 0 && number <= clock_ms())
         return;
     strbuf_add_text(&call->out, call->count++ > 0 ? ",{\"user\":" : "{\"user\":");
     strbuf_add_json(&call->out, user.base, user.len);

@@ -5,10 +5,10 @@
 #include "admin/api.h"
 #include "admin/audit.h"
 #include "admin/broken.h"
+#include "common/clock.h"
 #include "common/digits.h"
 #include "common/intake.h"
 #include "common/lines.h"
-#include "common/wall.h"
 #include "common/xalloc.h"
 
 enum { BATCH_ENVELOPE_BYTES = 1024, READS_MAX = 100 };
@@ -217,7 +217,7 @@ static void start_publish(struct call *call, const struct proto_request *body)
             keys_field(field, user.base, user.len, body->key.base, body->key.len));
     }
     strbuf_reset(out, 64 * 1024);
-    proto_add_message_tail(out, user, body->text, wall_ms(), body->data);
+    proto_add_message_tail(out, user, body->text, clock_ms(), body->data);
     redis_command_add(&api->db.cmd, out->data, out->len);
     db_send_script(&api->db, SCRIPT_PUBLISH, on_published, call);
 }

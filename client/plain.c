@@ -19,7 +19,7 @@
 #include "client/plain_input.h"
 #include "client/plain_print.h"
 #include "client/plain_rooms.h"
-#include "common/wall.h"
+#include "common/clock.h"
 
 static void print(struct plain *p, struct json_text event)
 {
@@ -28,7 +28,7 @@ static void print(struct plain *p, struct json_text event)
     if (p->options->is_json)
         plain_print_json(&line, event);
     else
-        plain_print_event(&line, &p->members, event, wall_ms());
+        plain_print_event(&line, &p->members, event, clock_ms());
     line_out_add(&p->out, line.data, line.len);
     strbuf_deinit(&line);
 }

@@ -13,7 +13,7 @@
 #include "client/screen.h"
 #include "client/term_keys.h"
 #include "client/term_session.h"
-#include "common/wall.h"
+#include "common/clock.h"
 
 enum { TICK_MS = 500 };
 
@@ -23,7 +23,7 @@ static void on_tick(uv_timer_t *timer)
     bool changed = session->state == CONNECTION_WAITING || session->closing_ms;
 
     for (size_t i = 0; i < session->model.count; i++)
-        if (typing_prune(&session->model.rooms[i]->typing, wall_ms()))
+        if (typing_prune(&session->model.rooms[i]->typing, clock_ms()))
             changed = true;
     if (changed)
         term_session_touch(session);

@@ -12,7 +12,7 @@
 #include "client/term_command.h"
 #include "client/term_paste.h"
 #include "client/term_verbs.h"
-#include "common/wall.h"
+#include "common/clock.h"
 #include "common/xalloc.h"
 
 enum { KEYS_AT_ONCE = 50000 };
@@ -25,7 +25,7 @@ static void tell_typing(struct term_session *session, bool on)
     struct strbuf out = {NULL, 0, 0};
 
     if (room->state != MODEL_ROOM_IN ||
-        !typing_should_say(&room->typing, on, wall_ms()))
+        !typing_should_say(&room->typing, on, clock_ms()))
         return;
     chat_request_begin(&out, "signal", 't', 0, room->name);
     chat_request_add_text(&out, "kind", "typing");

@@ -14,7 +14,7 @@
 #include "client/json_read.h"
 #include "client/model_event.h"
 #include "client/screen.h"
-#include "common/wall.h"
+#include "common/clock.h"
 
 enum { FRAME_MS = 33, SCROLL_OVERLAP = 1 };
 
@@ -109,7 +109,7 @@ static void on_message(void *owner, const struct chat_message *message)
 {
     struct term_session *session = owner;
 
-    model_on_message(&session->model, message, wall_ms());
+    model_on_message(&session->model, message, clock_ms());
     term_session_touch(session);
 }
 
@@ -122,7 +122,7 @@ static void on_event(void *owner, struct json_text type, struct json_text event)
         session->closing_ms =
             uv_now(session->loop) +
             json_read_number(json_read_find(&session->model.fields, "after_ms"));
-    model_on_event(&session->model, event, wall_ms());
+    model_on_event(&session->model, event, clock_ms());
     term_session_touch(session);
 }
 
@@ -130,7 +130,7 @@ static void on_said(void *owner, const struct chat_said *said)
 {
     struct term_session *session = owner;
 
-    model_on_said(&session->model, said, wall_ms());
+    model_on_said(&session->model, said, clock_ms());
     term_session_touch(session);
 }
 
@@ -138,7 +138,7 @@ static void on_live(void *owner, const char *room)
 {
     struct term_session *session = owner;
 
-    model_on_live(&session->model, room, wall_ms());
+    model_on_live(&session->model, room, clock_ms());
     term_session_touch(session);
 }
 
@@ -146,7 +146,7 @@ static void on_out(void *owner, const struct chat_out *out)
 {
     struct term_session *session = owner;
 
-    model_on_out(&session->model, out, wall_ms());
+    model_on_out(&session->model, out, clock_ms());
     term_session_touch(session);
 }
 
@@ -173,13 +173,13 @@ struct model_room *term_session_room(struct term_session *session)
 
 void term_session_note(struct term_session *session, const char *text)
 {
-    model_note(&session->model, TIMELINE_NOTE, wall_ms(), text);
+    model_note(&session->model, TIMELINE_NOTE, clock_ms(), text);
     term_session_room(session)->view = (struct view){0, 0};
 }
 
 void term_session_warn(struct term_session *session, const char *text)
 {
-    model_note(&session->model, TIMELINE_WARNING, wall_ms(), text);
+    model_note(&session->model, TIMELINE_WARNING, clock_ms(), text);
     term_session_room(session)->view = (struct view){0, 0};
 }
 

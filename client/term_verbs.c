@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "client/term_command.h"
+#include "common/clock.h"
 #include "common/proto.h"
-#include "common/wall.h"
 #include "common/xalloc.h"
 
 enum { ROOM_MAX_BYTES = 128 };
@@ -30,7 +30,7 @@ static void say_line(struct term_session *session, const char *line)
         term_session_warn(session, room == session->model.home
                                        ? "not said: /join a room first"
                                        : "not said: you are not in this room");
-    typing_should_say(&room->typing, false, wall_ms()); /* it ends by itself */
+    typing_should_say(&room->typing, false, clock_ms()); /* it ends by itself */
     room->view = (struct view){0, 0};
 }
 

@@ -18,11 +18,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
 #include "common/rights.h"
-#include "common/wall.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
@@ -451,7 +451,7 @@ static unsigned renew_slot_now(const struct node *node)
 {
     uint64_t round_ms = store_keep_ms(node->config) * 3 / 5;
 
-    return (unsigned)(wall_ms() % round_ms * NODE_RENEW_SLOTS / round_ms);
+    return (unsigned)(clock_ms() % round_ms * NODE_RENEW_SLOTS / round_ms);
 }
 
 static void renew_due(struct node *node)
@@ -510,7 +510,7 @@ void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
         .address = address,
         .worker = worker,
         .state = state,
-        .started_ms = wall_ms(),
+        .started_ms = clock_ms(),
     };
     reaper_init(&node->reaper, store, index, metrics);
     for (int i = 0; i < NODE_RENEW_SLOTS; i++)

@@ -2,7 +2,7 @@
  *
  * The JSON behind the sequence number is made here, once: what Redis stores, what the
  * notice carries and what clients get are these bytes. */
-#include "common/wall.h"
+#include "common/clock.h"
 #include "gateway/requests.h"
 
 static void send_ack(struct request *request, const struct room *room, uint64_t seq,
@@ -56,7 +56,7 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
     conn_begin_work(&session->conn, request->bytes);
     strbuf_reset(tail, 64 * 1024);
     proto_add_message_tail(tail, (struct json_text){user->name, user->name_len},
-                           req->parsed->text, wall_ms(), req->parsed->data);
+                           req->parsed->text, clock_ms(), req->parsed->data);
     outbox_add(&session->env->outbox, m->member.room,
                (struct json_text){user->name, user->name_len}, req->parsed->key, tail,
                uv_now(session->env->conn.loop), on_published, request);

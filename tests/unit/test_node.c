@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/rights.h"
-#include "common/wall.h"
 #include "gateway/node.h"
 #include "tests/support/room_rig.h"
 #include "tests/support/store_rig.h"
@@ -40,7 +40,7 @@ uint64_t uv_now(const uv_loop_t *loop)
     return rig.now_ms;
 }
 
-uint64_t wall_ms(void)
+uint64_t clock_ms(void)
 {
     return rig.now_ms;
 }

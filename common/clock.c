@@ -1,10 +1,10 @@
-/* wall.c - see wall.h. */
-#include "common/wall.h"
+/* clock.c - see clock.h. */
+#include "common/clock.h"
 
 #include <stddef.h>
 #include <sys/time.h>
 
-uint64_t wall_ms(void)
+uint64_t clock_ms(void)
 {
     struct timeval now;
 
