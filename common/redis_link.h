@@ -20,18 +20,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hiredis/hiredis.h>
 #include <uv.h>
 
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/redis_command.h"
+#include "common/redis_pending.h"
 
 struct redis_link;
-
-/* `status`: 0 with the reply (borrowed, of any shape but never an error: look into it with
- * reply.h), UV_EREMOTEIO with an error reply, UV_ETIMEDOUT or UV_ECONNRESET with NULL. */
-typedef void (*redis_reply_fn)(void *data, int status, const redisReply *reply);
 
 struct redis_link_opts {
     const char *host, *port;     /* borrowed, for the life of the link */
@@ -93,6 +89,6 @@ bool redis_link_take_loose(struct redis_link *link);
 void redis_link_hurry(struct redis_link *link);
 
 /* The same as redis_link_restart for one that is good, but not to be written to any more: at once. */
-void redis_link_renew(struct redis_link *link, const char *why);
+void redis_link_replace(struct redis_link *link, const char *why);
 
 #endif

@@ -218,7 +218,7 @@ void node_on_lost(struct node *node)
 void node_check_lease(struct node *node)
 {
     if (node->is_up && now(node) - node->answered_ms > lease_ms(node))
-        redis_link_renew(node->store->link, "stopped or unanswered for a whole lease");
+        redis_link_replace(node->store->link, "stopped or unanswered for a whole lease");
 }
 
 /* ---- the heartbeat ---- */
@@ -284,7 +284,7 @@ static void rename_dead(struct node *node)
 {
     note_former(node);
     go_down(node);
-    redis_link_renew(node->store->link, "declared dead: another name");
+    redis_link_replace(node->store->link, "declared dead: another name");
     take_new_name(node, "declared dead");
 }
 

@@ -200,7 +200,7 @@ void redis_link_hurry(struct redis_link *link)
     (void)link;
 }
 
-void redis_link_renew(struct redis_link *link, const char *why)
+void redis_link_replace(struct redis_link *link, const char *why)
 {
     redis_link_restart(link, why);
 }

@@ -77,7 +77,7 @@ void uv_close(uv_handle_t *handle, uv_close_cb on_close)
     (void)handle, (void)on_close;
 }
 
-void redis_link_renew(struct redis_link *link, const char *why)
+void redis_link_replace(struct redis_link *link, const char *why)
 {
     (void)link, (void)why;
     w.link_renewals++;
