@@ -194,7 +194,7 @@ static void start_kick(struct kick *kick)
     command_add(&api->db.cmd, order->reason);
     add_events(kick);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->presence_events_max);
-    redis_command_add_u64(&api->db.cmd, 1000u * (uint64_t)api->config->room_ttl_secs);
+    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->room_ttl_ms);
     redis_command_add_u64(&api->db.cmd, ++kick->tries >= TRIES_MAX);
     db_send_script(&api->db, SCRIPT_KICK, on_answer, kick);
 }

@@ -66,10 +66,12 @@ struct snapshot {
 
 static struct snapshot take_snapshot(const struct options *o, const struct swarm *swarm)
 {
+    pid_t redis_pid = (pid_t)o->redis_pid;
+
     return (struct snapshot){
         .at_ns = swarm_now_ns(),
         .gateway_ns = usage_cpu_ns(o->pids, o->pid_count),
-        .redis_ns = usage_cpu_ns(&o->redis_pid, o->redis_pid != 0),
+        .redis_ns = usage_cpu_ns(&redis_pid, redis_pid != 0),
         .counts = swarm_get_counts(swarm),
     };
 }
@@ -294,5 +296,6 @@ int main(int argc, char **argv)
     else
         print_text(&results);
     swarm_free(swarm);
+    options_deinit(&options);
     return results.errors + results.missing + results.repeats > 0;
 }

@@ -1,4 +1,4 @@
-/* options.h - what roomcast-bench is asked to do. One table in options.c. */
+/* options.h - what roomcast-bench is asked to do. A table in options.c, for common/settings.h. */
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
@@ -16,9 +16,10 @@ struct options {
     size_t url_count;
     pid_t pids[OPTIONS_LIST_MAX];
     size_t pid_count;
-    pid_t redis_pid; /* 0: none */
+    long redis_pid;  /* 0: none */
     long redis_port; /* 0: its commands are not counted */
-    const struct protocol *protocol;
+    char *target;
+    const struct protocol *protocol; /* what the target speaks */
     long connections, at_once, rooms, publishers, window, rate, size;
     long warmup, seconds;
     bool keys, idle, json;
@@ -26,7 +27,9 @@ struct options {
 
 enum options_outcome { OPTIONS_RUN, OPTIONS_EXIT_OK, OPTIONS_EXIT_BAD };
 
-/* Reads the flags; says what is wrong with them on stderr. */
+/* Reads the flags; says what is wrong with them on stderr. Whatever comes out, deinit frees. */
 enum options_outcome options_load(struct options *options, int argc, char **argv);
+
+void options_deinit(struct options *options);
 
 #endif

@@ -38,21 +38,20 @@ static void print(struct plain *p, struct json_text event)
 static void on_deadline(uv_timer_t *timer)
 {
     struct plain *p = timer->data;
+    double seconds = (double)p->options->timeout_ms / 1000;
 
     if (!p->has_connected) {
-        plain_complain("no connection in %ld s", p->options->timeout_secs);
+        plain_complain("no connection in %g s", seconds);
         plain_finish(p, TERM_NEVER_CONNECTED);
     } else if (p->has_ended && !p->options->follows) {
-        plain_complain("not acked in %ld s: %zu lines", p->options->timeout_secs,
-                       p->unacked);
+        plain_complain("not acked in %g s: %zu lines", seconds, p->unacked);
         plain_finish(p, TERM_NOT_SAID);
     }
 }
 
 static void start_deadline(struct plain *p)
 {
-    uv_timer_start(&p->deadline, on_deadline, (uint64_t)p->options->timeout_secs * 1000,
-                   0);
+    uv_timer_start(&p->deadline, on_deadline, (uint64_t)p->options->timeout_ms, 0);
 }
 
 static void on_state(void *owner, enum connection_state state, const char *why)

@@ -1,5 +1,5 @@
-/* term_options.h - the settings of the terminal client, from flags and the environment, in
- * the manner of common/config.h: one table, and one line for a bad one.
+/* term_options.h - the settings of the terminal client, from flags and the environment: its
+ * table for common/settings.h.
  */
 #ifndef CLIENT_TERM_OPTIONS_H
 #define CLIENT_TERM_OPTIONS_H
@@ -15,10 +15,9 @@ enum { TERM_OPTIONS_URLS_MAX = 16 };
 /* Strings are owned, but the rooms: these are of argv. */
 struct term_options {
     char *user;
-    char *urls; /* as given, comma separated */
     struct connection_address addresses[TERM_OPTIONS_URLS_MAX];
     size_t address_count;
-    long timeout_secs;
+    long timeout_ms;
     bool is_plain, is_json, follows, has_no_commands;
     char **rooms;
     size_t room_count;

@@ -54,7 +54,7 @@ void command_add_history_limits(struct redis_command *cmd, const struct config *
 
 void command_add_key_limits(struct redis_command *cmd, const struct config *config)
 {
-    redis_command_add_u64(cmd, 1000u * (uint64_t)config->dedupe_secs);
+    redis_command_add_u64(cmd, (uint64_t)config->dedupe_ms);
     redis_command_add_u64(cmd, (uint64_t)config->keys_max);
 }
 

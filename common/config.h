@@ -1,7 +1,8 @@
 /* config.h - the settings of the programs, from flags and the environment.
  *
- * One table in config.c says everything about a setting: name, default, limits,
- * help. A flag (--history-limit 50, --history-limit=50) beats the environment
+ * One table, in config.c, says everything about a setting: name, default, limits,
+ * help. Durations are set in seconds, perhaps with a fraction, and kept in milliseconds,
+ * but for those of connections, which are whole seconds. A flag (--history-limit 50, --history-limit=50) beats the environment
  * variable of the same name (ROOMCAST_HISTORY_LIMIT), and an empty variable counts as
  * none. What may hold a password can also come from the file that the variable with
  * _FILE behind its name tells.
@@ -32,7 +33,7 @@ struct config {
     long redis_deadline_ms;
     long workers; /* 0: one a core */
     long history_limit, history_max_bytes;
-    long room_ttl_secs, lease_secs, dedupe_secs, keys_max;
+    long room_ttl_ms, lease_ms, dedupe_ms, keys_max;
     long presence_grace_ms, presence_events_max;
     long max_message_bytes, max_connections, max_rooms;
     long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */
@@ -42,12 +43,13 @@ struct config {
     long send_queue_max_bytes, slow_secs;
     long queues_max_bytes;
     long flush_ms, presence_flush_ms;
-    long handshake_secs, first_join_secs, ping_interval_secs, drain_secs;
+    long handshake_secs, first_join_secs, ping_interval_secs, drain_ms;
     char *
         allowed_origins; /* "*" or a comma separated list; upgrade.h tells what counts */
     char *auth;
     char *log_level;
-    bool echo; /* hidden: for conformance suites */
+    long echo;        /* 0 or 1; hidden: for conformance suites */
+    bool healthcheck; /* see CONFIG_HEALTHCHECK */
 };
 
 /* What main does next: run, ask the one that runs (healthcheck.h), or exit with 0 or 2. */

@@ -84,7 +84,7 @@ void args_add_events_max(struct args *args)
 
 void args_add_room_ttl(struct args *args)
 {
-    redis_command_add_u64(&args->cmd, 1000u * (uint64_t)args->config->room_ttl_secs);
+    redis_command_add_u64(&args->cmd, (uint64_t)args->config->room_ttl_ms);
 }
 
 /* The JSON of a presence event up to the user's name. */

@@ -19,7 +19,7 @@ void drain_start(struct drain *drain, struct session_env *env, uint64_t now_ms)
 
     drain->env = env;
     drain->started_ms = now_ms;
-    drain->spread_ms = drain_spread_ms(1000u * (uint64_t)config->drain_secs,
+    drain->spread_ms = drain_spread_ms((uint64_t)config->drain_ms,
                                        (uint64_t)config->presence_grace_ms);
     env->conn.draining = true;
     list_each(link, &env->conn.all) {

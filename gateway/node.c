@@ -45,7 +45,7 @@ static uint64_t now(const struct node *node)
 
 static uint64_t lease_ms(const struct node *node)
 {
-    return 1000u * (uint64_t)node->config->lease_secs;
+    return (uint64_t)node->config->lease_ms;
 }
 
 /* ---- who we are ---- */
@@ -496,7 +496,7 @@ void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
                struct rooms *rooms, struct index *index, const char *address,
                unsigned worker, _Atomic int *state, const struct node_hooks *hooks)
 {
-    uint64_t beat_ms = 1000u * (uint64_t)config->lease_secs / 3;
+    uint64_t beat_ms = (uint64_t)config->lease_ms / 3;
 
     *node = (struct node){
         .loop = loop,

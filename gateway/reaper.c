@@ -223,8 +223,7 @@ void reaper_start(struct reaper *reaper, struct json_text name, uint64_t silent_
     redis_command_add_text(&store->args.cmd, node);
     redis_command_add_u64(&store->args.cmd, silent_ms);
     redis_command_add_text(&store->args.cmd, store->node);
-    redis_command_add_u64(&store->args.cmd,
-                          1000u * (uint64_t)store->config->lease_secs);
+    redis_command_add_u64(&store->args.cmd, (uint64_t)store->config->lease_ms);
     store_send_script(store, SCRIPT_CLAIM, on_claimed, job);
 }
 

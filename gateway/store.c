@@ -102,10 +102,10 @@ void store_deinit(struct store *store)
 
 uint64_t store_keep_ms(const struct config *config)
 {
-    long secs = config->room_ttl_secs > 2 * config->lease_secs ? config->room_ttl_secs
-                                                               : 2 * config->lease_secs;
+    long longest_ms = config->room_ttl_ms > 2 * config->lease_ms ? config->room_ttl_ms
+                                                                 : 2 * config->lease_ms;
 
-    return 3000u * (uint64_t)secs;
+    return 3u * (uint64_t)longest_ms;
 }
 
 /* ---- what a call remembers ---- */

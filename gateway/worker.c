@@ -304,7 +304,7 @@ static void start_end(struct worker *w)
  * is still in it is left to the lease. */
 static void end_grace(struct worker *w)
 {
-    uint64_t drain_ms = 1000u * (uint64_t)w->config->drain_secs;
+    uint64_t drain_ms = (uint64_t)w->config->drain_ms;
 
     if (drain_ms >= 2 * (uint64_t)w->config->presence_grace_ms)
         rooms_end_grace(&w->env.rooms, uv_now(&w->loop), true);
@@ -315,7 +315,7 @@ static void on_drain_tick(uv_timer_t *timer)
     struct worker *w = timer->data;
     uint64_t now_ms = uv_now(&w->loop);
     uint64_t since = now_ms - w->drain.started_ms;
-    uint64_t drain_ms = 1000u * (uint64_t)w->config->drain_secs;
+    uint64_t drain_ms = (uint64_t)w->config->drain_ms;
     bool is_empty = list_is_empty(&w->env.conn.all) &&
                     (w->env.rooms.map.count == 0 || !w->env.is_up);
 

@@ -28,8 +28,8 @@ enum { MEMBERS = 3, HISTORY_MAX = 32, ROUNDS_MAX = 200, CALLS_MAX = 1024 };
 static struct config config = {
     .key_prefix = "rc",
     .history_limit = HISTORY_MAX,
-    .room_ttl_secs = 300,
-    .lease_secs = 10,
+    .room_ttl_ms = 300000,
+    .lease_ms = 10000,
     .presence_events_max = 500,
 };
 

@@ -39,9 +39,9 @@ enum {
 static struct config config = {
     .key_prefix = "rc",
     .history_limit = 5,
-    .room_ttl_secs = 300,
-    .lease_secs = 10,
-    .dedupe_secs = 300,
+    .room_ttl_ms = 300000,
+    .lease_ms = 10000,
+    .dedupe_ms = 300000,
     .presence_grace_ms = 3000,
     .presence_events_max = 500,
     .redis_deadline_ms = 2000,

@@ -564,8 +564,8 @@ void rig_open(void)
                                  .history_limit = 1000,
                                  .history_max_bytes = 1 << 20,
                                  .presence_grace_ms = 2000,
-                                 .room_ttl_secs = 300,
-                                 .lease_secs = 10,
+                                 .room_ttl_ms = 300000,
+                                 .lease_ms = 10000,
                                  .presence_events_max = 500,
                                  .redis_deadline_ms = 1000};
     rooms_init(&rig.rooms, &hooks, &rig.metrics, &rig.config);

@@ -15,11 +15,13 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "tests/support/hear.h"
 
-enum { ARGS_MAX = 8, TEXT_BYTES = 65536 };
+enum { ARGS_MAX = 8 };
 
 static char source[1024]; /* the project's root */
-static char said[TEXT_BYTES];
+static struct hearing hearing;
+static char *const said = hearing.said;
 
 static int forget_environment(void **state)
 {
@@ -27,44 +29,32 @@ static int forget_environment(void **state)
     return clearenv();
 }
 
-/* Runs config_load over the `count` arguments with the stream `fd` going to `said`. */
+/* Runs config_load over the `count` arguments; `said` is what it prints to `stream`. */
 static enum config_outcome load_hearing(struct config *config,
-                                        enum config_program program, int fd,
-                                        FILE *stream, const char *const args[],
-                                        int count)
+                                        enum config_program program, FILE *stream,
+                                        const char *const args[], int count)
 {
     char *argv[ARGS_MAX + 1] = {"roomcast-gateway"};
-    FILE *file = tmpfile();
-    int saved = dup(fd);
     enum config_outcome outcome;
-    size_t len;
 
-    assert_non_null(file);
-    assert_true(count < ARGS_MAX && saved >= 0);
+    assert_true(count < ARGS_MAX);
     for (int i = 0; i < count; i++)
         argv[i + 1] = (char *)args[i];
-    fflush(stream);
-    assert_true(dup2(fileno(file), fd) >= 0);
+    hear_begin(&hearing, stream);
     outcome = config_load(config, program, count + 1, argv);
-    fflush(stream);
-    dup2(saved, fd);
-    close(saved);
-    rewind(file);
-    len = fread(said, 1, sizeof(said) - 1, file);
-    said[len] = '\0';
-    fclose(file);
+    hear_end(&hearing);
     return outcome;
 }
 
 static enum config_outcome load(struct config *config, const char *const args[],
                                 int count)
 {
-    return load_hearing(config, CONFIG_GATEWAY, STDERR_FILENO, stderr, args, count);
+    return load_hearing(config, CONFIG_GATEWAY, stderr, args, count);
 }
 
 static enum config_outcome load_admin(struct config *config)
 {
-    return load_hearing(config, CONFIG_ADMIN, STDERR_FILENO, stderr, NULL, 0);
+    return load_hearing(config, CONFIG_ADMIN, stderr, NULL, 0);
 }
 
 static void defaults_are_those_of_the_contract(void **state)
@@ -83,7 +73,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_null(config.redis.password);
     assert_string_equal(config.key_prefix, "rc");
     assert_int_equal(config.history_limit, 100);
-    assert_int_equal(config.lease_secs, 10);
+    assert_int_equal(config.lease_ms, 10000);
     assert_int_equal(config.queues_max_bytes, 268435456);
     assert_int_equal(config.joins_burst, 200);
     assert_string_equal(config.allowed_origins, "same-host");
@@ -95,7 +85,7 @@ static void defaults_are_those_of_the_contract(void **state)
 static void a_flag_beats_the_environment_and_that_the_default(void **state)
 {
     static const char *const args[] = {"--history-limit", "7", "--lease-secs=8",
-                                       "--lease-secs=9"};
+                                       "--lease-secs=9.5"};
     struct config config = {0};
 
     (void)state;
@@ -105,9 +95,9 @@ static void a_flag_beats_the_environment_and_that_the_default(void **state)
     setenv("ROOMCAST_ECHO", "1", 1);
     assert_int_equal(load(&config, args, 4), CONFIG_RUN);
     assert_int_equal(config.history_limit, 7);
-    assert_int_equal(config.lease_secs, 9);
-    assert_int_equal(config.room_ttl_secs, 60);
-    assert_int_equal(config.drain_secs, 20);
+    assert_int_equal(config.lease_ms, 9500);
+    assert_int_equal(config.room_ttl_ms, 60000);
+    assert_int_equal(config.drain_ms, 20000);
     assert_true(config.echo);
     config_deinit(&config);
 }
@@ -179,6 +169,9 @@ static const struct {
     {"ROOMCAST_DEDUPE_SECS", "0"},
     {"ROOMCAST_DEDUPE_SECS", "86401"},
     {"ROOMCAST_LEASE_SECS", "0"},
+    {"ROOMCAST_LEASE_SECS", "0.099"},
+    {"ROOMCAST_LEASE_SECS", "3600.001"},
+    {"ROOMCAST_SLOW_SECS", "1.5"},
     {"ROOMCAST_ROOM_TTL_SECS", "0"},
     {"ROOMCAST_MAX_MESSAGE_BYTES", "255"},
     {"ROOMCAST_ALLOWED_ORIGINS", "https://a\nb"},
@@ -441,9 +434,8 @@ static void help_lists_settings_and_hides_what_is_hidden(void **state)
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(
-        load_hearing(&config, CONFIG_GATEWAY, STDOUT_FILENO, stdout, args, 3),
-        CONFIG_EXIT_OK);
+    assert_int_equal(load_hearing(&config, CONFIG_GATEWAY, stdout, args, 3),
+                     CONFIG_EXIT_OK);
     assert_non_null(strstr(said, "\n  --history-limit  (0 to 10000)\n"));
     assert_non_null(
         strstr(said, "default: 100; environment: ROOMCAST_HISTORY_LIMIT\n"));
@@ -458,9 +450,8 @@ static void version_is_the_name_and_the_number(void **state)
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(
-        load_hearing(&config, CONFIG_GATEWAY, STDOUT_FILENO, stdout, args, 1),
-        CONFIG_EXIT_OK);
+    assert_int_equal(load_hearing(&config, CONFIG_GATEWAY, stdout, args, 1),
+                     CONFIG_EXIT_OK);
     assert_string_equal(said, "roomcast-gateway " ROOMCAST_VERSION "\n");
     config_deinit(&config);
 }
@@ -532,7 +523,7 @@ static void the_documentation_is_what_the_table_says(void **state)
     snprintf(path, sizeof(path), "%s/docs/configuration.md", source);
     doc = fopen(path, "r");
     assert_non_null(doc);
-    said[fread(said, 1, sizeof(said) - 1, doc)] = '\0';
+    said[fread(said, 1, HEAR_BYTES - 1, doc)] = '\0';
     fclose(doc);
     if (strcmp(said, printed) != 0)
         fail_msg("write it again: build/tests/unit_config --print >%s", path);

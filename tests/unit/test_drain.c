@@ -55,7 +55,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof(w));
-    w.config.drain_secs = 12;
+    w.config.drain_ms = 12000;
     w.config.presence_grace_ms = 2000;
     w.env.conn.config = &w.config;
     list_init(&w.env.conn.all);

@@ -17,7 +17,7 @@
 
 enum { REST_MS = 5000, WALK_MS = 2000 };
 
-static const struct config config = {.key_prefix = "rc", .room_ttl_secs = 300};
+static const struct config config = {.key_prefix = "rc", .room_ttl_ms = 300000};
 static struct metrics metrics;
 static struct index rooms_index;
 static uint64_t now_ms;

@@ -142,7 +142,7 @@ static int set_up(void **state)
     rig_open();
     log_max = (enum log_level) - 1;
     rig.now_ms = 1000000;
-    rig.config.lease_secs = LEASE_MS / 1000;
+    rig.config.lease_ms = LEASE_MS;
     rooms_set_up(&rig.rooms, false);
     store_rig_open(&rig.config, &rig.metrics);
     store_rig.store.node[0] = '\0'; /* the node chooses it */

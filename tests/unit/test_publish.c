@@ -31,7 +31,7 @@ static int set_up(void **state)
     memset(&w, 0, sizeof(w));
     rig_open();
     rig.config.keys_max = 9;
-    rig.config.dedupe_secs = 60;
+    rig.config.dedupe_ms = 60000;
     store_rig_open(&rig.config, &rig.metrics);
     w.room = rig_live(5, 1, rig_client("ann"), NULL);
     list_init(&w.messages);

@@ -17,8 +17,8 @@
 #define DEAD "gateway-1-0a.0"
 
 static const struct config config = {.key_prefix = "rc",
-                                     .lease_secs = 10,
-                                     .room_ttl_secs = 300,
+                                     .lease_ms = 10000,
+                                     .room_ttl_ms = 300000,
                                      .presence_events_max = 500};
 static struct metrics metrics;
 static struct index rooms_index;
