@@ -1,6 +1,6 @@
 /* http.h - h2o on a libuv loop: listen, a table of routes, answers now or later, and
- * answers without an end (server-sent events). HTTP/1.1 only; the only module that
- * includes h2o.
+ * answers without an end (server-sent events). HTTP/1.1 only; behind it http_server.c,
+ * http_request.c and http_stream.c.
  *
  * Whatever goes wrong before a handler is reached is answered with an error object,
  * {"error":{"code","message"}}.

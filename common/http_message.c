@@ -17,13 +17,9 @@
 #include "common/digits.h"
 #include "common/http_chars.h"
 #include "common/http_host.h"
+#include "common/http_request_line.h"
 
 enum { KEEP_BYTES = 4096 };
-
-struct text {
-    const char *base;
-    size_t len;
-};
 
 static void refuse(struct http_message *m, int status, const char *why)
 {
@@ -32,23 +28,17 @@ static void refuse(struct http_message *m, int status, const char *why)
     m->why = why;
 }
 
-/* No fragment (RFC 3986, section 3.5), and nothing that would have to be percent-encoded. */
-static bool is_target_char(char c)
-{
-    return c > ' ' && c < 0x7f && c != '#';
-}
-
-static bool has_only(struct text text, bool (*is_allowed)(char))
+static bool has_only(struct json_text text, bool (*is_allowed)(char))
 {
     return http_has_only(text.base, text.len, is_allowed);
 }
 
-static bool is(struct text text, const char *word)
+static bool is(struct json_text text, const char *word)
 {
     return text.len == strlen(word) && strncasecmp(text.base, word, text.len) == 0;
 }
 
-static struct text trimmed(struct text text)
+static struct json_text trimmed(struct json_text text)
 {
     while (text.len > 0 && (text.base[0] == ' ' || text.base[0] == '\t')) {
         text.base++;
@@ -62,90 +52,40 @@ static struct text trimmed(struct text text)
 
 /* What stands before the first `stop`, which is cut off `rest` with it. False: there is
  * no `stop`. */
-static bool cut(struct text *rest, char stop, struct text *before)
+static bool cut(struct json_text *rest, char stop, struct json_text *before)
 {
     const char *at = memchr(rest->base, stop, rest->len);
 
     if (!at)
         return false;
-    *before = (struct text){rest->base, (size_t)(at - rest->base)};
-    *rest = (struct text){at + 1, rest->len - before->len - 1};
+    *before = (struct json_text){rest->base, (size_t)(at - rest->base)};
+    *rest = (struct json_text){at + 1, rest->len - before->len - 1};
     return true;
 }
 
-/* ---- the request line ---- */
-
-/* A target in absolute form (section 3.2.2) becomes one in origin form, and its host counts
- * instead of the header's. */
-static struct text origin_form(struct http_message *m, struct text target)
+static void on_request_line(struct http_message *m, struct json_text text)
 {
-    static const char *const schemes[] = {"http://", "https://"};
+    struct http_request_line line;
 
-    for (size_t i = 0; i < 2; i++) {
-        size_t skip = strlen(schemes[i]);
-        struct text host = {target.base + skip, 0};
-        const char *end = target.base + target.len;
-
-        if (target.len < skip || strncasecmp(target.base, schemes[i], skip) != 0)
-            continue;
-        while (host.base + host.len < end && host.base[host.len] != '/' &&
-               host.base[host.len] != '?')
-            host.len++;
-        if (host.len == 0 || !http_host_is(host.base, host.len))
-            return (struct text){"", 0};
-        m->is_absolute = true;
-        strbuf_add(&m->host, host.base, host.len);
-        return (struct text){host.base + host.len,
-                             (size_t)(end - host.base) - host.len};
-    }
-    return target;
-}
-
-static void on_version(struct http_message *m, struct text version)
-{
-    if (version.len != 8 || memcmp(version.base, "HTTP/", 5) != 0 ||
-        version.base[6] != '.' || version.base[5] < '0' || version.base[5] > '9' ||
-        version.base[7] < '0' || version.base[7] > '9')
-        refuse(m, 400, "the request line does not end in a version of HTTP");
-    else if (version.base[5] != '1')
-        refuse(m, 505, "the version of HTTP must be 1.1 or 1.0");
-    else
-        m->is_version_0 = version.base[7] == '0';
-}
-
-static void on_request_line(struct http_message *m, struct text line)
-{
-    struct text method, target, version = line;
-    bool is_star;
-
-    if (!cut(&version, ' ', &method) || !cut(&version, ' ', &target) ||
-        method.len == 0 || !has_only(method, http_is_token_char)) {
-        refuse(m, 400, "the request line is not a method, a target and a version");
+    if (!http_request_line_parse(text, &line)) {
+        refuse(m, line.status, line.why);
         return;
     }
-    on_version(m, version);
-    if (m->state == HTTP_MESSAGE_REFUSED)
-        return;
-    is_star = is(target, "*") && is(method, "OPTIONS");
-    target = origin_form(m, target);
-    if (!has_only(target, is_target_char) ||
-        (!is_star && !m->is_absolute && (target.len == 0 || target.base[0] != '/'))) {
-        refuse(m, 400, "the target must be a path, or an address of http");
-        return;
-    }
-    strbuf_add(&m->out, method.base, method.len);
+    m->is_version_0 = line.is_version_0;
+    m->is_absolute = line.host.base;
+    strbuf_add(&m->host, line.host.base, line.host.len);
+    strbuf_add(&m->out, line.method.base, line.method.len);
     strbuf_add_char(&m->out, ' ');
-    if (is_star || target.len == 0 || target.base[0] != '/')
+    if (line.target.len == 0 || line.target.base[0] != '/')
         strbuf_add_char(&m->out, '/');
-    if (!is_star)
-        strbuf_add(&m->out, target.base, target.len);
+    strbuf_add(&m->out, line.target.base, line.target.len);
     strbuf_add_text(&m->out, m->is_version_0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
     m->state = HTTP_MESSAGE_HEAD;
 }
 
 /* ---- headers ---- */
 
-static void on_host(struct http_message *m, struct text value)
+static void on_host(struct http_message *m, struct json_text value)
 {
     if (m->has_host || !http_host_is(value.base, value.len)) {
         refuse(m, 400, "there must be one Host, with a host and perhaps a port");
@@ -156,7 +96,7 @@ static void on_host(struct http_message *m, struct text value)
         strbuf_add(&m->host, value.base, value.len);
 }
 
-static bool is_digits(struct text text)
+static bool is_digits(struct json_text text)
 {
     for (size_t i = 0; i < text.len; i++)
         if (text.base[i] < '0' || text.base[i] > '9')
@@ -164,7 +104,7 @@ static bool is_digits(struct text text)
     return text.len > 0;
 }
 
-static void on_content_length(struct http_message *m, struct text value)
+static void on_content_length(struct http_message *m, struct json_text value)
 {
     if (m->has_length || m->is_chunked || !is_digits(value)) {
         refuse(m, 400,
@@ -181,7 +121,7 @@ static void on_content_length(struct http_message *m, struct text value)
         refuse(m, 413, "the body is too large");
 }
 
-static void on_transfer_encoding(struct http_message *m, struct text value)
+static void on_transfer_encoding(struct http_message *m, struct json_text value)
 {
     if (m->has_length || m->is_chunked || m->is_version_0 || !is(value, "chunked")) {
         refuse(m, 400,
@@ -192,7 +132,7 @@ static void on_transfer_encoding(struct http_message *m, struct text value)
     m->is_chunked = true;
 }
 
-static void on_expect(struct http_message *m, struct text value)
+static void on_expect(struct http_message *m, struct json_text value)
 {
     if (is(value, "100-continue"))
         m->wants_continue = !m->is_version_0;
@@ -203,7 +143,7 @@ static void on_expect(struct http_message *m, struct text value)
 /* Those that are not handed on as they stand. */
 static const struct {
     const char *name;
-    void (*on_value)(struct http_message *m, struct text value);
+    void (*on_value)(struct http_message *m, struct json_text value);
 } known[] = {
     {"Host", on_host},
     {"Content-Length", on_content_length},
@@ -212,7 +152,8 @@ static const struct {
 };
 
 /* `name: value`. False: it is not. */
-static bool split_header(struct text line, struct text *name, struct text *value)
+static bool split_header(struct json_text line, struct json_text *name,
+                         struct json_text *value)
 {
     *value = line;
     if (!cut(value, ':', name) || name->len == 0 ||
@@ -222,9 +163,9 @@ static bool split_header(struct text line, struct text *name, struct text *value
     return true;
 }
 
-static void on_header(struct http_message *m, struct text line)
+static void on_header(struct http_message *m, struct json_text line)
 {
-    struct text name, value;
+    struct json_text name, value;
 
     if (!split_header(line, &name, &value)) {
         refuse(m, 400, "a header is not a name, a colon and a value in one line");
@@ -276,9 +217,9 @@ static void finish_head(struct http_message *m)
 }
 
 /* Hex digits, and perhaps extensions behind a semicolon, which are ignored (section 7.1.1). */
-static void on_size(struct http_message *m, struct text line)
+static void on_size(struct http_message *m, struct json_text line)
 {
-    struct text size = line, extensions = line;
+    struct json_text size = line, extensions = line;
     uint64_t value = 0;
 
     if (cut(&extensions, ';', &size))
@@ -304,9 +245,9 @@ static void on_size(struct http_message *m, struct text line)
     m->state = value > 0 ? HTTP_MESSAGE_CHUNK : HTTP_MESSAGE_TRAILER;
 }
 
-static void on_trailer(struct http_message *m, struct text line)
+static void on_trailer(struct http_message *m, struct json_text line)
 {
-    struct text name, value;
+    struct json_text name, value;
 
     if (line.len == 0)
         finish(m);
@@ -316,7 +257,7 @@ static void on_trailer(struct http_message *m, struct text line)
 
 /* ---- lines and bytes ---- */
 
-static void on_line(struct http_message *m, struct text line)
+static void on_line(struct http_message *m, struct json_text line)
 {
     switch (m->state) {
     case HTTP_MESSAGE_START:
@@ -377,7 +318,7 @@ static size_t take_line(struct http_message *m, const char *bytes, size_t len)
     if (line_len < 2 || m->line.data[line_len - 2] != '\r')
         refuse(m, 400, "a line must end in CR LF");
     else
-        on_line(m, (struct text){m->line.data, line_len - 2});
+        on_line(m, (struct json_text){m->line.data, line_len - 2});
     return taken;
 }
 

@@ -1,16 +1,15 @@
-/* http_room.h - which connection of an HTTP server makes room for a new one. */
+/* http_room.h - who gets in when all connections that an HTTP server may have are there.
+ *
+ * For a new one the oldest that is idle makes room, else the oldest whose request is not whole
+ * yet; where all are being answered, the new one is refused. That is decided when those that
+ * came before it have been read.
+ */
 #ifndef COMMON_HTTP_ROOM_H
 #define COMMON_HTTP_ROOM_H
 
-#include <stdbool.h>
-
 #include "common/http_socket_types.h"
 
-/* The one that has been there for longest of those that can go: no answer of it is under way,
- * and if it `rests`, nor has a request begun, read or not. NULL: none can. */
-struct http_socket *http_room_find(const struct http_sockets *sockets, bool rests);
-
-/* Nothing is known to come in the next turn of the loop that could make room. */
-bool http_room_is_settled(const struct http_sockets *sockets);
+/* A connection waits at `listener`, which stays until the sockets are closed. */
+void http_room_accept(struct http_sockets *sockets, uv_stream_t *listener);
 
 #endif

@@ -9,10 +9,7 @@
  * are fewer connections than events that libuv takes at once (1024), so it does not wait
  * again in between.
  *
- * A connection beyond the limit stays with the listener, which libuv does not ask for the next
- * one then, and is decided on in a check handle, behind the reading:
- *
- *     http_sockets_accept -> on_check, LOOKS times at most -> admit, or refuse -> linger
+ * Whether there is room for a new connection is http_room.h's.
  *
  * The memory goes when h2o has closed the socket.
  */
@@ -22,16 +19,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "common/http_room.h"
 #include "common/xalloc.h"
 
 enum {
     READ_BYTES = 16 * 1024,
     SEND_MIN_BYTES = 4096, /* what a client has to take in send_secs */
     LINGERING_MAX = 32,
-    /* Turns in which room may be found: of those that came in one turn with it, the first
-     * request is read in the second, and they are idle again in the third. */
-    LOOKS = 3,
 };
 
 #define REFUSAL_BODY                                                                   \
@@ -50,7 +43,7 @@ static struct http_socket *socket_of(uv_handle_t *handle)
 
 /* ---- the end ---- */
 
-static void leave(struct http_socket *s)
+void http_socket_leave(struct http_socket *s)
 {
     if (!s->has_left)
         s->sockets->count--;
@@ -78,7 +71,7 @@ static void on_socket_closed(uv_handle_t *handle)
 
     list_remove(&s->link);
     list_remove(&s->again);
-    leave(s);
+    http_socket_leave(s);
     if (s->linger_fd >= 0)
         linger_start(&sockets->lingerers, s->linger_fd);
     http_message_deinit(&s->message);
@@ -275,47 +268,26 @@ static void on_second(uv_timer_t *timer)
 
 /* ---- beginning and end ---- */
 
-static bool close_one(struct http_sockets *sockets, bool rests)
+void http_socket_drop(struct http_socket *s)
 {
-    struct http_socket *s = http_room_find(sockets, rests);
-
-    if (!s)
-        return false;
-    leave(s);
+    http_socket_leave(s);
     stop_reading(s);
     s->h2o->_cb.read(s->h2o, h2o_socket_error_closed);
-    return true;
-}
-
-static bool has_room(const struct http_sockets *sockets)
-{
-    return sockets->count < sockets->opts.max_connections;
-}
-
-/* Those whose descriptor is free already do not count any more. */
-static void forget_closing(struct http_sockets *sockets)
-{
-    list_each(link, &sockets->all) {
-        struct http_socket *s = list_entry(link, struct http_socket, link);
-
-        if (uv_is_closing((uv_handle_t *)&s->tcp))
-            leave(s);
-    }
 }
 
 static void refuse(struct http_socket *s)
 {
     uv_buf_t buf = uv_buf_init((char *)refusal, sizeof(refusal) - 1);
 
-    leave(s);
+    http_socket_leave(s);
     metric_add(&s->sockets->opts.metrics->http_refused_total, 1);
     uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
     http_socket_linger(s);
     uv_close((uv_handle_t *)&s->tcp, on_socket_closed);
 }
 
-static void take_in(struct http_sockets *sockets, uv_stream_t *listener,
-                    bool is_refused)
+void http_sockets_take(struct http_sockets *sockets, uv_stream_t *listener,
+                       bool is_refused)
 {
     struct http_socket *s = xcalloc(1, sizeof(*s));
 
@@ -338,44 +310,6 @@ static void take_in(struct http_sockets *sockets, uv_stream_t *listener,
     s->h2o = h2o_uv_socket_create((uv_stream_t *)&s->tcp, on_socket_closed);
     h2o_accept(sockets->opts.accept, s->h2o);
     http_socket_go_on(s);
-}
-
-/* One that has begun a request goes only if none is idle. Those that only begin requests must
- * not keep others out. */
-static void on_check(uv_check_t *check)
-{
-    struct http_sockets *sockets = check->data;
-    uv_stream_t *listener = sockets->waiting;
-    bool is_open = listener && !uv_is_closing((uv_handle_t *)listener);
-    bool has_place;
-
-    forget_closing(sockets);
-    has_place = is_open && (has_room(sockets) || close_one(sockets, true));
-    if (is_open && !has_place && ++sockets->looks < LOOKS &&
-        !http_room_is_settled(sockets))
-        return;
-    uv_idle_stop(&sockets->idle);
-    uv_check_stop(check);
-    sockets->waiting = NULL;
-    if (is_open)
-        take_in(sockets, listener, !has_place && !close_one(sockets, false));
-}
-
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;
-}
-
-void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener)
-{
-    if (has_room(sockets)) {
-        take_in(sockets, listener, false);
-        return;
-    }
-    sockets->waiting = listener;
-    sockets->looks = 0;
-    uv_check_start(&sockets->check, on_check);
-    uv_idle_start(&sockets->idle, on_idle);
 }
 
 static void on_lingered(void *data)

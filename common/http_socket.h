@@ -4,10 +4,7 @@
  * little of the answers as it likes. So the bytes are read here: each request is checked
  * (http_message.h) and handed to h2o whole, and the next one of a connection is not read
  * before the answer to the last one is written. A connection whose client takes nothing of
- * an answer for `send_secs` is cut, and there are at most `max_connections`: for a new one
- * the oldest that is idle makes room, else the oldest whose request is not whole yet; where all
- * are being answered, the new one is refused. Where there is no room, that is decided when
- * those that came before it have been read.
+ * an answer for `send_secs` is cut, and there are at most `max_connections` (http_room.h).
  *
  * A client that is refused may still be sending, and goes on being read for a while, so that
  * no reset destroys the answer (linger.h). These do not count against max_connections; there are
@@ -26,8 +23,9 @@ void http_sockets_open(struct http_sockets *sockets, uv_loop_t *loop,
 /* How many may linger beside so many connections: each has a descriptor. */
 unsigned http_sockets_lingering(unsigned max_connections);
 
-/* A connection waits at `listener`, which stays until the sockets are closed. */
-void http_sockets_accept(struct http_sockets *sockets, uv_stream_t *listener);
+/* Takes the connection that waits at `listener`, to serve it or to refuse it. */
+void http_sockets_take(struct http_sockets *sockets, uv_stream_t *listener,
+                       bool is_refused);
 
 /* Ends all connections. They are gone when `all` is empty; h2o needs its time for that. */
 void http_sockets_end(struct http_sockets *sockets);
@@ -41,6 +39,12 @@ int http_socket_refusal(const struct http_socket *socket, const char **why);
 
 /* The client may be in the middle of its request: when h2o has closed, it lingers. */
 void http_socket_linger(struct http_socket *socket);
+
+/* It does not count against max_connections any more. Idempotent. */
+void http_socket_leave(struct http_socket *socket);
+
+/* Closes one that is being read, to make room. */
+void http_socket_drop(struct http_socket *socket);
 
 /* h2o is done with the request, and may want the next one. */
 void http_socket_go_on(struct http_socket *socket);

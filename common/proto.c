@@ -1,7 +1,7 @@
-/* proto.c - see proto.h.
+/* proto.c - see proto.h: from JSON. Printing is proto_print.c's.
  *
  * json_scan checks the whole text first and finds the members; only names that hold an
- * escape go through cJSON, which knows how to undo it. Text and data are never
+ * escape go through cJSON, which knows how to decode it. Text and data are never
  * decoded: their tokens go into the event as they came, made fit for one line.
  */
 #include "common/proto.h"
@@ -12,18 +12,6 @@
 #include <cjson/cJSON.h>
 
 #include "common/digits.h"
-
-static const char *const error_words[] = {[PROTO_OK] = "ok",
-#define X(id, word, text) [id] = #word,
-                                          PROTO_ERRORS(X)
-#undef X
-};
-
-static const char *const error_texts[] = {[PROTO_OK] = "ok",
-#define X(id, word, text) [id] = text,
-                                          PROTO_ERRORS(X)
-#undef X
-};
 
 static const struct {
     const char *word;
@@ -39,16 +27,6 @@ static const struct {
 /* What decoded names point into. Never moves during one parse: it is reserved first. */
 static _Thread_local struct strbuf decoded;
 static _Thread_local struct json_members members, inner;
-
-const char *proto_error_word(enum proto_error error)
-{
-    return error_words[error];
-}
-
-const char *proto_error_text(enum proto_error error)
-{
-    return error_texts[error];
-}
 
 const char *proto_request_word(enum request_type type)
 {
@@ -390,67 +368,4 @@ void proto_deinit_thread(void)
     strbuf_deinit(&decoded);
     json_members_deinit(&members);
     json_members_deinit(&inner);
-}
-
-void proto_begin(struct strbuf *out, const char *type, struct json_text id)
-{
-    strbuf_add(out, "{\"type\":\"", 9);
-    strbuf_add_text(out, type);
-    strbuf_add_char(out, '"');
-    if (id.len > 0) {
-        strbuf_add(out, ",\"id\":", 6);
-        strbuf_add(out, id.base, id.len);
-    }
-}
-
-static void add_name(struct strbuf *out, const char *name)
-{
-    strbuf_add(out, ",\"", 2);
-    strbuf_add_text(out, name);
-    strbuf_add(out, "\":", 2);
-}
-
-void proto_add_text(struct strbuf *out, const char *name, const char *text, size_t len)
-{
-    add_name(out, name);
-    strbuf_add_json(out, text, len);
-}
-
-void proto_add_number(struct strbuf *out, const char *name, uint64_t value)
-{
-    add_name(out, name);
-    strbuf_add_u64(out, value);
-}
-
-void proto_add_raw(struct strbuf *out, const char *name, const char *json)
-{
-    add_name(out, name);
-    strbuf_add_text(out, json);
-}
-
-void proto_add_message_tail(struct strbuf *out, struct json_text user,
-                            struct json_text text, uint64_t ts, struct json_text data)
-{
-    proto_add_text(out, "user", user.base, user.len);
-    strbuf_add_text(out, ",\"text\":");
-    strbuf_add(out, text.base, text.len);
-    proto_add_number(out, "ts", ts);
-    if (data.base) {
-        strbuf_add_text(out, ",\"data\":");
-        strbuf_add(out, data.base, data.len);
-    }
-    strbuf_add_char(out, '}');
-}
-
-void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,
-                       const char *text, uint64_t retry_after_ms)
-{
-    proto_begin(out, "error", id);
-    proto_add_text(out, "code", error_words[error], strlen(error_words[error]));
-    if (!text)
-        text = error_texts[error];
-    proto_add_text(out, "message", text, strlen(text));
-    if (retry_after_ms > 0)
-        proto_add_number(out, "retry_after_ms", retry_after_ms);
-    strbuf_add_char(out, '}');
 }
