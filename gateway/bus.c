@@ -3,7 +3,7 @@
  *     bus_subscribe -> SUBSCRIBE -> on_confirmed -> room_on_subscribed
  *     on_push -> on_message -> on_notice -> deliver_notice
  *
- * Redis confirms in the order of the commands, so what was sent stands in a list (`ops`)
+ * Redis confirms in the order of the commands, so what was sent stands in a list (`pending`)
  * and each confirmation takes the first: a confirmation meant for a room that is gone
  * is never taken for one of the same name.
  *
@@ -24,7 +24,7 @@
 
 enum { SUBSCRIBE_BATCH = 200 };
 
-struct bus_op {
+struct pending_subscribe {
     struct list link;
     struct room *room; /* NULL: nobody waits for it */
     uint64_t sent_at;
@@ -32,24 +32,23 @@ struct bus_op {
 
 /* ---- out ---- */
 
-static struct bus_op *add_op(struct bus *bus, struct room *room)
+static void add_pending(struct bus *bus, struct room *room)
 {
-    struct bus_op *op = xmalloc(sizeof(*op));
+    struct pending_subscribe *pending = xmalloc(sizeof(*pending));
 
-    op->room = room;
-    op->sent_at = uv_now(bus->loop);
-    list_add(&bus->ops, &op->link);
+    pending->room = room;
+    pending->sent_at = uv_now(bus->loop);
+    list_add(&bus->pending, &pending->link);
     if (room)
-        room->bus.subscribing = op;
-    return op;
+        room->bus.subscribing = pending;
 }
 
-static void drop_op(struct bus_op *op)
+static void drop_pending(struct pending_subscribe *pending)
 {
-    if (op->room)
-        op->room->bus.subscribing = NULL;
-    list_remove(&op->link);
-    free(op);
+    if (pending->room)
+        pending->room->bus.subscribing = NULL;
+    list_remove(&pending->link);
+    free(pending);
 }
 
 static void add_channel(struct bus *bus, const struct room *room)
@@ -73,22 +72,18 @@ static void begin(struct bus *bus, const char *verb)
     redis_command_add_text(&bus->cmd, verb);
 }
 
-void bus_subscribe(void *owner, struct room *room)
+void bus_subscribe(struct bus *bus, struct room *room)
 {
-    struct bus *bus = owner;
-
     if (!redis_link_is_ready(bus->link))
         return;
     begin(bus, "SUBSCRIBE");
     add_channel(bus, room);
-    add_op(bus, room);
+    add_pending(bus, room);
     send_command(bus);
 }
 
-void bus_unsubscribe(void *owner, struct room *room)
+void bus_unsubscribe(struct bus *bus, struct room *room)
 {
-    struct bus *bus = owner;
-
     if (room->bus.subscribing)
         room->bus.subscribing->room = NULL;
     room->bus.subscribing = NULL;
@@ -96,7 +91,7 @@ void bus_unsubscribe(void *owner, struct room *room)
         return;
     begin(bus, "UNSUBSCRIBE");
     add_channel(bus, room);
-    add_op(bus, NULL);
+    add_pending(bus, NULL);
     send_command(bus);
 }
 
@@ -106,7 +101,7 @@ static void subscribe_canary(struct bus *bus)
         return;
     begin(bus, "SUBSCRIBE");
     redis_command_add_text(&bus->cmd, bus->canary);
-    add_op(bus, NULL);
+    add_pending(bus, NULL);
     send_command(bus);
 }
 
@@ -115,7 +110,7 @@ void bus_set_node(struct bus *bus, const char *node)
     if (bus->canary[0] && redis_link_is_ready(bus->link)) {
         begin(bus, "UNSUBSCRIBE");
         redis_command_add_text(&bus->cmd, bus->canary);
-        add_op(bus, NULL);
+        add_pending(bus, NULL);
         send_command(bus);
     }
     keys_node(bus->canary, node, KEY_NODE_CANARY);
@@ -129,7 +124,7 @@ static void subscribe_expiry(struct bus *bus)
     begin(bus, "PSUBSCRIBE");
     redis_command_add(&bus->cmd, pattern,
                       keys_expiry_pattern(pattern, bus->config->redis.db));
-    add_op(bus, NULL);
+    add_pending(bus, NULL);
     send_command(bus);
 }
 
@@ -142,19 +137,27 @@ static void subscribe_rooms(struct bus *bus)
         begin(bus, "SUBSCRIBE");
         for (int i = 0; i < SUBSCRIBE_BATCH && room; i++) {
             add_channel(bus, room);
-            add_op(bus, room);
+            add_pending(bus, room);
             room = map_next(&bus->rooms->map, &at);
         }
         send_command(bus);
     }
 }
 
+/* The one that is confirmed next. */
+static struct pending_subscribe *first_pending(struct bus *bus)
+{
+    struct list *first = list_first(&bus->pending);
+
+    return first ? list_entry(first, struct pending_subscribe, link) : NULL;
+}
+
 void bus_check(struct bus *bus)
 {
-    struct list *first = list_first(&bus->ops);
+    const struct pending_subscribe *first = first_pending(bus);
 
-    if (first && uv_now(bus->loop) - list_entry(first, struct bus_op, link)->sent_at >=
-                     (uint64_t)bus->config->redis_deadline_ms)
+    if (first &&
+        uv_now(bus->loop) - first->sent_at >= (uint64_t)bus->config->redis_deadline_ms)
         redis_link_restart(bus->link, "a subscription is not confirmed");
 }
 
@@ -162,15 +165,15 @@ void bus_check(struct bus *bus)
 
 static void on_confirmed(struct bus *bus)
 {
-    struct list *first = list_first(&bus->ops);
+    struct pending_subscribe *first = first_pending(bus);
     struct room *room;
 
     if (!first) {
         redis_link_restart(bus->link, "a confirmation of nothing");
         return;
     }
-    room = list_entry(first, struct bus_op, link)->room;
-    drop_op(list_entry(first, struct bus_op, link));
+    room = first->room;
+    drop_pending(first);
     if (room)
         room_on_subscribed(room);
 }
@@ -179,13 +182,13 @@ static void on_confirmed(struct bus *bus)
  * not. */
 static void on_refused(struct bus *bus)
 {
-    struct list *first = list_first(&bus->ops);
+    struct pending_subscribe *first = first_pending(bus);
     bool was_room;
 
     if (!first)
         return;
-    was_room = list_entry(first, struct bus_op, link)->room != NULL;
-    drop_op(list_entry(first, struct bus_op, link));
+    was_room = first->room != NULL;
+    drop_pending(first);
     if (was_room)
         redis_link_restart(bus->link, "a subscription is refused");
 }
@@ -205,7 +208,7 @@ static void on_notice(struct bus *bus, struct json_text channel,
         deliver_malformed(room, "header");
         return;
     }
-    bus->hooks.on_notice(bus->hooks.owner);
+    bus->hooks.on_notice(bus);
     deliver_notice(room, &notice, uv_now(bus->loop));
 }
 
@@ -222,7 +225,7 @@ static void on_expiry(struct bus *bus, const redisReply *reply)
 
     if (room && is(reply_text(reply, 3), "expired") &&
         intake_room(bus->metrics, "keyspace", (struct json_text){room, len}))
-        bus->hooks.on_expired(bus->hooks.owner, room, len);
+        bus->hooks.on_expired(bus, room, len);
 }
 
 static bool is_confirmation(struct json_text what)
@@ -250,9 +253,9 @@ static void on_push(void *owner, const redisReply *reply)
         if (!is(channel, bus->canary))
             on_notice(bus, channel, text);
         else if (text.len > 0)
-            bus->hooks.on_command(bus->hooks.owner, text);
+            bus->hooks.on_command(bus, text);
         else
-            bus->hooks.on_canary(bus->hooks.owner);
+            bus->hooks.on_canary(bus);
     } else if (is(what, "pmessage")) {
         on_expiry(bus, reply);
     } else if (is_confirmation(what)) {
@@ -271,15 +274,15 @@ static void on_ready(void *owner)
     subscribe_canary(bus);
     subscribe_expiry(bus);
     subscribe_rooms(bus);
-    bus->hooks.on_ready(bus->hooks.owner);
+    bus->hooks.on_ready(bus);
 }
 
-static void drop_ops(struct bus *bus)
+static void drop_all_pending(struct bus *bus)
 {
-    struct list *link;
+    struct pending_subscribe *first;
 
-    while ((link = list_first(&bus->ops)))
-        drop_op(list_entry(link, struct bus_op, link));
+    while ((first = first_pending(bus)))
+        drop_pending(first);
 }
 
 static void on_lost(void *owner, const char *why)
@@ -288,31 +291,29 @@ static void on_lost(void *owner, const char *why)
     struct room *room;
     uint32_t at = 0;
 
-    drop_ops(bus);
+    drop_all_pending(bus);
     while ((room = map_next(&bus->rooms->map, &at)))
         room->is_subscribed = false;
-    bus->hooks.on_lost(bus->hooks.owner, why);
+    bus->hooks.on_lost(bus, why);
 }
 
-void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
-              struct rooms *rooms, struct metrics *metrics, const char *name,
-              const struct bus_hooks *hooks)
+void bus_open(struct bus *bus, const struct bus_opts *opts)
 {
-    struct redis_link_opts opts = redis_link_opts_of(config, name);
+    struct redis_link_opts of_link = redis_link_opts_of(opts->config, opts->name);
 
-    bus->loop = loop;
-    bus->config = config;
-    bus->rooms = rooms;
-    bus->metrics = metrics;
-    bus->hooks = *hooks;
-    list_init(&bus->ops);
-    opts.for_notices = true;
-    opts.metrics = metrics;
-    opts.owner = bus;
-    opts.on_ready = on_ready;
-    opts.on_lost = on_lost;
-    opts.on_push = on_push;
-    bus->link = redis_link_open(loop, &opts);
+    bus->loop = opts->loop;
+    bus->config = opts->config;
+    bus->rooms = opts->rooms;
+    bus->metrics = opts->metrics;
+    bus->hooks = *opts->hooks;
+    list_init(&bus->pending);
+    of_link.for_notices = true;
+    of_link.metrics = opts->metrics;
+    of_link.owner = bus;
+    of_link.on_ready = on_ready;
+    of_link.on_lost = on_lost;
+    of_link.on_push = on_push;
+    bus->link = redis_link_open(opts->loop, &of_link);
 }
 
 void bus_close(struct bus *bus)
@@ -323,6 +324,6 @@ void bus_close(struct bus *bus)
 
 void bus_deinit(struct bus *bus)
 {
-    drop_ops(bus);
+    drop_all_pending(bus);
     redis_command_deinit(&bus->cmd);
 }

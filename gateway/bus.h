@@ -12,15 +12,27 @@
 #include "common/redis_link.h"
 #include "gateway/room.h"
 
+struct bus;
+
+/* Its owner embeds struct bus. */
 struct bus_hooks {
-    void *owner;
-    void (*on_ready)(void *owner);
-    void (*on_lost)(void *owner, const char *why);
-    void (*on_canary)(void *owner); /* a message to itself came back */
+    void (*on_ready)(struct bus *bus);
+    void (*on_lost)(struct bus *bus, const char *why);
+    void (*on_canary)(struct bus *bus); /* a message to itself came back */
     /* Something for this node alone (node_commands.h); borrowed. */
-    void (*on_command)(void *owner, struct json_text command);
-    void (*on_expired)(void *owner, const char *room, size_t len);
-    void (*on_notice)(void *owner); /* before each notice is handed on */
+    void (*on_command)(struct bus *bus, struct json_text command);
+    void (*on_expired)(struct bus *bus, const char *room, size_t len);
+    void (*on_notice)(struct bus *bus); /* before each notice is handed on */
+};
+
+/* All borrowed, the hooks for the call. */
+struct bus_opts {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct rooms *rooms;
+    struct metrics *metrics;
+    const char *name; /* of the connection */
+    const struct bus_hooks *hooks;
 };
 
 struct bus {
@@ -31,19 +43,17 @@ struct bus {
     struct metrics *metrics;
     struct bus_hooks hooks;
     struct redis_command cmd;
-    struct list ops; /* sent, in order, not confirmed yet */
+    struct list pending; /* struct pending_subscribe, in the order sent */
     char canary[KEYS_MAX_BYTES];
 };
 
-void bus_open(struct bus *bus, uv_loop_t *loop, const struct config *config,
-              struct rooms *rooms, struct metrics *metrics, const char *name,
-              const struct bus_hooks *hooks);
+void bus_open(struct bus *bus, const struct bus_opts *opts);
 void bus_close(struct bus *bus);
 void bus_deinit(struct bus *bus);
 
-/* room_hooks; `owner` is the bus. */
-void bus_subscribe(void *owner, struct room *room);
-void bus_unsubscribe(void *owner, struct room *room);
+/* For room_hooks. */
+void bus_subscribe(struct bus *bus, struct room *room);
+void bus_unsubscribe(struct bus *bus, struct room *room);
 
 /* Listens to this node's canary, instead of the one before. */
 void bus_set_node(struct bus *bus, const char *node);

@@ -477,12 +477,12 @@ static void check_open(struct conn *conn)
         conn->env->events->on_tick(conn);
 }
 
-static void on_timer(void *owner, struct wheel_timer *timer)
+static void on_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
     struct conn *conn = list_entry(timer, struct conn, timer);
     uint32_t since = now_s(conn) - conn->opened_s; /* up to a second less has passed */
 
-    (void)owner;
+    (void)wheel;
     if (conn->state == CONN_OPEN)
         check_open(conn);
     else if (conn->state != CONN_HANDSHAKE && since > LINGER_SECS)
@@ -498,7 +498,7 @@ static void on_second(uv_timer_t *second)
 {
     struct conn_env *env = second->data;
 
-    wheel_turn(&env->wheel, env, on_timer);
+    wheel_turn(&env->wheel, on_timer);
 }
 
 /* ---- beginning ---- */

@@ -93,8 +93,7 @@ static void start_backfill(struct room *room)
     }
     room->deliver.is_backfilling = true;
     room->deliver.backfill_again = room->deliver.is_outdated = false;
-    room->rooms->hooks.backfill(room->rooms->hooks.owner, room_ref(room),
-                                room_log_seq(&room->log));
+    room->rooms->hooks.backfill(room_ref(room), room_log_seq(&room->log));
 }
 
 /* Whether the lines are the messages from seq + 1 to `last`, and no more. */

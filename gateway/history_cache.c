@@ -125,10 +125,11 @@ static struct fetch *new_fetch(struct history_cache *cache, struct room *room,
 static void start_fetch(struct cached_read *read)
 {
     struct fetch *fetch = new_fetch(read->cache, read->room, read->after);
+    const struct store_range range = {.after = read->after,
+                                      .limit = PROTO_BATCH_MESSAGES};
 
     list_add(&fetch->reads, &read->link);
-    store_history(read->cache->store, read->room, read->after, 0, PROTO_BATCH_MESSAGES,
-                  on_fetched, fetch);
+    store_history(read->cache->store, read->room, &range, on_fetched, fetch);
 }
 
 static struct fetch *find_fetch(const struct room *room, uint64_t after)
@@ -198,11 +199,11 @@ static struct history_entry *get_entry(struct history_cache *cache, struct room 
 static void start_fill(struct history_entry *entry)
 {
     struct fetch *fetch = new_fetch(entry->cache, entry->room, FILL);
+    const struct store_range range = {FILL, (uint64_t)1 << 53, PROTO_BATCH_MESSAGES};
 
     entry->was_filled = true;
     entry->drops = fetch->drops;
-    store_history(entry->cache->store, entry->room, FILL, (uint64_t)1 << 53,
-                  PROTO_BATCH_MESSAGES, on_fetched, fetch);
+    store_history(entry->cache->store, entry->room, &range, on_fetched, fetch);
 }
 
 /* ---- a read ---- */

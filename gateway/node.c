@@ -112,7 +112,7 @@ static void go_up_if_sure(struct node *node)
         !node->has_canary || !node->has_info)
         return;
     node->is_up = true;
-    node->hooks.on_up(node->hooks.owner);
+    node->hooks.on_up(node);
     note_state(node);
 }
 
@@ -122,7 +122,7 @@ static void go_down(struct node *node)
     if (!node->is_up)
         return;
     node->is_up = false;
-    node->hooks.on_down(node->hooks.owner);
+    node->hooks.on_down(node);
     note_state(node);
 }
 
@@ -218,7 +218,8 @@ void node_on_lost(struct node *node)
 void node_check_lease(struct node *node)
 {
     if (node->is_up && now(node) - node->answered_ms > lease_ms(node))
-        redis_link_replace(node->store->link, "stopped or unanswered for a whole lease");
+        redis_link_replace(node->store->link,
+                           "stopped or unanswered for a whole lease");
 }
 
 /* ---- the heartbeat ---- */
@@ -491,33 +492,30 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- beginning and end ---- */
 
-void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
-               struct metrics *metrics, struct store *store, struct bus *bus,
-               struct rooms *rooms, struct index *index, const char *address,
-               unsigned worker, _Atomic int *state, const struct node_hooks *hooks)
+void node_init(struct node *node, const struct node_opts *opts)
 {
-    uint64_t beat_ms = (uint64_t)config->lease_ms / 3;
+    uint64_t beat_ms = (uint64_t)opts->config->lease_ms / 3;
 
     *node = (struct node){
-        .loop = loop,
-        .config = config,
-        .metrics = metrics,
-        .store = store,
-        .bus = bus,
-        .rooms = rooms,
-        .index = index,
-        .hooks = *hooks,
-        .address = address,
-        .worker = worker,
-        .state = state,
+        .loop = opts->loop,
+        .config = opts->config,
+        .metrics = opts->metrics,
+        .store = opts->store,
+        .bus = opts->bus,
+        .rooms = opts->rooms,
+        .index = opts->index,
+        .hooks = *opts->hooks,
+        .address = opts->address,
+        .worker = opts->worker,
+        .state = opts->state,
         .started_ms = clock_ms(),
     };
-    reaper_init(&node->reaper, store, index, metrics);
+    reaper_init(&node->reaper, opts->store, opts->index, opts->metrics);
     for (int i = 0; i < NODE_RENEW_SLOTS; i++)
         list_init(&node->renew[i]);
     node->renew_slot = renew_slot_now(node);
-    uv_timer_init(loop, &node->beat);
-    uv_timer_init(loop, &node->tick);
+    uv_timer_init(opts->loop, &node->beat);
+    uv_timer_init(opts->loop, &node->tick);
     node->beat.data = node->tick.data = node;
     uv_timer_start(&node->beat, on_beat, beat_ms, beat_ms);
     uv_timer_start(&node->tick, on_tick, TICK_MS, TICK_MS);

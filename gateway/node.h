@@ -35,10 +35,28 @@ enum node_state {
 
 enum { NODE_RENEW_SLOTS = 256 };
 
+struct node;
+
+/* Its owner embeds struct node. */
 struct node_hooks {
-    void *owner;
-    void (*on_up)(void *owner); /* Redis takes reads, writes and notices of this node */
-    void (*on_down)(void *owner); /* it does not any more */
+    /* Redis takes reads, writes and notices of this node; it does not any more. */
+    void (*on_up)(struct node *node);
+    void (*on_down)(struct node *node);
+};
+
+/* All borrowed, the hooks for the call. */
+struct node_opts {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct metrics *metrics;
+    struct store *store;
+    struct bus *bus;
+    struct rooms *rooms;
+    struct index *index;
+    const char *address;
+    unsigned worker;
+    _Atomic int *state; /* enum node_state, for the ops thread */
+    const struct node_hooks *hooks;
 };
 
 struct node {
@@ -76,10 +94,7 @@ struct node {
     _Atomic int *state; /* enum node_state, for the ops thread; borrowed */
 };
 
-void node_init(struct node *node, uv_loop_t *loop, const struct config *config,
-               struct metrics *metrics, struct store *store, struct bus *bus,
-               struct rooms *rooms, struct index *index, const char *address,
-               unsigned worker, _Atomic int *state, const struct node_hooks *hooks);
+void node_init(struct node *node, const struct node_opts *opts);
 
 /* A link became ready, or was lost; the canary came back. */
 void node_on_link(struct node *node);

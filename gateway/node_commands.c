@@ -39,7 +39,7 @@ static void disconnect(struct session_env *env, const char *user, size_t len)
     struct room *room;
     uint32_t at = 0;
 
-    while ((room = map_next(&env->rooms.map, &at))) {
+    while ((room = map_next(&env->shard->rooms.map, &at))) {
         struct list *lists[] = {&room->live, &room->behind, &room->joining,
                                 &room->waiting};
         const struct room_user *in = map_find(&room->users, user, len);

@@ -58,17 +58,18 @@ static void mark_dirty(struct outbox *outbox, struct room *room)
         list_add(&outbox->dirty, &room->outbox.dirty);
 }
 
-void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
-                struct json_text key, const struct strbuf *tail, uint64_t now_ms,
+void outbox_add(struct outbox *outbox, struct room *room,
+                const struct publish_message *message, uint64_t now_ms,
                 outbox_fn on_done, void *data)
 {
-    size_t size = sizeof(struct outgoing) + user.len + key.len + tail->len;
+    size_t size = sizeof(struct outgoing) + message->user.len + message->key.len +
+                  message->tail.len;
     struct outgoing *out = pool_alloc(size);
     char *at = out->bytes;
 
-    out->message.user = put(&at, user);
-    out->message.key = put(&at, key);
-    out->message.tail = put(&at, (struct json_text){tail->data, tail->len});
+    out->message.user = put(&at, message->user);
+    out->message.key = put(&at, message->key);
+    out->message.tail = put(&at, message->tail);
     out->on_done = on_done;
     out->data = data;
     out->queued_ms = now_ms;

@@ -21,9 +21,9 @@ typedef void (*outbox_fn)(void *data, const struct room *room,
 
 void outbox_init(struct outbox *outbox, struct store *store);
 
-/* Queues a message; copies all text. on_done comes later in any case. */
-void outbox_add(struct outbox *outbox, struct room *room, struct json_text user,
-                struct json_text key, const struct strbuf *tail, uint64_t now_ms,
+/* Queues a message; copies it. on_done comes later in any case. */
+void outbox_add(struct outbox *outbox, struct room *room,
+                const struct publish_message *message, uint64_t now_ms,
                 outbox_fn on_done, void *data);
 
 /* Sends what can be sent; once a turn of the loop. */

@@ -94,9 +94,9 @@ struct pace *pace_next(struct pace_env *env)
     return link ? list_entry(link, struct pace, timer.link) : NULL;
 }
 
-static void on_tick(void *owner, struct wheel_timer *timer)
+static void on_tick(struct wheel *wheel, struct wheel_timer *timer)
 {
-    struct pace_env *env = owner;
+    struct pace_env *env = list_entry(wheel, struct pace_env, wheel);
 
     pace_queue(env, list_entry(timer, struct pace, timer), env->turned_ms);
 }
@@ -105,7 +105,7 @@ void pace_turn(struct pace_env *env, uint32_t now_ms)
 {
     while (env->waiting > 0 && now_ms - env->turned_ms >= PACE_TICK_MS) {
         env->turned_ms += PACE_TICK_MS;
-        wheel_turn(&env->wheel, env, on_tick);
+        wheel_turn(&env->wheel, on_tick);
     }
 }
 

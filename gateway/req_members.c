@@ -95,12 +95,12 @@ static void start_members(struct slot_wait *wait)
     struct session *session = session_of_request(request);
     bool scans = request->cursor && request->cursor[0] == 's';
     const struct membership *m = session_begin_read(request);
+    const struct store_page page = {scans ? request->cursor + 1 : NULL, request->limit,
+                                    PAGE_EXACT_MAX};
 
-    if (!m)
-        return;
-    store_members(&session->env->store, m->member.room,
-                  scans ? request->cursor + 1 : NULL, request->limit, PAGE_EXACT_MAX,
-                  on_members, request);
+    if (m)
+        store_members(&session->env->shard->store, m->member.room, &page, on_members,
+                      request);
 }
 
 enum proto_error req_members(const struct req *req, uint64_t *wait_ms)

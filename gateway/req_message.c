@@ -50,15 +50,17 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
     const struct room_user *user = m->member.user;
     struct strbuf *tail = &session->env->reply;
     struct request *request = request_begin(&m->turns, req->parsed, req->len);
+    struct publish_message message = {.user = {user->name, user->name_len},
+                                      .key = req->parsed->key};
 
     (void)wait_ms;
     request->started_ns = uv_hrtime();
     conn_begin_work(&session->conn, request->bytes);
     strbuf_reset(tail, 64 * 1024);
-    proto_add_message_tail(tail, (struct json_text){user->name, user->name_len},
-                           req->parsed->text, clock_ms(), req->parsed->data);
-    outbox_add(&session->env->outbox, m->member.room,
-               (struct json_text){user->name, user->name_len}, req->parsed->key, tail,
+    proto_add_message_tail(tail, message.user, req->parsed->text, clock_ms(),
+                           req->parsed->data);
+    message.tail = (struct json_text){tail->data, tail->len};
+    outbox_add(&session->env->shard->outbox, m->member.room, &message,
                uv_now(session->env->conn.loop), on_published, request);
     return PROTO_OK;
 }

@@ -43,7 +43,7 @@ static enum proto_error run(struct req *req, struct json_text text,
     }
     if ((flags & NEEDS_MEMBERSHIP) && !m)
         return PROTO_NOT_JOINED;
-    if ((flags & NEEDS_REDIS) && !req->session->env->is_up)
+    if ((flags & NEEDS_REDIS) && !req->session->env->shard->is_up)
         return PROTO_UNAVAILABLE;
     req->membership = m;
     return rows[type].run(req, wait_ms);

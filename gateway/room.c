@@ -101,7 +101,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     lines_add_head(&room->message_head, (struct json_text){room->name, room->name_len});
     map_add(&rooms->map, room->name, room->name_len, room);
     metric_add(&rooms->metrics->rooms, 1);
-    rooms->hooks.subscribe(rooms->hooks.owner, room);
+    rooms->hooks.subscribe(room);
     return room;
 }
 
@@ -111,7 +111,7 @@ static void free_room(struct room *room)
 
     map_remove(&room->rooms->map, room->name, room->name_len);
     metric_sub(&room->rooms->metrics->rooms, 1);
-    room->rooms->hooks.unsubscribe(room->rooms->hooks.owner, room);
+    room->rooms->hooks.unsubscribe(room);
     list_remove(&room->doubted);
     list_remove(&room->node.renewal);
     list_remove(&room->outbox.dirty);
@@ -193,7 +193,7 @@ static void start_join(struct member *member, room_joined_fn on_done)
     member->join = join;
     member->user->joins_in_flight++;
     room->may_be_known = true;
-    room->rooms->hooks.join(room->rooms->hooks.owner, room, join);
+    room->rooms->hooks.join(room, join);
 }
 
 /* A member waits with its on_done in a join that is not yet in flight. */
@@ -216,10 +216,10 @@ static void start_waiting_joins(struct room *room)
 }
 
 /* The one call that puts the room right with Redis. */
-static void call(struct room *room, void (*hook)(void *owner, struct room *room))
+static void call(struct room *room, void (*hook)(struct room *room))
 {
     room->is_calling = true;
-    hook(room->rooms->hooks.owner, room_ref(room));
+    hook(room_ref(room));
 }
 
 void room_pump(struct room *room)
@@ -361,7 +361,7 @@ static void start_leave(struct room_user *user)
         user->reason = LEAVE_KICKED_BEFORE;
     list_remove(&user->grace);
     user->is_leaving = true;
-    room->rooms->hooks.leave(room->rooms->hooks.owner, room_ref(room), user);
+    room->rooms->hooks.leave(room_ref(room), user);
 }
 
 void room_on_left(struct room *room, struct room_user *user, bool ok)

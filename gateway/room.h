@@ -23,11 +23,11 @@
 #include "gateway/room_log.h"
 #include "gateway/terms.h"
 
-struct bus_op;
 struct history_batch;
 struct history_entry;
 struct join;
 struct member;
+struct pending_subscribe;
 struct room;
 struct rooms;
 
@@ -201,7 +201,7 @@ struct room_store {
 };
 
 struct room_bus {
-    struct bus_op *subscribing; /* not confirmed yet */
+    struct pending_subscribe *subscribing; /* not confirmed yet */
 };
 
 struct room {
@@ -240,17 +240,16 @@ struct room {
 };
 
 /* What goes out to Redis. Each call ends in the room_on_… function of its name, never
- * from inside the call. */
+ * from inside the call. Whose room it is, its `rooms` says. */
 struct room_hooks {
-    void *owner;
-    void (*subscribe)(void *owner, struct room *room);   /* the first user came */
-    void (*unsubscribe)(void *owner, struct room *room); /* it is freed next */
-    void (*register_)(void *owner, struct room *room);
-    void (*join)(void *owner, struct room *room, struct join *join);
-    void (*leave)(void *owner, struct room *room, struct room_user *user);
-    void (*sync)(void *owner, struct room *room);
-    void (*close)(void *owner, struct room *room);
-    void (*backfill)(void *owner, struct room *room, uint64_t after);
+    void (*subscribe)(struct room *room);   /* the first user came */
+    void (*unsubscribe)(struct room *room); /* it is freed next */
+    void (*register_)(struct room *room);
+    void (*join)(struct room *room, struct join *join);
+    void (*leave)(struct room *room, struct room_user *user);
+    void (*sync)(struct room *room);
+    void (*close)(struct room *room);
+    void (*backfill)(struct room *room, uint64_t after);
 };
 
 /* What the layers above must be told; set by deliver_init and history_cache_init. */

@@ -13,6 +13,7 @@
 #include "gateway/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/xalloc.h"
 #include "gateway/answer.h"
@@ -208,15 +209,17 @@ void session_accept(struct session_env *env, uv_stream_t *listener)
     memberships_init(&session->memberships);
     list_init(&session->dead);
     list_init(&session->resuming);
-    env->sessions++;
+    env->count++;
     if (conn_accept(&session->conn, &env->conn, listener) < 0)
         return; /* on_gone frees it */
 }
 
 /* ---- all of a worker ---- */
 
-void session_env_init(struct session_env *env, const struct config *config)
+void session_env_init(struct session_env *env, struct shard *shard,
+                      const struct config *config)
 {
+    env->shard = shard;
     env->requests = (struct request_env){
         .count_max = (uint32_t)config->requests_in_flight,
         .bytes_max = IN_FLIGHT_MESSAGES * (uint64_t)config->max_message_bytes,
@@ -224,11 +227,31 @@ void session_env_init(struct session_env *env, const struct config *config)
         .on_empty = on_empty,
         .on_turn = on_turn,
     };
-    membership_env_init(&env->memberships, &env->rooms, &env->history_cache,
+    membership_env_init(&env->memberships, &shard->rooms, &shard->history_cache,
                         &env->reply);
     slot_reads_init(&env->reads);
     list_init(&env->dead);
     list_init(&env->resuming);
+}
+
+void session_tell_status(struct session_env *env)
+{
+    const char *redis = env->shard->is_up ? "up" : "down";
+    struct strbuf event = {NULL, 0, 0}; /* env->reply may be in use */
+    struct frame *frame;
+
+    proto_begin(&event, "status", (struct json_text){NULL, 0});
+    proto_add_text(&event, "redis", redis, strlen(redis));
+    strbuf_add_char(&event, '}');
+    frame = frame_new_text(event.data, event.len);
+    list_each(link, &env->conn.all) {
+        struct session *session = session_of_conn(list_entry(link, struct conn, all));
+
+        if (session->memberships.count > 0)
+            conn_send(&session->conn, frame, SENDER_REPLY);
+    }
+    frame_unref(frame);
+    strbuf_deinit(&event);
 }
 
 void session_end_turn(struct session_env *env)
@@ -249,6 +272,6 @@ void session_end_turn(struct session_env *env)
         list_remove(link);
         list_remove(&list_entry(link, struct session, dead)->resuming);
         free(list_entry(link, struct session, dead));
-        env->sessions--;
+        env->count--;
     }
 }

@@ -12,34 +12,25 @@
 
 #include "common/proto.h"
 #include "gateway/conn.h"
-#include "gateway/history_cache.h"
-#include "gateway/joins_leaves.h"
 #include "gateway/limit.h"
 #include "gateway/membership.h"
-#include "gateway/outbox.h"
 #include "gateway/request.h"
-#include "gateway/room.h"
+#include "gateway/shard.h"
 #include "gateway/slot.h"
-#include "gateway/store.h"
 
 struct session;
 
 /* What all sessions of a worker share; owned by the worker. */
 struct session_env {
     struct conn_env conn;
-    struct rooms rooms;
-    struct store store;
-    struct outbox outbox;
-    struct history_cache history_cache;
-    struct joins_leaves joins_leaves;
+    struct shard *shard; /* borrowed; the one that all rooms are in */
     struct request_env requests;
     struct membership_env memberships;
     struct slot_reads reads;
     struct list dead;     /* sessions, freed at the end of the turn */
     struct list resuming; /* sessions that are read again then */
     struct strbuf reply;  /* scratch for one answer or event */
-    unsigned sessions;    /* not freed yet */
-    bool is_up;           /* Redis takes requests */
+    unsigned count;       /* sessions, not freed yet */
     /* A request as text. `turn_of` is NULL, or the room's turns that it has waited for: it does
      * not wait for those again. */
     void (*dispatch)(struct session *session, struct json_text text,
@@ -62,7 +53,11 @@ extern const struct conn_events session_events;
 /* A socket waits at `listener`. */
 void session_accept(struct session_env *env, uv_stream_t *listener);
 
-void session_env_init(struct session_env *env, const struct config *config);
+void session_env_init(struct session_env *env, struct shard *shard,
+                      const struct config *config);
+
+/* Clients that are in a room learn whether Redis can be asked. */
+void session_tell_status(struct session_env *env);
 
 /* Reads on from those whose requests were answered, and frees what died in this turn. */
 void session_end_turn(struct session_env *env);

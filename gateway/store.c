@@ -136,7 +136,7 @@ static struct call *new_call(struct store *store, struct room *room)
 
 void store_touched(struct store *store, const struct room *room)
 {
-    store->on_touched(store->owner, room->name, room->name_len);
+    store->on_touched(store, room->name, room->name_len);
 }
 
 /* ---- broken rooms ---- */
@@ -194,10 +194,8 @@ static void on_registered(void *data, int status, const redisReply *reply)
     room_on_registered(data, status == 0);
 }
 
-void store_register(void *owner, struct room *room)
+void store_register(struct store *store, struct room *room)
 {
-    struct store *store = owner;
-
     scripts_begin(&store->args.cmd, SCRIPT_REGISTER, 2);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
@@ -258,10 +256,8 @@ static void on_closed(void *data, int status, const redisReply *reply)
     store_send_command(store, on_unregistered, room);
 }
 
-void store_close(void *owner, struct room *room)
+void store_close(struct store *store, struct room *room)
 {
-    struct store *store = owner;
-
     store_begin_reap(store, room->name, room->name_len, store->node);
     store_send_script(store, SCRIPT_REAP, on_closed, new_call(store, room));
 }
@@ -489,15 +485,15 @@ static void start_history(struct call *call)
     store_send_script(store, SCRIPT_HISTORY, on_history, call);
 }
 
-void store_history(struct store *store, struct room *room, uint64_t after,
-                   uint64_t before, unsigned limit, store_history_fn on_done,
+void store_history(struct store *store, struct room *room,
+                   const struct store_range *range, store_history_fn on_done,
                    void *data)
 {
     struct call *call = new_call(store, room);
 
-    call->after = after;
-    call->before = before;
-    call->limit = limit;
+    call->after = range->after;
+    call->before = range->before;
+    call->limit = range->limit;
     call->on_done.history = on_done;
     call->data = data;
     room_ref(room);
@@ -509,9 +505,11 @@ static void on_backfill(void *data, const struct history *history)
     deliver_backfill(data, history);
 }
 
-void store_backfill(void *owner, struct room *room, uint64_t after)
+void store_backfill(struct store *store, struct room *room, uint64_t after)
 {
-    store_history(owner, room, after, 0, PROTO_BATCH_MESSAGES, on_backfill, room);
+    const struct store_range range = {.after = after, .limit = PROTO_BATCH_MESSAGES};
+
+    store_history(store, room, &range, on_backfill, room);
 }
 
 /* ---- members ---- */
@@ -547,9 +545,8 @@ static void on_members(void *data, int status, const redisReply *reply)
     free(call);
 }
 
-void store_members(struct store *store, struct room *room, const char *cursor,
-                   unsigned limit, unsigned exact_max, store_members_fn on_done,
-                   void *data)
+void store_members(struct store *store, struct room *room,
+                   const struct store_page *page, store_members_fn on_done, void *data)
 {
     struct call *call = new_call(store, room);
 
@@ -558,18 +555,17 @@ void store_members(struct store *store, struct room *room, const char *cursor,
     call->data = data;
     scripts_begin(&store->args.cmd, SCRIPT_MEMBERS, 1);
     args_add_key(&store->args, room, KEY_MEMBERS);
-    redis_command_add_text(&store->args.cmd, cursor ? cursor : "");
-    redis_command_add_u64(&store->args.cmd, limit);
-    redis_command_add_u64(&store->args.cmd, exact_max);
+    redis_command_add_text(&store->args.cmd, page->cursor ? page->cursor : "");
+    redis_command_add_u64(&store->args.cmd, page->limit);
+    redis_command_add_u64(&store->args.cmd, page->exact_max);
     redis_command_add_u64(&store->args.cmd, 0); /* only names */
     store_send_script(store, SCRIPT_MEMBERS, on_members, call);
 }
 
 /* ---- signals ---- */
 
-void store_signal(struct store *store, const struct room *room, const char *user,
-                  size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,
-                  void *data)
+void store_signal(struct store *store, const struct room *room, struct json_text user,
+                  const struct strbuf *event, redis_reply_fn on_reply, void *data)
 {
     struct strbuf *text = &store->args.scratch;
     const char *epoch = room_log_epoch(&room->log);
@@ -581,7 +577,7 @@ void store_signal(struct store *store, const struct room *room, const char *user
     };
 
     strbuf_reset(text, 4096);
-    notice_print(text, &notice, &(struct json_text){user, user_len}, 1);
+    notice_print(text, &notice, &user, 1);
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "PUBLISH");
     args_add_key(&store->args, room, KEY_EVENTS);

@@ -25,9 +25,8 @@ struct store {
     struct map broken;         /* rooms that were told of as broken, this minute */
     uint64_t broken_since_ms;
     struct list failed; /* calls that could not be sent; store_run_failed */
-    void *owner;
     /* A room's members or history changed; for the indexes. */
-    void (*on_touched)(void *owner, const char *room, size_t len);
+    void (*on_touched)(struct store *store, const char *room, size_t len);
 };
 
 void store_init(struct store *store, struct redis_link *link,
@@ -37,21 +36,32 @@ void store_deinit(struct store *store);
 /* Gives the callbacks of calls that could not be sent; once a turn of the loop. */
 void store_run_failed(struct store *store);
 
-/* room_hooks; `owner` is the store. */
-void store_register(void *owner, struct room *room);
-void store_close(void *owner, struct room *room);
-void store_backfill(void *owner, struct room *room, uint64_t after);
+/* For room_hooks. */
+void store_register(struct store *store, struct room *room);
+void store_close(struct store *store, struct room *room);
+void store_backfill(struct store *store, struct room *room, uint64_t after);
 
-/* Reads messages behind `after`, or, if it is UINT64_MAX, the last ones before `before`.
- * `history` is NULL if it failed or there is no such room. The room is held meanwhile. */
+/* What of the history is read: messages after `after`, or, if it is UINT64_MAX, the last ones
+ * before `before`. */
+struct store_range {
+    uint64_t after, before;
+    unsigned limit;
+};
+
+/* `history` is NULL if it failed or there is no such room. The room has a ref meanwhile. */
 typedef void (*store_history_fn)(void *data, const struct history *history);
-void store_history(struct store *store, struct room *room, uint64_t after,
-                   uint64_t before, unsigned limit, store_history_fn on_done,
+void store_history(struct store *store, struct room *room,
+                   const struct store_range *range, store_history_fn on_done,
                    void *data);
 
-/* Reads a page of members. `cursor`: NULL at the start, else of an HSCAN. The names are
- * borrowed; next: NULL if these are all, "0" if this was the last page; count
- * UINT64_MAX: it failed. The room is held meanwhile. */
+/* Which members are read. `cursor`: NULL at the start, else of an HSCAN. */
+struct store_page {
+    const char *cursor;
+    unsigned limit, exact_max;
+};
+
+/* Reads a page of members. The names are borrowed; next: NULL if these are all, "0" if this was
+ * the last page; count UINT64_MAX: it failed. The room has a ref meanwhile. */
 struct store_members {
     uint64_t count;
     const char *next;
@@ -59,14 +69,12 @@ struct store_members {
     size_t names_count;
 };
 typedef void (*store_members_fn)(void *data, const struct store_members *members);
-void store_members(struct store *store, struct room *room, const char *cursor,
-                   unsigned limit, unsigned exact_max, store_members_fn on_done,
-                   void *data);
+void store_members(struct store *store, struct room *room,
+                   const struct store_page *page, store_members_fn on_done, void *data);
 
 /* Tells every gateway a signal; not stored. */
-void store_signal(struct store *store, const struct room *room, const char *user,
-                  size_t user_len, const struct strbuf *event, redis_reply_fn on_reply,
-                  void *data);
+void store_signal(struct store *store, const struct room *room, struct json_text user,
+                  const struct strbuf *event, redis_reply_fn on_reply, void *data);
 
 /* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
 void store_renew(struct store *store, struct room *room);

@@ -184,9 +184,11 @@ static void on_lines(void *data, const struct history *history)
 
 static void look_for_deletions(struct sync *sync)
 {
+    struct store_range range = {.after = UINT64_MAX, .limit = PROTO_LIMIT_MAX};
+
     sync->last_seq = room_log_seq(&sync->room->log);
-    store_history(sync->store, sync->room, UINT64_MAX, sync->last_seq + 1,
-                  PROTO_LIMIT_MAX, on_lines, sync);
+    range.before = sync->last_seq + 1;
+    store_history(sync->store, sync->room, &range, on_lines, sync);
 }
 
 /* What was delivered counts as seen under the room's token. */
@@ -335,11 +337,11 @@ static void start_page(struct sync *sync)
     store_send_script(store, SCRIPT_SYNC, on_page, sync);
 }
 
-void sync_start(void *owner, struct room *room)
+void sync_start(struct store *store, struct room *room)
 {
     struct sync *sync = xcalloc(1, sizeof(*sync));
 
-    sync->store = owner;
+    sync->store = store;
     sync->room = room;
     strcpy(sync->known, room_log_epoch(&room->log));
     sync->told = announce_told(room);

@@ -8,8 +8,8 @@
 
 #include "gateway/store.h"
 
-/* room_hooks.sync; `owner` is the store. Ends in room_on_synced; before that, kicks and
- * closings that were not heard are delivered. */
-void sync_start(void *owner, struct room *room);
+/* For room_hooks. Ends in room_on_synced; before that, kicks and closings that were not heard
+ * are delivered. */
+void sync_start(struct store *store, struct room *room);
 
 #endif

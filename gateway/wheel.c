@@ -24,18 +24,14 @@ void wheel_remove(struct wheel_timer *timer)
     list_remove(&timer->link);
 }
 
-void wheel_turn(struct wheel *wheel, void *owner,
-                void (*wake)(void *owner, struct wheel_timer *timer))
+void wheel_turn(struct wheel *wheel,
+                void (*wake)(struct wheel *wheel, struct wheel_timer *timer))
 {
-    struct list due, *slot, *link;
+    struct list due, *link;
 
     wheel->now++;
-    slot = &wheel->slots[wheel->now % WHEEL_SLOTS];
-    list_init(&due);
-    while ((link = list_first(slot))) { /* waking may set timers into this slot */
-        list_remove(link);
-        list_add(&due, link);
-    }
+    /* Waking may set timers into this slot. */
+    list_take_all(&due, &wheel->slots[wheel->now % WHEEL_SLOTS]);
     while ((link = list_first(&due))) {
         struct wheel_timer *timer = list_entry(link, struct wheel_timer, link);
 
@@ -43,6 +39,6 @@ void wheel_turn(struct wheel *wheel, void *owner,
         if (timer->at > wheel->now)
             wheel_set(wheel, timer, timer->at);
         else
-            wake(owner, timer);
+            wake(wheel, timer);
     }
 }

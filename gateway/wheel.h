@@ -32,7 +32,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint32_t at);
 void wheel_remove(struct wheel_timer *timer);
 
 /* A tick has passed: calls `wake` for each timer that is due, out of the wheel. */
-void wheel_turn(struct wheel *wheel, void *owner,
-                void (*wake)(void *owner, struct wheel_timer *timer));
+void wheel_turn(struct wheel *wheel,
+                void (*wake)(struct wheel *wheel, struct wheel_timer *timer));
 
 #endif

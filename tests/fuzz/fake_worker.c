@@ -6,7 +6,6 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "common/scripts.h"
-#include "gateway/deliver.h"
 #include "gateway/pool.h"
 
 void fake_worker_set_up(void)
@@ -21,37 +20,43 @@ void fake_worker_set_up(void)
     log_max = (enum log_level) - 1; /* silent */
 }
 
-void fake_worker_open(struct fake_worker *w, const struct fake_worker_opts *opts)
+static void on_event(struct shard *shard)
 {
-    struct redis_link_opts of_link = redis_link_opts_of(opts->config, "commands");
+    (void)shard;
+}
+
+static void on_command(struct shard *shard, struct json_text command)
+{
+    (void)shard, (void)command;
+}
+
+void fake_worker_open(struct fake_worker *w, const struct config *config)
+{
+    static const struct shard_hooks hooks = {
+        .on_status = on_event,
+        .on_notice = on_event,
+        .on_command = on_command,
+        .on_forgotten = on_event,
+    };
+    const struct shard_opts opts = {
+        .loop = &w->loop,
+        .config = config,
+        .metrics = &w->metrics,
+        .address = "here:1",
+        .hooks = &hooks,
+    };
 
     uv_loop_init(&w->loop);
     pool_init(&w->metrics);
-    of_link.on_ready = opts->on_ready;
-    of_link.on_lost = opts->on_lost;
-    w->link = redis_link_open(&w->loop, &of_link);
-    store_init(&w->store, w->link, opts->config, &w->metrics);
-    w->store.on_touched = opts->on_touched;
-    rooms_init(&w->rooms, opts->room_hooks, &w->metrics, opts->config);
-    deliver_init(&w->rooms);
-    bus_open(&w->bus, &w->loop, opts->config, &w->rooms, &w->metrics, "notices",
-             opts->bus_hooks);
-}
-
-void fake_worker_close_links(struct fake_worker *w)
-{
-    bus_close(&w->bus);
-    redis_link_close(w->link, NULL);
-    w->store.link = NULL;
-    store_run_failed(&w->store);
+    shard_open(&w->shard, &opts);
 }
 
 void fake_worker_close(struct fake_worker *w)
 {
-    store_deinit(&w->store);
-    rooms_deinit(&w->rooms);
-    bus_deinit(&w->bus);
+    shard_close(&w->shard);
     uv_run(&w->loop, UV_RUN_DEFAULT);
+    shard_end(&w->shard);
+    shard_deinit(&w->shard);
     if (uv_loop_close(&w->loop) != 0)
         abort();
     pool_deinit();

@@ -222,51 +222,44 @@ static void answer_close(struct room *room, void *what)
     room_on_closed(room, true);
 }
 
-static void subscribe(void *owner, struct room *room)
+static void subscribe(struct room *room)
 {
-    (void)owner;
     later(answer_subscribe, room, NULL);
 }
 
-static void unsubscribe(void *owner, struct room *room)
+static void unsubscribe(struct room *room)
 {
-    (void)owner, (void)room;
+    (void)room;
 }
 
-static void register_room(void *owner, struct room *room)
+static void register_room(struct room *room)
 {
-    (void)owner;
     later(answer_register, room, NULL);
 }
 
-static void join_room(void *owner, struct room *room, struct join *join)
+static void join_room(struct room *room, struct join *join)
 {
-    (void)owner;
     later(answer_join, room, join);
 }
 
-static void leave_room(void *owner, struct room *room, struct room_user *user)
+static void leave_room(struct room *room, struct room_user *user)
 {
-    (void)owner;
     later(answer_leave, room, user);
 }
 
-static void sync_room(void *owner, struct room *room)
+static void sync_room(struct room *room)
 {
-    (void)owner;
     later(answer_sync, room, NULL);
 }
 
-static void close_room(void *owner, struct room *room)
+static void close_room(struct room *room)
 {
-    (void)owner;
     later(answer_close, room, NULL);
 }
 
-static void backfill_room(void *owner, struct room *room, uint64_t after)
+static void backfill_room(struct room *room, uint64_t after)
 {
-    (void)owner;
-    store_backfill(&w.worker.store, room, after);
+    store_backfill(&w.worker.shard.store, room, after);
 }
 
 static void add_string(struct strbuf *out, const char *bytes, size_t len)
@@ -280,7 +273,7 @@ static void add_string(struct strbuf *out, const char *bytes, size_t len)
 /* As lua/history.lua, of what is behind the room's number here. */
 static void answer_history(void)
 {
-    struct room *room = room_find(&w.worker.rooms, "r", 1);
+    struct room *room = room_find(&w.worker.shard.rooms, "r", 1);
     uint64_t held = w.seq < HISTORY_MAX ? w.seq : HISTORY_MAX;
     uint64_t oldest = w.seq - held + 1, first = room ? room_log_seq(&room->log) + 1 : 1;
     struct strbuf reply = {NULL, 0, 0};
@@ -319,7 +312,7 @@ static void publish(const char *bytes, size_t len)
     strbuf_add_text(&push, "*3\r\n$7\r\nmessage\r\n$13\r\nrc:{r}:events\r\n");
     add_string(&push, bytes, len);
     fake_link_feed(push.data, push.len);
-    fake_link_push(w.worker.bus.link);
+    fake_link_push(w.worker.shard.bus.link);
     strbuf_deinit(&push);
 }
 
@@ -342,56 +335,40 @@ static void publish_message(void)
 
 /* ---- */
 
-static void on_nothing(void *owner)
+/* What the node asks for, so that nothing of it stands before what rooms ask for. */
+static void refuse_node(void)
 {
-    (void)owner;
-}
+    struct strbuf errors = {NULL, 0, 0};
 
-static void on_lost(void *owner, const char *why)
-{
-    (void)owner, (void)why;
-}
-
-static void on_order(void *owner, struct json_text order)
-{
-    (void)owner, (void)order;
-}
-
-static void on_expired(void *owner, const char *room, size_t len)
-{
-    (void)owner, (void)room, (void)len;
-}
-
-static void on_touched(void *owner, const char *room, size_t len)
-{
-    (void)owner, (void)room, (void)len;
+    for (int i = 0; i < 100; i++)
+        strbuf_add_text(&errors, "-ERR\r\n");
+    fake_link_feed(errors.data, errors.len);
+    while (fake_link_answer())
+        ;
+    strbuf_deinit(&errors);
 }
 
 static void open_all(void)
 {
     static const struct room_hooks room_hooks = {
-        NULL,       subscribe, unsubscribe, register_room, join_room,
-        leave_room, sync_room, close_room,  backfill_room,
-    };
-    static const struct bus_hooks bus_hooks = {
-        NULL, on_nothing, on_lost, on_nothing, on_order, on_expired, on_nothing,
+        subscribe,  unsubscribe, register_room, join_room,
+        leave_room, sync_room,   close_room,    backfill_room,
     };
     static const char *const users[MEMBERS] = {"ann", "bob", "-"};
-    static const struct fake_worker_opts opts = {
-        &config, &room_hooks, &bus_hooks, on_nothing, on_lost, on_touched,
-    };
 
     memset(&w, 0, sizeof(w));
-    fake_worker_open(&w.worker, &opts);
-    fake_link_connect(w.worker.link, false);
-    fake_link_connect(w.worker.bus.link, false);
-    rooms_set_up(&w.worker.rooms, true);
+    fake_worker_open(&w.worker, &config);
+    w.worker.shard.rooms.hooks = room_hooks;
+    fake_link_connect(w.worker.shard.link, false);
+    fake_link_connect(w.worker.shard.bus.link, false);
+    refuse_node();
+    rooms_set_up(&w.worker.shard.rooms, true);
     for (unsigned i = 0; i < MEMBERS; i++) {
         struct member *member = &w.members[i];
 
         list_init(&member->link);
         member->calls = &calls;
-        room_join(&w.worker.rooms, member, (struct json_text){"r", 1},
+        room_join(&w.worker.shard.rooms, member, (struct json_text){"r", 1},
                   (struct json_text){users[i], strlen(users[i])}, on_joined);
     }
     answer_calls();
@@ -422,7 +399,6 @@ static void close_all(void)
         if (w.members[i].room)
             room_leave(&w.members[i], LEAVE_ASKED, 0);
     answer_calls();
-    fake_worker_close_links(&w.worker);
     for (int i = 0; i <= HISTORY_MAX; i++)
         strbuf_deinit(&w.history[i]);
     fake_worker_close(&w.worker);

@@ -16,13 +16,6 @@
 #include "admin/events.h"
 #include "common/xalloc.h"
 #include "gateway/catchup.h"
-#include "gateway/deliver.h"
-#include "gateway/history_cache.h"
-#include "gateway/index.h"
-#include "gateway/joins_leaves.h"
-#include "gateway/node.h"
-#include "gateway/outbox.h"
-#include "gateway/sync.h"
 #include "tests/fuzz/fake_link.h"
 #include "tests/fuzz/fake_worker.h"
 
@@ -93,158 +86,16 @@ static void pass_time(uv_loop_t *loop, uint64_t ms)
 
 /* ---- a worker ---- */
 
-static struct worker {
+static struct {
     struct fake_worker base;
-    struct history_cache history_cache;
-    struct outbox outbox;
-    struct joins_leaves joins_leaves;
-    struct index index;
-    struct node node;
     struct member members[MEMBERS];
     unsigned reading; /* calls that come back to a member */
-    _Atomic int state;
 } w;
-
-static void on_link_ready(void *owner)
-{
-    (void)owner;
-    node_on_link(&w.node);
-}
-
-static void on_any_ready(void *owner)
-{
-    (void)owner;
-    node_on_link(&w.node);
-}
-
-static void on_any_lost(void *owner, const char *why)
-{
-    (void)owner, (void)why;
-    node_on_lost(&w.node);
-}
-
-static void on_canary(void *owner)
-{
-    (void)owner;
-    node_on_canary(&w.node);
-}
-
-static void on_order(void *owner, struct json_text order)
-{
-    (void)owner, (void)order;
-}
-
-static void on_expired(void *owner, const char *room, size_t len)
-{
-    (void)owner;
-    require(proto_is_name(room, len, PROTO_ROOM_MAX));
-    index_on_expired(&w.index, room, len);
-}
-
-static void on_notice(void *owner)
-{
-    (void)owner;
-}
-
-static void on_touched(void *owner, const char *room, size_t len)
-{
-    (void)owner;
-    index_touch(&w.index, room, len);
-}
-
-static void on_up(void *owner)
-{
-    (void)owner;
-    rooms_set_up(&w.base.rooms, true);
-}
-
-static void on_down(void *owner)
-{
-    (void)owner;
-    outbox_fail(&w.outbox);
-    rooms_set_up(&w.base.rooms, false);
-}
-
-static void register_room(void *owner, struct room *room)
-{
-    (void)owner;
-    node_keep(&w.node, room);
-    store_register(&w.base.store, room);
-}
-
-static void subscribe(void *owner, struct room *room)
-{
-    (void)owner;
-    bus_subscribe(&w.base.bus, room);
-}
-
-static void unsubscribe(void *owner, struct room *room)
-{
-    (void)owner;
-    bus_unsubscribe(&w.base.bus, room);
-}
-
-static void join_room(void *owner, struct room *room, struct join *join)
-{
-    (void)owner;
-    joins_leaves_join(&w.joins_leaves, room, join);
-}
-
-static void leave_room(void *owner, struct room *room, struct room_user *user)
-{
-    (void)owner;
-    joins_leaves_leave(&w.joins_leaves, room, user);
-}
-
-static void sync_room(void *owner, struct room *room)
-{
-    (void)owner;
-    sync_start(&w.base.store, room);
-}
-
-static void close_room(void *owner, struct room *room)
-{
-    (void)owner;
-    store_close(&w.base.store, room);
-}
-
-static void backfill_room(void *owner, struct room *room, uint64_t after)
-{
-    (void)owner;
-    store_backfill(&w.base.store, room, after);
-}
-
-static void open_worker(void)
-{
-    static const struct room_hooks room_hooks = {
-        NULL,       subscribe, unsubscribe, register_room, join_room,
-        leave_room, sync_room, close_room,  backfill_room,
-    };
-    static const struct bus_hooks bus_hooks = {
-        NULL, on_any_ready, on_any_lost, on_canary, on_order, on_expired, on_notice,
-    };
-    static const struct node_hooks node_hooks = {NULL, on_up, on_down};
-    static const struct fake_worker_opts opts = {
-        &config, &room_hooks, &bus_hooks, on_link_ready, on_any_lost, on_touched,
-    };
-
-    memset(&w, 0, sizeof(w));
-    fake_worker_open(&w.base, &opts);
-    history_cache_init(&w.history_cache, &w.base.store, &w.base.rooms);
-    outbox_init(&w.outbox, &w.base.store);
-    joins_leaves_init(&w.joins_leaves, &w.base.store);
-    index_init(&w.index, &w.base.store, &w.base.metrics);
-    node_init(&w.node, &w.base.loop, &config, &w.base.metrics, &w.base.store,
-              &w.base.bus, &w.base.rooms, &w.index, "here:1", 0, &w.state, &node_hooks);
-}
 
 static void end_turn(void)
 {
-    store_run_failed(&w.base.store);
-    joins_leaves_flush(&w.joins_leaves);
-    index_flush(&w.index, uv_now(&w.base.loop));
-    outbox_flush(&w.outbox, uv_now(&w.base.loop));
-    history_cache_run(&w.history_cache, uv_now(&w.base.loop));
+    shard_check_lease(&w.base.shard);
+    shard_flush(&w.base.shard, uv_now(&w.base.loop));
 }
 
 /* ---- its clients ---- */
@@ -280,8 +131,8 @@ static bool start_read(struct member *member, uint64_t after)
     if (w.reading > 100)
         return false;
     w.reading++;
-    history_cache_read(&w.history_cache, member->room, after, uv_now(&w.base.loop),
-                       on_history, member);
+    history_cache_read(&w.base.shard.history_cache, member->room, after,
+                       uv_now(&w.base.loop), on_history, member);
     return true;
 }
 
@@ -326,7 +177,7 @@ static void join(unsigned i)
     memset(member, 0, sizeof(*member));
     list_init(&member->link);
     member->calls = &calls;
-    room_join(&w.base.rooms, member,
+    room_join(&w.base.shard.rooms, member,
               (struct json_text){i == 2 ? "other" : "r", i == 2 ? 5 : 1},
               (struct json_text){users[i], strlen(users[i])}, on_joined);
 }
@@ -347,16 +198,16 @@ static void on_published(void *data, const struct room *room,
 
 static void publish(const char *key)
 {
-    struct room *room = room_find(&w.base.rooms, "r", 1);
-    struct strbuf tail = {NULL, 0, 0};
+    struct room *room = room_find(&w.base.shard.rooms, "r", 1);
+    static const char tail[] = ",\"user\":\"ann\",\"text\":\"x\",\"ts\":1}";
+    const struct publish_message message = {.user = {"ann", 3},
+                                            .key = {key, strlen(key)},
+                                            .tail = {tail, sizeof(tail) - 1}};
 
     if (!room || !w.members[0].room || !w.members[0].user->is_in)
         return;
-    strbuf_add_text(&tail, ",\"user\":\"ann\",\"text\":\"x\",\"ts\":1}");
-    outbox_add(&w.outbox, room, (struct json_text){"ann", 3},
-               (struct json_text){key, strlen(key)}, &tail, uv_now(&w.base.loop),
-               on_published, NULL);
-    strbuf_deinit(&tail);
+    outbox_add(&w.base.shard.outbox, room, &message, uv_now(&w.base.loop), on_published,
+               NULL);
 }
 
 static void on_members(void *data, const struct store_members *members)
@@ -369,14 +220,15 @@ static void on_members(void *data, const struct store_members *members)
 
 static void ask(bool members)
 {
-    struct room *room = room_find(&w.base.rooms, "r", 1);
+    struct room *room = room_find(&w.base.shard.rooms, "r", 1);
 
     if (!room)
         return;
     if (members)
-        store_members(&w.base.store, room, NULL, 100, 1000, on_members, NULL);
+        store_members(&w.base.shard.store, room, &(struct store_page){NULL, 100, 1000},
+                      on_members, NULL);
     else
-        store_renew(&w.base.store, room);
+        store_renew(&w.base.shard.store, room);
 }
 
 /* ---- what happens ---- */
@@ -397,10 +249,10 @@ static void happen(char what)
         answer_all();
         break;
     case 'p':
-        fake_link_push(w.base.bus.link);
+        fake_link_push(w.base.shard.bus.link);
         break;
     case 'c': /* subscribed, as it should be */
-        node_on_canary(&w.node);
+        node_on_canary(&w.base.shard.node);
         break;
     case 'j':
     case 'k':
@@ -430,15 +282,15 @@ static void happen(char what)
         pass_time(&w.base.loop, 20000);
         break;
     case 'd':
-        redis_link_restart(w.base.link, "cut");
+        redis_link_restart(w.base.shard.link, "cut");
         break;
     case 'D':
-        redis_link_restart(w.base.bus.link, "cut");
+        redis_link_restart(w.base.shard.bus.link, "cut");
         break;
     case 'u':
     case 'U':
-        fake_link_connect(w.base.link, what == 'U');
-        fake_link_connect(w.base.bus.link, false);
+        fake_link_connect(w.base.shard.link, what == 'U');
+        fake_link_connect(w.base.shard.bus.link, false);
         break;
     default:
         break;
@@ -452,24 +304,14 @@ static void close_worker(void)
     end_turn();
     for (unsigned i = 0; i < MEMBERS; i++)
         leave(i, true);
-    rooms_end_grace(&w.base.rooms, uv_now(&w.base.loop), true);
-    rooms_set_up(&w.base.rooms, false);
-    outbox_fail(&w.outbox);
-    node_close(&w.node);
-    fake_worker_close_links(&w.base);
-    outbox_fail(&w.outbox);
-    joins_leaves_flush(&w.joins_leaves);
-    store_run_failed(&w.base.store);
-    history_cache_deinit(&w.history_cache);
-    joins_leaves_flush(&w.joins_leaves);
-    store_run_failed(&w.base.store);
-    index_deinit(&w.index);
+    rooms_end_grace(&w.base.shard.rooms, uv_now(&w.base.loop), true);
     fake_worker_close(&w.base);
 }
 
 static void play_gateway(const char *what, size_t count)
 {
-    open_worker();
+    memset(&w, 0, sizeof(w));
+    fake_worker_open(&w.base, &config);
     for (size_t i = 0; i < count; i++)
         happen(what[i]);
     answer_all();

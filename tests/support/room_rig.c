@@ -22,18 +22,16 @@ static void add_call(struct rig_call call)
     rig.calls[rig.calls_count++] = call;
 }
 
-static void subscribe(void *owner, struct room *room)
+static void subscribe(struct room *room)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_SUBSCRIBE, .room = room});
 }
 
 /* The room is freed next: what was subscribed for it is not confirmed any more. */
-static void unsubscribe(void *owner, struct room *room)
+static void unsubscribe(struct room *room)
 {
     unsigned kept = 0;
 
-    (void)owner;
     for (unsigned i = 0; i < rig.calls_count; i++)
         if (rig.calls[i].kind != RIG_SUBSCRIBE || rig.calls[i].room != room)
             rig.calls[kept++] = rig.calls[i];
@@ -41,39 +39,33 @@ static void unsubscribe(void *owner, struct room *room)
     add_call((struct rig_call){.kind = RIG_UNSUBSCRIBE});
 }
 
-static void register_room(void *owner, struct room *room)
+static void register_room(struct room *room)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_REGISTER, .room = room});
 }
 
-static void join_room(void *owner, struct room *room, struct join *join)
+static void join_room(struct room *room, struct join *join)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_JOIN, .room = room, .join = join});
 }
 
-static void leave_room(void *owner, struct room *room, struct room_user *user)
+static void leave_room(struct room *room, struct room_user *user)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_LEAVE, .room = room, .user = user});
 }
 
-static void sync_room(void *owner, struct room *room)
+static void sync_room(struct room *room)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_SYNC, .room = room});
 }
 
-static void close_room(void *owner, struct room *room)
+static void close_room(struct room *room)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_CLOSE, .room = room});
 }
 
-static void backfill_room(void *owner, struct room *room, uint64_t after)
+static void backfill_room(struct room *room, uint64_t after)
 {
-    (void)owner;
     add_call((struct rig_call){.kind = RIG_BACKFILL, .room = room, .after = after});
 }
 

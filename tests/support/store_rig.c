@@ -34,14 +34,14 @@ void store_rig_close(void)
 
 /* ---- instead of store.c ---- */
 
-void store_history(struct store *store, struct room *room, uint64_t after,
-                   uint64_t before, unsigned limit, store_history_fn on_done,
+void store_history(struct store *store, struct room *room,
+                   const struct store_range *range, store_history_fn on_done,
                    void *data)
 {
     (void)store;
     assert_true(store_rig.reads_count < STORE_RIG_MAX);
-    store_rig.reads[store_rig.reads_count++] =
-        (struct store_rig_read){room_ref(room), after, before, limit, on_done, data};
+    store_rig.reads[store_rig.reads_count++] = (struct store_rig_read){
+        room_ref(room), range->after, range->before, range->limit, on_done, data};
 }
 
 /* Takes the command apart: "$LEN\r\nBYTES\r\n" each. */

@@ -51,8 +51,10 @@ void world_read(struct member *member, uint64_t after)
         history_cache_read(&world.cache, member->room, after, rig.now_ms, on_history,
                            reader);
     else
-        store_history(&store_rig.store, member->room, after, 0, PROTO_BATCH_MESSAGES,
-                      on_history, reader);
+        store_history(
+            &store_rig.store, member->room,
+            &(struct store_range){.after = after, .limit = PROTO_BATCH_MESSAGES},
+            on_history, reader);
 }
 
 static void on_backfill(void *data, const struct history *history)
@@ -60,11 +62,11 @@ static void on_backfill(void *data, const struct history *history)
     deliver_backfill(data, history);
 }
 
-static void backfill_hook(void *owner, struct room *room, uint64_t after)
+static void backfill_hook(struct room *room, uint64_t after)
 {
-    (void)owner;
-    store_history(&store_rig.store, room, after, 0, PROTO_BATCH_MESSAGES, on_backfill,
-                  room);
+    const struct store_range range = {.after = after, .limit = PROTO_BATCH_MESSAGES};
+
+    store_history(&store_rig.store, room, &range, on_backfill, room);
 }
 
 void world_note_reads(void)
@@ -153,17 +155,15 @@ static struct call *add_call(enum rig_kind kind, struct room *room)
     return call;
 }
 
-static void subscribe_hook(void *owner, struct room *room)
+static void subscribe_hook(struct room *room)
 {
-    (void)owner;
     add_call(RIG_SUBSCRIBE, room);
 }
 
-static void unsubscribe_hook(void *owner, struct room *room)
+static void unsubscribe_hook(struct room *room)
 {
     unsigned kept = 0;
 
-    (void)owner;
     for (unsigned i = 0; i < world.calls_count; i++) {
         world_check(world.calls[i].kind == RIG_SUBSCRIBE ||
                     world.calls[i].room != room);
@@ -174,9 +174,8 @@ static void unsubscribe_hook(void *owner, struct room *room)
     plain_set_heard(&world.redis, false);
 }
 
-static void register_hook(void *owner, struct room *room)
+static void register_hook(struct room *room)
 {
-    (void)owner;
     add_call(RIG_REGISTER, room);
 }
 
@@ -185,11 +184,10 @@ static unsigned who_is(const struct room_user *user)
     return plain_user(user->name, user->name_len);
 }
 
-static void join_hook(void *owner, struct room *room, struct join *join)
+static void join_hook(struct room *room, struct join *join)
 {
     struct call *call = add_call(RIG_JOIN, room);
 
-    (void)owner;
     call->join = join;
     call->who = who_is(join->user);
     for (struct call *other = world.calls; other < call;
@@ -197,11 +195,10 @@ static void join_hook(void *owner, struct room *room, struct join *join)
         world_check(other->kind != RIG_LEAVE || other->who != call->who);
 }
 
-static void leave_hook(void *owner, struct room *room, struct room_user *user)
+static void leave_hook(struct room *room, struct room_user *user)
 {
     struct call *call = add_call(RIG_LEAVE, room);
 
-    (void)owner;
     call->user = user;
     call->who = who_is(user);
     call->is_counted = leave_reason_is_counted(user->reason);
@@ -210,13 +207,12 @@ static void leave_hook(void *owner, struct room *room, struct room_user *user)
                     other->who != call->who);
 }
 
-static void sync_hook(void *owner, struct room *room)
+static void sync_hook(struct room *room)
 {
     struct call *call = add_call(RIG_SYNC, room);
     struct room_user *user;
     uint32_t at = 0;
 
-    (void)owner;
     strcpy(call->known, room_log_epoch(&room->log));
     call->seq = room_log_seq(&room->log);
     call->rev = announce_rev(room);
@@ -227,9 +223,8 @@ static void sync_hook(void *owner, struct room *room)
                 (struct plain_user){who_is(user), user->rev};
 }
 
-static void close_hook(void *owner, struct room *room)
+static void close_hook(struct room *room)
 {
-    (void)owner;
     add_call(RIG_CLOSE, room);
 }
 

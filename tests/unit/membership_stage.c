@@ -140,63 +140,61 @@ void stage_fail_read(struct stage *s)
 
 /* ---- what is below: Redis ---- */
 
-static void on_subscribe(void *owner, struct room *room)
+static struct stage *stage_of_room(const struct room *room)
 {
-    struct stage *s = owner;
+    return list_entry(room->rooms, struct stage, rooms);
+}
+
+static void on_subscribe(struct room *room)
+{
+    struct stage *s = stage_of_room(room);
 
     s->room = room;
     s->is_subscribing = true;
 }
 
-static void on_unsubscribe(void *owner, struct room *room)
+static void on_unsubscribe(struct room *room)
 {
-    struct stage *s = owner;
+    struct stage *s = stage_of_room(room);
 
-    (void)room;
     s->is_subscribing = false;
     s->room = NULL;
 }
 
-static void on_register(void *owner, struct room *room)
+static void on_register(struct room *room)
 {
-    (void)room;
-    ((struct stage *)owner)->is_registering = true;
+    stage_of_room(room)->is_registering = true;
 }
 
-static void on_join(void *owner, struct room *room, struct join *join)
+static void on_join(struct room *room, struct join *join)
 {
-    struct stage *s = owner;
+    struct stage *s = stage_of_room(room);
 
-    (void)room;
     assert_null(s->join);
     s->join = join;
 }
 
-static void on_leave(void *owner, struct room *room, struct room_user *user)
+static void on_leave(struct room *room, struct room_user *user)
 {
-    struct stage *s = owner;
+    struct stage *s = stage_of_room(room);
 
-    (void)room;
     s->leaving = user;
     s->leave_reason = user->reason;
 }
 
-static void on_sync(void *owner, struct room *room)
+static void on_sync(struct room *room)
 {
-    (void)room;
-    ((struct stage *)owner)->is_syncing = true;
-    ((struct stage *)owner)->syncs++;
+    stage_of_room(room)->is_syncing = true;
+    stage_of_room(room)->syncs++;
 }
 
-static void on_close(void *owner, struct room *room)
+static void on_close(struct room *room)
 {
-    (void)room;
-    ((struct stage *)owner)->is_room_closing = true;
+    stage_of_room(room)->is_room_closing = true;
 }
 
-static void on_backfill(void *owner, struct room *room, uint64_t after)
+static void on_backfill(struct room *room, uint64_t after)
 {
-    (void)owner;
     (void)room;
     (void)after;
     fail();
@@ -378,8 +376,7 @@ void stage_end_socket(struct stage *s)
 struct stage *stage_new(void)
 {
     struct stage *s = calloc(1, sizeof(*s));
-    const struct room_hooks hooks = {.owner = s,
-                                     .subscribe = on_subscribe,
+    const struct room_hooks hooks = {.subscribe = on_subscribe,
                                      .unsubscribe = on_unsubscribe,
                                      .register_ = on_register,
                                      .join = on_join,

@@ -25,14 +25,14 @@ static struct {
     struct room *room;
 } w;
 
-static void join_hook(void *owner, struct room *room, struct join *join)
+static void join_hook(struct room *room, struct join *join)
 {
-    joins_leaves_join(owner, room, join);
+    joins_leaves_join(&w.jl, room, join);
 }
 
-static void leave_hook(void *owner, struct room *room, struct room_user *user)
+static void leave_hook(struct room *room, struct room_user *user)
 {
-    joins_leaves_leave(owner, room, user);
+    joins_leaves_leave(&w.jl, room, user);
 }
 
 static int set_up(void **state)
@@ -49,7 +49,6 @@ static int set_up(void **state)
     w.room = rig_live(5, 1, w.ann, NULL);
     for (unsigned i = 0; i < JOINERS; i++)
         w.joiners[i] = rig_client(names[i]);
-    rig.rooms.hooks.owner = &w.jl;
     rig.rooms.hooks.join = join_hook;
     rig.rooms.hooks.leave = leave_hook;
     return 0;

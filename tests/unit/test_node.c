@@ -119,23 +119,35 @@ void store_renew(struct store *store, struct room *room)
 
 /* ---- the node ---- */
 
-static void on_up(void *owner)
+static void on_up(struct node *node)
 {
-    (void)owner;
+    (void)node;
     w.ups++;
     rooms_set_up(&rig.rooms, true);
 }
 
-static void on_down(void *owner)
+static void on_down(struct node *node)
 {
-    (void)owner;
+    (void)node;
     w.downs++;
     rooms_set_up(&rig.rooms, false);
 }
 
 static int set_up(void **state)
 {
-    static const struct node_hooks hooks = {NULL, on_up, on_down};
+    static const struct node_hooks hooks = {on_up, on_down};
+    const struct node_opts opts = {
+        .config = &rig.config,
+        .metrics = &rig.metrics,
+        .store = &store_rig.store,
+        .bus = &w.bus,
+        .rooms = &rig.rooms,
+        .index = &w.index,
+        .address = "host:1",
+        .worker = 1,
+        .state = &w.state,
+        .hooks = &hooks,
+    };
 
     (void)state;
     memset(&w, 0, sizeof(w));
@@ -147,8 +159,7 @@ static int set_up(void **state)
     store_rig_open(&rig.config, &rig.metrics);
     store_rig.store.node[0] = '\0'; /* the node chooses it */
     index_init(&w.index, &store_rig.store, &rig.metrics);
-    node_init(&w.node, NULL, &rig.config, &rig.metrics, &store_rig.store, &w.bus,
-              &rig.rooms, &w.index, "host:1", 1, &w.state, &hooks);
+    node_init(&w.node, &opts);
     return 0;
 }
 

@@ -66,12 +66,10 @@ static void on_done(void *data, const struct room *room,
 
 static void add_of(unsigned i, const char *user, const char *tail_text)
 {
-    struct strbuf tail = {NULL, 0, 0};
+    const struct publish_message message = {.user = {user, strlen(user)},
+                                            .tail = {tail_text, strlen(tail_text)}};
 
-    strbuf_add_text(&tail, tail_text);
-    outbox_add(&w.outbox, w.room, (struct json_text){user, strlen(user)},
-               (struct json_text){NULL, 0}, &tail, rig.now_ms, on_done, &w.sent[i]);
-    strbuf_deinit(&tail);
+    outbox_add(&w.outbox, w.room, &message, rig.now_ms, on_done, &w.sent[i]);
     assert_int_equal(w.sent[i].answers, 0);
 }
 

@@ -18,6 +18,7 @@ enum { IN_FLIGHT = 3, SESSIONS = SLOT_READS_MAX + 2 };
 
 struct stage {
     struct session_env env;
+    struct shard shard;
     struct config config;
     struct session *sessions[SESSIONS];
     unsigned accepted, errors, starts, dispatched;
@@ -123,7 +124,7 @@ static struct stage *stage_new(void)
     s->config.first_join_secs = 5;
     s->env.conn.config = &s->config;
     s->env.conn.metrics = &metrics;
-    session_env_init(&s->env, &s->config);
+    session_env_init(&s->env, &s->shard, &s->config);
     s->env.dispatch = on_dispatch;
     session_accept(&s->env, NULL);
     return s;
@@ -133,7 +134,7 @@ static struct stage *stage_new(void)
 static void stage_free(struct stage *s)
 {
     session_end_turn(&s->env);
-    assert_int_equal(s->env.sessions, 0);
+    assert_int_equal(s->env.count, 0);
     assert_int_equal(s->env.reads.count, 0);
     strbuf_deinit(&s->env.reply);
     free(s);
@@ -334,11 +335,11 @@ static void a_session_lives_until_its_last_answer(void **state)
     (void)state;
     end_sockets(s);
     session_end_turn(&s->env);
-    assert_int_equal(s->env.sessions, 1);
+    assert_int_equal(s->env.count, 1);
     request_end(request);
-    assert_int_equal(s->env.sessions, 1); /* not inside a callback of its own */
+    assert_int_equal(s->env.count, 1); /* not inside a callback of its own */
     session_end_turn(&s->env);
-    assert_int_equal(s->env.sessions, 0);
+    assert_int_equal(s->env.count, 0);
     stage_free(s);
 }
 
@@ -352,10 +353,10 @@ static void a_session_lives_until_its_slot_is_left(void **state)
     assert_true(slot_take(slot, &m->slot));
     end_sockets(s);
     session_end_turn(&s->env);
-    assert_int_equal(s->env.sessions, 1);
+    assert_int_equal(s->env.count, 1);
     slot_leave(slot);
     session_end_turn(&s->env);
-    assert_int_equal(s->env.sessions, 0);
+    assert_int_equal(s->env.count, 0);
     stage_free(s);
 }
 

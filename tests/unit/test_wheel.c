@@ -32,11 +32,11 @@ static int set_up(void **state)
     return 0;
 }
 
-static void wake(void *owner, struct wheel_timer *timer)
+static void wake(struct wheel *of, struct wheel_timer *timer)
 {
     unsigned i = (unsigned)((char *)timer - (char *)things) / sizeof(things[0]);
 
-    assert_ptr_equal(owner, things);
+    assert_ptr_equal(of, &wheel);
     assert_true(list_is_empty(&timer->link)); /* it is out of the wheel */
     assert_int_equal(things[i].due, wheel.now);
     things[i].due = 0;
@@ -50,7 +50,7 @@ static void wake(void *owner, struct wheel_timer *timer)
 static void turn(unsigned ticks)
 {
     while (ticks-- > 0)
-        wheel_turn(&wheel, things, wake);
+        wheel_turn(&wheel, wake);
 }
 
 static void set(unsigned i, uint32_t at)

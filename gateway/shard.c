@@ -1,0 +1,350 @@
+/* shard.c - see shard.h.
+ *
+ * Here the parts are put together, and nothing is decided: what one of them says, this file
+ * tells the others.
+ *
+ *     shard_open -> both links ready -> node -> on_up   -> hooks.on_status, the rooms
+ *                                      node -> on_down -> the outbox, the rooms, hooks.on_status
+ *     each turn: shard_check_lease, shard_flush
+ *     shard_drain -> shard_forget -> shard_close -> [the loop ends] -> shard_end, shard_deinit
+ */
+#include "gateway/shard.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+#include "common/scripts.h"
+#include "gateway/announce.h"
+#include "gateway/deliver.h"
+#include "gateway/sync.h"
+
+/* ---- the links ---- */
+
+static void on_link_ready(void *owner)
+{
+    struct shard *shard = owner;
+
+    log_info("redis_ready", "worker=%u link=commands", shard->opts.worker);
+    scripts_load(shard->link);
+    redis_link_hurry(shard->bus.link);
+    node_on_link(&shard->node);
+}
+
+static void on_link_lost(void *owner, const char *why)
+{
+    struct shard *shard = owner;
+
+    log_warn("redis_lost", "worker=%u link=commands why=\"%s\"", shard->opts.worker,
+             why);
+    node_on_lost(&shard->node);
+}
+
+static struct shard *shard_of_bus(struct bus *bus)
+{
+    return list_entry(bus, struct shard, bus);
+}
+
+static void on_bus_ready(struct bus *bus)
+{
+    struct shard *shard = shard_of_bus(bus);
+
+    log_info("redis_ready", "worker=%u link=notices", shard->opts.worker);
+    redis_link_hurry(shard->link);
+    node_on_link(&shard->node);
+}
+
+static void on_bus_lost(struct bus *bus, const char *why)
+{
+    struct shard *shard = shard_of_bus(bus);
+
+    log_warn("redis_lost", "worker=%u link=notices why=\"%s\"", shard->opts.worker,
+             why);
+    node_on_lost(&shard->node);
+}
+
+/* ---- what comes by the bus ---- */
+
+static void on_canary(struct bus *bus)
+{
+    node_on_canary(&shard_of_bus(bus)->node);
+}
+
+static void on_command(struct bus *bus, struct json_text command)
+{
+    struct shard *shard = shard_of_bus(bus);
+
+    shard->opts.hooks->on_command(shard, command);
+}
+
+static void on_expired(struct bus *bus, const char *room, size_t len)
+{
+    index_on_expired(&shard_of_bus(bus)->index, room, len);
+}
+
+static void on_notice(struct bus *bus)
+{
+    struct shard *shard = shard_of_bus(bus);
+
+    shard->opts.hooks->on_notice(shard);
+}
+
+static const struct bus_hooks bus_hooks = {
+    .on_ready = on_bus_ready,
+    .on_lost = on_bus_lost,
+    .on_canary = on_canary,
+    .on_command = on_command,
+    .on_expired = on_expired,
+    .on_notice = on_notice,
+};
+
+/* ---- up and down ---- */
+
+static void on_up(struct node *node)
+{
+    struct shard *shard = list_entry(node, struct shard, node);
+
+    log_info("redis_up", "worker=%u node=%s", shard->opts.worker, shard->store.node);
+    shard->is_up = true;
+    shard->opts.hooks->on_status(shard);
+    rooms_set_up(&shard->rooms, true);
+}
+
+static void on_down(struct node *node)
+{
+    struct shard *shard = list_entry(node, struct shard, node);
+
+    shard->is_up = false;
+    outbox_fail(&shard->outbox);
+    rooms_set_up(&shard->rooms, false);
+    shard->opts.hooks->on_status(shard);
+}
+
+static const struct node_hooks node_hooks = {on_up, on_down};
+
+/* ---- what rooms ask for ---- */
+
+static struct shard *shard_of_room(const struct room *room)
+{
+    return list_entry(room->rooms, struct shard, rooms);
+}
+
+static void subscribe(struct room *room)
+{
+    bus_subscribe(&shard_of_room(room)->bus, room);
+}
+
+static void unsubscribe(struct room *room)
+{
+    bus_unsubscribe(&shard_of_room(room)->bus, room);
+}
+
+static void register_room(struct room *room)
+{
+    struct shard *shard = shard_of_room(room);
+
+    node_keep(&shard->node, room);
+    store_register(&shard->store, room);
+}
+
+static void join_room(struct room *room, struct join *join)
+{
+    joins_leaves_join(&shard_of_room(room)->joins_leaves, room, join);
+}
+
+static void leave_room(struct room *room, struct room_user *user)
+{
+    joins_leaves_leave(&shard_of_room(room)->joins_leaves, room, user);
+}
+
+static void sync_room(struct room *room)
+{
+    sync_start(&shard_of_room(room)->store, room);
+}
+
+static void close_room(struct room *room)
+{
+    store_close(&shard_of_room(room)->store, room);
+}
+
+static void backfill_room(struct room *room, uint64_t after)
+{
+    store_backfill(&shard_of_room(room)->store, room, after);
+}
+
+static const struct room_hooks room_hooks = {
+    .subscribe = subscribe,
+    .unsubscribe = unsubscribe,
+    .register_ = register_room,
+    .join = join_room,
+    .leave = leave_room,
+    .sync = sync_room,
+    .close = close_room,
+    .backfill = backfill_room,
+};
+
+static void on_touched(struct store *store, const char *room, size_t len)
+{
+    index_touch(&list_entry(store, struct shard, store)->index, room, len);
+}
+
+/* ---- beginning ---- */
+
+static void open_link(struct shard *shard)
+{
+    struct redis_link_opts opts =
+        redis_link_opts_of(shard->opts.config, shard->link_name);
+
+    snprintf(shard->link_name, sizeof(shard->link_name), "roomcast-%u-commands",
+             shard->opts.worker);
+    opts.metrics = shard->opts.metrics;
+    opts.owner = shard;
+    opts.on_ready = on_link_ready;
+    opts.on_lost = on_link_lost;
+    shard->link = redis_link_open(shard->opts.loop, &opts);
+}
+
+static void open_bus(struct shard *shard)
+{
+    const struct bus_opts opts = {
+        .loop = shard->opts.loop,
+        .config = shard->opts.config,
+        .rooms = &shard->rooms,
+        .metrics = shard->opts.metrics,
+        .name = shard->bus_name,
+        .hooks = &bus_hooks,
+    };
+
+    snprintf(shard->bus_name, sizeof(shard->bus_name), "roomcast-%u-notices",
+             shard->opts.worker);
+    bus_open(&shard->bus, &opts);
+}
+
+static void open_node(struct shard *shard)
+{
+    const struct node_opts opts = {
+        .loop = shard->opts.loop,
+        .config = shard->opts.config,
+        .metrics = shard->opts.metrics,
+        .store = &shard->store,
+        .bus = &shard->bus,
+        .rooms = &shard->rooms,
+        .index = &shard->index,
+        .address = shard->opts.address,
+        .worker = shard->opts.worker,
+        .state = &shard->state,
+        .hooks = &node_hooks,
+    };
+
+    node_init(&shard->node, &opts);
+}
+
+void shard_open(struct shard *shard, const struct shard_opts *opts)
+{
+    shard->opts = *opts;
+    open_link(shard);
+    store_init(&shard->store, shard->link, opts->config, opts->metrics);
+    shard->store.on_touched = on_touched;
+    rooms_init(&shard->rooms, &room_hooks, opts->metrics, opts->config);
+    deliver_init(&shard->rooms);
+    history_cache_init(&shard->history_cache, &shard->store, &shard->rooms);
+    outbox_init(&shard->outbox, &shard->store);
+    joins_leaves_init(&shard->joins_leaves, &shard->store);
+    index_init(&shard->index, &shard->store, opts->metrics);
+    open_bus(shard);
+    open_node(shard);
+}
+
+const char *shard_not_ready(const struct shard *shard)
+{
+    static const char *const texts[] = {
+#define X(id, text) [id] = text,
+        NODE_STATES(X)
+#undef X
+    };
+    int state =
+        atomic_load_explicit(&((struct shard *)shard)->state, memory_order_relaxed);
+
+    return state == NODE_READY ? NULL : texts[state];
+}
+
+/* ---- the end of a turn ---- */
+
+void shard_check_lease(struct shard *shard)
+{
+    node_check_lease(&shard->node);
+}
+
+void shard_flush(struct shard *shard, uint64_t now_ms)
+{
+    store_run_failed(&shard->store);
+    history_cache_run(&shard->history_cache, now_ms);
+    index_flush(&shard->index, now_ms);
+    outbox_flush(&shard->outbox, now_ms);
+    joins_leaves_flush(&shard->joins_leaves);
+}
+
+void shard_dump(const struct shard *shard)
+{
+    const struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&shard->rooms.map, &at)))
+        log_info("room", "room=%s users=%u seq=%llu rev=%llu step=%s",
+                 log_name(room->name, room->name_len), room->users.count,
+                 (unsigned long long)room_log_seq(&room->log),
+                 (unsigned long long)announce_rev(room),
+                 room_step_word(room_next_step(room)));
+}
+
+/* ---- the end ---- */
+
+void shard_drain(struct shard *shard)
+{
+    node_drain(&shard->node);
+}
+
+static void on_forgotten(void *data, int status, const redisReply *reply)
+{
+    struct shard *shard = data;
+
+    (void)status;
+    (void)reply;
+    shard->opts.hooks->on_forgotten(shard);
+}
+
+void shard_forget(struct shard *shard)
+{
+    index_flush_all(&shard->index, uv_now(shard->opts.loop));
+    if (shard->is_up)
+        node_forget(&shard->node, on_forgotten, shard);
+    else
+        shard->opts.hooks->on_forgotten(shard);
+}
+
+void shard_close(struct shard *shard)
+{
+    shard->is_up = false;
+    rooms_set_up(&shard->rooms, false);
+    outbox_fail(&shard->outbox);
+    node_close(&shard->node);
+    bus_close(&shard->bus);
+    redis_link_close(shard->link, NULL);
+    shard->link = shard->store.link = NULL;
+    outbox_fail(&shard->outbox); /* what waited behind the calls in flight */
+    joins_leaves_flush(&shard->joins_leaves);
+    store_run_failed(&shard->store);
+}
+
+void shard_end(struct shard *shard)
+{
+    history_cache_deinit(&shard->history_cache);
+    joins_leaves_flush(&shard->joins_leaves); /* fails with what else is not sent */
+    store_deinit(&shard->store);
+}
+
+void shard_deinit(struct shard *shard)
+{
+    rooms_deinit(&shard->rooms);
+    index_deinit(&shard->index);
+    bus_deinit(&shard->bus);
+}

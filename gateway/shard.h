@@ -1,0 +1,98 @@
+/* shard.h - all that a worker has once a Redis: its links, its rooms, what brings them together
+ * and its life there as a node. A worker has one, as long as there is one Redis (SPEC-SCALE S2).
+ *
+ *     link      commands and their replies, by way of `store`
+ *     bus       the other link, for notices
+ *     rooms     what is here of them; they ask by room_hooks, which shard.c sets
+ *     outbox, joins_leaves, history_cache   what goes out together, or is read once for many
+ *     node      heartbeat, canary, and the reaper of dead nodes
+ *     index     the fleet's list of rooms
+ *
+ * Knows neither clients nor their requests: those are session.h's.
+ */
+#ifndef GATEWAY_SHARD_H
+#define GATEWAY_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/json.h"
+#include "common/redis_link.h"
+#include "gateway/bus.h"
+#include "gateway/history_cache.h"
+#include "gateway/index.h"
+#include "gateway/joins_leaves.h"
+#include "gateway/node.h"
+#include "gateway/outbox.h"
+#include "gateway/room.h"
+#include "gateway/store.h"
+
+struct shard;
+
+/* Its owner embeds struct shard. */
+struct shard_hooks {
+    /* `is_up` has changed. */
+    void (*on_status)(struct shard *shard);
+    void (*on_notice)(struct shard *shard); /* before each notice is handed on */
+    /* Something for this node alone (node_commands.h); borrowed. */
+    void (*on_command)(struct shard *shard, struct json_text command);
+    void (*on_forgotten)(struct shard *shard); /* the end of shard_forget */
+};
+
+/* All borrowed, for life. */
+struct shard_opts {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct metrics *metrics; /* of the worker */
+    unsigned worker;
+    const char *address; /* of the gateway, as others see it */
+    const struct shard_hooks *hooks;
+};
+
+struct shard {
+    struct shard_opts opts;
+    char link_name[64], bus_name[64]; /* as Redis knows the connections */
+    struct redis_link *link;
+    struct store store;
+    struct bus bus;
+    struct rooms rooms;
+    struct outbox outbox;
+    struct joins_leaves joins_leaves;
+    struct history_cache history_cache;
+    struct index index;
+    struct node node;
+    bool is_up;        /* Redis takes requests */
+    _Atomic int state; /* enum node_state */
+};
+
+/* Connects. `shard` is zeroed. */
+void shard_open(struct shard *shard, const struct shard_opts *opts);
+
+/* Why it is not ready, or NULL if it is. A literal. From any thread. */
+const char *shard_not_ready(const struct shard *shard);
+
+/* First in the end of a turn: a worker that was stopped past its lease must not write. */
+void shard_check_lease(struct shard *shard);
+
+/* Later in it: what the turn has made goes out. */
+void shard_flush(struct shard *shard, uint64_t now_ms);
+
+/* One log line a room. */
+void shard_dump(const struct shard *shard);
+
+/* It is not ready from now on, and says so in Redis. */
+void shard_drain(struct shard *shard);
+
+/* The last clients were sent away: Redis forgets this node; hooks.on_forgotten when it has, or at
+ * once where it cannot be asked. */
+void shard_forget(struct shard *shard);
+
+/* Disconnects. What waits for an answer gets that there is none. */
+void shard_close(struct shard *shard);
+
+/* Once the loop has ended: the last answers; then, once nobody holds a room, the memory. */
+void shard_end(struct shard *shard);
+void shard_deinit(struct shard *shard);
+
+#endif
