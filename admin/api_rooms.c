@@ -6,8 +6,8 @@
  *                       +------------+  until the page is full or enough was looked at
  *
  * A page goes down one of the indexes from where the last one ended (lua/rooms.lua). A search
- * looks through the index as Redis gives it, SCAN_COUNT names a call, so that no call holds
- * up Redis; names are compared here, byte for byte. What the index has but is no more is left
+ * looks through the index as Redis gives it, SCAN_COUNT names a call, so that no call blocks
+ * Redis; names are compared here, byte for byte. What the index has but is no more is left
  * out.
  *
  * A cursor is `r` or `m` (which index), the last score and name; or `s`, Redis's cursor of the
@@ -19,12 +19,12 @@
 
 #include "admin/api.h"
 #include "admin/broken.h"
+#include "admin/room_json.h"
 #include "common/command.h"
 #include "common/fold.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/page.h"
-#include "common/router.h"
 #include "common/xalloc.h"
 
 enum { SCAN_COUNT = 1000 };
@@ -50,57 +50,6 @@ struct listing {
 
 /* ---- a room ---- */
 
-/* One that cannot be read: what is not known of it is 0. */
-static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole)
-{
-    struct json_text room = reply_text(reply, 0), why = broken_why(reply);
-
-    strbuf_add_text(out, "{\"room\":");
-    strbuf_add_json(out, room.base, room.len);
-    strbuf_add_text(out, ",\"members\":0,\"seq\":0");
-    proto_add_number(out, "shard_id", shard_of(room.base, room.len, 1));
-    strbuf_add_text(out, ",\"created_at\":0,\"ttl_ms\":null");
-    if (whole)
-        strbuf_add_text(out, ",\"epoch\":\"\",\"history_length\":0");
-    proto_add_text(out, "broken", why.base, why.len);
-    strbuf_add_char(out, '}');
-}
-
-static bool add_room(struct strbuf *out, const redisReply *reply, bool whole)
-{
-    struct json_text room = reply_text(reply, 0), epoch;
-    uint64_t members;
-
-    if (!proto_is_name(room.base, room.len, PROTO_ROOM_MAX))
-        return false;
-    if (reply_count(reply) == 2) {
-        add_broken_room(out, reply, whole);
-        return true;
-    }
-    if (!reply_is_array(reply, 8))
-        return false;
-    epoch = reply_text(reply, 1);
-    if (!proto_is_epoch(epoch.base, epoch.len))
-        epoch.len = 0;
-    members = reply_number(reply, 5);
-    strbuf_add_text(out, "{\"room\":");
-    strbuf_add_json(out, room.base, room.len);
-    proto_add_number(out, "members", members);
-    proto_add_number(out, "seq", reply_number(reply, 2));
-    proto_add_number(out, "shard_id", reply_number(reply, 3));
-    proto_add_number(out, "created_at", reply_number(reply, 4));
-    if (members > 0)
-        proto_add_raw(out, "ttl_ms", "null");
-    else
-        proto_add_number(out, "ttl_ms", reply_number(reply, 6));
-    if (whole) {
-        proto_add_text(out, "epoch", epoch.base, epoch.len);
-        proto_add_number(out, "history_length", reply_number(reply, 7));
-    }
-    strbuf_add_char(out, '}');
-    return true;
-}
-
 /* Without the nodes' keys, of which there would be rooms times nodes. */
 static void start_room(struct api *api, struct json_text room, redis_reply_fn on_reply,
                        void *data)
@@ -121,7 +70,7 @@ static void on_one(void *data, int status, const redisReply *reply)
         return;
     }
     strbuf_reset(out, 4096);
-    if (add_room(out, reply, true))
+    if (room_json_add(out, reply, true))
         api_reply(req, 200, out);
     else
         api_room_not_found(req);
@@ -187,7 +136,7 @@ static void on_room(void *data, int status, const redisReply *reply)
     } else {
         if (l->out.data[l->out.len - 1] != '[')
             strbuf_add_char(&l->out, ',');
-        if (!add_room(&l->out, reply, false))
+        if (!room_json_add(&l->out, reply, false))
             l->out.len = mark;
     }
     if (--l->to_answer == 0)

@@ -1,13 +1,12 @@
 /* events.c - see events.h.
  *
- *     api_events -> http_stream_open -> welcome           on_gone -> forgotten
+ *     api_events -> listeners_add -> welcome
  *     on_tick: stats, gateways if they changed, a comment, the canary
  *     on_push -> on_fleet_event -> all listeners
  *             -> on_notice, if a gateway would pass it on, line by line
- *                    -> those who follow the room
+ *                    -> those who listen to the room
  *
- * An event is framed once and copied into each listener's stream, which is cut if it does not
- * read (http.h). What happened while Redis was away is not made up for: a listener sees
+ * An event is framed once and copied into each listener's stream (listeners.h). What happened while Redis was away is not made up for: a listener sees
  * `status` and asks again.
  */
 #include "admin/events.h"
@@ -16,6 +15,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/listeners.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/notice.h"
@@ -27,28 +27,12 @@ enum {
     DEAF_MS = 3000,
 };
 
-struct watched {
-    struct list listeners;
-    struct strbuf head; /* what its messages begin with, as for lines.h */
-    size_t len;
-    char name[];
-};
-
-struct listener {
-    struct list link, in_room;
-    struct events *events;
-    struct http_stream *stream;
-    struct watched *room; /* NULL: none */
-};
-
 struct events {
     struct api *api;
     struct redis_link *link;
     struct redis_command cmd;
     uv_timer_t tick;
-    struct list listeners;
-    size_t count;
-    struct map rooms;       /* name -> struct watched */
+    struct listeners listeners;
     struct strbuf frame;    /* scratch */
     struct strbuf gateways; /* what of them was told last, without their ages */
     uint64_t comment_at_ms, heard_ms;
@@ -71,10 +55,7 @@ static void frame(struct events *e, const char *type, size_t type_len, const cha
 
 static void send_all(struct events *e)
 {
-    list_each(link, &e->listeners) {
-        http_stream_send(list_entry(link, struct listener, link)->stream, e->frame.data,
-                         e->frame.len);
-    }
+    listeners_send(&e->listeners, e->frame.data, e->frame.len);
 }
 
 static void frame_stats(struct events *e)
@@ -172,18 +153,15 @@ static void on_fleet_event(struct events *e, struct json_text line)
     send_all(e);
 }
 
-static void send_room(struct events *e, const struct watched *room, const char *type,
-                      const char *line, size_t len)
+static void send_room(struct events *e, const struct listeners_room *room,
+                      const char *type, const char *line, size_t len)
 {
     frame(e, type, strlen(type), line, len);
-    list_each(link, &room->listeners) {
-        http_stream_send(list_entry(link, struct listener, in_room)->stream,
-                         e->frame.data, e->frame.len);
-    }
+    listeners_send_room(room, e->frame.data, e->frame.len);
 }
 
 /* What gateways would not pass on is told to nobody here either. */
-static void on_room_notice(struct events *e, const struct watched *room,
+static void on_room_notice(struct events *e, const struct listeners_room *room,
                            struct json_text payload)
 {
     struct json_text head = {room->head.data, room->head.len};
@@ -212,7 +190,8 @@ static void on_notice(struct events *e, struct json_text channel,
 {
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
-    const struct watched *room = name ? map_find(&e->rooms, name, len) : NULL;
+    const struct listeners_room *room =
+        name ? listeners_find_room(&e->listeners, name, len) : NULL;
 
     if (room)
         on_room_notice(e, room, payload);
@@ -245,8 +224,8 @@ static void send_command(struct events *e)
         redis_link_restart(e->link, "cannot send");
 }
 
-static void subscribe_room(struct events *e, const struct watched *room,
-                           const char *verb)
+static void send_subscription(struct events *e, const struct listeners_room *room,
+                              const char *verb)
 {
     if (!e->is_ready)
         return; /* on_ready makes up for it */
@@ -257,10 +236,15 @@ static void subscribe_room(struct events *e, const struct watched *room,
     send_command(e);
 }
 
+static void on_room(void *owner, const struct listeners_room *room, bool is_first)
+{
+    send_subscription(owner, room, is_first ? "SUBSCRIBE" : "UNSUBSCRIBE");
+}
+
 static void on_ready(void *owner)
 {
     struct events *e = owner;
-    struct watched *room;
+    const struct listeners_room *room;
     uint32_t at = 0;
 
     log_info("redis_ready", "link=notices");
@@ -271,8 +255,8 @@ static void on_ready(void *owner)
     redis_command_add_text(&e->cmd, e->channel);
     redis_command_add_text(&e->cmd, e->canary);
     send_command(e);
-    while ((room = map_next(&e->rooms, &at)))
-        subscribe_room(e, room, "SUBSCRIBE");
+    while ((room = listeners_next_room(&e->listeners, &at)))
+        send_subscription(e, room, "SUBSCRIBE");
     events_on_fleet(e);
 }
 
@@ -307,7 +291,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now = uv_now(e->api->loop);
 
     check_canary(e);
-    if (list_is_empty(&e->listeners))
+    if (e->listeners.count == 0)
         return;
     frame_stats(e);
     if (now >= e->comment_at_ms) {
@@ -319,84 +303,25 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- listeners ---- */
 
-static void leave_room(struct listener *l)
+static void welcome(struct events *e, struct listener *l)
 {
-    struct events *e = l->events;
-    struct watched *room = l->room;
-
-    list_remove(&l->in_room);
-    if (!list_is_empty(&room->listeners))
-        return;
-    subscribe_room(e, room, "UNSUBSCRIBE");
-    map_remove(&e->rooms, room->name, room->len);
-    strbuf_deinit(&room->head);
-    free(room);
-}
-
-static void on_gone(void *data)
-{
-    struct listener *l = data;
-
-    if (l->room)
-        leave_room(l);
-    list_remove(&l->link);
-    l->events->count--;
-    metric_sub(&l->events->api->metrics->admin_listeners, 1);
-    free(l);
-}
-
-static void enter_room(struct listener *l, struct json_text name)
-{
-    struct events *e = l->events;
-    struct watched *room = map_find(&e->rooms, name.base, name.len);
-
-    if (!room) {
-        room = xcalloc(1, sizeof(*room) + name.len + 1);
-        memcpy(room->name, name.base, name.len);
-        room->len = name.len;
-        list_init(&room->listeners);
-        lines_add_head(&room->head, (struct json_text){room->name, room->len});
-        map_add(&e->rooms, room->name, room->len, room);
-        subscribe_room(e, room, "SUBSCRIBE");
-    }
-    l->room = room;
-    list_add(&room->listeners, &l->in_room);
-}
-
-static void welcome(struct listener *l)
-{
-    struct events *e = l->events;
-
-    http_stream_send(l->stream, ": welcome\n\n", 11);
+    listener_send(l, ": welcome\n\n", 11);
     frame_stats(e);
-    http_stream_send(l->stream, e->frame.data, e->frame.len);
+    listener_send(l, e->frame.data, e->frame.len);
     frame_gateways(e);
-    http_stream_send(l->stream, e->frame.data, e->frame.len);
+    listener_send(l, e->frame.data, e->frame.len);
 }
 
 static void start_listening(struct events *e, struct http_request *req,
                             struct json_text room)
 {
-    struct listener *l = xcalloc(1, sizeof(*l));
-    char *name = room.base ? xmemdup(room.base, room.len) : NULL;
+    struct listener *l;
 
-    l->events = e;
-    list_init(&l->link);
-    list_init(&l->in_room);
     http_add_header(req, "cache-control", "no-store");
     http_add_header(req, "x-accel-buffering", "no"); /* for an nginx in between */
-    l->stream = http_stream_open(req, "text/event-stream", on_gone, l);
-    if (l->stream) {
-        list_add(&e->listeners, &l->link);
-        e->count++;
-        metric_add(&e->api->metrics->admin_listeners, 1);
-        if (name)
-            enter_room(l, (struct json_text){name, room.len});
-        welcome(l);
-    } else {
-        free(l);
-    }
-    free(name);
+    l = listeners_add(&e->listeners, req, room);
+    if (l)
+        welcome(e, l);
 }
 
 void api_events(void *owner, struct http_request *req)
@@ -407,7 +332,7 @@ void api_events(void *owner, struct http_request *req)
     if (http_query(req, "room", &room) < 0 ||
         (room.base && !proto_is_name(room.base, room.len, PROTO_ROOM_MAX))) {
         api_bad_request(req, "room is not a name");
-    } else if (api->events->count >= (size_t)api->config->admin_listeners) {
+    } else if (api->events->listeners.count >= (size_t)api->config->admin_listeners) {
         http_add_header(req, "retry-after", "10");
         http_reply_error(req, 503, "unavailable", "too many listeners");
     } else if (api_is_up(req)) {
@@ -424,7 +349,7 @@ struct events *events_open(struct api *api)
         redis_link_opts_of(api->config, "roomcast-admin-notices");
 
     e->api = api;
-    list_init(&e->listeners);
+    listeners_init(&e->listeners, api->metrics, on_room, e);
     keys_node(e->canary, api->fleet.replica, KEY_NODE_CANARY);
     keys_fleet(e->channel, KEY_FLEET_EVENTS);
     opts.for_notices = true;
@@ -452,7 +377,7 @@ void events_free(struct events *e)
 {
     if (!e)
         return;
-    map_deinit(&e->rooms);
+    listeners_deinit(&e->listeners);
     redis_command_deinit(&e->cmd);
     strbuf_deinit(&e->frame);
     strbuf_deinit(&e->gateways);

@@ -1,8 +1,8 @@
-/* events.h - who follows what happens (`GET /api/events`, server-sent events), and the link
- * for notices that it comes by.
+/* events.h - what happens, told to those who listen (`GET /api/events`, server-sent
+ * events), and the link for notices that it comes by.
  *
  * Subscribed are the events of the fleet (rc:events), and of each room that somebody
- * follows. A canary of the service's own finds a subscription that is deaf.
+ * listens to. A canary of the service's own finds a subscription that is deaf.
  */
 #ifndef ADMIN_EVENTS_H
 #define ADMIN_EVENTS_H

@@ -5,7 +5,7 @@
  *     on_tick -> start_sample
  *
  * Each command of a reading is answered, well or badly, and in order; so the last answer
- * ends it, and nothing of one reading comes in the next.
+ * ends it, and nothing of one reading comes in the next. What they say is fleet_view.h's.
  */
 #include "admin/fleet.h"
 
@@ -14,35 +14,18 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "common/intake.h"
 #include "common/keys.h"
 #include "common/log.h"
-#include "common/proto.h"
 #include "common/xalloc.h"
 
 enum {
     TICK_MS = 1000,
-    BETWEEN_MS = 1000,
     NODES_MAX = 4096,
     SAMPLER_LEASE_MS = 5000,
     SAMPLES_KEPT = 24 * 360, /* a day */
 };
 
-static const char *const fields[] = {"address", "version", "started_at", "connections",
-                                     "rooms",   "members", "draining"};
-
 static void start_reading(struct fleet *fleet);
-
-static void free_view(struct fleet_view *view)
-{
-    for (size_t i = 0; i < view->count; i++) {
-        free(view->nodes[i].name);
-        free(view->nodes[i].address);
-        free(view->nodes[i].version);
-    }
-    free(view->nodes);
-    *view = (struct fleet_view){0};
-}
 
 static void answer(struct fleet *fleet, bool ok)
 {
@@ -66,12 +49,12 @@ static void end_reading(struct fleet *fleet, bool ok)
     fleet->is_reading = false;
     fleet->is_up = ok;
     if (ok) {
-        free_view(&fleet->view);
+        fleet_view_deinit(&fleet->view);
         fleet->view = fleet->next;
         fleet->next = (struct fleet_view){0};
         fleet->read_at_ms = uv_now(fleet->loop);
     } else {
-        free_view(&fleet->next);
+        fleet_view_deinit(&fleet->next);
         fleet->is_writable = false;
     }
     note_up(fleet);
@@ -119,45 +102,13 @@ static bool is_odd_node(const char *node, int status, const redisReply *reply)
 
 /* ---- one node after the other ---- */
 
-/* What cannot be printed is as good as nothing. */
-static char *copy_text(const redisReply *reply, size_t i)
-{
-    struct json_text text = reply_text(reply, i);
-
-    return xmemdup(text.base, json_is_utf8(text.base, text.len) ? text.len : 0);
-}
-
-static uint64_t number_in(const redisReply *reply, size_t i)
-{
-    return reply_decimal(reply_text(reply, i));
-}
-
-static void take_node(struct fleet *fleet, struct fleet_node *node,
-                      const redisReply *reply)
-{
-    struct fleet_view *next = &fleet->next;
-
-    if (!reply_has_text(reply, 0))
-        return; /* its lease is over */
-    node->address = copy_text(reply, 0);
-    node->version = copy_text(reply, 1);
-    node->started_at = number_in(reply, 2);
-    node->connections = number_in(reply, 3);
-    node->rooms = number_in(reply, 4);
-    node->members = number_in(reply, 5);
-    node->draining = number_in(reply, 6) > 0;
-    next->connections += node->connections;
-    next->members += node->members;
-    next->gateways++;
-}
-
 static void on_node(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
     size_t at = fleet->next.count - fleet->to_read;
 
-    if (status == 0 && reply_is_array(reply, 7))
-        take_node(fleet, &fleet->next.nodes[at], reply);
+    if (status == 0 && reply_is_array(reply, FLEET_VIEW_FIELDS))
+        fleet_view_take_node(&fleet->next, at, reply);
     else if (!is_odd_node(fleet->next.nodes[at].name, status, reply))
         fleet->has_failed = true;
     if (--fleet->to_read == 0)
@@ -173,8 +124,8 @@ static void start_nodes(struct fleet *fleet)
     for (size_t i = 0; i < count; i++) {
         db_begin(db, "HMGET");
         command_add_node_key(&db->cmd, fleet->next.nodes[i].name, KEY_NODE);
-        for (size_t k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
-            redis_command_add_text(&db->cmd, fields[k]);
+        for (size_t k = 0; k < FLEET_VIEW_FIELDS; k++)
+            redis_command_add_text(&db->cmd, fleet_view_fields[k]);
         db_send(db, on_node, fleet);
     }
 }
@@ -185,7 +136,8 @@ static void on_time(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
-    fleet->now_ms = number_in(reply, 0) * 1000 + number_in(reply, 1) / 1000;
+    fleet->now_ms = reply_decimal(reply_text(reply, 0)) * 1000 +
+                    reply_decimal(reply_text(reply, 1)) / 1000;
     if (status < 0 || fleet->now_ms == 0)
         fleet->has_failed = true;
 }
@@ -211,45 +163,17 @@ static void on_messages(void *data, int status, const redisReply *reply)
         fleet->next.messages_total = reply_decimal(reply_string(reply));
 }
 
-static int compare_nodes(const void *left, const void *right)
-{
-    const struct fleet_node *a = left, *b = right;
-
-    return strcmp(a->name, b->name);
-}
-
-/* A stamp in the future was written before Redis's clock was set back: it does not tell when. One
- * that is hardly ahead was written between TIME and ZRANGE. */
-static uint64_t age_of(uint64_t heard_ms, uint64_t now_ms)
-{
-    if (heard_ms <= now_ms)
-        return now_ms - heard_ms;
-    return heard_ms - now_ms <= BETWEEN_MS ? 0 : FLEET_AGE_UNKNOWN_MS;
-}
-
 static void on_nodes(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
-    struct fleet_view *next = &fleet->next;
 
     if (fleet->has_failed || (!is_odd_fleet_key(KEY_NODES, status, reply) &&
                               (status < 0 || !reply_is_array(reply, 0)))) {
         end_reading(fleet, false);
         return;
     }
-    next->nodes = xcalloc(reply_count(reply) / 2 + 1, sizeof(*next->nodes));
-    for (size_t i = 0; i + 1 < reply_count(reply); i += 2) {
-        struct fleet_node *node = &next->nodes[next->count];
-
-        if (!intake_node(fleet->metrics, "nodes", reply_text(reply, i)))
-            continue;
-        next->count++;
-        node->name = copy_text(reply, i);
-        node->heartbeat_age_ms = age_of(number_in(reply, i + 1), fleet->now_ms);
-    }
-    /* By name, so that the list only changes when the fleet does. */
-    qsort(next->nodes, next->count, sizeof(*next->nodes), compare_nodes);
-    if (next->count == 0)
+    fleet_view_take_names(&fleet->next, fleet->metrics, reply, fleet->now_ms);
+    if (fleet->next.count == 0)
         end_reading(fleet, true);
     else
         start_nodes(fleet);
@@ -261,7 +185,7 @@ static void start_reading(struct fleet *fleet)
 
     if (fleet->is_reading)
         return;
-    free_view(&fleet->next);
+    fleet_view_deinit(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
     db_begin(db, "TIME");
@@ -279,16 +203,6 @@ static void start_reading(struct fleet *fleet)
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
     redis_command_add_text(&db->cmd, "WITHSCORES");
     db_send(db, on_nodes, fleet);
-}
-
-static void add_totals(struct strbuf *out, const struct fleet_view *v)
-{
-    proto_add_number(out, "connections", v->connections);
-    proto_add_number(out, "members", v->members);
-    proto_add_number(out, "rooms", v->rooms);
-    proto_add_number(out, "gateways", v->gateways);
-    proto_add_number(out, "messages_total", v->messages_total);
-    strbuf_add_char(out, '}');
 }
 
 /* ---- the series ---- */
@@ -309,11 +223,10 @@ static void on_sampled(void *data, int status, const redisReply *reply)
 static void start_sample(struct fleet *fleet)
 {
     struct db *db = fleet->db;
-    const struct fleet_view *v = &fleet->view;
     struct strbuf *out = &fleet->sample;
 
     strbuf_reset(out, 4096);
-    add_totals(out, v);
+    fleet_view_add_totals(&fleet->view, out);
     db_begin_script(db, SCRIPT_SAMPLE, 2);
     command_add_fleet_key(&db->cmd, KEY_STATS_SAMPLER);
     command_add_fleet_key(&db->cmd, KEY_STATS_ONLINE);
@@ -392,41 +305,13 @@ bool fleet_is_writable(const struct fleet *fleet)
 
 void fleet_add_stats(const struct fleet *fleet, struct strbuf *out)
 {
-    const struct fleet_view *v = &fleet->view;
-
     strbuf_add_text(out, fleet->is_up ? "{\"redis_up\":true" : "{\"redis_up\":false");
-    add_totals(out, v);
-}
-
-static void add_known(struct strbuf *out, const struct fleet_node *node)
-{
-    proto_add_text(out, "address", node->address, strlen(node->address));
-    proto_add_text(out, "version", node->version, strlen(node->version));
-    proto_add_number(out, "started_at", node->started_at);
-    proto_add_number(out, "connections", node->connections);
-    proto_add_number(out, "rooms", node->rooms);
-    proto_add_number(out, "members", node->members);
-    proto_add_raw(out, "draining", node->draining ? "true" : "false");
+    fleet_view_add_totals(&fleet->view, out);
 }
 
 void fleet_add_nodes(const struct fleet *fleet, struct strbuf *out)
 {
-    strbuf_add_char(out, '[');
-    for (size_t i = 0; i < fleet->view.count; i++) {
-        const struct fleet_node *node = &fleet->view.nodes[i];
-
-        strbuf_add_text(out, i > 0 ? ",{\"node\":" : "{\"node\":");
-        strbuf_add_json(out, node->name, strlen(node->name));
-        if (node->address)
-            add_known(out, node);
-        else
-            strbuf_add_text(out, ",\"address\":null,\"version\":null,"
-                                 "\"started_at\":null,\"connections\":null,"
-                                 "\"rooms\":null,\"members\":null,\"draining\":null");
-        proto_add_number(out, "heartbeat_age_ms", node->heartbeat_age_ms);
-        strbuf_add_char(out, '}');
-    }
-    strbuf_add_char(out, ']');
+    fleet_view_add_nodes(&fleet->view, out);
 }
 
 void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
@@ -459,7 +344,7 @@ void fleet_close(struct fleet *fleet)
 
 void fleet_deinit(struct fleet *fleet)
 {
-    free_view(&fleet->view);
-    free_view(&fleet->next);
+    fleet_view_deinit(&fleet->view);
+    fleet_view_deinit(&fleet->next);
     strbuf_deinit(&fleet->sample);
 }

@@ -13,29 +13,12 @@
 #include <uv.h>
 
 #include "admin/db.h"
+#include "admin/fleet_view.h"
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/strbuf.h"
 
-enum {
-    FLEET_FRESH_MS = 100,
-    FLEET_AGE_UNKNOWN_MS = 3600001, /* older than the longest lease */
-};
-
-struct fleet_node {
-    char *name;
-    char *address, *version; /* NULL: the node is silent, and nothing is known of it */
-    uint64_t started_at, connections, rooms, members;
-    /* By Redis's clock; FLEET_AGE_UNKNOWN_MS where that heartbeat is in the future. */
-    uint64_t heartbeat_age_ms;
-    bool draining;
-};
-
-struct fleet_view {
-    struct fleet_node *nodes;
-    size_t count;
-    uint64_t connections, members, rooms, gateways, messages_total;
-};
+enum { FLEET_FRESH_MS = 100 };
 
 /* Waits for a view; embedded by who asks. `ok` false: Redis does not answer. */
 struct fleet_wait {

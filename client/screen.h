@@ -1,4 +1,5 @@
-/* screen.h - the terminal: what is drawn and what is typed. The only part that knows ncurses.
+/* screen.h - the terminal: what is drawn (screen_draw.c) and what is typed (screen_keys.c); who has it
+ * (screen_terminal.c). Nobody else knows ncurses.
  *
  *     +----------------------------------------+
  *     | tabs: rooms and unread marks           |
@@ -82,7 +83,7 @@ void screen_redraw(void);
 void screen_conversation(const struct model *model, int *columns, size_t *rows);
 
 /* Whether the terminal takes nothing at the moment (Ctrl-S): drawing would wait for it. */
-bool screen_is_held(void);
+bool screen_is_stopped(void);
 
 void screen_draw(struct model *model, const struct screen_bar *bar);
 

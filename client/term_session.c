@@ -72,7 +72,7 @@ static void on_frame(uv_timer_t *timer)
                                  session->paste_lines ? session->question : NULL,
                              .members_top = session->members_top};
 
-    if (screen_is_held()) { /* the connection must not wait with it */
+    if (screen_is_stopped()) { /* the connection must not wait with it */
         uv_timer_start(timer, on_frame, FRAME_MS, 0);
         return;
     }

@@ -1,0 +1,68 @@
+/* listeners.h - those who listen to what happens, each by a stream without an end, and the rooms
+ * that they listen to.
+ *
+ * A listener that does not read is cut (http.h).
+ */
+#ifndef ADMIN_LISTENERS_H
+#define ADMIN_LISTENERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/http.h"
+#include "common/list.h"
+#include "common/map.h"
+#include "common/metrics.h"
+#include "common/strbuf.h"
+
+struct listener;
+
+/* A room that somebody listens to. */
+struct listeners_room {
+    struct list listeners;
+    struct strbuf head; /* what its messages begin with, as for lines.h */
+    size_t len;
+    char name[];
+};
+
+/* `is_first`: somebody listens to the room from now on; else nobody does any more. */
+typedef void (*listeners_room_fn)(void *owner, const struct listeners_room *room,
+                                  bool is_first);
+
+struct listeners {
+    struct list all;
+    size_t count;
+    struct map rooms; /* name -> struct listeners_room */
+    struct metrics *metrics;
+    listeners_room_fn on_room;
+    void *owner;
+};
+
+/* `metrics` and `owner` are borrowed. */
+void listeners_init(struct listeners *listeners, struct metrics *metrics,
+                    listeners_room_fn on_room, void *owner);
+
+/* Once all streams have ended. */
+void listeners_deinit(struct listeners *listeners);
+
+/* Answers `req` by a stream of events, of a room too if `room` is one. NULL: the client has gone.
+ * It goes by itself, with its stream. */
+struct listener *listeners_add(struct listeners *listeners, struct http_request *req,
+                               struct json_text room);
+
+/* To one, to all, to those who listen to a room. */
+void listener_send(struct listener *listener, const char *bytes, size_t len);
+void listeners_send(struct listeners *listeners, const char *bytes, size_t len);
+void listeners_send_room(const struct listeners_room *room, const char *bytes,
+                         size_t len);
+
+/* NULL: nobody listens to it. */
+const struct listeners_room *listeners_find_room(const struct listeners *listeners,
+                                                 const char *name, size_t len);
+
+/* One room after the other, `*at` being 0 at first; NULL at the end. */
+const struct listeners_room *listeners_next_room(const struct listeners *listeners,
+                                                 uint32_t *at);
+
+#endif
