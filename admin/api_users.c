@@ -257,7 +257,7 @@ struct order {
     uint64_t until_ms;
     char **nodes; /* that have not heard it */
     size_t count, total;
-    size_t to_answer, kept; /* of this round */
+    size_t to_answer, again_count; /* of this round */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -305,11 +305,11 @@ static void on_told(void *data, int status, const redisReply *reply)
     if (status == 0 && reply_value(reply) > 0)
         free(node);
     else
-        order->nodes[order->kept++] = node;
+        order->nodes[order->again_count++] = node;
     if (--order->to_answer > 0)
         return;
-    order->count = order->kept;
-    if (order->kept == 0 || order->api->is_closing ||
+    order->count = order->again_count;
+    if (order->again_count == 0 || order->api->is_closing ||
         uv_now(order->api->loop) + PAUSE_MS > order->until_ms)
         reply_told(order);
     else
@@ -322,7 +322,7 @@ static void tell(struct order *order)
     size_t count = order->count;
 
     order->to_answer = count;
-    order->kept = 0;
+    order->again_count = 0;
     for (size_t i = 0; i < count; i++) {
         db_begin(&api->db, "PUBLISH");
         command_add_node_key(&api->db.cmd, order->nodes[i], KEY_NODE_CANARY);
