@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/events.h" /* where api_events is */
 
 static const struct http_route routes[] = {
     {"GET", "/api/rooms", api_rooms},

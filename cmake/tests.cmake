@@ -5,9 +5,8 @@
 enable_testing()
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
-add_part(test_support SOURCES ${support_sources}
-    LINK client gateway_core admin_core common PkgConfig::CMOCKA)
+add_modules(tests/support)
+add_modules(tests/unit)
 
 set(environment
     "ROOMCAST_BIN=${PROJECT_BINARY_DIR}/bin"
@@ -23,7 +22,7 @@ function(add_tests kind timeout_secs processors)
     foreach(source IN LISTS sources)
         get_filename_component(name "${source}" NAME_WE)
         string(REGEX REPLACE "^test_" "" name "${name}")
-        add_program(${kind}_${name} FOLDER tests SOURCES "${source}" LINK test_support)
+        add_program(${kind}_${name} FOLDER tests SOURCES "${source}")
         add_test(NAME ${kind}.${name} COMMAND ${kind}_${name})
         set_tests_properties(${kind}.${name} PROPERTIES
             LABELS ${kind}
@@ -34,10 +33,6 @@ function(add_tests kind timeout_secs processors)
 endfunction()
 
 add_tests(unit 60 1)
-foreach(name membership membership_end)
-    target_sources(unit_${name} PRIVATE
-        "${PROJECT_SOURCE_DIR}/tests/unit/membership_stage.c")
-endforeach()
 add_tests(lua 120 1)
 add_tests(integration 300 2)
 # Some of them wait more than they compute: two of these may run side by side.
@@ -92,8 +87,7 @@ add_check(compose.files "${PROJECT_SOURCE_DIR}/tests/compose/check.py"
     "${PROJECT_BINARY_DIR}/bin" "${PROJECT_BINARY_DIR}/tests")
 
 # Random faults, for script/soak: no test of ctest's.
-add_program(faults_random FOLDER tests
-    SOURCES "${PROJECT_SOURCE_DIR}/tests/faults/random.c" LINK test_support)
+add_program(faults_random FOLDER tests SOURCES tests/faults/random.c)
 
 # What makes a gateway believe in another clock and another pid.
 add_library(odd_process MODULE "${PROJECT_SOURCE_DIR}/tests/faults/odd_process.c")
@@ -106,7 +100,6 @@ set_target_properties(odd_process PROPERTIES
 # no test of ctest's, for its figures hold for the release alone. Its malloc is its own.
 if(NOT ROOMCAST_SANITIZE AND NOT ROOMCAST_COVERAGE)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/instructions/*.c")
-    add_program(instructions FOLDER tests SOURCES ${sources} LINK gateway_core)
+    add_program(instructions FOLDER tests SOURCES ${sources} OPTIONS ${whole_program})
     target_compile_options(instructions PRIVATE -U_FORTIFY_SOURCE)
-    target_link_options(instructions PRIVATE ${whole_program})
 endif()
