@@ -1,5 +1,5 @@
 /* audit.h - what operators did, in the stream rc:audit: who, what, to whom, when, from
- * where. Those who follow the events are told at once. */
+ * where. Those who listen to the events are told at once. */
 #ifndef ADMIN_AUDIT_H
 #define ADMIN_AUDIT_H
 

@@ -112,7 +112,7 @@ static void share_descriptors(struct service *s)
     while (http_descriptors(most) > have - RESERVED_FDS)
         most--;
     s->config.http_connections = most;
-    /* Those that follow the events stay: they must leave some for questions. */
+    /* Those that listen to the events stay: they must leave some for questions. */
     if (s->config.admin_listeners > s->config.http_connections / 2)
         s->config.admin_listeners = s->config.http_connections / 2;
 }

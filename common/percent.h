@@ -1,4 +1,4 @@
-/* percent.h - undoing percent-encoding (RFC 3986, section 2.1). strbuf_add_percent makes
+/* percent.h - decoding percent-encoding (RFC 3986, section 2.1). strbuf_add_percent makes
  * it. */
 #ifndef COMMON_PERCENT_H
 #define COMMON_PERCENT_H

@@ -46,7 +46,7 @@ int eval_stop(struct eval *e);
 /* A group's teardown that stops what its setup has put into *state. */
 int eval_teardown(void **state);
 
-/* Forgets all keys and notices, and undoes eval_refuse: the start of a test. */
+/* Forgets all keys and notices, and reverses eval_refuse: the start of a test. */
 int eval_reset(struct eval *e);
 
 /* The port for redis_cmd. */

@@ -1,4 +1,4 @@
-/* test_percent.c - undoing percent-encoding: exactly two hex digits, any byte. */
+/* test_percent.c - decoding percent-encoding: exactly two hex digits, any byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
