@@ -81,9 +81,8 @@ static bool fits(const char *name, const char *word, size_t len)
     return strncmp(name, word, len) == 0;
 }
 
-void term_command_complete(struct strbuf *add, struct strbuf *list, size_t *count_out,
-                           const char *line, size_t cursor, const char *const *names,
-                           size_t count)
+void term_command_complete(struct term_completion *out, const char *line, size_t cursor,
+                           const char *const *names, size_t count)
 {
     size_t start = cursor, len, common = 0;
     const char *first = NULL;
@@ -91,7 +90,6 @@ void term_command_complete(struct strbuf *add, struct strbuf *list, size_t *coun
     while (start > 0 && line[start - 1] != ' ')
         start--;
     len = cursor - start;
-    *count_out = 0;
     if (len == 0 && line[0] != '/')
         return;
     for (size_t i = 0; i < count; i++) {
@@ -99,14 +97,20 @@ void term_command_complete(struct strbuf *add, struct strbuf *list, size_t *coun
             continue;
         common = first ? agree(first, names[i], common) : strlen(names[i]);
         first = first ? first : names[i];
-        if (++*count_out <= LIST_MAX) {
-            strbuf_add_text(list, *count_out > 1 ? "  " : "");
-            text_add_line(list, names[i], strlen(names[i]));
+        if (++out->count <= LIST_MAX) {
+            strbuf_add_text(&out->list, out->count > 1 ? "  " : "");
+            text_add_line(&out->list, names[i], strlen(names[i]));
         }
     }
     if (!first)
         return;
-    strbuf_add(add, first + len, common - len);
-    if (*count_out == 1)
-        strbuf_add_text(add, start == 0 && line[0] != '/' ? ": " : " ");
+    strbuf_add(&out->add, first + len, common - len);
+    if (out->count == 1)
+        strbuf_add_text(&out->add, start == 0 && line[0] != '/' ? ": " : " ");
+}
+
+void term_completion_deinit(struct term_completion *completion)
+{
+    strbuf_deinit(&completion->add);
+    strbuf_deinit(&completion->list);
 }

@@ -35,12 +35,18 @@ const char *term_command_name(size_t i);
 /* Writes about each command, line by line. */
 void term_command_help(void (*put)(void *to, const char *line), void *to);
 
+/* What fits a word that is not whole; zeroed is nothing. Added at the cursor is what the names
+ * agree in and, where there is one only, a space, or ": " at the start of a line. */
+struct term_completion {
+    struct strbuf add;
+    struct strbuf list; /* the first of the names */
+    size_t count;       /* of all names that fit */
+};
+
 /* Completes the word that ends at `cursor` of `line` among `names` (in any order, `count` of
- * them), also names that have spaces: writes what is to be added at the cursor, as far as
- * the names agree; a space, or ": " at the start of a line, where there is one only. Names that
- * fit beyond it are counted in *fits, and the first of them written to `list`. */
-void term_command_complete(struct strbuf *add, struct strbuf *list, size_t *fits,
-                           const char *line, size_t cursor, const char *const *names,
-                           size_t count);
+ * them), also names that have spaces. `out` is zeroed. */
+void term_command_complete(struct term_completion *out, const char *line, size_t cursor,
+                           const char *const *names, size_t count);
+void term_completion_deinit(struct term_completion *completion);
 
 #endif

@@ -44,9 +44,9 @@ static void complete(struct term_session *session)
     const struct members_names *members = &room->members.now;
     struct line_edit *edit = &room->draft;
     const char **names = xmalloc((members->count + model->count + 32) * sizeof(char *));
-    struct strbuf add = {NULL, 0, 0}, list = {NULL, 0, 0};
+    struct term_completion found = {0};
     bool is_command = line_edit_text(edit)[0] == '/';
-    size_t count = 0, fits;
+    size_t count = 0;
 
     for (size_t i = 0;
          is_command && !strchr(line_edit_text(edit), ' ') && term_command_name(i); i++)
@@ -55,15 +55,13 @@ static void complete(struct term_session *session)
         names[count++] = model->rooms[i]->name;
     for (size_t i = 0; !is_command && i < members->count; i++)
         names[count++] = members->names[i];
-    term_command_complete(&add, &list, &fits, line_edit_text(edit), edit->cursor, names,
-                          count);
-    if (add.len > 0)
-        line_edit_insert(edit, add.data, add.len);
-    else if (fits > 1)
-        term_session_note(session, list.data);
+    term_command_complete(&found, line_edit_text(edit), edit->cursor, names, count);
+    if (found.add.len > 0)
+        line_edit_insert(edit, found.add.data, found.add.len);
+    else if (found.count > 1)
+        term_session_note(session, found.list.data);
     free(names);
-    strbuf_deinit(&add);
-    strbuf_deinit(&list);
+    term_completion_deinit(&found);
 }
 
 /* ---- keys ---- */

@@ -238,15 +238,12 @@ static void tab_adds_what_all_that_fit_agree_in(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct strbuf add = {NULL, 0, 0}, list = {NULL, 0, 0};
-        size_t fits;
+        struct term_completion found = {0};
 
-        term_command_complete(&add, &list, &fits, cases[i].line, strlen(cases[i].line),
-                              names, 5);
-        assert_string_equal(add.data ? add.data : "", cases[i].add);
-        assert_int_equal(fits, cases[i].fits);
-        strbuf_deinit(&add);
-        strbuf_deinit(&list);
+        term_command_complete(&found, cases[i].line, strlen(cases[i].line), names, 5);
+        assert_string_equal(found.add.data ? found.add.data : "", cases[i].add);
+        assert_int_equal(found.count, cases[i].fits);
+        term_completion_deinit(&found);
     }
 }
 
