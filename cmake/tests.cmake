@@ -5,7 +5,9 @@
 enable_testing()
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-add_modules(tests/support)
+foreach(part unit redis fleet)
+    add_modules(tests/support/${part})
+endforeach()
 add_modules(tests/unit)
 
 set(environment

@@ -22,13 +22,13 @@
 #include <uv.h>
 
 #include "client/chat_client.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/loop.h"
-#include "tests/support/port.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/port.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum {
     GATEWAYS = 3,
@@ -523,7 +523,7 @@ static void redis_wants_its_password_and_hides_it(void **state)
     assert_false(redis_cmd_is_up(fleet.redis_port));
     redis_cmd_set_password(password);
     assert_true(redis_cmd_is_up(fleet.redis_port));
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)fleet.redis.pid);
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)fleet.redis.process.pid);
     file = fopen(path, "r");
     assert_non_null(file);
     len = fread(line, 1, sizeof(line), file);

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/faults.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/faults.h"
+#include "tests/support/unit/wait.h"
 
 enum { SECS = 60 };
 

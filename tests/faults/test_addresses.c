@@ -16,13 +16,13 @@
 
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/print.h"
-#include "tests/support/process.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/redis/process.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 60000, FULL = 8 };
 

@@ -1,5 +1,5 @@
 /* test_clients.c - deploys, and clients that do not read or come all at once. */
-#include "tests/support/faults.h"
+#include "tests/support/fleet/faults.h"
 
 int main(void)
 {

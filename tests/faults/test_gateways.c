@@ -1,5 +1,5 @@
 /* test_gateways.c - gateways die, sleep and come back. */
-#include "tests/support/faults.h"
+#include "tests/support/fleet/faults.h"
 
 int main(void)
 {

@@ -1,5 +1,5 @@
 /* test_links.c - the connections between gateways and Redis are cut, slow or deaf. */
-#include "tests/support/faults.h"
+#include "tests/support/fleet/faults.h"
 
 int main(void)
 {

@@ -16,11 +16,11 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 30000, SHORT_MS = 300, DEAF = 1 };
 
@@ -280,14 +280,14 @@ static void who_asks_and_goes_does_no_harm(void **state)
     process_signal(&fleet.gateways[DEAF].process, SIGCONT);
     expect_kicked(bob, "");
     fleet_wait_ready(&fleet, DEAF);
-    process_signal(&fleet.redis, SIGSTOP);
+    process_signal(&fleet.redis.process, SIGSTOP);
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         print_message("  %s %s\n", requests[i].method, requests[i].path);
         admin_ask(&admin, &(struct admin_request){.method = requests[i].method,
                                                   .path = requests[i].path,
                                                   .options = impatient});
     }
-    process_signal(&fleet.redis, SIGCONT);
+    process_signal(&fleet.redis.process, SIGCONT);
     admin_wait_ready(&admin);
     fleet_wait_all_ready(&fleet);
     chat_close(bob);

@@ -1,5 +1,5 @@
 /* test_redis.c - what Redis does: it dies, is emptied, refuses. */
-#include "tests/support/faults.h"
+#include "tests/support/fleet/faults.h"
 
 int main(void)
 {

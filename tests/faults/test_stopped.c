@@ -1,5 +1,5 @@
 /* test_stopped.c - Redis sleeps, shorter and longer than the lease. */
-#include "tests/support/faults.h"
+#include "tests/support/fleet/faults.h"
 
 int main(void)
 {

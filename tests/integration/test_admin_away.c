@@ -13,14 +13,14 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/event_stream.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
-#include "tests/support/wire.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/event_stream.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/wire.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -120,12 +120,12 @@ static void without_redis_each_request_is_unavailable_at_once(void **state)
 static void a_redis_that_does_not_answer_is_given_up(void **state)
 {
     (void)state;
-    process_signal(&fleet.redis, SIGSTOP);
+    process_signal(&fleet.redis.process, SIGSTOP);
     admin_get(&admin, 503, "/api/rooms/lobby");
     admin_expect_error(&admin, 503, "unavailable");
     assert_true(wait_until(is_unready, NULL, PATIENCE_MS));
     expect_healthy();
-    process_signal(&fleet.redis, SIGCONT);
+    process_signal(&fleet.redis.process, SIGCONT);
     assert_true(wait_until(is_ready, NULL, PATIENCE_MS));
     admin_get(&admin, 200, "/api/rooms");
     fleet_wait_all_ready(&fleet);

@@ -13,10 +13,10 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

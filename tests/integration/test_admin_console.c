@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define INDEX "<!doctype html><title>console of the tests</title>"

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/fleet.h"
-#include "tests/support/process.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/process.h"
 
 enum { CHECK_MS = 120000, PATH_BYTES = 512 };
 

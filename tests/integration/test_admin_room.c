@@ -12,11 +12,11 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { TTL_MS = 60000, PATIENCE_MS = 20000, MANY = 1500, SORTED = 1000 };
 

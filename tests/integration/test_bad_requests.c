@@ -19,8 +19,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -17,10 +17,10 @@
 #include <uv.h>
 
 #include "client/chat_client.h"
-#include "tests/support/admin.h"
-#include "tests/support/fleet.h"
-#include "tests/support/loop.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/redis_cmd.h"
 
 enum { GATEWAYS = 2, MESSAGES = 300, WINDOW = 8, PATIENCE_MS = 60000 };
 

@@ -15,10 +15,10 @@
 #include <uv.h>
 
 #include "client/ws_client.h"
-#include "tests/support/fleet.h"
-#include "tests/support/follower.h"
-#include "tests/support/loop.h"
-#include "tests/support/process.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/follower.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/process.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { CLIENTS = 300, MESSAGES = 200 };

@@ -18,11 +18,11 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/print.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { TTL_MS = 1000, LEASE_MS = 2000, PATIENCE_MS = 60000 };
 

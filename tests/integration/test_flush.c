@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/unit/wait.h"
 
 enum { MESSAGES = 8, CROWDED_ROOMS = 225, CROWD_WAIT_MS = 300 };
 

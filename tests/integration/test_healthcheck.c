@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/fleet.h"
-#include "tests/support/port.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/port.h"
 
 enum { PATH_BYTES = 512, CHECK_MS = 60000 };
 

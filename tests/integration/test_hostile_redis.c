@@ -12,15 +12,15 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/impostor.h"
-#include "tests/support/port.h"
-#include "tests/support/print.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/impostor.h"
+#include "tests/support/redis/port.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 30000, HALF_MS = 15000, DEADLINE_MS = 1000 };
 

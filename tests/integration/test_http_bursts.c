@@ -13,14 +13,14 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/big_console.h"
-#include "tests/support/files.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/print.h"
-#include "tests/support/wait.h"
-#include "tests/support/wire.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/big_console.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/wire.h"
+#include "tests/support/redis/files.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HEALTHZ "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -24,9 +24,9 @@
 #include <uv.h>
 
 #include "client/ws_client.h"
-#include "tests/support/fleet.h"
-#include "tests/support/follower.h"
-#include "tests/support/loop.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/follower.h"
+#include "tests/support/fleet/loop.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SLOWER = 4 };

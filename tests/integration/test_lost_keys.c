@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

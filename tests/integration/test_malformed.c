@@ -16,13 +16,13 @@
 
 #include "common/strbuf.h"
 #include "common/xalloc.h"
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/event_stream.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/event_stream.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { LONG = 5000, PATIENCE_MS = 20000 };
 

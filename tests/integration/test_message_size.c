@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/echo.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/echo.h"
+#include "tests/support/fleet/fleet.h"
 
 enum { MAX_BYTES = 10000 };
 

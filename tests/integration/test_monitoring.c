@@ -20,12 +20,12 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/port.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/redis/port.h"
+#include "tests/support/unit/wait.h"
 
 enum {
     PATH_BYTES = 512,

@@ -17,13 +17,13 @@
 #include <uv.h>
 
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_upgrade.h"
-#include "tests/support/loop.h"
-#include "tests/support/print.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_upgrade.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -22,10 +22,10 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -637,7 +637,7 @@ static void large_messages_wait_while_redis_has_enough_of_them(void **state)
         snprintf(room, sizeof(room), "own-%d", i);
         speakers[i] = chat_enter(port_of(gateway), room, "ann");
     }
-    process_signal(&fleet.redis, SIGSTOP);
+    process_signal(&fleet.redis.process, SIGSTOP);
     began_ms = wait_now_ms();
     for (int i = 0; i < SPEAKERS; i++)
         say_large(speakers[i], i);
@@ -654,7 +654,7 @@ static void large_messages_wait_while_redis_has_enough_of_them(void **state)
         assert_true(taken <= SPEAKERS + 5);
         assert_true(spent < 250);
     }
-    process_signal(&fleet.redis, SIGCONT);
+    process_signal(&fleet.redis.process, SIGCONT);
     for (int i = 0; i < SPEAKERS; i++) {
         if (wait_now_ms() - began_ms < STOPPED_MS) {
             chat_expect_skipping(speakers[i], "message_ack");
@@ -683,13 +683,13 @@ static void a_gateway_rests_when_the_queued_client_is_gone(void **state)
     (void)state;
     for (int i = 0; i < 20; i++)
         add_text(&bytes, "{\"type\":\"get_members\",\"room\":\"gone\"}");
-    process_signal(&fleet.redis, SIGSTOP);
+    process_signal(&fleet.redis.process, SIGSTOP);
     send_all(chat_wire(ann), &bytes);
     while (fleet_metric(&fleet, gateway,
                         "roomcast_requests_total{type=\"get_members\"}") < 4)
         ;
     chat_abort(ann);
-    process_signal(&fleet.redis, SIGCONT);
+    process_signal(&fleet.redis.process, SIGCONT);
     assert_true(wait_until(nobody_is_there, &gateway, CHAT_DEADLINE_MS));
     before = cpu_ms(pid);
     poll(NULL, 0, 1000);

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -124,7 +124,7 @@ static void all_that_ask_for_histories_at_once_are_answered(void **state)
         readers[i] = enter(room, "ann");
         chat_say(readers[i], room, "hello");
     }
-    process_signal(&fleet.redis, SIGSTOP);
+    process_signal(&fleet.redis.process, SIGSTOP);
     for (int i = 0; i < READERS; i++)
         for (int id = 0; id < READS; id++)
             chat_send(readers[i], "{\"type\":\"%s\",\"id\":%d,\"room\":\"read-%d\"}",
@@ -136,7 +136,7 @@ static void all_that_ask_for_histories_at_once_are_answered(void **state)
         }
     for (int i = 0; i < GONE; i++)
         chat_abort(readers[READERS - 1 - i]);
-    process_signal(&fleet.redis, SIGCONT);
+    process_signal(&fleet.redis.process, SIGCONT);
     for (int i = 0; i < READERS - GONE; i++)
         for (int id = 0; id < READS; id++) {
             do

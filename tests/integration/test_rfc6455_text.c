@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/echo.h"
-#include "tests/support/fleet.h"
+#include "tests/support/fleet/echo.h"
+#include "tests/support/fleet/fleet.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/follower.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/follower.h"
+#include "tests/support/unit/wait.h"
 
 enum { TEXT_BYTES = 4000, STEP = 50, STEPS_MAX = 180, PATIENCE_MS = 60000 };
 

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { TALK_MS = 60000, PATH_BYTES = 512 };
 

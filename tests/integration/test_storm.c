@@ -18,11 +18,11 @@
 #include <uv.h>
 
 #include "client/chat_client.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/loop.h"
-#include "tests/support/process.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/process.h"
+#include "tests/support/redis/redis_cmd.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { CLIENTS = 600 };

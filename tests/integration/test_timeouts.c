@@ -14,13 +14,13 @@
 #include <uv.h>
 
 #include "client/ws_client.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/http_upgrade.h"
-#include "tests/support/loop.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/http_upgrade.h"
+#include "tests/support/fleet/loop.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 static struct fleet fleet;
 

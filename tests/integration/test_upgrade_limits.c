@@ -11,12 +11,12 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/http_get.h"
-#include "tests/support/http_upgrade.h"
-#include "tests/support/wait.h"
-#include "tests/support/wire.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/http_upgrade.h"
+#include "tests/support/fleet/wire.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

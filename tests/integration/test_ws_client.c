@@ -15,9 +15,9 @@
 
 #include "client/ws_client.h"
 #include "common/strbuf.h"
-#include "tests/support/fleet.h"
-#include "tests/support/port.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/port.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/eval_room.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/redis/eval_room.h"
+#include "tests/support/redis/redis_cmd.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/eval_room.h"
-#include "tests/support/redis_cmd.h"
+#include "tests/support/redis/eval_room.h"
+#include "tests/support/redis/redis_cmd.h"
 
 #define KICKED "{\"type\":\"kicked\",\"room\":\"lobby\",\"reason\":\"spam\"}"
 #define LEFT_HEAD                                                                      \

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/eval_room.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/redis/eval_room.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 static struct eval redis;
 static struct eval_room room = {.redis = &redis};

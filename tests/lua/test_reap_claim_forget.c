@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/eval_room.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/wait.h"
+#include "tests/support/redis/eval_room.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -276,7 +276,7 @@ static void remove_dump(void)
 {
     char path[128];
 
-    snprintf(path, sizeof(path), "%s/dump.rdb", redis.fleet.dir);
+    snprintf(path, sizeof(path), "%s/dump.rdb", redis.server.dir);
     unlink(path);
 }
 

@@ -12,10 +12,10 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/roomcast.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/roomcast.h"
+#include "tests/support/redis/redis_cmd.h"
 
 static struct fleet fleet;
 

@@ -14,12 +14,12 @@
 
 #include "client/text.h"
 #include "common/strbuf.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/roomcast.h"
-#include "tests/support/tmux.h"
-#include "tests/support/wait.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/roomcast.h"
+#include "tests/support/fleet/tmux.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { PASTED = 10000, OLD = 3000, NOISE = 20000 };
 

@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "tests/support/admin.h"
-#include "tests/support/chat.h"
-#include "tests/support/fleet.h"
-#include "tests/support/redis_cmd.h"
-#include "tests/support/roomcast.h"
-#include "tests/support/tmux.h"
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/roomcast.h"
+#include "tests/support/fleet/tmux.h"
+#include "tests/support/redis/redis_cmd.h"
 
 static struct fleet fleet;
 static struct tmux tmux;

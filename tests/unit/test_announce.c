@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "gateway/announce.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/room_world.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/room_world.h"
 
 /* A room at message 5 and rev 2 with two live members. */
 static struct {

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "tests/support/room_rig.h"
-#include "tests/support/room_world.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/room_world.h"
 
 static int set_up(void **state)
 {

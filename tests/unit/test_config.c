@@ -15,7 +15,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
-#include "tests/support/hear.h"
+#include "tests/support/unit/hear.h"
 
 enum { ARGS_MAX = 8 };
 

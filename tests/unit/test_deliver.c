@@ -13,7 +13,7 @@
 #include "common/intake.h"
 #include "common/log.h"
 #include "gateway/deliver.h"
-#include "tests/support/room_rig.h"
+#include "tests/support/unit/room_rig.h"
 
 /* A room at message 5 with two live members. */
 static struct {

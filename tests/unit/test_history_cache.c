@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "gateway/history_cache.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/room_world.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/room_world.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { KEEP_MS = 10000, ASKERS = 8 };
 

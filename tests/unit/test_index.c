@@ -13,7 +13,7 @@
 
 #include "common/log.h"
 #include "gateway/index.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { REST_MS = 5000, WALK_MS = 2000 };
 

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "gateway/joins_leaves.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { JOINERS = 6 };
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
-#include "tests/support/wait.h"
+#include "tests/support/unit/wait.h"
 
 static int saved_stderr, pipe_ends[2];
 static char text[8192];

@@ -15,8 +15,8 @@
 #include "common/log.h"
 #include "common/rights.h"
 #include "gateway/node.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { LEASE_MS = 10000 };
 

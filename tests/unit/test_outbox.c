@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "gateway/outbox.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { SENT_MAX = 600 };
 

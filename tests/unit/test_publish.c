@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "gateway/publish.h"
-#include "tests/support/room_rig.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 enum { MESSAGES_MAX = 8 };
 

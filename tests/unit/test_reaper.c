@@ -12,7 +12,7 @@
 
 #include "common/log.h"
 #include "gateway/reaper.h"
-#include "tests/support/store_rig.h"
+#include "tests/support/unit/store_rig.h"
 
 #define DEAD "gateway-1-0a.0"
 

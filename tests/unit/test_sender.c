@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tests/support/senders.h"
+#include "tests/support/unit/senders.h"
 
 enum {
     MAX_BYTES = 8000, /* of a queue: 2000 are drained, above 4000 is choked */

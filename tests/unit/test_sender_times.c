@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "common/xalloc.h"
-#include "tests/support/senders.h"
+#include "tests/support/unit/senders.h"
 
 enum {
     MAX_BYTES = 8000, /* of a queue */

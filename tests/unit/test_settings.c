@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/settings.h"
-#include "tests/support/hear.h"
+#include "tests/support/unit/hear.h"
 
 enum { NAMES_MAX = 8, GATEWAY = 1, ADMIN = 2 };
 

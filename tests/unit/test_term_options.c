@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "client/term_options.h"
-#include "tests/support/hear.h"
+#include "tests/support/unit/hear.h"
 
 enum { WORDS_MAX = 24 };
 

@@ -1,0 +1,108 @@
+/* redis_cmd.c - see redis_cmd.h. */
+#include "tests/support/redis/redis_cmd.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/xalloc.h"
+
+enum { CONNECT_SECS = 5 };
+
+static const char *password;
+
+void redis_cmd_set_password(const char *text)
+{
+    password = text;
+}
+
+static redisReply *ask(int port, const char *format, va_list args)
+{
+    struct timeval patience = {.tv_sec = CONNECT_SECS};
+    redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, patience);
+    redisReply *reply = NULL;
+
+    if (redis && !redis->err && password)
+        freeReplyObject(redisCommand(redis, "AUTH %s", password));
+    if (redis && !redis->err)
+        reply = redisvCommand(redis, format, args);
+    redisFree(redis);
+    return reply;
+}
+
+static redisReply *ask_well(int port, const char *format, va_list args)
+{
+    redisReply *reply = ask(port, format, args);
+
+    if (!reply)
+        fail_msg("no answer from redis to: %s", format);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("redis answers to: %s: %s", format, reply->str);
+    return reply;
+}
+
+redisReply *redis_cmd_reply(int port, const char *format, ...)
+{
+    va_list args;
+    redisReply *reply;
+
+    va_start(args, format);
+    reply = ask(port, format, args);
+    va_end(args);
+    return reply;
+}
+
+void redis_cmd(int port, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    freeReplyObject(ask_well(port, format, args));
+    va_end(args);
+}
+
+long long redis_cmd_number(int port, const char *format, ...)
+{
+    va_list args;
+    redisReply *reply;
+    long long number;
+
+    va_start(args, format);
+    reply = ask_well(port, format, args);
+    va_end(args);
+    if (reply->type == REDIS_REPLY_INTEGER)
+        number = reply->integer;
+    else
+        number = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
+    freeReplyObject(reply);
+    return number;
+}
+
+char *redis_cmd_text(int port, const char *format, ...)
+{
+    va_list args;
+    redisReply *reply;
+    char *text = NULL;
+
+    va_start(args, format);
+    reply = ask_well(port, format, args);
+    va_end(args);
+    if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
+        text = xmemdup(reply->str, (size_t)reply->len);
+    freeReplyObject(reply);
+    return text;
+}
+
+bool redis_cmd_is_up(int port)
+{
+    redisReply *reply = redis_cmd_reply(port, "PING");
+    bool up = reply && reply->type == REDIS_REPLY_STATUS;
+
+    freeReplyObject(reply);
+    return up;
+}

@@ -1,0 +1,262 @@
+/* store_rig.c - see store_rig.h. */
+#include "tests/support/unit/store_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/xalloc.h"
+
+struct store_rig store_rig;
+
+void store_rig_open(const struct config *config, struct metrics *metrics)
+{
+    memset(&store_rig, 0, sizeof(store_rig));
+    keys_set_prefix("rc");
+    scripts_init();
+    store_rig.store.config = config;
+    store_rig.store.metrics = metrics;
+    strcpy(store_rig.store.node, "n1");
+    store_rig.store.args.node = store_rig.store.node;
+    store_rig.store.args.config = config;
+}
+
+void store_rig_close(void)
+{
+    assert_int_equal(store_rig.calls_count, 0);
+    assert_int_equal(store_rig.reads_count, 0);
+    args_deinit(&store_rig.store.args);
+}
+
+/* ---- instead of store.c ---- */
+
+void store_history(struct store *store, struct room *room,
+                   const struct store_range *range, store_history_fn on_done,
+                   void *data)
+{
+    (void)store;
+    assert_true(store_rig.reads_count < STORE_RIG_MAX);
+    store_rig.reads[store_rig.reads_count++] = (struct store_rig_read){
+        room_ref(room), range->after, range->before, range->limit, on_done, data};
+}
+
+/* Takes the command apart: "$LEN\r\nBYTES\r\n" each. */
+static void add_call(enum script script, redis_reply_fn on_reply, void *data)
+{
+    const struct redis_command *cmd = &store_rig.store.args.cmd;
+    struct store_rig_call *call = &store_rig.calls[store_rig.calls_count++];
+    unsigned skipped = script == SCRIPTS_COUNT ? 0 : 3; /* EVALSHA, digest, count */
+    char *at;
+
+    assert_true(store_rig.calls_count <= STORE_RIG_MAX);
+    *call =
+        (struct store_rig_call){.script = script, .on_reply = on_reply, .data = data};
+    call->bytes = at = xmemdup(cmd->args.data, cmd->args.len + 1);
+    for (unsigned i = 0; i < cmd->argc; i++) {
+        size_t len = strtoul(at + 1, &at, 10);
+
+        at += 2;
+        if (i == 2 && skipped > 0)
+            call->keys = (unsigned)strtoul(at, NULL, 10);
+        if (i >= skipped) {
+            assert_true(call->argc < STORE_RIG_ARGS_MAX);
+            call->argv[call->argc++] = at;
+        }
+        at += len;
+        *at = '\0';
+        at += 2;
+    }
+}
+
+void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
+                       void *data)
+{
+    (void)store;
+    add_call(script, on_reply, data);
+}
+
+void store_send_command(struct store *store, redis_reply_fn on_reply, void *data)
+{
+    (void)store;
+    add_call(SCRIPTS_COUNT, on_reply, data);
+}
+
+void store_note_refusal(struct store *store, const struct room *room, int status,
+                        const redisReply *reply)
+{
+    (void)store, (void)room, (void)reply;
+    store_rig.refusals += status != 0;
+}
+
+void store_touched(struct store *store, const struct room *room)
+{
+    (void)store, (void)room;
+    store_rig.touched++;
+}
+
+uint64_t store_keep_ms(const struct config *config)
+{
+    (void)config;
+    return 1234;
+}
+
+/* As store.c, but for the number of users. */
+void store_begin_reap(struct store *store, const char *room, size_t room_len,
+                      const char *node)
+{
+    (void)store;
+    scripts_begin(&store_rig.store.args.cmd, SCRIPT_REAP, 0);
+    redis_command_add(&store_rig.store.args.cmd, room, room_len);
+    redis_command_add_text(&store_rig.store.args.cmd, node);
+}
+
+/* ---- instead of redis_link.c ---- */
+
+bool redis_link_is_ready(const struct redis_link *link)
+{
+    (void)link;
+    return !store_rig.is_away;
+}
+
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+{
+    (void)link, (void)cmd, (void)on_reply, (void)data;
+    return UV_ENOTCONN;
+}
+
+int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
+                          redis_reply_fn on_reply, void *data, uint64_t since_ms)
+{
+    (void)since_ms;
+    return redis_link_send(link, cmd, on_reply, data);
+}
+
+uint64_t redis_link_now(const struct redis_link *link)
+{
+    (void)link;
+    return 0;
+}
+
+/* ---- answers ---- */
+
+void store_rig_answer_read(unsigned i, const struct history *history)
+{
+    struct store_rig_read read = store_rig.reads[i];
+
+    assert_true(i < store_rig.reads_count);
+    for (store_rig.reads_count--; i < store_rig.reads_count; i++)
+        store_rig.reads[i] = store_rig.reads[i + 1];
+    read.on_done(read.data, history);
+    room_unref(read.room);
+}
+
+static struct store_rig_call take_call(void)
+{
+    struct store_rig_call call = store_rig.calls[0];
+
+    assert_true(store_rig.calls_count > 0);
+    store_rig.calls_count--;
+    memmove(store_rig.calls, store_rig.calls + 1, store_rig.calls_count * sizeof(call));
+    return call;
+}
+
+static void answer(int status, const char *resp, size_t len)
+{
+    struct store_rig_call call = take_call();
+    redisReader *reader = redisReaderCreate();
+    void *reply = NULL;
+
+    if (resp) {
+        assert_int_equal(redisReaderFeed(reader, resp, len), REDIS_OK);
+        assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
+        assert_non_null(reply);
+    }
+    free(call.bytes);
+    if (call.on_reply)
+        call.on_reply(call.data, status, reply);
+    freeReplyObject(reply);
+    redisReaderFree(reader);
+}
+
+static bool is_number(const char *word)
+{
+    char *end;
+
+    (void)strtoll(word, &end, 10);
+    return *word && !*end && strlen(word) < 16; /* longer: an epoch */
+}
+
+void store_rig_answer(const char *words)
+{
+    struct strbuf resp = {NULL, 0, 0}, items = {NULL, 0, 0};
+    unsigned count = 0;
+    char *copy, *next = NULL;
+
+    if (!words) {
+        answer(UV_ENOTCONN, NULL, 0);
+        return;
+    }
+    copy = xmemdup(words, strlen(words) + 1);
+    for (char *word = strtok_r(copy, " ", &next); word;
+         word = strtok_r(NULL, " ", &next)) {
+        count++;
+        if (strcmp(word, "nil") == 0)
+            strbuf_add_text(&items, "$-1\r\n");
+        else if (is_number(word))
+            strbuf_add_format(&items, ":%s\r\n", word);
+        else
+            strbuf_add_format(&items, "$%zu\r\n%s\r\n", strlen(word), word);
+    }
+    strbuf_add_format(&resp, "*%u\r\n", count);
+    strbuf_add(&resp, items.data, items.len);
+    answer(0, resp.data, resp.len);
+    strbuf_deinit(&resp);
+    strbuf_deinit(&items);
+    free(copy);
+}
+
+void store_rig_answer_text(const char *text)
+{
+    struct strbuf resp = {NULL, 0, 0};
+
+    strbuf_add_format(&resp, "$%zu\r\n%s\r\n", strlen(text), text);
+    answer(0, resp.data, resp.len);
+    strbuf_deinit(&resp);
+}
+
+void store_rig_answer_number(unsigned number)
+{
+    char resp[32];
+
+    answer(0, resp, (size_t)snprintf(resp, sizeof(resp), ":%u\r\n", number));
+}
+
+void store_rig_answer_error(const char *text)
+{
+    struct strbuf resp = {NULL, 0, 0};
+
+    strbuf_add_format(&resp, "-%s\r\n", text);
+    answer(UV_EREMOTEIO, resp.data, resp.len);
+    strbuf_deinit(&resp);
+}
+
+void store_rig_assert_call(enum script script, unsigned first, const char *words)
+{
+    const struct store_rig_call *call = &store_rig.calls[0];
+    struct strbuf got = {NULL, 0, 0};
+
+    assert_true(store_rig.calls_count > 0);
+    assert_int_equal(call->script, script);
+    for (unsigned i = first; i < call->argc; i++) {
+        if (i > first)
+            strbuf_add_char(&got, ' ');
+        strbuf_add_text(&got, call->argv[i]);
+    }
+    assert_string_equal(got.len > 0 ? got.data : "", words);
+    strbuf_deinit(&got);
+}
