@@ -61,6 +61,9 @@ function(find_home out directory source)
     endif()
 endfunction()
 
+# Which file is of which library, for script/test-files.
+file(WRITE "${PROJECT_BINARY_DIR}/modules.txt" "")
+
 # The modules of a directory. OPTIONS: of the compiler, for them alone.
 function(add_modules directory)
     cmake_parse_arguments(PARSE_ARGV 1 modules "" "" "OPTIONS")
@@ -78,6 +81,10 @@ function(add_modules directory)
         name_module(name "${directory}/${name}")
         set(own ${sources_of_${header}})
         find_links(links ${name} "${header}" ${own})
+        foreach(file IN LISTS header own)
+            file(RELATIVE_PATH file "${PROJECT_SOURCE_DIR}" "${file}")
+            file(APPEND "${PROJECT_BINARY_DIR}/modules.txt" "${file} ${name}\n")
+        endforeach()
         if(own)
             add_library(${name} STATIC ${own})
             target_compile_options(${name} PRIVATE ${warnings} ${modules_OPTIONS})

@@ -105,3 +105,54 @@ if(NOT ROOMCAST_SANITIZE AND NOT ROOMCAST_COVERAGE)
     add_program(instructions FOLDER tests SOURCES ${sources} OPTIONS ${whole_program})
     target_compile_options(instructions PRIVATE -U_FORTIFY_SOURCE)
 endif()
+
+# What belongs together: a subject, its files and its tests, each a regular expression for the
+# whole of a path without its ending, or of a test's name. A test has its subjects as labels too:
+# `ctest -L`. script/test FILE... reads them from build/subjects.txt; that a unit test belongs to
+# what it links needs no row.
+set(subjects
+    messages "gateway/(answer|deliver|outbox|publish|req_message)|lua/publish"
+        "unit.(deliver|outbox|publish)|lua.publish|integration.(crowd|flush|message_size|pipelines)"
+    history "gateway/(catchup|history_cache|req_history|room_log)|lua/(history|delete)"
+        "unit.(catchup|history_cache|room_log)|lua.(history_members|moderate_delete)|integration.(join_property|storm)"
+    rooms "gateway/(announce|membership|room|rooms|room_state|req_join|req_leave|shard|sync)|lua/(join|leave|register|remake|sync)|lua/lib/.*"
+        "unit.(announce|membership.*|room|room_state)|lua.(join_leave|sync)|integration.(rooms|join_property|lost_keys)"
+    presence "gateway/(joins_leaves|req_members|req_signal)|lua/members"
+        "unit.joins_leaves|lua.(history_members|join_leave)|integration.(presence|flush)"
+    nodes "gateway/(drain|index|node|node_commands|reaper)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
+        "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
+    terms "gateway/(bus|store|terms|args)|common/(intake|lines|notice|token)"
+        "unit.(lines|notice|terms)|integration.(malformed|rewinds)|faults.redis"
+    connections "gateway/(conn|frame|pool|queue|reader|receiver|sender|upgrade|wheel|worker)|common/(descriptors|listen)"
+        "unit.(frame|pool|queue|reader|receiver|sender.*|upgrade_parse|wheel)|integration.(descriptors|rfc6455.*|slow_clients|timeouts|upgrade.*)|faults.clients"
+    requests "gateway/(limit|pace|request|requests|session|slot|req_.*)|common/(json|proto|utf8)"
+        "unit.(json|limit|pace|proto|request|session|slot)|integration.(bad_requests|odd_names|pacing|request_limits)"
+    redis "common/(command|keys|redis_.*|reply.*|rights|router|scripts)|lua/rights"
+        "unit.(keys|redis_.*|reply.*|router)|lua.sources|integration.(hostile_redis|pipelines|redis_share)|faults.(addresses|links|redis|rights)"
+    scripts "lua/.*|cmake/embed" "lua.(sources|refusals)"
+    http "common/(http_.*|linger|page|percent)|gateway/ops_server|common/(healthcheck|metrics)"
+        "unit.(http_.*|metrics|page|percent)|integration.(admin_http|healthcheck|http_.*|ops_port)"
+    settings "common/(config.*|setting.*)|client/term_options|bench/options"
+        "unit.(config|settings|term_options)"
+    admin "admin/.*|lua/(audit|close|kick|moderate|room|rooms|sample)"
+        "unit.auth|lua.(kick_close|listings|moderate_delete)|integration.admin_.*|faults.operator"
+    logging "common/log" "unit.log|integration.stderr"
+    client "client/(chat_.*|connection|handshake|json_read|outgoing|ws_client)"
+        "unit.(chat_room|handshake|outgoing)|integration.(chat_client|ws_client)"
+    terminal "client/(fd_poll|line_.*|main|members|model.*|plain.*|screen.*|term.*|text|timeline|typing|view)" "unit.(line_edit|model|text|timeline|term_options)|terminal.*"
+    shipping "Dockerfile|docker-compose|cmake/install|compose/.*" "image.*|compose.*"
+    kubernetes "k8s/.*" "k8s.*"
+    console "frontend/.*" "frontend.*"
+    docs "docs/.*|README|CONTRIBUTING|CHANGELOG" "docs.*"
+    monitoring "monitoring/.*" "integration.monitoring|docs.*")
+get_property(names DIRECTORY PROPERTY TESTS)
+file(WRITE "${PROJECT_BINARY_DIR}/subjects.txt" "")
+while(subjects)
+    list(POP_FRONT subjects subject files tests)
+    file(APPEND "${PROJECT_BINARY_DIR}/subjects.txt" "${subject} ${files}\n")
+    foreach(name IN LISTS names)
+        if(name MATCHES "^(${tests})$")
+            set_property(TEST ${name} APPEND PROPERTY LABELS ${subject})
+        endif()
+    endforeach()
+endwhile()
