@@ -59,7 +59,7 @@ void audit_add(struct api *api, const struct audit_origin *origin,
     struct strbuf *out = &api->out;
 
     snprintf(seq, sizeof(seq), "%llu", (unsigned long long)entry->seq);
-    metric_add(&api->metrics->admin_actions_total[entry->what], 1); /* the same order */
+    metric_add(&api->metrics->admin_actions_total[entry->what], 1);
     strbuf_reset(out, 4096);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (!fields[i].value.base)

@@ -7,18 +7,7 @@
 
 #include "common/http.h"
 #include "common/json.h"
-
-/* X(id, word) */
-#define AUDIT_ACTIONS(X)                                                               \
-    X(AUDIT_PUBLISH, publish)                                                          \
-    X(AUDIT_DELETE, delete)                                                            \
-    X(AUDIT_KICK, kick)                                                                \
-    X(AUDIT_CLOSE, close)                                                              \
-    X(AUDIT_BAN, ban)                                                                  \
-    X(AUDIT_UNBAN, unban)                                                              \
-    X(AUDIT_MUTE, mute)                                                                \
-    X(AUDIT_UNMUTE, unmute)                                                            \
-    X(AUDIT_DISCONNECT, disconnect)
+#include "common/metric_labels.h"
 
 enum audit_action {
 #define X(id, word) id,

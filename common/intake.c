@@ -6,19 +6,18 @@
 #include "common/log.h"
 #include "common/proto.h"
 
-enum { KINDS = 4, LOG_PAUSE_MS = 60000 };
+enum { LOG_PAUSE_MS = 60000 };
 
-static const char *const words[KINDS] = {
-    [INTAKE_NOTICE] = "notice",
-    [INTAKE_HISTORY] = "history",
-    [INTAKE_NAME] = "name",
-    [INTAKE_REPLY] = "reply",
+static const char *const words[] = {
+#define X(id, word) [id] = #word,
+    INTAKE_KINDS(X)
+#undef X
 };
 
 /* Of the whole process: who floods one worker floods all of them. */
 static bool may_log(enum intake_kind kind)
 {
-    static _Atomic uint64_t next_ms[KINDS];
+    static _Atomic uint64_t next_ms[INTAKE_KINDS_COUNT];
     uint64_t now_ms = uv_hrtime() / 1000000;
     uint64_t next = atomic_load_explicit(&next_ms[kind], memory_order_relaxed);
 

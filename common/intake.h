@@ -13,8 +13,12 @@
 #include "common/json.h"
 #include "common/metrics.h"
 
-/* In the order of malformed_total's labels. */
-enum intake_kind { INTAKE_NOTICE, INTAKE_HISTORY, INTAKE_NAME, INTAKE_REPLY };
+enum intake_kind {
+#define X(id, word) id,
+    INTAKE_KINDS(X)
+#undef X
+        INTAKE_KINDS_COUNT
+};
 
 /* `where` says what was read, in a word; `name` is what it was about, or what is no name. */
 void intake_refuse(struct metrics *metrics, enum intake_kind kind, const char *where,

@@ -22,6 +22,9 @@ struct row {
     const char *values[METRIC_LABELS_MAX];
 };
 
+#define WORD(id, ...) WORD_(__VA_ARGS__, )
+#define WORD_(word, ...) #word,
+
 static const struct row plain[] = {
 #define X(program, kind, name, help)                                                   \
     {METRICS_##program,                                                                \
@@ -36,20 +39,20 @@ static const struct row plain[] = {
 };
 
 static const struct row labelled[] = {
-#define X(program, kind, name, label, help, ...)                                       \
+#define X(program, kind, name, label, help, values)                                    \
     {METRICS_##program,                                                                \
      KIND_##kind,                                                                      \
      offsetof(struct metrics, name),                                                   \
      #name,                                                                            \
      help,                                                                             \
      #label,                                                                           \
-     {__VA_ARGS__}},
+     {values(WORD)}},
     METRICS_LABELLED(X)
 #undef X
 };
 
-#define X(program, kind, name, label, help, ...)                                       \
-    _Static_assert(sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *) <=     \
+#define X(program, kind, name, label, help, values)                                    \
+    _Static_assert(sizeof((const char *[]){values(WORD)}) / sizeof(const char *) <=    \
                        METRIC_LABELS_MAX,                                              \
                    "too many label values: " #name);
 METRICS_LABELLED(X)

@@ -1,8 +1,8 @@
 /* metrics.h - counters, gauges and histograms in Prometheus' text format.
  *
  * Each worker writes a struct metrics of its own and nobody else does; the ops thread
- * adds them up. The admin service is one such worker. So a metric is a relaxed atomic that is never incremented with a
- * locked instruction: one writer needs none.
+ * adds them up. The admin service is one such worker. So a metric is a relaxed atomic that is never
+ * incremented with a locked instruction: one writer needs none.
  */
 #ifndef COMMON_METRICS_H
 #define COMMON_METRICS_H
@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "common/metric_labels.h"
 #include "common/strbuf.h"
 
 typedef _Atomic uint64_t metric;
@@ -65,41 +66,35 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Requests refused because their address sent too many wrong tokens")             \
     X(ADMIN, counter, admin_samples_total, "Points added to the online series")
 
-/* X(program, kind, name, label, help, values...): one label, its values fixed. gauge_min: of all
- * workers the smallest counts; gauge_max_ms: the largest, kept in milliseconds. */
+/* X(program, kind, name, label, help, values): one label, its values the words of that list in
+ * metric_labels.h. gauge_min: of all workers the smallest counts; gauge_max_ms: the largest, kept
+ * in milliseconds. */
 #define METRICS_LABELLED(X)                                                            \
     X(GATEWAY, counter, disconnects_total, reason, "Connections ended, by reason",     \
-      "client", "handshake", "protocol", "too_large", "slow", "no_pong", "idle",       \
-      "draining", "operator", "shutdown", "error")                                     \
-    X(GATEWAY, counter, requests_total, type, "Requests, by type", "join", "leave",    \
-      "message", "get_members", "get_history", "signal", "ping", "unknown")            \
-    X(GATEWAY, counter, errors_total, code, "Error replies, by code", "bad_request",   \
-      "unknown_type", "too_large", "unauthorized", "forbidden", "banned", "muted",     \
-      "not_joined", "room_not_found", "too_many_rooms", "rate_limited", "unavailable", \
-      "internal")                                                                      \
+      CONN_ENDS)                                                                       \
+    X(GATEWAY, counter, requests_total, type, "Requests, by type", METRIC_REQUESTS)    \
+    X(GATEWAY, counter, errors_total, code, "Error replies, by code", PROTO_ERRORS)    \
     X(GATEWAY, counter, paced_total, why,                                              \
       "Times a connection was not read because it had sent too much, by what it sent", \
-      "requests", "frames", "bytes")                                                   \
+      PACE_REASONS)                                                                    \
     X(GATEWAY, counter, refused_upgrades_total, status,                                \
-      "HTTP requests refused, by status", "400", "403", "404", "405", "408", "426",    \
-      "431", "503")                                                                    \
+      "HTTP requests refused, by status", UPGRADE_REFUSALS)                            \
     X(BOTH, gauge_min, redis_up, shard,                                                \
-      "1 while Redis takes reads, writes and notices", "0")                            \
+      "1 while Redis takes reads, writes and notices", METRIC_SHARDS)                  \
     X(BOTH, counter, redis_reconnects_total, shard, "Redis connections made again",    \
-      "0")                                                                             \
+      METRIC_SHARDS)                                                                   \
     X(BOTH, counter, redis_errors_total, kind,                                         \
-      "Refusals and failures of Redis, by kind", "oom", "readonly", "loading", "busy", \
-      "misconf", "noperm", "noscript", "timeout", "connection", "protocol", "other")   \
+      "Refusals and failures of Redis, by kind", REDIS_ERRORS)                         \
     X(BOTH, counter, malformed_total, from,                                            \
       "Things from Redis that were not used because they are not what they should "    \
       "be",                                                                            \
-      "notice", "history", "name", "reply")                                            \
+      INTAKE_KINDS)                                                                    \
     X(GATEWAY, gauge_max_ms, canary_age_seconds, shard,                                \
-      "Seconds since a notice to itself came back, the worst of the workers", "0")     \
+      "Seconds since a notice to itself came back, the worst of the workers",          \
+      METRIC_SHARDS)                                                                   \
     X(ADMIN, counter, admin_requests_total, status,                                    \
-      "HTTP answers, by class of status", "2xx", "3xx", "4xx", "5xx")                  \
-    X(ADMIN, counter, admin_actions_total, action, "What operators did", "publish",    \
-      "delete", "kick", "close", "ban", "unban", "mute", "unmute", "disconnect")
+      "HTTP answers, by class of status", HTTP_CLASSES)                                \
+    X(ADMIN, counter, admin_actions_total, action, "What operators did", AUDIT_ACTIONS)
 
 /* X(program, name, help) */
 #define METRICS_HISTOGRAMS(X)                                                          \
@@ -149,9 +144,9 @@ static inline uint64_t metric_read(const metric *m)
     return atomic_load_explicit((metric *)m, memory_order_relaxed);
 }
 
-/* The index of the label value `value` in the array of the labelled metric `name`, as in
- * metric_add(&m->errors_total[metric_label("errors_total", code)], 1). Both must be in
- * the table, else it asserts. It compares words: keep the index where it is hot. */
+/* The index of the label value `value` in the array of the labelled metric `name`, for those who
+ * have the word and not the id. Both must be in the table, else it asserts. It compares words:
+ * not where it is hot. */
 unsigned metric_label(const char *name, const char *value);
 
 /* For the one writer: one observation of `ns` nanoseconds. */

@@ -17,7 +17,7 @@ static const struct {
     const char *word;
     unsigned required, read;
 } requests[] = {
-#define X(id, word, required, optional)                                                \
+#define X(id, word, required, optional, needs)                                         \
     [id] = {#word, required, (required) | (optional)},
     PROTO_REQUESTS(X)
 #undef X

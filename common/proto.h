@@ -51,19 +51,32 @@ enum proto_error {
 #undef X
 };
 
-/* X(id, word, fields required, fields read) */
+/* What a request needs. */
+enum proto_need {
+    PROTO_NEEDS_TURN = 1,       /* it waits for what else is asked about the room */
+    PROTO_NEEDS_MEMBERSHIP = 2, /* the client is in the room */
+    PROTO_NEEDS_REDIS = 4,      /* Redis can be asked */
+};
+
+/* X(id, word, fields required, fields read, needs); the gateway's handler is req_<word> */
 #define PROTO_REQUESTS(X)                                                              \
-    X(REQUEST_JOIN, join, PROTO_F_ROOM | PROTO_F_USER, PROTO_F_SINCE)                  \
-    X(REQUEST_LEAVE, leave, PROTO_F_ROOM, 0)                                           \
+    X(REQUEST_JOIN, join, PROTO_F_ROOM | PROTO_F_USER, PROTO_F_SINCE,                  \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_REDIS)                                            \
+    X(REQUEST_LEAVE, leave, PROTO_F_ROOM, 0,                                           \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP)                                       \
     X(REQUEST_MESSAGE, message, PROTO_F_ROOM | PROTO_F_TEXT,                           \
-      PROTO_F_DATA | PROTO_F_KEY)                                                      \
-    X(REQUEST_GET_MEMBERS, get_members, PROTO_F_ROOM, PROTO_F_CURSOR | PROTO_F_LIMIT)  \
-    X(REQUEST_GET_HISTORY, get_history, PROTO_F_ROOM, PROTO_F_BEFORE | PROTO_F_LIMIT)  \
-    X(REQUEST_SIGNAL, signal, PROTO_F_ROOM | PROTO_F_KIND, PROTO_F_DATA)               \
-    X(REQUEST_PING, ping, 0, 0)
+      PROTO_F_DATA | PROTO_F_KEY,                                                      \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
+    X(REQUEST_GET_MEMBERS, get_members, PROTO_F_ROOM, PROTO_F_CURSOR | PROTO_F_LIMIT,  \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
+    X(REQUEST_GET_HISTORY, get_history, PROTO_F_ROOM, PROTO_F_BEFORE | PROTO_F_LIMIT,  \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
+    X(REQUEST_SIGNAL, signal, PROTO_F_ROOM | PROTO_F_KIND, PROTO_F_DATA,               \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
+    X(REQUEST_PING, ping, 0, 0, 0)
 
 enum request_type {
-#define X(id, word, required, read) id,
+#define X(id, word, required, read, needs) id,
     PROTO_REQUESTS(X)
 #undef X
         REQUEST_UNKNOWN,

@@ -14,8 +14,7 @@ void answer_send_error(struct conn *conn, struct strbuf *out,
     struct metrics *m = conn->env->metrics;
     uint64_t wait_ms = error->wait_ms;
 
-    metric_add(&m->errors_total[error->error - 1],
-               1); /* the table has the same order */
+    metric_add(&m->errors_total[error->error - 1], 1); /* PROTO_OK is none */
     if (error->error == PROTO_UNAVAILABLE && wait_ms == 0)
         wait_ms = RETRY_AFTER_MS;
     strbuf_reset(out, 64 * 1024);

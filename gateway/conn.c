@@ -30,11 +30,8 @@ enum {
     EXCUSED_TIMES = 10, /* ROOMCAST_SLOW_SECS, for the sake of pacing */
 };
 
-static const struct {
-    const char *word;
-    int code;
-} ends[] = {
-#define X(id, word, code) [id] = {#word, code},
+static const int close_codes[] = {
+#define X(id, word, code) [id] = code,
     CONN_ENDS(X)
 #undef X
 };
@@ -358,7 +355,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
 {
     struct metrics *m = conn->env->metrics;
     enum conn_state was = (enum conn_state)conn->state;
-    const char *end = was == CONN_OPEN ? ends[conn->end].word : "handshake";
+    unsigned end = was == CONN_OPEN ? conn->end : CONN_END_HANDSHAKE;
 
     assert(state > was);
     conn->state = (unsigned char)state;
@@ -371,7 +368,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
         conn->opened_s = now_s(conn); /* the time of this state */
     }
     if (was <= CONN_OPEN && state != CONN_OPEN)
-        metric_add(&m->disconnects_total[metric_label("disconnects_total", end)], 1);
+        metric_add(&m->disconnects_total[end], 1);
     if (was == CONN_OPEN) {
         metric_sub(&m->connections, 1);
         conn->env->events->on_end(conn);
@@ -396,7 +393,7 @@ static void close_with(struct conn *conn, enum conn_end end, int code)
 
 void conn_close(struct conn *conn, enum conn_end end)
 {
-    close_with(conn, end, ends[end].code);
+    close_with(conn, end, close_codes[end]);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -33,20 +33,7 @@ struct conn;
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_LINGERING, CONN_GONE };
 
-/* Why a connection ended: X(id, word in disconnects_total, close code) */
-#define CONN_ENDS(X)                                                                   \
-    X(CONN_END_CLIENT, client, 1000)                                                   \
-    X(CONN_END_HANDSHAKE, handshake, 0)                                                \
-    X(CONN_END_PROTOCOL, protocol, 1002)                                               \
-    X(CONN_END_TOO_LARGE, too_large, 1009)                                             \
-    X(CONN_END_SLOW, slow, 4001)                                                       \
-    X(CONN_END_NO_PONG, no_pong, 4002)                                                 \
-    X(CONN_END_IDLE, idle, 4003)                                                       \
-    X(CONN_END_DRAINING, draining, 4000)                                               \
-    X(CONN_END_OPERATOR, operator, 4503)                                               \
-    X(CONN_END_SHUTDOWN, shutdown, 1001)                                               \
-    X(CONN_END_ERROR, error, 0)
-
+/* Why a connection ended; metric_labels.h has the words and the close codes. */
 enum conn_end {
 #define X(id, word, code) id,
     CONN_ENDS(X)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "common/metric_labels.h"
 #include "gateway/limit.h"
 #include "gateway/wheel.h"
 
@@ -27,8 +28,12 @@ enum {
     PACE_BREAK_MS = 1000, /* without waiting for so long: a run of waiting is over */
 };
 
-/* What a connection waits for: in the order of paced_total's labels. */
-enum pace_why { PACE_REQUESTS, PACE_FRAMES, PACE_BYTES };
+/* What a connection waits for. */
+enum pace_why {
+#define X(id, word) id,
+    PACE_REASONS(X)
+#undef X
+};
 
 enum pace_place { PACE_FREE, PACE_QUEUED, PACE_WAITING };
 

@@ -277,7 +277,7 @@ static bool wait_if_empty(struct receiver *receiver)
     if (receiver->state != RECEIVER_OPEN ||
         !pace_wait(&env->pace, &receiver->pace, now_ms(receiver), &why))
         return false;
-    metric_add(&env->metrics->paced_total[why], 1); /* the labels have the same order */
+    metric_add(&env->metrics->paced_total[why], 1);
     if (!uv_is_active((uv_handle_t *)&env->pace_tick))
         uv_timer_start(&env->pace_tick, on_pace_tick, PACE_TICK_MS, PACE_TICK_MS);
     return true;

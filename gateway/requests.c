@@ -8,42 +8,31 @@
 
 #include <stdio.h>
 
-enum {
-    OF_A_ROOM = 1, /* waits for its turn in the room, if the client is in it */
-    NEEDS_MEMBERSHIP = 2,
-    NEEDS_REDIS = 4,
-};
-
-/* Their words and fields stand in PROTO_REQUESTS. */
 static const struct {
     enum proto_error (*run)(const struct req *req, uint64_t *wait_ms);
-    unsigned flags;
+    unsigned needs; /* enum proto_need */
 } rows[REQUEST_TYPES] = {
-    [REQUEST_JOIN] = {req_join, OF_A_ROOM | NEEDS_REDIS},
-    [REQUEST_LEAVE] = {req_leave, OF_A_ROOM | NEEDS_MEMBERSHIP},
-    [REQUEST_MESSAGE] = {req_message, OF_A_ROOM | NEEDS_MEMBERSHIP | NEEDS_REDIS},
-    [REQUEST_GET_MEMBERS] = {req_members, OF_A_ROOM | NEEDS_MEMBERSHIP | NEEDS_REDIS},
-    [REQUEST_GET_HISTORY] = {req_history, OF_A_ROOM | NEEDS_MEMBERSHIP | NEEDS_REDIS},
-    [REQUEST_SIGNAL] = {req_signal, OF_A_ROOM | NEEDS_MEMBERSHIP | NEEDS_REDIS},
-    [REQUEST_PING] = {req_ping, 0},
+#define X(id, word, required, read, needs) [id] = {req_##word, needs},
+    PROTO_REQUESTS(X)
+#undef X
 };
 
 static enum proto_error run(struct req *req, struct json_text text,
                             const struct request_turns *turn_of, uint64_t *wait_ms)
 {
     enum request_type type = req->parsed->type;
-    unsigned flags = rows[type].flags;
+    unsigned needs = rows[type].needs;
     struct membership *m = NULL;
 
-    if (flags & OF_A_ROOM)
+    if (needs & PROTO_NEEDS_TURN)
         m = membership_find(&req->session->memberships, req->parsed->room);
     if (m && &m->turns != turn_of && request_must_wait(&m->turns, type)) {
         request_defer(&m->turns, req->parsed, text);
         return PROTO_OK;
     }
-    if ((flags & NEEDS_MEMBERSHIP) && !m)
+    if ((needs & PROTO_NEEDS_MEMBERSHIP) && !m)
         return PROTO_NOT_JOINED;
-    if ((flags & NEEDS_REDIS) && !req->session->env->shard->is_up)
+    if ((needs & PROTO_NEEDS_REDIS) && !req->session->env->shard->is_up)
         return PROTO_UNAVAILABLE;
     req->membership = m;
     return rows[type].run(req, wait_ms);
@@ -72,8 +61,7 @@ void requests_dispatch(struct session *session, struct json_text text,
     uint64_t wait_ms = 0;
 
     if (!turn_of)
-        metric_add(&m->requests_total[parsed.type],
-                   1); /* the table has the same order */
+        metric_add(&m->requests_total[parsed.type], 1);
     if (error == PROTO_OK)
         error = run(&req, text, turn_of, &wait_ms);
     if (error != PROTO_OK)

@@ -4,7 +4,7 @@
  *                              ^                                     | Redis answers
  *                           on_turn <- request_go_on <- request_end -+
  *
- *     a large answer, in req_history.c and req_members.c:
+ *     a large answer, in req_get_history.c and req_get_members.c:
  *     session_start_large -> start -> session_begin_read -> Redis -> session_end_read
  *
  * Nothing is freed inside its own callbacks: memberships and sessions that died go in

@@ -1,4 +1,4 @@
-/* req_history.c - `get_history`: older messages, a page at a time. */
+/* req_get_history.c - `get_history`: older messages, a page at a time. */
 #include "gateway/requests.h"
 
 static void on_history(void *data, const struct history *history)
@@ -35,7 +35,7 @@ static void start_history(struct slot_wait *wait)
                       request);
 }
 
-enum proto_error req_history(const struct req *req, uint64_t *wait_ms)
+enum proto_error req_get_history(const struct req *req, uint64_t *wait_ms)
 {
     struct request *request =
         request_begin(&req->membership->turns, req->parsed, req->len);

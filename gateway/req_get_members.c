@@ -1,4 +1,4 @@
-/* req_members.c - `get_members`: a page of who is in the room, on all gateways (page.h). */
+/* req_get_members.c - `get_members`: a page of who is in the room, on all gateways (page.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +103,7 @@ static void start_members(struct slot_wait *wait)
                       request);
 }
 
-enum proto_error req_members(const struct req *req, uint64_t *wait_ms)
+enum proto_error req_get_members(const struct req *req, uint64_t *wait_ms)
 {
     const struct proto_request *parsed = req->parsed;
     struct request *request;

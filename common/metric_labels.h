@@ -1,0 +1,87 @@
+/* metric_labels.h - what the labels of metrics can be, in the order in which they are counted: the
+ * words that are printed and the enums that count are made of the same rows, X(id, word, ...).
+ * Requests and errors are the protocol's (proto.h).
+ */
+#ifndef COMMON_METRIC_LABELS_H
+#define COMMON_METRIC_LABELS_H
+
+#include "common/proto.h"
+
+#define METRIC_REQUESTS(X)                                                             \
+    PROTO_REQUESTS(X)                                                                  \
+    X(REQUEST_UNKNOWN, unknown)
+
+/* Why a connection ended: X(id, word, close code) */
+#define CONN_ENDS(X)                                                                   \
+    X(CONN_END_CLIENT, client, 1000)                                                   \
+    X(CONN_END_HANDSHAKE, handshake, 0)                                                \
+    X(CONN_END_PROTOCOL, protocol, 1002)                                               \
+    X(CONN_END_TOO_LARGE, too_large, 1009)                                             \
+    X(CONN_END_SLOW, slow, 4001)                                                       \
+    X(CONN_END_NO_PONG, no_pong, 4002)                                                 \
+    X(CONN_END_IDLE, idle, 4003)                                                       \
+    X(CONN_END_DRAINING, draining, 4000)                                               \
+    X(CONN_END_OPERATOR, operator, 4503)                                               \
+    X(CONN_END_SHUTDOWN, shutdown, 1001)                                               \
+    X(CONN_END_ERROR, error, 0)
+
+/* What a connection waits for that is not read. */
+#define PACE_REASONS(X)                                                                \
+    X(PACE_REQUESTS, requests)                                                         \
+    X(PACE_FRAMES, frames)                                                             \
+    X(PACE_BYTES, bytes)
+
+/* What a request that is no good handshake is answered. */
+#define UPGRADE_REFUSALS(X)                                                            \
+    X(UPGRADE_400, 400)                                                                \
+    X(UPGRADE_403, 403)                                                                \
+    X(UPGRADE_404, 404)                                                                \
+    X(UPGRADE_405, 405)                                                                \
+    X(UPGRADE_408, 408)                                                                \
+    X(UPGRADE_426, 426)                                                                \
+    X(UPGRADE_431, 431)                                                                \
+    X(UPGRADE_503, 503)
+
+#define METRIC_SHARDS(X) X(SHARD_0, 0)
+
+/* What Redis refused, or what went wrong with it. */
+#define REDIS_ERRORS(X)                                                                \
+    X(REDIS_OOM, oom)                                                                  \
+    X(REDIS_READONLY, readonly)                                                        \
+    X(REDIS_LOADING, loading)                                                          \
+    X(REDIS_BUSY, busy)                                                                \
+    X(REDIS_MISCONF, misconf)                                                          \
+    X(REDIS_NOPERM, noperm)                                                            \
+    X(REDIS_NOSCRIPT, noscript)                                                        \
+    X(REDIS_TIMEOUT, timeout)                                                          \
+    X(REDIS_CONNECTION, connection)                                                    \
+    X(REDIS_PROTOCOL, protocol)                                                        \
+    X(REDIS_OTHER, other)
+
+/* What came from Redis and was not used. */
+#define INTAKE_KINDS(X)                                                                \
+    X(INTAKE_NOTICE, notice)                                                           \
+    X(INTAKE_HISTORY, history)                                                         \
+    X(INTAKE_NAME, name)                                                               \
+    X(INTAKE_REPLY, reply)
+
+/* Classes of HTTP statuses. */
+#define HTTP_CLASSES(X)                                                                \
+    X(HTTP_2XX, 2xx)                                                                   \
+    X(HTTP_3XX, 3xx)                                                                   \
+    X(HTTP_4XX, 4xx)                                                                   \
+    X(HTTP_5XX, 5xx)
+
+/* What operators do. */
+#define AUDIT_ACTIONS(X)                                                               \
+    X(AUDIT_PUBLISH, publish)                                                          \
+    X(AUDIT_DELETE, delete)                                                            \
+    X(AUDIT_KICK, kick)                                                                \
+    X(AUDIT_CLOSE, close)                                                              \
+    X(AUDIT_BAN, ban)                                                                  \
+    X(AUDIT_UNBAN, unban)                                                              \
+    X(AUDIT_MUTE, mute)                                                                \
+    X(AUDIT_UNMUTE, unmute)                                                            \
+    X(AUDIT_DISCONNECT, disconnect)
+
+#endif
