@@ -1,6 +1,6 @@
 /* api_close.c - `POST /api/rooms/{room}/close` with {reason}.
  *
- *     api_close -> on_view -> on_closed -> settle_start -> on_settled
+ *     api_close -> on_view -> on_closed -> await_nodes_start -> on_obeyed
  *
  * The room is taken off the indexes in the same write as it is closed, so that nobody takes
  * it for one that has expired. */
@@ -9,8 +9,8 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/await_nodes.h"
 #include "admin/moderation.h"
-#include "admin/settle.h"
 #include "common/xalloc.h"
 
 struct call {
@@ -30,7 +30,7 @@ static void free_call(struct call *call)
     free(call);
 }
 
-static void on_settled(void *data, char *const *pending, size_t count)
+static void on_obeyed(void *data, char *const *pending, size_t count)
 {
     struct call *call = data;
     struct strbuf *out = &call->order.api->out;
@@ -44,12 +44,12 @@ static void on_settled(void *data, char *const *pending, size_t count)
 
 static void start_settling(struct call *call, const redisReply *reply)
 {
-    struct settle_opts opts = {
+    struct await_nodes_opts opts = {
         .room = call->order.room,
         .field = {"", 0},
         .mark = reply_text(reply, 1).base,
         .nodes = xcalloc(call->count + 1, sizeof(char *)),
-        .on_done = on_settled,
+        .on_done = on_obeyed,
         .data = call,
     };
 
@@ -61,7 +61,7 @@ static void start_settling(struct call *call, const redisReply *reply)
         opts.nodes[opts.count++] = call->nodes[number - 1];
         call->nodes[number - 1] = NULL;
     }
-    settle_start(call->order.api, &opts);
+    await_nodes_start(call->order.api, &opts);
 }
 
 static void on_closed(void *data, int status, const redisReply *reply)

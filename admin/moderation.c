@@ -1,6 +1,6 @@
 /* moderation.c - see moderation.h.
  *
- *     moderation_kick -> on_view -> start_kick -> on_answer -> settle_start -> on_settled
+ *     moderation_kick -> on_view -> start_kick -> on_answer -> await_nodes_start -> on_obeyed
  *                           ^                         | a node that we did not know of
  *                           +-------------------------+ (three times at most)
  */
@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/await_nodes.h"
 #include "admin/broken.h"
-#include "admin/settle.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
 
@@ -101,20 +101,20 @@ static void end(struct kick *kick, enum moderation_kick result, char *const *pen
     free(kick);
 }
 
-static void on_settled(void *data, char *const *pending, size_t count)
+static void on_obeyed(void *data, char *const *pending, size_t count)
 {
     end(data, KICK_DONE, pending, count);
 }
 
-/* The script told by number who has the user; the strings go to settle. */
+/* The script told by number who has the user; the strings go to await_nodes. */
 static void start_settling(struct kick *kick, const redisReply *reply)
 {
-    struct settle_opts opts = {
+    struct await_nodes_opts opts = {
         .room = kick->order->room,
         .field = kick->order->user,
         .mark = reply_text(reply, 1).base,
         .nodes = xcalloc(kick->count + 1, sizeof(char *)),
-        .on_done = on_settled,
+        .on_done = on_obeyed,
         .data = kick,
     };
 
@@ -126,7 +126,7 @@ static void start_settling(struct kick *kick, const redisReply *reply)
         opts.nodes[opts.count++] = kick->nodes[number - 1];
         kick->nodes[number - 1] = NULL;
     }
-    settle_start(kick->order->api, &opts);
+    await_nodes_start(kick->order->api, &opts);
 }
 
 static void on_answer(void *data, int status, const redisReply *reply)

@@ -57,7 +57,7 @@ static uint32_t now_s(const struct conn *conn)
 static void wake_next(struct conn *conn)
 {
     bool each_second =
-        conn->watched || sender_is_slow(&conn->sender) || conn->state != CONN_OPEN;
+        conn->wants_ticks || sender_is_slow(&conn->sender) || conn->state != CONN_OPEN;
 
     wheel_set(&conn->env->wheel, &conn->timer,
               each_second ? now_s(conn) + 1 : conn->ping_at_s);
@@ -94,7 +94,7 @@ bool conn_is_drained(const struct conn *conn)
 
 static void on_choked(struct sender *sender)
 {
-    receiver_hold(&conn_of_sender(sender)->receiver, RECEIVER_CHOKED);
+    receiver_pause(&conn_of_sender(sender)->receiver, RECEIVER_CHOKED);
 }
 
 static void on_slow(struct sender *sender)
@@ -106,7 +106,7 @@ static void on_drained(struct sender *sender)
 {
     struct conn *conn = conn_of_sender(sender);
 
-    receiver_release(&conn->receiver, RECEIVER_CHOKED);
+    receiver_resume(&conn->receiver, RECEIVER_CHOKED);
     if (conn->state == CONN_OPEN)
         conn->env->events->on_drained(conn);
 }
@@ -315,12 +315,12 @@ static const struct receiver_events receiver_events = {
 void conn_pause(struct conn *conn)
 {
     if (conn->state == CONN_OPEN)
-        receiver_hold(&conn->receiver, RECEIVER_PAUSED);
+        receiver_pause(&conn->receiver, RECEIVER_PAUSED);
 }
 
 void conn_resume(struct conn *conn)
 {
-    receiver_release(&conn->receiver, RECEIVER_PAUSED);
+    receiver_resume(&conn->receiver, RECEIVER_PAUSED);
 }
 
 void conn_begin_work(struct conn *conn, uint32_t bytes)
@@ -418,11 +418,11 @@ void conn_abort(struct conn *conn, enum conn_end end)
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
-void conn_watch(struct conn *conn, bool watched)
+void conn_want_ticks(struct conn *conn, bool wants_ticks)
 {
-    if (conn->watched == watched)
+    if (conn->wants_ticks == wants_ticks)
         return;
-    conn->watched = watched;
+    conn->wants_ticks = wants_ticks;
     if (conn->state != CONN_GONE)
         wake_next(conn);
 }
@@ -470,7 +470,7 @@ static void check_open(struct conn *conn)
         conn_close(conn, CONN_END_SLOW);
     else
         ping_if_due(conn);
-    if (conn->state == CONN_OPEN && conn->watched)
+    if (conn->state == CONN_OPEN && conn->wants_ticks)
         conn->env->events->on_tick(conn);
 }
 
@@ -559,10 +559,10 @@ static void init_receiver_env(struct conn_env *env)
     };
 
     if (!config->echo) {
-        opts.frames = (struct limit_rate){(uint32_t)config->requests_per_sec,
-                                          (uint32_t)config->requests_burst};
-        opts.bytes = (struct limit_rate){(uint32_t)config->bytes_per_sec,
-                                         (uint32_t)config->bytes_burst};
+        opts.frames = (struct token_bucket_rate){(uint32_t)config->requests_per_sec,
+                                                 (uint32_t)config->requests_burst};
+        opts.bytes = (struct token_bucket_rate){(uint32_t)config->bytes_per_sec,
+                                                (uint32_t)config->bytes_burst};
     }
     receiver_env_init(&env->receiver, &opts);
 }

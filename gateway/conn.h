@@ -45,7 +45,7 @@ struct conn_events {
     void (*on_message)(struct conn *conn, const char *text, size_t len); /* borrowed */
     /* conn_is_drained() again, after it was not. */
     void (*on_drained)(struct conn *conn);
-    /* About once a second while `watched`, else at pings. */
+    /* About once a second while `wants_ticks`, else at pings. */
     void (*on_tick)(struct conn *conn);
     /* Once, for a conn that was open: no message comes any more, none is taken. */
     void (*on_end)(struct conn *conn);
@@ -78,7 +78,7 @@ struct conn {
     struct conn_env *env;
     uint32_t ping_at_s, opened_s;
     unsigned char state, end, missed_pongs;
-    bool watched, over_limit;
+    bool wants_ticks, over_limit;
     struct strbuf *head; /* of the HTTP request, as far as it has come */
     struct receiver receiver;
     struct list all;
@@ -127,6 +127,6 @@ void conn_close(struct conn *conn, enum conn_end end);
 void conn_abort(struct conn *conn, enum conn_end end);
 
 /* on_tick about once a second from now on, or not. */
-void conn_watch(struct conn *conn, bool watched);
+void conn_want_ticks(struct conn *conn, bool wants_ticks);
 
 #endif

@@ -346,7 +346,7 @@ static void reset(struct room *room, const struct room_joined *state)
     while ((user = map_next(&room->users, &at))) {
         user->rev = state->rev;
         user->kicked_rev = 0;
-        user->is_grace_renewed = true; /* they may be on another node */
+        user->restarts_grace = true; /* they may be on another node */
     }
     for (int i = 0; i < 2; i++)
         list_each(link, lists[i]) {

@@ -284,7 +284,7 @@ static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
     bool recovered = is_resume(m, oldest);
 
     send_join_ack(m, until, recovered);
-    conn_watch(m->in->conn, false); /* the first join is in time */
+    conn_want_ticks(m->in->conn, false); /* the first join is in time */
     if (m->turns.busy)
         request_end(m->turns.busy);
     return recovered;

@@ -16,8 +16,8 @@ void pace_init(struct pace *pace)
 
 bool pace_is_first(struct pace_env *env, struct pace *pace, uint32_t now_ms)
 {
-    return limit_is_half_full(&pace->frames, &env->frames, now_ms) &&
-           limit_is_half_full(&pace->bytes, &env->bytes, now_ms);
+    return token_bucket_is_half_full(&pace->frames, &env->frames, now_ms) &&
+           token_bucket_is_half_full(&pace->bytes, &env->bytes, now_ms);
 }
 
 bool pace_take_frame(struct pace_env *env, struct pace *pace, unsigned char byte,
@@ -27,13 +27,13 @@ bool pace_take_frame(struct pace_env *env, struct pace *pace, unsigned char byte
         (byte & FIN) && ((byte & OPCODE) == TEXT || (byte & OPCODE) == BINARY);
 
     pace->kind = is_whole ? PACE_REQUESTS : PACE_FRAMES;
-    return limit_take(&pace->frames, &env->frames, now_ms) == 0;
+    return token_bucket_take(&pace->frames, &env->frames, now_ms) == 0;
 }
 
 void pace_take_bytes(struct pace_env *env, struct pace *pace, uint32_t bytes,
                      uint32_t now_ms)
 {
-    limit_spend(&pace->bytes, &env->bytes, bytes, now_ms);
+    token_bucket_spend(&pace->bytes, &env->bytes, bytes, now_ms);
 }
 
 /* The one place where `place` changes. */
@@ -71,8 +71,8 @@ void pace_free(struct pace_env *env, struct pace *pace, uint32_t now_ms)
 bool pace_wait(struct pace_env *env, struct pace *pace, uint32_t now_ms,
                enum pace_why *why)
 {
-    uint32_t bytes_ms = limit_wait_ms(&pace->bytes, &env->bytes, 0, now_ms);
-    uint32_t frames_ms = limit_wait_ms(&pace->frames, &env->frames, 1, now_ms);
+    uint32_t bytes_ms = token_bucket_wait_ms(&pace->bytes, &env->bytes, 0, now_ms);
+    uint32_t frames_ms = token_bucket_wait_ms(&pace->frames, &env->frames, 1, now_ms);
     uint32_t ms = bytes_ms > frames_ms ? bytes_ms : frames_ms;
     uint32_t ticks;
 

@@ -18,7 +18,7 @@
 
 #include "common/list.h"
 #include "common/metric_labels.h"
-#include "gateway/limit.h"
+#include "gateway/token_bucket.h"
 #include "gateway/wheel.h"
 
 enum {
@@ -39,7 +39,7 @@ enum pace_place { PACE_FREE, PACE_QUEUED, PACE_WAITING };
 
 /* Of all connections of a worker. */
 struct pace_env {
-    struct limit_rate frames, bytes;
+    struct token_bucket_rate frames, bytes;
     struct list queued;
     struct wheel wheel; /* of ticks */
     uint32_t turned_ms; /* up to when the wheel has turned */
@@ -49,7 +49,7 @@ struct pace_env {
 
 /* Embedded in the connection; see pace_init. */
 struct pace {
-    struct limit frames, bytes;
+    struct token_bucket frames, bytes;
     struct wheel_timer timer; /* its link is in the queue or in the wheel */
     uint32_t run_began_ms, waited_ms;
     unsigned char place, kind; /* of the last frame: an enum pace_why */

@@ -44,8 +44,8 @@ struct reader {
     const char *bytes;
     size_t len;
     uint64_t frame_left; /* of the frame that has begun, to be fed */
-    unsigned char held[HEADER_MAX + CONTROL_MAX]; /* the begin of the next one */
-    size_t held_len;
+    unsigned char backlog[HEADER_MAX + CONTROL_MAX]; /* the begin of the next one */
+    size_t backlog_len;
     size_t max_message_bytes;
     struct strbuf message, answers;
     bool is_text, in_control, in_message, is_close;
@@ -206,18 +206,18 @@ static int check_header(const struct reader *r, const struct header *h)
  * How many of the bytes it has taken. */
 static size_t begin_frame(struct reader *r, const char *bytes, size_t len)
 {
-    size_t room = sizeof(r->held) - r->held_len;
+    size_t room = sizeof(r->backlog) - r->backlog_len;
     size_t n = len < room ? len : room;
     struct header h;
     uint64_t total;
     int code;
 
-    memcpy(r->held + r->held_len, bytes, n);
-    h = header_from(r->held, r->held_len + n);
+    memcpy(r->backlog + r->backlog_len, bytes, n);
+    h = header_from(r->backlog, r->backlog_len + n);
     total = h.bytes + h.payload;
     if (h.bytes == 0 || (wslay_is_ctrl_frame(h.opcode) && h.payload <= CONTROL_MAX &&
-                         r->held_len + n < total)) {
-        r->held_len += n;
+                         r->backlog_len + n < total)) {
+        r->backlog_len += n;
         return n;
     }
     r->is_close = h.opcode == WSLAY_CONNECTION_CLOSE;
@@ -226,10 +226,10 @@ static size_t begin_frame(struct reader *r, const char *bytes, size_t len)
         finish(r, code);
         return len;
     }
-    n = r->held_len + n < total ? n : (size_t)(total - r->held_len);
-    r->frame_left = total - r->held_len - n;
-    pass(r, r->held, r->held_len + n);
-    r->held_len = 0;
+    n = r->backlog_len + n < total ? n : (size_t)(total - r->backlog_len);
+    r->frame_left = total - r->backlog_len - n;
+    pass(r, r->backlog, r->backlog_len + n);
+    r->backlog_len = 0;
     return n;
 }
 
@@ -247,7 +247,7 @@ size_t reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
             r->frame_left -= n;
             pass(r, bytes + at, n);
         } else {
-            if (r->held_len == 0 &&
+            if (r->backlog_len == 0 &&
                 !r->events->may_begin(owner, (unsigned char)bytes[at]))
                 break;
             n = begin_frame(r, bytes + at, left);
@@ -262,7 +262,7 @@ size_t reader_feed(struct reader *r, void *owner, const char *bytes, size_t len)
 
 bool reader_is_at_rest(const struct reader *r)
 {
-    return !r->done && r->frame_left == 0 && r->held_len == 0 && !r->in_message;
+    return !r->done && r->frame_left == 0 && r->backlog_len == 0 && !r->in_message;
 }
 
 bool reader_is_done(const struct reader *r)

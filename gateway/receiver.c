@@ -63,7 +63,7 @@ static bool may_begin(void *owner, unsigned char byte)
 
     if (receiver->state != RECEIVER_OPEN)
         return true;
-    if (receiver->holds || !(env->serve_until_ns ? has_time(env) : is_first(receiver)))
+    if (receiver->pauses || !(env->serve_until_ns ? has_time(env) : is_first(receiver)))
         return false;
     return pace_take_frame(&env->pace, &receiver->pace, byte, now_ms(receiver));
 }
@@ -247,7 +247,7 @@ static void plan(struct receiver *receiver)
 {
     if (receiver->state == RECEIVER_STOPPED)
         return;
-    if (receiver->has_eof || (receiver->state == RECEIVER_OPEN && receiver->holds))
+    if (receiver->has_eof || (receiver->state == RECEIVER_OPEN && receiver->pauses))
         stop_reading(receiver);
     else if (receiver->backlog)
         queue_reading(receiver);
@@ -347,11 +347,11 @@ void receiver_end_work(struct receiver *receiver, uint32_t bytes)
 
 /* ---- what the owner says ---- */
 
-void receiver_hold(struct receiver *receiver, enum receiver_hold why)
+void receiver_pause(struct receiver *receiver, enum receiver_pause why)
 {
-    if (receiver->holds & why)
+    if (receiver->pauses & why)
         return;
-    receiver->holds |= (unsigned char)why;
+    receiver->pauses |= (unsigned char)why;
     plan(receiver);
 }
 
@@ -364,12 +364,12 @@ static void go_on(struct receiver *receiver)
     plan(receiver);
 }
 
-void receiver_release(struct receiver *receiver, enum receiver_hold why)
+void receiver_resume(struct receiver *receiver, enum receiver_pause why)
 {
-    if (!(receiver->holds & why))
+    if (!(receiver->pauses & why))
         return;
-    receiver->holds &= (unsigned char)~why;
-    if (receiver->state == RECEIVER_OPEN && !receiver->holds)
+    receiver->pauses &= (unsigned char)~why;
+    if (receiver->state == RECEIVER_OPEN && !receiver->pauses)
         go_on(receiver);
 }
 

@@ -27,7 +27,7 @@ struct receiver;
 enum receiver_state { RECEIVER_NEW, RECEIVER_OPEN, RECEIVER_ENDING, RECEIVER_STOPPED };
 
 /* Why an OPEN receiver is not read. */
-enum receiver_hold {
+enum receiver_pause {
     RECEIVER_PAUSED = 1, /* its owner has enough to do */
     RECEIVER_CHOKED = 2, /* its client does not read */
 };
@@ -55,7 +55,7 @@ struct receiver_opts {
     uv_loop_t *loop;
     struct metrics *metrics;
     const struct receiver_events *events;
-    struct limit_rate frames, bytes; /* zeroed: no limit */
+    struct token_bucket_rate frames, bytes; /* zeroed: no limit */
     size_t max_message_bytes;
     bool allows_binary;
 };
@@ -87,8 +87,8 @@ struct receiver {
     uint32_t unanswered;    /* bytes of it that Redis works on */
     int fd;                 /* of `stream` */
     struct pace pace;
-    unsigned char state, holds; /* of enum receiver_hold */
-    bool is_read;               /* libuv tells when there is something to read */
+    unsigned char state, pauses; /* of enum receiver_pause */
+    bool is_read;                /* libuv tells when there is something to read */
     bool has_eof, was_heard;
     bool in_feed, is_deaf; /* deaf: what comes is dropped unseen */
 };
@@ -125,8 +125,8 @@ bool receiver_has_eof(const struct receiver *receiver);
 
 /* Not read, for a reason, until it is released from all of them. What was read already is
  * handed over first then. */
-void receiver_hold(struct receiver *receiver, enum receiver_hold why);
-void receiver_release(struct receiver *receiver, enum receiver_hold why);
+void receiver_pause(struct receiver *receiver, enum receiver_pause why);
+void receiver_resume(struct receiver *receiver, enum receiver_pause why);
 
 /* So many bytes of what the client says are for Redis to work on; it has answered. */
 void receiver_begin_work(struct receiver *receiver, uint32_t bytes);

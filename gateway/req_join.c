@@ -15,8 +15,8 @@ enum proto_error req_join(const struct req *req, uint64_t *wait_ms)
 {
     struct session *session = req->session;
     const struct config *config = session->env->conn.config;
-    const struct limit_rate rate = {(uint32_t)config->joins_per_sec,
-                                    (uint32_t)config->joins_burst};
+    const struct token_bucket_rate rate = {(uint32_t)config->joins_per_sec,
+                                           (uint32_t)config->joins_burst};
     struct membership *m = req->membership;
 
     if (m && !is_user(m, req->parsed->user)) {
@@ -24,8 +24,8 @@ enum proto_error req_join(const struct req *req, uint64_t *wait_ms)
                            "in this room already, as another user", 0);
         return PROTO_OK;
     }
-    *wait_ms =
-        limit_take(&session->joins, &rate, (uint32_t)uv_now(session->env->conn.loop));
+    *wait_ms = token_bucket_take(&session->joins, &rate,
+                                 (uint32_t)uv_now(session->env->conn.loop));
     if (*wait_ms > 0)
         return PROTO_RATE_LIMITED;
     if (!m && session->memberships.count >= config->max_rooms)

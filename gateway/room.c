@@ -14,7 +14,7 @@
  * joins wait until a leave is answered, so that they cannot overtake each other when
  * a script must be sent twice.
  *
- * A ref is held by each call that will come back with a pointer to the room, so a room is
+ * Each call that will come back with a pointer to the room has a ref, so a room is
  * freed only when nobody is in it and nothing comes back.
  *
  * The states and what may follow what are in room_state.c, what is done to all rooms in rooms.c.
@@ -323,7 +323,7 @@ static void start_grace(struct room_user *user, uint64_t now_ms)
 {
     struct rooms *rooms = user->room->rooms;
 
-    user->is_grace_renewed = false;
+    user->restarts_grace = false;
     user->grace_until_ms = now_ms + rooms->grace_ms;
     list_remove(&user->grace);
     list_add(&rooms->grace, &user->grace);
@@ -381,7 +381,7 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
     while ((link = list_first(&rooms->grace))) {
         struct room_user *user = list_entry(link, struct room_user, grace);
 
-        if (user->is_grace_renewed && !all)
+        if (user->restarts_grace && !all)
             start_grace(user, now_ms);
         else if (!all && user->grace_until_ms > now_ms)
             return user->grace_until_ms - now_ms;
@@ -480,9 +480,9 @@ static bool is_of_log(const struct room *room, const struct room_joined *joined)
     return strcmp(room_log_epoch(&room->log), joined->epoch) == 0;
 }
 
-/* What the answer means for the member that asked. True: it is settled. */
-static bool settle(struct room *room, struct member *member, enum proto_error error,
-                   const struct room_joined *joined)
+/* What the answer means for the member that asked. True: it counts. */
+static bool note_answer(struct room *room, struct member *member,
+                        enum proto_error error, const struct room_joined *joined)
 {
     if (error == PROTO_OK &&
         (!is_of_log(room, joined) || !terms_is_current(&room->terms, joined->token))) {
@@ -508,7 +508,7 @@ void room_on_joined(struct join *join, enum proto_error error,
     struct room_user *user = join->user;
     struct member *member = join->member;
     room_joined_fn on_done = join->on_done;
-    bool settled;
+    bool counts;
 
     free(join);
     user->joins_in_flight--;
@@ -522,7 +522,7 @@ void room_on_joined(struct join *join, enum proto_error error,
         user->rev = is_of_log(room, joined) ? joined->rev : UINT64_MAX;
     if (member)
         member->join = NULL;
-    settled = settle(room, member, error, joined);
+    counts = note_answer(room, member, error, joined);
     if (member && error != PROTO_OK && !member->has_ack) {
         detach(member);
         user->members--;
@@ -532,7 +532,7 @@ void room_on_joined(struct join *join, enum proto_error error,
         on_alone(user, 0);
     if (member && !member->room)
         room->rooms->observer.on_member_gone(room);
-    if (member && settled)
+    if (member && counts)
         on_done(member, error, joined, wait_ms);
     room_unref(room);
 }

@@ -145,11 +145,11 @@ struct room_user {
     uint64_t kicked_rev; /* of the last kick that was heard; 0: none */
     unsigned members, joins_in_flight;
     enum leave_reason reason;
-    bool is_in;            /* Redis has been told */
-    bool is_unsure;        /* how its last join ended is not known */
-    bool is_leaving;       /* a leave is in flight: joins wait */
-    bool is_grace_renewed; /* its grace begins again */
-    struct list leave;     /* joins_leaves.h, while it leaves */
+    bool is_in;          /* Redis has been told */
+    bool is_unsure;      /* how its last join ended is not known */
+    bool is_leaving;     /* a leave is in flight: joins wait */
+    bool restarts_grace; /* its grace begins again */
+    struct list leave;   /* joins_leaves.h, while it leaves */
     unsigned char name_len;
     char name[];
 };

@@ -46,10 +46,10 @@ void rooms_pump(struct rooms *rooms)
     each_room(rooms, unstick);
 }
 
-static void renew_grace(struct rooms *rooms)
+static void restart_grace(struct rooms *rooms)
 {
     list_each(link, &rooms->grace) {
-        list_entry(link, struct room_user, grace)->is_grace_renewed = true;
+        list_entry(link, struct room_user, grace)->restarts_grace = true;
     }
 }
 
@@ -59,7 +59,7 @@ void rooms_set_up(struct rooms *rooms, bool is_up)
         return;
     rooms->is_up = is_up;
     if (is_up) {
-        renew_grace(rooms); /* nobody could come back meanwhile */
+        restart_grace(rooms); /* nobody could come back meanwhile */
         rooms_pump(rooms);
     } else {
         each_room(rooms, on_lost);

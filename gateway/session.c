@@ -139,7 +139,7 @@ void session_end_read(struct request *request)
 
 static void on_open(struct conn *conn)
 {
-    conn_watch(conn, true);
+    conn_want_ticks(conn, true);
 }
 
 static void on_message(struct conn *conn, const char *text, size_t len)

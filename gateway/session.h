@@ -12,11 +12,11 @@
 
 #include "common/proto.h"
 #include "gateway/conn.h"
-#include "gateway/limit.h"
 #include "gateway/membership.h"
 #include "gateway/request.h"
 #include "gateway/shard.h"
 #include "gateway/slot.h"
+#include "gateway/token_bucket.h"
 
 struct session;
 
@@ -44,7 +44,7 @@ struct session {
     struct request_window requests;
     struct slot slot;
     struct list dead, resuming;
-    struct limit joins;
+    struct token_bucket joins;
     bool is_gone;
 };
 

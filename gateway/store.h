@@ -76,7 +76,7 @@ void store_members(struct store *store, struct room *room,
 void store_signal(struct store *store, const struct room *room, struct json_text user,
                   const struct strbuf *event, redis_reply_fn on_reply, void *data);
 
-/* Prolongs the room's life; ends in deliver_position. The room is held meanwhile. */
+/* Prolongs the room's life; ends in deliver_position. The room has a ref meanwhile. */
 void store_renew(struct store *store, struct room *room);
 
 /* A call of any script: on_reply comes later in any case. For node, index and publish. */

@@ -67,7 +67,7 @@ void conn_send_text(struct conn *conn, const char *text, size_t len)
     stage_record(stage_of_conn(conn), text, len);
 }
 
-void conn_watch(struct conn *conn, bool watched)
+void conn_want_ticks(struct conn *conn, bool watched)
 {
     stage_of_conn(conn)->is_watched = watched;
 }

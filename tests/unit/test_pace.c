@@ -59,7 +59,7 @@ static void without_limits_everybody_is_first(void **state)
 
     (void)state;
     set_up(&env, &pace, 1);
-    env.frames = env.bytes = (struct limit_rate){0, 0};
+    env.frames = env.bytes = (struct token_bucket_rate){0, 0};
     assert_int_equal(take_frames(&env, &pace, 100000, 0), 100000);
     pace_take_bytes(&env, &pace, UINT32_MAX, 0);
     assert_true(pace_is_first(&env, &pace, 0));

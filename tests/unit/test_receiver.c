@@ -84,10 +84,10 @@ static void on_message(struct receiver *receiver, bool is_text, const char *byte
 {
     note(receiver, is_text ? "text" : "binary", bytes, len);
     if (len > 0 && bytes[0] == owner_of(receiver)->hold_at)
-        receiver_hold(receiver, RECEIVER_PAUSED);
+        receiver_pause(receiver, RECEIVER_PAUSED);
     if (len > 0 && bytes[0] == owner_of(receiver)->blink_at) {
-        receiver_hold(receiver, RECEIVER_PAUSED);
-        receiver_release(receiver, RECEIVER_PAUSED);
+        receiver_pause(receiver, RECEIVER_PAUSED);
+        receiver_resume(receiver, RECEIVER_PAUSED);
     }
 }
 
@@ -117,7 +117,7 @@ static const struct receiver_events events = {
     .on_read_end = on_read_end,
 };
 
-static void begin(struct limit_rate frames, struct limit_rate bytes)
+static void begin(struct token_bucket_rate frames, struct token_bucket_rate bytes)
 {
     struct receiver_opts opts = {
         .loop = &loop,
@@ -136,12 +136,12 @@ static void begin(struct limit_rate frames, struct limit_rate bytes)
 
 static void begin_unlimited(void)
 {
-    begin((struct limit_rate){0, 0}, (struct limit_rate){0, 0});
+    begin((struct token_bucket_rate){0, 0}, (struct token_bucket_rate){0, 0});
 }
 
 static void begin_paced(void)
 {
-    begin((struct limit_rate){PER_SEC, BURST}, (struct limit_rate){0, 0});
+    begin((struct token_bucket_rate){PER_SEC, BURST}, (struct token_bucket_rate){0, 0});
 }
 
 static void end(void)
@@ -281,11 +281,11 @@ static void what_is_held_waits_in_order(void **state)
     say(owner, "e");
     turns();
     expect(owner, "");
-    receiver_hold(&owner->receiver, RECEIVER_CHOKED);
-    receiver_release(&owner->receiver, RECEIVER_PAUSED); /* one reason is left */
+    receiver_pause(&owner->receiver, RECEIVER_CHOKED);
+    receiver_resume(&owner->receiver, RECEIVER_PAUSED); /* one reason is left */
     turns();
     expect(owner, "");
-    receiver_release(&owner->receiver, RECEIVER_CHOKED);
+    receiver_resume(&owner->receiver, RECEIVER_CHOKED);
     expect(owner, "text(c) text(d) "); /* what was read is handed over at once */
     assert_null(owner->receiver.backlog);
     turns();
@@ -301,11 +301,11 @@ static void the_unread_is_left_to_tcp(void **state)
     (void)state;
     begin_unlimited();
     owner = open_owner();
-    receiver_hold(&owner->receiver, RECEIVER_CHOKED);
+    receiver_pause(&owner->receiver, RECEIVER_CHOKED);
     say(owner, "a");
     turns();
     assert_int_equal(metric_read(&metrics.received_bytes_total), 0);
-    receiver_release(&owner->receiver, RECEIVER_CHOKED);
+    receiver_resume(&owner->receiver, RECEIVER_CHOKED);
     turns();
     expect(owner, "text(a) ");
     free_owner(owner);
@@ -356,8 +356,8 @@ static void what_waits_or_is_queued_may_stop(void **state)
     owner = open_owner();
     say(owner, "abcdef");
     turns();
-    receiver_hold(&owner->receiver, RECEIVER_PAUSED);
-    receiver_release(&owner->receiver, RECEIVER_PAUSED);
+    receiver_pause(&owner->receiver, RECEIVER_PAUSED);
+    receiver_resume(&owner->receiver, RECEIVER_PAUSED);
     assert_non_null(pace_next(&env.pace)); /* queued, so the loop does not wait */
     assert_true(uv_is_active((uv_handle_t *)&env.busy));
     free_owner(owner);
@@ -374,7 +374,7 @@ static void bytes_are_paced_too_and_not_read_before_their_time(void **state)
     uint64_t before;
 
     (void)state;
-    begin((struct limit_rate){0, 0}, (struct limit_rate){1024, 1024});
+    begin((struct token_bucket_rate){0, 0}, (struct token_bucket_rate){1024, 1024});
     owner = open_owner();
     write_bytes(owner, "\x81\xfe\xff\xff\0\0\0\0", 8); /* a long one begins */
     write_bytes(owner, zeros, sizeof(zeros));
@@ -429,7 +429,7 @@ static void after_the_end_only_the_close_frame_counts(void **state)
     owner = open_owner();
     say(owner, "abcdef"); /* more than there are tokens */
     turns();
-    receiver_hold(&owner->receiver, RECEIVER_CHOKED);
+    receiver_pause(&owner->receiver, RECEIVER_CHOKED);
     say_frame(owner, CLOSE, "");
     receiver_end(&owner->receiver);
     turns();
@@ -452,8 +452,8 @@ static void after_eof_nothing_is_read(void **state)
     expect(owner, "text(a) eof() ");
     assert_true(receiver_has_eof(&owner->receiver));
     assert_false(receiver_is_read(&owner->receiver));
-    receiver_hold(&owner->receiver, RECEIVER_PAUSED);
-    receiver_release(&owner->receiver, RECEIVER_PAUSED);
+    receiver_pause(&owner->receiver, RECEIVER_PAUSED);
+    receiver_resume(&owner->receiver, RECEIVER_PAUSED);
     assert_false(receiver_is_read(&owner->receiver));
     free_owner(owner);
     end();

@@ -93,7 +93,7 @@ void conn_resume(struct conn *conn)
     stage_of(conn)->resumes++;
 }
 
-void conn_watch(struct conn *conn, bool watched)
+void conn_want_ticks(struct conn *conn, bool watched)
 {
     (void)conn;
     (void)watched;
