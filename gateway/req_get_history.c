@@ -28,11 +28,13 @@ static void start_history(struct slot_wait *wait)
     struct request *request = list_entry(wait, struct request, slot);
     struct session *session = session_of_request(request);
     const struct membership *m = session_begin_read(request);
-    const struct store_range range = {UINT64_MAX, request->before, request->limit};
 
-    if (m)
+    if (m) { /* else the request may be gone */
+        const struct store_range range = {UINT64_MAX, request->before, request->limit};
+
         store_history(&session->env->shard->store, m->member.room, &range, on_history,
                       request);
+    }
 }
 
 enum proto_error req_get_history(const struct req *req, uint64_t *wait_ms)

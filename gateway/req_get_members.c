@@ -93,14 +93,16 @@ static void start_members(struct slot_wait *wait)
 {
     struct request *request = list_entry(wait, struct request, slot);
     struct session *session = session_of_request(request);
-    bool scans = request->cursor && request->cursor[0] == 's';
     const struct membership *m = session_begin_read(request);
-    const struct store_page page = {scans ? request->cursor + 1 : NULL, request->limit,
-                                    PAGE_EXACT_MAX};
 
-    if (m)
+    if (m) { /* else the request may be gone */
+        bool scans = request->cursor && request->cursor[0] == 's';
+        const struct store_page page = {scans ? request->cursor + 1 : NULL,
+                                        request->limit, PAGE_EXACT_MAX};
+
         store_members(&session->env->shard->store, m->member.room, &page, on_members,
                       request);
+    }
 }
 
 enum proto_error req_get_members(const struct req *req, uint64_t *wait_ms)
