@@ -1,6 +1,6 @@
 /* conn.c - see conn.h.
  *
- * In:   receiver -> on_head (HANDSHAKE) -> upgrade_parse -> open_socket, or refuse
+ * In:   receiver -> on_head (HANDSHAKE) -> handshake_take -> open_socket, or refuse
  *                -> on_message (OPEN) -> events
  *                -> on_close_frame, on_read_end
  * Out:  conn_send -> sender
@@ -10,23 +10,16 @@
  * A client that sends but does not read is not read either while its sender is choked. Timers
  * are one wheel of seconds: a conn stands in the slot of the next second it must be looked at.
  *
- * Over 400 lines because the handshake, the states and the timers of one socket belong
- * together: each needs the other two.
+ * Over 400 lines because here what the sender, the receiver, the handshake and the timers of one
+ * socket say becomes a state, and each state tells all of them: it is a table of short functions.
  */
 #include "gateway/conn.h"
 
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/log.h"
-#include "common/xalloc.h"
-#include "gateway/upgrade.h"
 
 enum {
     LINGER_SECS = 2,
     ECHO_MAX_BYTES = 16 * 1024 * 1024,
-    PONGS_MISSED_MAX = 2,
     EXCUSED_TIMES = 10, /* ROOMCAST_SLOW_SECS, for the sake of pacing */
 };
 
@@ -54,13 +47,18 @@ static uint32_t now_s(const struct conn *conn)
     return conn->env->wheel.now;
 }
 
+static uint32_t ping_interval_s(const struct conn *conn)
+{
+    return (uint32_t)conn->env->config->ping_interval_secs;
+}
+
 static void wake_next(struct conn *conn)
 {
     bool each_second =
         conn->wants_ticks || sender_is_slow(&conn->sender) || conn->state != CONN_OPEN;
 
     wheel_set(&conn->env->wheel, &conn->timer,
-              each_second ? now_s(conn) + 1 : conn->ping_at_s);
+              each_second ? now_s(conn) + 1 : conn->pulse.ping_at_s);
 }
 
 /* ---- what is sent ---- */
@@ -150,48 +148,16 @@ static void send_raw(struct conn *conn, struct strbuf *bytes)
     strbuf_deinit(bytes);
 }
 
-/* `text`: NULL, or what is said instead of what fits the status. */
-static void refuse(struct conn *conn, int status, const char *text)
+/* `req`: NULL, or what the client asked. */
+static void refuse(struct conn *conn, int status, const struct upgrade_request *req)
 {
     struct strbuf answer = {NULL, 0, 0};
-    char word[8];
 
-    snprintf(word, sizeof(word), "%d", status);
-    metric_add(
-        &conn->env->metrics
-             ->refused_upgrades_total[metric_label("refused_upgrades_total", word)],
-        1);
-    upgrade_print_refusal(&answer, status, text);
+    handshake_print_refusal(&answer, status, req, conn->env->metrics);
     send_raw(conn, &answer);
     conn->end = CONN_END_HANDSHAKE;
     receiver_deafen(&conn->receiver);
     conn_set_state(conn, CONN_CLOSING);
-}
-
-static int check_request(struct conn *conn, const struct upgrade_request *req)
-{
-    if (conn->over_limit || conn->env->draining)
-        return 503;
-    return upgrade_is_origin_allowed(req, conn->env->config->allowed_origins) ? 101
-                                                                              : 403;
-}
-
-/* Says what to set, to the browser and in the log. */
-static void refuse_origin(struct conn *conn, const struct upgrade_request *req)
-{
-    static struct log_limit lines = {.per_sec = 1};
-    const char *origin = log_name(req->origin.base, req->origin.len);
-    const char *host = log_name(req->host.base, req->host.len);
-    struct strbuf text = {NULL, 0, 0};
-
-    log_limited(LOG_WARN, &lines, "origin_refused",
-                "origin=%s host=%s setting=ROOMCAST_ALLOWED_ORIGINS", origin, host);
-    strbuf_add_format(&text,
-                      "Origin \"%s\" may not connect to Host \"%s\": "
-                      "ROOMCAST_ALLOWED_ORIGINS does not allow it.\n",
-                      origin, host);
-    refuse(conn, 403, text.data);
-    strbuf_deinit(&text);
 }
 
 static void open_socket(struct conn *conn, const struct upgrade_request *req)
@@ -204,53 +170,24 @@ static void open_socket(struct conn *conn, const struct upgrade_request *req)
     conn->env->events->on_open(conn);
 }
 
-static void free_head(struct strbuf *head)
-{
-    if (!head)
-        return;
-    strbuf_deinit(head);
-    free(head);
-}
-
 static void on_head(struct receiver *receiver, const char *bytes, size_t len)
 {
     struct conn *conn = conn_of_receiver(receiver);
-    struct strbuf *head = conn->head;
-    struct upgrade_request req;
-    size_t used = 0;
-    int status;
+    bool is_full = conn->over_limit || conn->env->draining;
+    struct handshake_verdict verdict =
+        handshake_take(&conn->handshake, bytes, len, conn->env->config, is_full);
+    struct handshake done = conn->handshake; /* the verdict points into it */
 
-    if (head) {
-        size_t before = head->len;
-        bool has_line = memchr(bytes, '\n', len);
-
-        strbuf_add(head, bytes, len);
-        bytes = head->data;
-        len = head->len;
-        /* Not with each byte of a long line: also when it has doubled, or nearly so. */
-        if (!has_line && (len ^ before) < before && len < UPGRADE_MAX_BYTES)
-            return;
-    }
-    status = upgrade_parse(bytes, len, &req, &used);
-    if (status == 0) {
-        if (!head) {
-            conn->head = xcalloc(1, sizeof(*conn->head));
-            strbuf_add(conn->head, bytes, len);
-        }
+    if (verdict.status == 0)
         return;
-    }
-    conn->head = NULL; /* still ours: req points into it */
-    if (status == 101)
-        status = check_request(conn, &req);
-    if (status == 101)
-        open_socket(conn, &req);
-    else if (status == 403)
-        refuse_origin(conn, &req);
+    conn->handshake.head = NULL;
+    if (verdict.status == 101)
+        open_socket(conn, &verdict.req);
     else
-        refuse(conn, status, NULL);
-    if (conn->state == CONN_OPEN && len > used)
-        receiver_take(receiver, bytes + used, len - used);
-    free_head(head);
+        refuse(conn, verdict.status, &verdict.req);
+    if (conn->state == CONN_OPEN && verdict.rest_len > 0)
+        receiver_take(receiver, verdict.rest, verdict.rest_len);
+    handshake_deinit(&done);
 }
 
 /* ---- what the client says ---- */
@@ -361,7 +298,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
     conn->state = (unsigned char)state;
     tell_state(conn);
     if (state == CONN_OPEN) {
-        conn->ping_at_s = now_s(conn) + (uint32_t)conn->env->config->ping_interval_secs;
+        pulse_start(&conn->pulse, now_s(conn), ping_interval_s(conn));
         metric_add(&m->connections, 1);
         metric_add(&m->connects_total, 1);
     } else {
@@ -402,7 +339,7 @@ static void on_closed(uv_handle_t *handle)
 
     sender_deinit(&conn->sender);
     receiver_deinit(&conn->receiver);
-    free_head(conn->head);
+    handshake_deinit(&conn->handshake);
     list_remove(&conn->all);
     atomic_fetch_sub_explicit(conn->env->open_count, 1, memory_order_relaxed);
     conn->env->events->on_gone(conn);
@@ -431,24 +368,25 @@ void conn_want_ticks(struct conn *conn, bool wants_ticks)
 
 static void ping_if_due(struct conn *conn)
 {
-    if (now_s(conn) < conn->ping_at_s)
+    struct pulse_signs signs = {.is_choked = sender_is_choked(&conn->sender),
+                                .is_read = receiver_is_read(&conn->receiver)};
+
+    if (!pulse_is_due(&conn->pulse, now_s(conn), ping_interval_s(conn)))
         return;
-    conn->ping_at_s += (uint32_t)conn->env->config->ping_interval_secs;
-    if (receiver_was_heard(&conn->receiver))
-        conn->missed_pongs = 0;
-    if (sender_is_choked(&conn->sender)) { /* so its pongs are not read */
-        if (++conn->missed_pongs > PONGS_MISSED_MAX)
-            conn_close(conn, CONN_END_SLOW);
-        return;
+    signs.was_heard = receiver_was_heard(&conn->receiver);
+    switch (pulse_check(&conn->pulse, &signs)) {
+    case PULSE_PING:
+        reply(conn, frame_new(FRAME_PING, NULL, 0));
+        break;
+    case PULSE_WAIT:
+        break;
+    case PULSE_NEVER_READS:
+        conn_close(conn, CONN_END_SLOW);
+        break;
+    case PULSE_NO_PONG:
+        conn_close(conn, CONN_END_NO_PONG);
+        break;
     }
-    if (receiver_is_read(&conn->receiver)) { /* else no pong can be heard */
-        if (conn->missed_pongs >= PONGS_MISSED_MAX) {
-            conn_close(conn, CONN_END_NO_PONG);
-            return;
-        }
-        conn->missed_pongs++;
-    }
-    reply(conn, frame_new(FRAME_PING, NULL, 0));
 }
 
 /* The second that is over does not count against a slow client that waits for its bucket. */

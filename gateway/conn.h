@@ -23,8 +23,9 @@
 #include "common/config.h"
 #include "common/list.h"
 #include "common/metrics.h"
-#include "common/strbuf.h"
 #include "gateway/frame.h"
+#include "gateway/handshake.h"
+#include "gateway/pulse.h"
 #include "gateway/receiver.h"
 #include "gateway/sender.h"
 #include "gateway/wheel.h"
@@ -76,10 +77,11 @@ struct conn_env {
 struct conn {
     struct sender sender; /* first: two cache lines, all that a delivery touches */
     struct conn_env *env;
-    uint32_t ping_at_s, opened_s;
-    unsigned char state, end, missed_pongs;
+    struct pulse pulse;
+    uint32_t opened_s;
+    unsigned char state, end;
     bool wants_ticks, over_limit;
-    struct strbuf *head; /* of the HTTP request, as far as it has come */
+    struct handshake handshake;
     struct receiver receiver;
     struct list all;
     struct wheel_timer timer;

@@ -16,11 +16,8 @@
 #include "common/intake.h"
 #include "common/lines.h"
 #include "common/log.h"
-#include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/catchup.h"
-
-enum { KEPT_BACK_BYTES = 1024 * 1024 }; /* of a room; SPEC-SCALE S4 */
 
 /* ---- messages ---- */
 
@@ -211,62 +208,27 @@ void deliver_backfill(struct room *room, const struct history *h)
 
 /* ---- notices under another token ---- */
 
-/* One that is kept back until it is known what its token means. */
-struct kept_back {
-    struct list link;
-    struct token token;
-    size_t len;
-    char text[];
-};
-
-static void drop_kept_back(struct room *room)
-{
-    struct list *link;
-
-    while ((link = list_first(&room->deliver.kept_back))) {
-        list_remove(link);
-        free(list_entry(link, struct kept_back, link));
-    }
-    room->deliver.kept_back_bytes = 0;
-}
-
-static void keep_back(struct room *room, const struct notice *n)
-{
-    struct kept_back *kept;
-
-    if (n->text.len > KEPT_BACK_BYTES - room->deliver.kept_back_bytes) {
-        drop_kept_back(room);
-        room->deliver.has_dropped = true; /* the history is read instead */
-    }
-    if (n->text.len > KEPT_BACK_BYTES)
-        return;
-    kept = xmalloc(sizeof(*kept) + n->text.len);
-    *kept = (struct kept_back){.token = n->token, .len = n->text.len};
-    memcpy(kept->text, n->text.base, n->text.len);
-    list_init(&kept->link);
-    list_add(&room->deliver.kept_back, &kept->link);
-    room->deliver.kept_back_bytes += n->text.len;
-}
-
-/* The token turned out to be the room's: what was kept back under it comes now, but for what was
- * seen meanwhile. What came under others is of a log that nobody goes on with. */
-static void give_kept_back(struct room *room)
+/* The token turned out to be the room's: what was withheld under it comes now, but for what was
+ * seen meanwhile. What came under others is of a log that nobody goes on with. Whether there was
+ * more, which the history must tell. */
+static bool give_withheld(struct room *room)
 {
     struct list now, *link;
+    bool has_dropped = withheld_take(&room->deliver.withheld, &now);
 
-    list_take_all(&now, &room->deliver.kept_back);
-    room->deliver.kept_back_bytes = 0;
     while ((link = list_first(&now))) {
-        struct kept_back *kept = list_entry(link, struct kept_back, link);
+        struct withheld_notice *withheld =
+            list_entry(link, struct withheld_notice, link);
         struct notice n;
 
         list_remove(link);
-        if (token_equals(kept->token, terms_token(&room->terms)) &&
-            notice_parse((struct json_text){kept->text, kept->len}, &n) &&
+        if (token_equals(withheld->token, terms_token(&room->terms)) &&
+            notice_parse((struct json_text){withheld->text, withheld->len}, &n) &&
             (n.kind == NOTICE_MESSAGE || n.rev > announce_rev(room)))
             deliver_notice(room, &n, 0);
-        free(kept);
+        free(withheld);
     }
+    return has_dropped;
 }
 
 /* ---- notices ---- */
@@ -304,7 +266,7 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         return; /* it is known already, or will be with the join */
     } else if (is_known && n->kind != NOTICE_SIGNAL &&
                !terms_is_current(&room->terms, n->token)) {
-        keep_back(room, n);
+        withheld_add(&room->deliver.withheld, n->token, n->text);
         room_doubt_token(room, n->token);
     } else if (n->kind != NOTICE_MESSAGE) {
         note_deletion(room, n);
@@ -320,8 +282,7 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 
 static void start_terms(struct room *room, const struct room_joined *state)
 {
-    drop_kept_back(room);
-    room->deliver.has_dropped = false;
+    withheld_clear(&room->deliver.withheld);
     room->deliver.noticed = 0;
     terms_start(&room->terms, state->token, state->seq, state->rev);
 }
@@ -375,17 +336,16 @@ static void on_adopted(struct room *room, const struct room_joined *state)
 }
 
 /* Nothing is lost, so the room goes on under the token of the answer. Where that is another one
- * only the notices that were kept back, and those still to come, tell what is new; else what is
+ * only the notices that were withheld, and those still to come, tell what is new; else what is
  * missing is in the history. */
 static void go_on(struct room *room, const struct room_joined *state)
 {
     bool has_moved = !terms_is_current(&room->terms, state->token);
-    bool has_dropped = room->deliver.has_dropped;
+    bool has_dropped;
 
     terms_settle(&room->terms, state->token, state->rev);
     room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;
-    room->deliver.has_dropped = false;
-    give_kept_back(room);
+    has_dropped = give_withheld(room);
     if (!has_moved || has_dropped || room->was_deaf)
         deliver_position(room, state->epoch, state->token, state->seq);
 }
@@ -409,7 +369,7 @@ static void on_member_gone(struct room *room)
 
 static void on_freed(struct room *room)
 {
-    drop_kept_back(room);
+    withheld_clear(&room->deliver.withheld);
     announce_drop_idle(room);
 }
 

@@ -90,7 +90,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->behind);
     list_init(&room->live);
     list_init(&room->doubted);
-    list_init(&room->deliver.kept_back);
+    withheld_init(&room->deliver.withheld);
     list_init(&room->announce.kept);
     list_init(&room->outbox.messages);
     list_init(&room->outbox.dirty);

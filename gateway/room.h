@@ -22,6 +22,7 @@
 #include "gateway/frame.h"
 #include "gateway/room_log.h"
 #include "gateway/terms.h"
+#include "gateway/withheld.h"
 
 struct history_batch;
 struct history_entry;
@@ -161,11 +162,9 @@ struct room_catchup {
 
 struct room_deliver {
     char heard_epoch[PROTO_EPOCH_LEN + 1];
-    uint64_t heard;        /* the highest number seen in a notice of that epoch */
-    uint64_t noticed;      /* the last number of a notice under the room's token */
-    struct list kept_back; /* notices under another token, in order */
-    size_t kept_back_bytes;
-    bool has_dropped; /* there were more of them */
+    uint64_t heard;           /* the highest number seen in a notice of that epoch */
+    uint64_t noticed;         /* the last number of a notice under the room's token */
+    struct withheld withheld; /* notices under another token */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
     bool is_outdated;    /* a message was deleted, or the log was reset, meanwhile */

@@ -15,9 +15,7 @@
  */
 #include "gateway/upgrade.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -53,56 +51,7 @@ static bool is_base64_char(char c)
     return http_is_alnum(c) || c == '+' || c == '/';
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct upgrade_text text_from(const char *literal)
-{
-    return (struct upgrade_text){literal, strlen(literal)};
-}
-
-static bool is_same(struct upgrade_text a, struct upgrade_text b)
-{
-    return a.len == b.len && memcmp(a.base, b.base, a.len) == 0;
-}
-
-static bool is_same_without_case(struct upgrade_text a, struct upgrade_text b)
-{
-    return a.len == b.len && strncasecmp(a.base, b.base, a.len) == 0;
-}
-
-static struct upgrade_text trimmed(struct upgrade_text text)
-{
-    while (text.len > 0 && is_space(text.base[0])) {
-        text.base++;
-        text.len--;
-    }
-    while (text.len > 0 && is_space(text.base[text.len - 1]))
-        text.len--;
-    return text;
-}
-
-/* Whether the comma separated `list` has the element `wanted`. */
-static bool has_element(struct upgrade_text list, struct upgrade_text wanted,
-                        bool (*is_equal)(struct upgrade_text, struct upgrade_text))
-{
-    const char *end = list.base + list.len;
-
-    for (const char *at = list.base; at <= end; at++) {
-        struct upgrade_text element = {at, 0};
-
-        while (at < end && *at != ',')
-            at++;
-        element.len = (size_t)(at - element.base);
-        if (is_equal(trimmed(element), wanted))
-            return true;
-    }
-    return false;
-}
-
-static int on_host(struct parse *p, struct upgrade_text value)
+static int on_host(struct parse *p, struct http_text value)
 {
     if (p->has_host || value.len == 0 || !http_host_is(value.base, value.len))
         return 400;
@@ -112,23 +61,21 @@ static int on_host(struct parse *p, struct upgrade_text value)
     return GO_ON;
 }
 
-static int on_upgrade(struct parse *p, struct upgrade_text value)
+static int on_upgrade(struct parse *p, struct http_text value)
 {
-    p->upgrade_is_websocket |=
-        has_element(value, text_from("websocket"), is_same_without_case);
+    p->upgrade_is_websocket |= http_text_has_word(value, http_text_from("websocket"));
     return GO_ON;
 }
 
-static int on_connection(struct parse *p, struct upgrade_text value)
+static int on_connection(struct parse *p, struct http_text value)
 {
-    p->connection_is_upgrade |=
-        has_element(value, text_from("upgrade"), is_same_without_case);
+    p->connection_is_upgrade |= http_text_has_word(value, http_text_from("upgrade"));
     return GO_ON;
 }
 
-static int on_key(struct parse *p, struct upgrade_text value)
+static int on_key(struct parse *p, struct http_text value)
 {
-    struct upgrade_text digits = {value.base, KEY_CHARS - 2};
+    struct http_text digits = {value.base, KEY_CHARS - 2};
 
     if (p->out->key.base || value.len != KEY_CHARS ||
         !http_has_only(digits.base, digits.len, is_base64_char) ||
@@ -138,23 +85,23 @@ static int on_key(struct parse *p, struct upgrade_text value)
     return GO_ON;
 }
 
-static int on_version(struct parse *p, struct upgrade_text value)
+static int on_version(struct parse *p, struct http_text value)
 {
     if (p->has_version)
         return 400;
-    if (!is_same(value, text_from("13")))
+    if (!http_text_is(value, http_text_from("13")))
         return 426;
     p->has_version = true;
     return GO_ON;
 }
 
-static int on_protocol(struct parse *p, struct upgrade_text value)
+static int on_protocol(struct parse *p, struct http_text value)
 {
-    p->out->wants_v1 |= has_element(value, text_from("roomcast.v1"), is_same);
+    p->out->wants_v1 |= http_text_has(value, http_text_from("roomcast.v1"));
     return GO_ON;
 }
 
-static int on_origin(struct parse *p, struct upgrade_text value)
+static int on_origin(struct parse *p, struct http_text value)
 {
     if (p->out->origin.base)
         return 400;
@@ -163,13 +110,13 @@ static int on_origin(struct parse *p, struct upgrade_text value)
 }
 
 /* A request with a body is none for us, and where it ends would be in doubt. */
-static int on_content_length(struct parse *p, struct upgrade_text value)
+static int on_content_length(struct parse *p, struct http_text value)
 {
     (void)p;
-    return is_same(value, text_from("0")) ? GO_ON : 400;
+    return http_text_is(value, http_text_from("0")) ? GO_ON : 400;
 }
 
-static int on_transfer_encoding(struct parse *p, struct upgrade_text value)
+static int on_transfer_encoding(struct parse *p, struct http_text value)
 {
     (void)p;
     (void)value;
@@ -179,7 +126,7 @@ static int on_transfer_encoding(struct parse *p, struct upgrade_text value)
 /* Other headers are only looked at for their form. */
 static const struct {
     const char *name;
-    int (*on_value)(struct parse *p, struct upgrade_text value);
+    int (*on_value)(struct parse *p, struct http_text value);
 } headers[] = {
     {"Host", on_host},
     {"Upgrade", on_upgrade},
@@ -194,13 +141,13 @@ static const struct {
 
 /* Takes at least one allowed byte and the `stop` right behind them. */
 static int take_word(struct cursor *c, bool (*is_allowed)(char), char stop,
-                     struct upgrade_text *word)
+                     struct http_text *word)
 {
     const char *start = c->at;
 
     while (c->at < c->end && is_allowed(*c->at))
         c->at++;
-    *word = (struct upgrade_text){start, (size_t)(c->at - start)};
+    *word = (struct http_text){start, (size_t)(c->at - start)};
     if (c->at == c->end)
         return MORE;
     if (word->len == 0 || *c->at != stop)
@@ -220,18 +167,18 @@ static int take_literal(struct cursor *c, const char *literal)
     return GO_ON;
 }
 
-static int take_value(struct cursor *c, struct upgrade_text *value)
+static int take_value(struct cursor *c, struct http_text *value)
 {
     const char *start = c->at;
 
     while (c->at < c->end && http_is_value_char(*c->at))
         c->at++;
-    *value = trimmed((struct upgrade_text){start, (size_t)(c->at - start)});
+    *value = http_text_trimmed((struct http_text){start, (size_t)(c->at - start)});
     return take_literal(c, "\r\n");
 }
 
 /* The target without its scheme and host, if it has them (RFC 9112, section 3.2.2). */
-static int take_authority(struct parse *p, struct upgrade_text *target)
+static int take_authority(struct parse *p, struct http_text *target)
 {
     static const char *const schemes[] = {"http://", "https://"};
 
@@ -245,8 +192,8 @@ static int take_authority(struct parse *p, struct upgrade_text *target)
         slash = memchr(host, '/', (size_t)(end - host));
         if (!slash)
             return 404;
-        p->out->host = (struct upgrade_text){host, (size_t)(slash - host)};
-        *target = (struct upgrade_text){slash, (size_t)(end - slash)};
+        p->out->host = (struct http_text){host, (size_t)(slash - host)};
+        *target = (struct http_text){slash, (size_t)(end - slash)};
         return p->out->host.len > 0 && http_host_is(p->out->host.base, p->out->host.len)
                    ? GO_ON
                    : 400;
@@ -256,7 +203,7 @@ static int take_authority(struct parse *p, struct upgrade_text *target)
 
 static int parse_request_line(struct cursor *c, struct parse *p)
 {
-    struct upgrade_text method, target;
+    struct http_text method, target;
     const char *query;
     int rc = take_word(c, http_is_token_char, ' ', &method);
 
@@ -271,14 +218,14 @@ static int parse_request_line(struct cursor *c, struct parse *p)
 
     query = memchr(target.base, '?', target.len);
     target.len = query ? (size_t)(query - target.base) : target.len;
-    if (!is_same(target, text_from("/ws")))
+    if (!http_text_is(target, http_text_from("/ws")))
         return 404;
-    return is_same(method, text_from("GET")) ? GO_ON : 405;
+    return http_text_is(method, http_text_from("GET")) ? GO_ON : 405;
 }
 
 static int parse_header(struct cursor *c, struct parse *p)
 {
-    struct upgrade_text name, value;
+    struct http_text name, value;
     int rc = take_word(c, http_is_token_char, ':', &name);
 
     if (rc == GO_ON)
@@ -286,7 +233,7 @@ static int parse_header(struct cursor *c, struct parse *p)
     if (rc != GO_ON)
         return rc;
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
-        if (is_same_without_case(name, text_from(headers[i].name)))
+        if (http_text_is_word(name, http_text_from(headers[i].name)))
             return headers[i].on_value(p, value);
     return GO_ON;
 }
@@ -334,77 +281,6 @@ int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
     if (rc == UPGRADE)
         *used = (size_t)(c.at - bytes);
     return rc;
-}
-
-/* ---- origins ---- */
-
-/* The host of an origin over http or https; empty: it is another, or none. */
-static struct upgrade_text host_of_origin(struct upgrade_text origin)
-{
-    static const char *const schemes[] = {"http://", "https://"};
-
-    for (size_t i = 0; i < 2; i++) {
-        size_t skip = strlen(schemes[i]);
-
-        if (origin.len > skip && strncasecmp(origin.base, schemes[i], skip) == 0)
-            return (struct upgrade_text){origin.base + skip, origin.len - skip};
-    }
-    return (struct upgrade_text){"", 0};
-}
-
-static struct upgrade_text without_port(struct upgrade_text host)
-{
-    const char *end = host.base + host.len;
-    const char *from = host.len > 0 && host.base[0] == '['
-                           ? memchr(host.base, ']', host.len)
-                           : host.base;
-    const char *colon = from ? memchr(from, ':', (size_t)(end - from)) : NULL;
-
-    return (struct upgrade_text){host.base,
-                                 (size_t)((colon ? colon : end) - host.base)};
-}
-
-/* `host` without a port: localhost and names below it (RFC 6761, section 6.3), 127.0.0.0/8,
- * [::1]. */
-static bool is_loopback(struct upgrade_text host)
-{
-    static const char name[] = ".localhost";
-    size_t len = sizeof(name) - 1;
-    char text[INET_ADDRSTRLEN];
-    struct in_addr address;
-
-    if (is_same_without_case(host, text_from("localhost")) ||
-        is_same(host, text_from("[::1]")) ||
-        (host.len > len && strncasecmp(host.base + host.len - len, name, len) == 0))
-        return true;
-    if (host.len >= sizeof(text))
-        return false;
-    memcpy(text, host.base, host.len);
-    text[host.len] = '\0';
-    return inet_pton(AF_INET, text, &address) == 1 &&
-           ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
-static bool is_same_host(const struct upgrade_request *req)
-{
-    struct upgrade_text page = without_port(host_of_origin(req->origin));
-    struct upgrade_text asked = without_port(req->host);
-
-    return page.len > 0 && (is_same_without_case(page, asked) ||
-                            (is_loopback(page) && is_loopback(asked)));
-}
-
-bool upgrade_is_origin_allowed(const struct upgrade_request *req, const char *allowed)
-{
-    struct upgrade_text list = text_from(allowed), origin = req->origin;
-    struct upgrade_text same_host = text_from("same-host");
-
-    if (!origin.base || has_element(list, text_from("*"), is_same))
-        return true;
-    if (has_element(list, same_host, is_same) && is_same_host(req))
-        return true;
-    return origin.len > 0 && !is_same_without_case(origin, same_host) &&
-           has_element(list, origin, is_same_without_case);
 }
 
 /* ---- answers ---- */

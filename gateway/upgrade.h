@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "common/strbuf.h"
+#include "gateway/http_text.h"
 
 enum {
     /* A request (line and headers with the empty line) may be this long, else 431: 8 KiB
@@ -19,17 +20,12 @@ enum {
     UPGRADE_MAX_HEADERS = 100, /* more are 431, too */
 };
 
-struct upgrade_text {
-    const char *base;
-    size_t len;
-};
-
 struct upgrade_request {
-    struct upgrade_text key;    /* Sec-WebSocket-Key, 24 characters, checked */
-    struct upgrade_text origin; /* base is NULL: none was sent */
-    struct upgrade_text host;   /* whom it is for, perhaps with a port */
-    bool
-        wants_v1; /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values */
+    struct http_text key;    /* Sec-WebSocket-Key, 24 characters, checked */
+    struct http_text origin; /* base is NULL: none was sent */
+    struct http_text host;   /* whom it is for, perhaps with a port */
+    /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values. */
+    bool wants_v1;
 };
 
 /* Looks at the `len` bytes received so far. Returns
@@ -39,12 +35,6 @@ struct upgrade_request {
  * It says what is wrong as soon as that is certain, not only at the end. */
 int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
                   size_t *used);
-
-/* Whether a page of the request's Origin may connect (SPEC section 5). `allowed` is a comma
- * separated list of origins, compared without case; `*` stands for any, `same-host` for a
- * page over http or https from the host that the request is for, ports aside, where all
- * loopback hosts are one. A request without Origin is no browser's and always allowed. */
-bool upgrade_is_origin_allowed(const struct upgrade_request *req, const char *allowed);
 
 /* Adds the 101 answer to `out`. */
 void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req);

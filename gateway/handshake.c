@@ -1,0 +1,97 @@
+/* handshake.c - see handshake.h. */
+#include "gateway/handshake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "gateway/origin.h"
+
+void handshake_deinit(struct handshake *handshake)
+{
+    if (!handshake->head)
+        return;
+    strbuf_deinit(handshake->head);
+    free(handshake->head);
+    handshake->head = NULL;
+}
+
+/* Whether the head is looked at now: not with each byte of a long line, but with each line, and
+ * when it has doubled, or nearly so. */
+static bool is_worth_parsing(size_t before, size_t len, const char *bytes, size_t more)
+{
+    return memchr(bytes, '\n', more) || (len ^ before) >= before ||
+           len >= UPGRADE_MAX_BYTES;
+}
+
+static int check(const struct upgrade_request *req, const struct config *config,
+                 bool is_full)
+{
+    if (is_full)
+        return 503;
+    return origin_is_allowed(req->origin, req->host, config->allowed_origins) ? 101
+                                                                              : 403;
+}
+
+struct handshake_verdict handshake_take(struct handshake *handshake, const char *bytes,
+                                        size_t len, const struct config *config,
+                                        bool is_full)
+{
+    struct handshake_verdict verdict = {.status = 0};
+    struct strbuf *head = handshake->head;
+    size_t used = 0;
+
+    if (head) {
+        size_t before = head->len;
+
+        strbuf_add(head, bytes, len);
+        if (!is_worth_parsing(before, head->len, bytes, len))
+            return verdict;
+        bytes = head->data;
+        len = head->len;
+    }
+    verdict.status = upgrade_parse(bytes, len, &verdict.req, &used);
+    if (verdict.status == 0 && !head) {
+        handshake->head = xcalloc(1, sizeof(*handshake->head));
+        strbuf_add(handshake->head, bytes, len);
+    }
+    if (verdict.status == 101)
+        verdict.status = check(&verdict.req, config, is_full);
+    verdict.rest = bytes + used;
+    verdict.rest_len = len - used;
+    return verdict;
+}
+
+/* ---- refusals ---- */
+
+static void say_what_to_set(struct strbuf *text, const struct upgrade_request *req)
+{
+    static struct log_limit lines = {.per_sec = 1};
+    const char *origin = log_name(req->origin.base, req->origin.len);
+    const char *host = log_name(req->host.base, req->host.len);
+
+    log_limited(LOG_WARN, &lines, "origin_refused",
+                "origin=%s host=%s setting=ROOMCAST_ALLOWED_ORIGINS", origin, host);
+    strbuf_add_format(text,
+                      "Origin \"%s\" may not connect to Host \"%s\": "
+                      "ROOMCAST_ALLOWED_ORIGINS does not allow it.\n",
+                      origin, host);
+}
+
+void handshake_print_refusal(struct strbuf *out, int status,
+                             const struct upgrade_request *req, struct metrics *metrics)
+{
+    struct strbuf text = {NULL, 0, 0};
+    char word[8];
+
+    snprintf(word, sizeof(word), "%d", status);
+    metric_add(
+        &metrics->refused_upgrades_total[metric_label("refused_upgrades_total", word)],
+        1);
+    if (status == 403)
+        say_what_to_set(&text, req);
+    upgrade_print_refusal(out, status, text.data);
+    strbuf_deinit(&text);
+}
