@@ -17,9 +17,10 @@
  * Each call that will come back with a pointer to the room has a ref, so a room is
  * freed only when nobody is in it and nothing comes back.
  *
- * The states and what may follow what are in room_state.c, what is done to all rooms in rooms.c.
+ * Users and their grace are in room_user.c, the states and what may follow what in room_state.c,
+ * what is done to all rooms in rooms.c.
  * Not here: what members are told (deliver.c, announce.c, catchup.c), rights (req_*.c, lua/).
- * Over 400 lines: users, members and steps change each other, and each is short.
+ * Over 400 lines: members, what goes out for them and what is answered change each other.
  */
 #include "gateway/room.h"
 
@@ -30,9 +31,7 @@
 #include "common/lines.h"
 #include "common/xalloc.h"
 
-static void start_leave(struct room_user *user);
 static void detach(struct member *member);
-static void on_alone(struct room_user *user, uint64_t now_ms);
 
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
                 struct metrics *metrics, const struct config *config)
@@ -50,31 +49,6 @@ void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
 struct room *room_find(struct rooms *rooms, const char *name, size_t len)
 {
     return map_find(&rooms->map, name, len);
-}
-
-static void free_user(struct room_user *user)
-{
-    map_remove(&user->room->users, user->name, user->name_len);
-    metric_sub(&user->room->rooms->metrics->members, 1);
-    list_remove(&user->grace);
-    free(user);
-}
-
-static struct room_user *get_user(struct room *room, struct json_text name)
-{
-    struct room_user *user = map_find(&room->users, name.base, name.len);
-
-    if (user)
-        return user;
-    user = xcalloc(1, sizeof(*user) + name.len + 1);
-    user->room = room;
-    user->name_len = (unsigned char)name.len;
-    memcpy(user->name, name.base, name.len);
-    list_init(&user->grace);
-    list_init(&user->leave);
-    map_add(&room->users, user->name, name.len, user);
-    metric_add(&room->rooms->metrics->members, 1);
-    return user;
 }
 
 static struct room *new_room(struct rooms *rooms, struct json_text name)
@@ -131,12 +105,6 @@ static void free_if_done(struct room *room)
         free_room(room);
 }
 
-struct room *room_ref(struct room *room)
-{
-    room->refs++;
-    return room;
-}
-
 void room_unref(struct room *room)
 {
     room->refs--;
@@ -156,7 +124,7 @@ void rooms_deinit(struct rooms *rooms)
         assert(room->refs == 0);
         while ((user = map_next(&room->users, &user_at))) {
             assert(user->members == 0);
-            free_user(user);
+            room_user_free(user);
             user_at = 0;
         }
         free_room(room);
@@ -275,8 +243,7 @@ void room_fail_waiting(struct room *room)
 
         detach(member);
         user->members--;
-        if (user->members == 0 && user->joins_in_flight == 0)
-            on_alone(user, 0);
+        room_user_leave_if_alone(user, 0);
         member->on_joined(member, PROTO_UNAVAILABLE, NULL, 0);
     }
 }
@@ -319,98 +286,12 @@ static void detach(struct member *member)
     member->state = MEMBER_WAITING;
 }
 
-static void start_grace(struct room_user *user, uint64_t now_ms)
-{
-    struct rooms *rooms = user->room->rooms;
-
-    user->restarts_grace = false;
-    user->grace_until_ms = now_ms + rooms->grace_ms;
-    list_remove(&user->grace);
-    list_add(&rooms->grace, &user->grace);
-}
-
-/* `user` has no member any more, and no join in flight. */
-static void on_alone(struct room_user *user, uint64_t now_ms)
-{
-    struct room *room = user->room;
-    uint64_t grace_ms = room->rooms->grace_ms;
-
-    if (user->is_leaving)
-        return;
-    if (!user->is_in) {
-        free_user(user);
-    } else if (!leave_reason_has_grace(user->reason) || grace_ms == 0) {
-        start_leave(user);
-    } else {
-        start_grace(user, now_ms);
-    }
-}
-
-/* Whether Redis may count a kicked user again: through another connection, or because a sync that
- * is under way has put it back into the room's next life. */
-static bool may_be_in_since_kick(const struct room_user *user)
-{
-    return user->rev > user->kicked_rev || user->is_unsure || user->room->is_calling;
-}
-
-static void start_leave(struct room_user *user)
-{
-    struct room *room = user->room;
-
-    if (user->reason == LEAVE_KICKED && may_be_in_since_kick(user))
-        user->reason = LEAVE_KICKED_BEFORE;
-    list_remove(&user->grace);
-    user->is_leaving = true;
-    room->rooms->hooks.leave(room_ref(room), user);
-}
-
 void room_on_left(struct room *room, struct room_user *user, bool ok)
 {
-    user->is_leaving = user->is_in = false;
-    if (user->members == 0 && user->joins_in_flight == 0)
-        free_user(user);
+    room_user_left(user);
     if (!ok)
         room_doubt(room);
     room_unref(room);
-}
-
-uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
-{
-    struct list *link;
-
-    while ((link = list_first(&rooms->grace))) {
-        struct room_user *user = list_entry(link, struct room_user, grace);
-
-        if (user->restarts_grace && !all)
-            start_grace(user, now_ms);
-        else if (!all && user->grace_until_ms > now_ms)
-            return user->grace_until_ms - now_ms;
-        else
-            start_leave(user);
-    }
-    return 0;
-}
-
-void room_end_grace(struct room_user *user, enum leave_reason reason)
-{
-    if (list_is_empty(&user->grace))
-        return;
-    user->reason = reason;
-    start_leave(user);
-}
-
-void room_forget_users(struct room *room)
-{
-    struct room_user *user;
-    uint32_t at = 0;
-
-    while ((user = map_next(&room->users, &at)))
-        user->is_in = false;
-    list_each(link, &room->rooms->grace) {
-        user = list_entry(link, struct room_user, grace);
-        if (user->room == room && !user->is_leaving)
-            free_user(user);
-    }
 }
 
 void room_join(struct rooms *rooms, struct member *member, struct json_text name,
@@ -421,7 +302,7 @@ void room_join(struct rooms *rooms, struct member *member, struct json_text name
     if (!room)
         room = new_room(rooms, name);
     member->room = room;
-    member->user = get_user(room, user);
+    member->user = room_user_get(room, user);
     member->user->members++;
     member->on_joined = on_done;
     list_remove(&member->user->grace);
@@ -454,8 +335,7 @@ void room_leave(struct member *member, enum leave_reason reason, uint64_t now_ms
     detach(member);
     user->members--;
     user->reason = reason;
-    if (user->members == 0 && user->joins_in_flight == 0)
-        on_alone(user, now_ms);
+    room_user_leave_if_alone(user, now_ms);
     room->rooms->observer.on_member_gone(room);
     room_unref(room);
 }
@@ -528,8 +408,7 @@ void room_on_joined(struct join *join, enum proto_error error,
         user->members--;
         user->reason = LEAVE_JOIN_FAILED;
     }
-    if (user->members == 0 && user->joins_in_flight == 0)
-        on_alone(user, 0);
+    room_user_leave_if_alone(user, 0);
     if (member && !member->room)
         room->rooms->observer.on_member_gone(room);
     if (member && counts)

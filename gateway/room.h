@@ -316,6 +316,17 @@ void member_set_state(struct member *member, enum member_state state);
 /* Whether it is in the list `behind`: Redis knows it, and it has not all that the room has. */
 bool member_is_behind(const struct member *member);
 
+/* The user of this name; a new one has no member yet: it gets one, or is freed. */
+struct room_user *room_user_get(struct room *room, struct json_text name);
+void room_user_free(struct room_user *user);
+
+/* If no member and no join of the user is left, it leaves, now or after its grace; one that Redis
+ * does not know is freed. */
+void room_user_leave_if_alone(struct room_user *user, uint64_t now_ms);
+
+/* Its leave is answered. Frees the user, unless somebody has joined as it meanwhile. */
+void room_user_left(struct room_user *user);
+
 /* Starts the leave of users whose grace is over, or of all that are in grace. Returns ms
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
@@ -379,7 +390,11 @@ void room_add_epoch(const struct room *room, struct strbuf *out);
 
 /* A ref keeps the room. room_unref gives it back: a call came back, or its caller is done with
  * the room. It takes the next step, and frees the room if that was the last of it. */
-struct room *room_ref(struct room *room);
+static inline struct room *room_ref(struct room *room)
+{
+    room->refs++;
+    return room;
+}
 void room_unref(struct room *room);
 
 /* What each message of the room begins with, up to its number; borrowed. */

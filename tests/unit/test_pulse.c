@@ -34,7 +34,7 @@ static void a_ping_is_due_once_an_interval(void **state)
     assert_int_equal(pings, 4);
 }
 
-static void a_client_that_is_heard_is_pinged_for_ever(void **state)
+static void a_client_that_is_heard_is_pinged_again_and_again(void **state)
 {
     struct pulse pulse = {0};
 
@@ -100,7 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ping_is_due_once_an_interval),
-        cmocka_unit_test(a_client_that_is_heard_is_pinged_for_ever),
+        cmocka_unit_test(a_client_that_is_heard_is_pinged_again_and_again),
         cmocka_unit_test(a_client_that_misses_two_pongs_is_gone),
         cmocka_unit_test(a_pong_in_time_begins_the_count_again),
         cmocka_unit_test(a_client_that_is_not_read_cannot_miss_a_pong),
