@@ -191,32 +191,55 @@ static bool is_number(const char *word)
     return *word && !*end && strlen(word) < 16; /* longer: an epoch */
 }
 
+static void add_word(struct strbuf *out, char *word)
+{
+    for (char *at = word; (at = strchr(at, '~'));)
+        *at = ' ';
+    if (strcmp(word, "nil") == 0)
+        strbuf_add_text(out, "$-1\r\n");
+    else if (*word == '\'')
+        strbuf_add_format(out, "$%zu\r\n%.*s\r\n", strlen(word) - 2,
+                          (int)strlen(word) - 2, word + 1);
+    else if (is_number(word))
+        strbuf_add_format(out, ":%s\r\n", word);
+    else
+        strbuf_add_format(out, "$%zu\r\n%s\r\n", strlen(word), word);
+}
+
+/* The array of the words up to the end, or to the parenthesis that closes it. */
+static void add_array(struct strbuf *out, char **next)
+{
+    struct strbuf items = {NULL, 0, 0};
+    unsigned count = 0;
+    char *word;
+
+    while ((word = strsep(next, " ")) && strcmp(word, ")") != 0) {
+        if (!*word)
+            continue;
+        count++;
+        if (strcmp(word, "(") == 0)
+            add_array(&items, next);
+        else
+            add_word(&items, word);
+    }
+    strbuf_add_format(out, "*%u\r\n", count);
+    strbuf_add(out, items.data, items.len);
+    strbuf_deinit(&items);
+}
+
 void store_rig_answer(const char *words)
 {
-    struct strbuf resp = {NULL, 0, 0}, items = {NULL, 0, 0};
-    unsigned count = 0;
-    char *copy, *next = NULL;
+    struct strbuf resp = {NULL, 0, 0};
+    char *copy, *next;
 
     if (!words) {
         answer(UV_ENOTCONN, NULL, 0);
         return;
     }
-    copy = xmemdup(words, strlen(words) + 1);
-    for (char *word = strtok_r(copy, " ", &next); word;
-         word = strtok_r(NULL, " ", &next)) {
-        count++;
-        if (strcmp(word, "nil") == 0)
-            strbuf_add_text(&items, "$-1\r\n");
-        else if (is_number(word))
-            strbuf_add_format(&items, ":%s\r\n", word);
-        else
-            strbuf_add_format(&items, "$%zu\r\n%s\r\n", strlen(word), word);
-    }
-    strbuf_add_format(&resp, "*%u\r\n", count);
-    strbuf_add(&resp, items.data, items.len);
+    next = copy = xmemdup(words, strlen(words) + 1);
+    add_array(&resp, &next);
     answer(0, resp.data, resp.len);
     strbuf_deinit(&resp);
-    strbuf_deinit(&items);
     free(copy);
 }
 

@@ -48,7 +48,8 @@ void store_rig_close(void);
 void store_rig_answer_read(unsigned i, const struct history *history);
 
 /* Answers the oldest call with an array of these words: one that is a number is one, `nil` is
- * none, all others are strings. NULL: Redis is away. */
+ * none, `( … )` is an array, all others are strings, also between quotes (`'7'`, `''`), with a space for each `~`.
+ * NULL: Redis is away. */
 void store_rig_answer(const char *words);
 
 /* Answers it with a text, a number, or an error of Redis. */

@@ -1,0 +1,507 @@
+/* test_sync.c - comparing a room with Redis: who is put back and who is taken out, what was missed
+ * meanwhile, and when the room is remade. With the real rooms; Redis is the test's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/intake.h"
+#include "gateway/sync.h"
+#include "tests/support/unit/room_rig.h"
+#include "tests/support/unit/store_rig.h"
+
+#define TOKEN ((struct token){1, 0xa1})
+#define TOKEN_WORD "1.00000000000000a1"
+#define OTHER_TOKEN_WORD "2.00000000000000b2"
+#define AS_IT_IS "ok " RIG_EPOCH " 5 1 1 1 '' ''"
+
+enum { MANY = 620 }; /* users, for more than one page */
+
+static struct {
+    struct rig_client *ann;
+    struct room *room;
+} w;
+
+static void sync_hook(struct room *room)
+{
+    sync_start(&store_rig.store, room);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof(w));
+    rig_open();
+    store_rig_open(&rig.config, &rig.metrics);
+    w.ann = rig_client("ann");
+    w.room = rig_live(5, 1, w.ann, NULL);
+    rig.rooms.hooks.sync = sync_hook;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_close();
+    store_rig_close();
+    return 0;
+}
+
+/* What the room goes through before each sync. */
+static void start(void)
+{
+    room_needs_sync(w.room);
+    rig_registered(true);
+    assert_int_equal(store_rig.calls_count, 1);
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_SYNC);
+}
+
+/* Also where the last one failed: with the next heartbeat. */
+static void start_again(void)
+{
+    room_doubt(w.room);
+    rooms_pump(&rig.rooms);
+    rig_registered(true);
+    assert_int_equal(store_rig.calls_count, 1);
+}
+
+static void assert_synced(void)
+{
+    assert_int_equal(store_rig.calls_count, 0);
+    assert_int_equal(store_rig.reads_count, 0);
+    assert_true(room_is_ready(w.room));
+    assert_int_equal(metric_read(&rig.metrics.syncs_total), 1);
+}
+
+static void assert_failed(void)
+{
+    assert_int_equal(store_rig.calls_count, 0);
+    assert_int_equal(store_rig.reads_count, 0);
+    assert_true(w.room->is_stuck && w.room->needs_sync);
+    assert_int_equal(metric_read(&rig.metrics.syncs_total), 0);
+}
+
+/* ---- pages of users ---- */
+
+static void what_is_here_is_sent_with_what_was_seen(void **state)
+{
+    (void)state;
+    start();
+    assert_int_equal(store_rig.calls[0].keys, 8);
+    assert_string_equal(store_rig.calls[0].argv[8], RIG_EPOCH);
+    assert_int_equal(strlen(store_rig.calls[0].argv[9]), PROTO_EPOCH_LEN);
+    store_rig_assert_call(SCRIPT_SYNC, 10,
+                          "1234 0 500 {\"type\":\"member_joined\",\"room\":\"r\","
+                          "\"user\": 1 5  ann ann 1");
+    store_rig_answer(AS_IT_IS);
+    assert_synced();
+    assert_int_equal(store_rig.touched, 1);
+    rig_assert_given(w.ann, "");
+}
+
+static void the_last_line_is_sent_as_its_digest(void **state)
+{
+    (void)state;
+    rig_messages(6, 6);
+    rig_assert_given(w.ann, "6");
+    start();
+    assert_string_equal(store_rig.calls[0].argv[15], "6");
+    assert_int_equal(strlen(store_rig.calls[0].argv[16]), 40);
+    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 '' ''");
+    assert_synced();
+}
+
+static void who_is_not_in_or_is_leaving_is_not_sent(void **state)
+{
+    struct room_user *bob;
+
+    (void)state;
+    bob = room_user_get(w.room, (struct json_text){"bob", 3});
+    bob->members = 1;
+    start();
+    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    store_rig_answer(AS_IT_IS);
+    bob->is_in = bob->is_leaving = true;
+    store_rig.touched = 0;
+    metric_set(&rig.metrics.syncs_total, 0);
+    start();
+    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    store_rig_answer(AS_IT_IS);
+    assert_synced();
+    room_user_free(bob);
+}
+
+static void add_many(struct room_user **users)
+{
+    char name[8];
+
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "u%u", i);
+        users[i] = room_user_get(w.room, (struct json_text){name, strlen(name)});
+        users[i]->members = 1;
+        users[i]->is_in = true;
+    }
+}
+
+static void free_many(struct room_user **users)
+{
+    for (unsigned i = 0; i < MANY; i++)
+        room_user_free(users[i]);
+}
+
+static void many_users_are_sent_in_pages_each_once(void **state)
+{
+    struct room_user *users[MANY];
+    bool sent[MANY] = {false};
+    unsigned count = 0;
+
+    (void)state;
+    add_many(users);
+    start();
+    while (store_rig.calls_count > 0) {
+        const struct store_rig_call *call = &store_rig.calls[0];
+
+        assert_int_equal(call->script, SCRIPT_SYNC);
+        assert_true((call->argc - 17) / 3 <= 500);
+        for (unsigned i = 17; i < call->argc; i += 3) {
+            unsigned n = (unsigned)atoi(call->argv[i] + 1);
+
+            count++;
+            if (strcmp(call->argv[i], "ann") == 0)
+                continue;
+            assert_false(sent[n]);
+            sent[n] = true;
+        }
+        store_rig_answer("ok " RIG_EPOCH " 5 1 621 621 '' ''");
+    }
+    assert_int_equal(count, MANY + 1);
+    assert_synced();
+    free_many(users);
+}
+
+static void users_that_change_meanwhile_begin_the_walk_again(void **state)
+{
+    struct room_user *users[MANY];
+    unsigned pages = 0, first;
+
+    (void)state;
+    add_many(users);
+    start();
+    first = store_rig.calls[0].argc;
+    room_user_free(users[MANY - 1]);
+    while (store_rig.calls_count > 0) {
+        pages++;
+        store_rig_answer("ok " RIG_EPOCH " 5 1 620 620 '' ''");
+        if (pages == 1)
+            assert_int_equal(store_rig.calls[0].argc, first);
+    }
+    assert_int_equal(pages, 3);
+    assert_synced();
+    users[MANY - 1] = room_user_get(w.room, (struct json_text){"u", 1});
+    free_many(users);
+}
+
+static void an_epoch_that_changes_meanwhile_begins_the_walk_again(void **state)
+{
+    struct room_user *users[MANY];
+    unsigned pages = 0;
+
+    (void)state;
+    add_many(users);
+    start();
+    while (store_rig.calls_count > 0)
+        store_rig_answer(pages++ == 0 ? "ok " RIG_EPOCH " 5 1 621 621 '' ''"
+                                      : "ok " RIG_OTHER_EPOCH " 0 1 621 621 '' ''");
+    assert_int_equal(pages, 4);
+    assert_synced();
+    free_many(users);
+}
+
+static void an_answer_that_is_none_fails_the_sync(void **state)
+{
+    static const char *const answers[] = {
+        NULL,     "nil", "ok", "ok x 5 1 1 1 '' ''", "ok " RIG_EPOCH " 5 1 1 1 ''",
+        "torn x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        start_again();
+        store_rig_answer(answers[i]);
+        assert_failed();
+    }
+    rig_assert_given(w.ann, "");
+}
+
+/* ---- extra users ---- */
+
+static void extra_users_leave_as_expired(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' ''");
+    store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 0 COUNT 500");
+    store_rig_answer("'7' ( ann x bob x )");
+    store_rig_assert_call(SCRIPT_LEAVE, 5,
+                          "300000 500 bob bob {\"type\":\"member_left\",\"room\":\"r\","
+                          "\"reason\":\"expired\",\"user\":\"bob\",\"members\": 1");
+    store_rig_answer("1 1");
+    store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 7 COUNT 500");
+    store_rig_answer("'0' ( '' x {odd} x )"); /* the mark of a closing; and no name */
+    assert_int_equal(store_rig.calls_count, 1);
+    assert_string_equal(store_rig.calls[0].argv[7], "");
+    store_rig_answer("1 1");
+    assert_synced();
+}
+
+static void extra_users_that_cannot_be_read_fail_the_sync(void **state)
+{
+    static const char *const answers[] = {NULL, "'0'", "x ( bob x )", "'0' bob"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        start_again();
+        store_rig_answer("ok " RIG_EPOCH " 5 1 2 2 '' ''");
+        store_rig_answer(answers[i]);
+        assert_failed();
+    }
+}
+
+/* ---- what was missed ---- */
+
+static void a_missed_closing_is_told(void **state)
+{
+    struct rig_client *ann = w.ann;
+
+    (void)state;
+    start();
+    store_rig_answer("closed enough");
+    rig_assert_given(ann, "closed");
+    assert_true(ann->is_removed);
+    assert_int_equal(store_rig.calls_count, 0);
+}
+
+static void a_missed_kick_is_told(void **state)
+{
+    struct rig_client *bob;
+
+    (void)state;
+    bob = rig_client("bob");
+    rig_live(5, 1, bob, NULL);
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 '' '' bob rude {odd} rude");
+    assert_true(bob->is_removed);
+    assert_false(w.ann->is_removed);
+    rig_assert_given(bob, "kicked");
+    rig_assert_given(w.ann, "");
+    assert_int_equal(metric_read(&rig.metrics.malformed_total[INTAKE_NAME]), 1);
+    while (rig_count(RIG_LEAVE) > 0)
+        rig_left(true);
+}
+
+/* Lines 4 and 5 of the list; 4 is deleted. */
+static void answer_lines(uint64_t first, const char *four)
+{
+    const struct json_text lines[] = {
+        {four, strlen(four)}, {"{\"type\":\"message\",\"room\":\"r\",\"seq\":5,", 40}};
+    const struct history history = {.epoch = RIG_EPOCH,
+                                    .seq = 5,
+                                    .oldest = first,
+                                    .first = first,
+                                    .lines = lines,
+                                    .count = 2};
+
+    store_rig_answer_read(0, &history);
+}
+
+#define FOUR_IS_DELETED                                                                \
+    "{\"type\":\"message\",\"room\":\"r\",\"seq\":4,\"deleted\":true,\"ts\":1}"
+
+static void a_rev_that_has_moved_on_is_looked_at_for_deletions(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' ''");
+    assert_int_equal(store_rig.reads_count, 1);
+    assert_int_equal(store_rig.reads[0].after, UINT64_MAX);
+    assert_int_equal(store_rig.reads[0].before, 6);
+    answer_lines(4, FOUR_IS_DELETED);
+    rig_assert_given(w.ann, "deleted 4");
+    assert_synced();
+}
+
+static void lines_that_are_no_tombstones_or_of_other_messages_tell_nothing(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' ''");
+    answer_lines(4, "{\"type\":\"message\",\"room\":\"r\",\"seq\":4,\"user\":\"u\"}");
+    assert_synced();
+    metric_set(&rig.metrics.syncs_total, 0);
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' ''");
+    answer_lines(3, "{\"type\":\"message\",\"room\":\"r\",\"seq\":3,\"deleted\":true}");
+    /* The list ends below what was seen. */
+    assert_synced();
+    rig_assert_given(w.ann, "");
+}
+
+static void lines_that_cannot_be_read_fail_the_sync(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' ''");
+    store_rig_answer_read(0, NULL);
+    assert_failed();
+}
+
+/* ---- what Redis has lost ---- */
+
+static void another_epoch_resets_the_room(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_OTHER_EPOCH " 2 1 1 1 '' ''");
+    rig_assert_given(w.ann, "reset 2");
+    assert_synced();
+    assert_string_equal(room_log_epoch(&w.room->log), RIG_OTHER_EPOCH);
+}
+
+static void remake(const char *epoch)
+{
+    assert_int_equal(store_rig.calls_count, 1);
+    assert_int_equal(store_rig.calls[0].keys, 3);
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_REMAKE);
+    assert_string_equal(store_rig.calls[0].argv[3], epoch);
+    store_rig_answer("ok");
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_SYNC);
+    assert_string_equal(store_rig.calls[0].argv[8], RIG_EPOCH); /* it knows no other */
+    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    store_rig_answer("ok " RIG_OTHER_EPOCH " 0 0 1 1 '' ''");
+    rig_assert_given(w.ann, "reset 0");
+    assert_synced();
+}
+
+static void a_torn_room_is_remade_and_compared_again(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("torn " RIG_EPOCH);
+    remake(RIG_EPOCH);
+}
+
+static void a_remake_that_fails_fails_the_sync(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("torn " RIG_EPOCH);
+    store_rig_answer(NULL);
+    assert_failed();
+}
+
+static void a_server_behind_what_was_seen_has_its_room_remade(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 4 1 1 1 " TOKEN_WORD " ''");
+    remake(RIG_EPOCH);
+}
+
+static void a_server_that_took_over_below_what_was_seen_too(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 9 9 1 1 " OTHER_TOKEN_WORD
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~4~1");
+    remake(RIG_EPOCH);
+}
+
+static void a_server_that_took_over_at_what_was_seen_goes_on(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " OTHER_TOKEN_WORD
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1");
+    rig_assert_given(w.ann, "");
+    assert_synced();
+    assert_int_equal(terms_token(&w.room->terms).home, 0xb2);
+}
+
+static void what_was_delivered_is_seen_under_the_token_of_the_room(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    rig_messages(6, 6);
+    rig_assert_given(w.ann, "6");
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " TOKEN_WORD " ''");
+    remake(RIG_EPOCH);
+}
+
+static void so_is_what_is_delivered_while_the_answer_is_under_way(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    rig_messages(6, 6);
+    rig_assert_given(w.ann, "6");
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " OTHER_TOKEN_WORD
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1");
+    remake(RIG_EPOCH);
+}
+
+static void what_is_seen_while_the_answer_is_under_way_is_not_lost(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    terms_see(&w.room->terms, TOKEN, 7, 1); /* acked meanwhile */
+    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 " TOKEN_WORD " ''");
+    assert_int_equal(store_rig.calls_count, 0); /* no remake */
+    assert_int_equal(metric_read(&rig.metrics.syncs_total), 1);
+    while (rig_count(RIG_BACKFILL) > 0)
+        rig_backfilled(rig_history(6, 1, 6, 6));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_here_is_sent_with_what_was_seen),
+        TEST(the_last_line_is_sent_as_its_digest),
+        TEST(who_is_not_in_or_is_leaving_is_not_sent),
+        TEST(many_users_are_sent_in_pages_each_once),
+        TEST(users_that_change_meanwhile_begin_the_walk_again),
+        TEST(an_epoch_that_changes_meanwhile_begins_the_walk_again),
+        TEST(an_answer_that_is_none_fails_the_sync),
+        TEST(extra_users_leave_as_expired),
+        TEST(extra_users_that_cannot_be_read_fail_the_sync),
+        TEST(a_missed_closing_is_told),
+        TEST(a_missed_kick_is_told),
+        TEST(a_rev_that_has_moved_on_is_looked_at_for_deletions),
+        TEST(lines_that_are_no_tombstones_or_of_other_messages_tell_nothing),
+        TEST(lines_that_cannot_be_read_fail_the_sync),
+        TEST(another_epoch_resets_the_room),
+        TEST(a_torn_room_is_remade_and_compared_again),
+        TEST(a_remake_that_fails_fails_the_sync),
+        TEST(a_server_behind_what_was_seen_has_its_room_remade),
+        TEST(a_server_that_took_over_below_what_was_seen_too),
+        TEST(a_server_that_took_over_at_what_was_seen_goes_on),
+        TEST(what_was_delivered_is_seen_under_the_token_of_the_room),
+        TEST(so_is_what_is_delivered_while_the_answer_is_under_way),
+        TEST(what_is_seen_while_the_answer_is_under_way_is_not_lost),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
