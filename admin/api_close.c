@@ -1,9 +1,11 @@
 /* api_close.c - `POST /api/rooms/{room}/close` with {reason}.
  *
- *     api_close -> on_view -> on_closed -> await_nodes_start -> on_obeyed
+ *     api_close -> start_close -> on_closed -> on_score -> on_exists -> await_nodes_start -> on_obeyed
+ *                     ^              |                        +-> unindex.lua, in the same write
+ *                     +--------------+ with the names of nodes: room_nodes.h
  *
- * The room is taken off the indexes in the same write as it is closed, so that nobody takes
- * it for one that has expired. */
+ * The room is taken off the indexes as soon as it is closed, so that nobody takes it for one that
+ * has expired. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,22 +13,24 @@
 #include "admin/audit.h"
 #include "admin/await_nodes.h"
 #include "admin/moderation.h"
+#include "admin/room_nodes.h"
 #include "common/xalloc.h"
 
 struct call {
-    struct fleet_wait wait; /* first */
     struct moderation_order order;
-    char **nodes;
-    size_t count;
+    struct room_nodes nodes;
     uint64_t members;
+    char *score; /* in rc:rooms, once the room was closed; NULL: none */
+    struct await_nodes_opts to_obey; /* its mark is `mark` */
+    char *mark;
 };
 
 static void free_call(struct call *call)
 {
-    for (size_t i = 0; i < call->count; i++)
-        free(call->nodes[i]);
-    free(call->nodes);
+    room_nodes_deinit(&call->nodes);
     moderation_order_deinit(&call->order);
+    free(call->score);
+    free(call->mark);
     free(call);
 }
 
@@ -42,73 +46,102 @@ static void on_obeyed(void *data, char *const *pending, size_t count)
     free_call(call);
 }
 
-static void start_settling(struct call *call, const redisReply *reply)
+/* ---- off the indexes ---- */
+
+static void take_off(struct call *call)
 {
-    struct await_nodes_opts opts = {
-        .room = call->order.room,
-        .field = {"", 0},
-        .mark = reply_text(reply, 1).base,
-        .nodes = xcalloc(call->count + 1, sizeof(char *)),
-        .on_done = on_obeyed,
-        .data = call,
-    };
+    struct db *db = &call->order.api->db;
 
-    for (size_t i = 2; i < reply_count(reply); i++) {
-        uint64_t number = reply_number(reply, i);
-
-        if (number < 1 || number > call->count || !call->nodes[number - 1])
-            continue;
-        opts.nodes[opts.count++] = call->nodes[number - 1];
-        call->nodes[number - 1] = NULL;
-    }
-    await_nodes_start(call->order.api, &opts);
+    db_begin_script(db, SCRIPT_UNINDEX, 3);
+    command_add_fleet_key(&db->cmd, KEY_ROOMS);
+    command_add_fleet_key(&db->cmd, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&db->cmd, KEY_FLEET_EVENTS);
+    redis_command_add_text(&db->cmd, "room_closed");
+    command_add(&db->cmd, call->order.room);
+    redis_command_add_text(&db->cmd, call->score ? call->score : "");
+    db_send_script(db, SCRIPT_UNINDEX, NULL, NULL);
 }
+
+/* A room that was made again meanwhile stays. */
+static void on_exists(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+
+    if (status == 0 && reply_is_value(reply, 0))
+        take_off(call);
+    await_nodes_start(call->order.api, &call->to_obey);
+}
+
+static void on_score(void *data, int status, const redisReply *reply)
+{
+    struct call *call = data;
+    struct json_text score = reply_string(reply);
+    struct db *db = &call->order.api->db;
+
+    if (status == 0 && score.len > 0)
+        call->score = xmemdup(score.base, score.len + 1);
+    db_begin(db, "EXISTS");
+    command_add_room_key(&db->cmd, call->order.room, KEY_META);
+    db_send(db, on_exists, call);
+}
+
+static void unindex(struct call *call)
+{
+    struct db *db = &call->order.api->db;
+
+    db_begin(db, "ZSCORE");
+    command_add_fleet_key(&db->cmd, KEY_ROOMS);
+    command_add(&db->cmd, call->order.room);
+    db_send(db, on_score, call);
+}
+
+/* ---- the closing ---- */
+
+static void start_close(struct call *call);
 
 static void on_closed(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
 
-    if (status == 0 && reply_is_array(reply, 2)) {
+    if (status == 0 && room_nodes_add(&call->nodes, call->order.api->metrics, reply)) {
+        start_close(call);
+    } else if (status == 0 && reply_is_array(reply, 2)) {
         call->members = reply_number(reply, 0);
+        call->mark = xstrdup(reply_text(reply, 1).base);
+        call->to_obey = (struct await_nodes_opts){
+            .room = call->order.room,
+            .field = {"", 0},
+            .mark = call->mark,
+            .on_done = on_obeyed,
+            .data = call,
+        };
+        call->to_obey.nodes =
+            room_nodes_take(&call->nodes, reply, 2, &call->to_obey.count);
         moderation_note(&call->order, AUDIT_CLOSE);
-        start_settling(call, reply);
-        return;
+        unindex(call);
+    } else {
+        if (status == 0)
+            api_room_not_found(call->order.req);
+        else
+            api_unavailable(call->order.req);
+        free_call(call);
     }
-    if (status == 0)
-        api_room_not_found(call->order.req);
-    else
-        api_unavailable(call->order.req);
-    free_call(call);
-}
-
-static void unindex(struct api *api, struct json_text room)
-{
-    db_begin_script(&api->db, SCRIPT_UNINDEX, 4);
-    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
-    command_add_fleet_key(&api->db.cmd, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
-    command_add_room_key(&api->db.cmd, room, KEY_META);
-    redis_command_add_text(&api->db.cmd, "room_closed");
-    command_add(&api->db.cmd, room);
-    db_send_script(&api->db, SCRIPT_UNINDEX, NULL, NULL);
 }
 
 static void start_close(struct call *call)
 {
     static const enum room_key keys[] = {
-        KEY_META,     KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,  KEY_KEYS,
-        KEY_KEYS_OLD, KEY_BANS,    KEY_MUTES,   KEY_CLOSED, KEY_EVENTS};
+        KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,  KEY_KEYS,      KEY_KEYS_OLD,
+        KEY_BANS, KEY_MUTES,   KEY_CLOSED,  KEY_EVENTS, KEY_ROOM_NODES};
     const unsigned count = sizeof(keys) / sizeof(keys[0]);
     struct json_text room = call->order.room, reason = call->order.reason;
     struct api *api = call->order.api;
     struct strbuf *out = &api->out;
 
-    call->nodes = fleet_copy_names(&api->fleet, &call->count);
-    db_begin_script(&api->db, SCRIPT_CLOSE, count + (unsigned)call->count);
+    db_begin_script(&api->db, SCRIPT_CLOSE, count + (unsigned)call->nodes.count);
     for (size_t i = 0; i < count; i++)
         command_add_room_key(&api->db.cmd, room, keys[i]);
-    for (size_t i = 0; i < call->count; i++)
-        command_add_on_key(&api->db.cmd, room, call->nodes[i]);
+    room_nodes_add_keys(&call->nodes, &api->db.cmd, room);
     command_add(&api->db.cmd, reason);
     strbuf_reset(out, 4096);
     proto_begin(out, "room_closed", (struct json_text){NULL, 0});
@@ -117,24 +150,6 @@ static void start_close(struct call *call)
     strbuf_add_char(out, '}');
     redis_command_add(&api->db.cmd, out->data, out->len);
     db_send_script(&api->db, SCRIPT_CLOSE, on_closed, call);
-}
-
-static void on_view(struct fleet_wait *wait, bool ok)
-{
-    struct call *call = (struct call *)(void *)wait;
-    struct api *api = call->order.api;
-    char *room;
-    size_t len = call->order.room.len;
-
-    if (!ok) {
-        api_unavailable(call->order.req);
-        free_call(call);
-        return;
-    }
-    room = xmemdup(call->order.room.base, len); /* the call may be over at once */
-    start_close(call);
-    unindex(api, (struct json_text){room, len});
-    free(room);
 }
 
 void api_close(void *owner, struct http_request *req)
@@ -147,8 +162,7 @@ void api_close(void *owner, struct http_request *req)
         !api_take_body(req, 0, PROTO_F_REASON, &body) || !api_is_up(req))
         return;
     call = xcalloc(1, sizeof(*call));
-    call->wait.on_view = on_view;
     moderation_order_init(&call->order, owner, req, body.reason);
     call->order.room = room;
-    fleet_get(&call->order.api->fleet, &call->wait);
+    start_close(call);
 }

@@ -1,8 +1,8 @@
 /* moderation.c - see moderation.h.
  *
- *     moderation_kick -> on_view -> start_kick -> on_answer -> await_nodes_start -> on_obeyed
- *                           ^                         | a node that we did not know of
- *                           +-------------------------+ (three times at most)
+ *     moderation_kick -> start_kick -> on_answer -> await_nodes_start -> on_obeyed
+ *                           ^             | with the names of nodes: room_nodes.h
+ *                           +-------------+
  */
 #include "admin/moderation.h"
 
@@ -12,20 +12,18 @@
 #include "admin/api.h"
 #include "admin/await_nodes.h"
 #include "admin/broken.h"
+#include "admin/room_nodes.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
 
-enum { ENTRIES_MAX = 10000, TRIES_MAX = 3 };
+enum { ENTRIES_MAX = 10000 };
 
 struct kick {
-    struct fleet_wait wait;               /* first */
     const struct moderation_order *order; /* borrowed */
     moderation_kicked_fn on_kicked;
     moderation_done_fn on_done;
     void *data;
-    char **nodes; /* of the call in flight, in its order */
-    size_t count;
-    unsigned tries;
+    struct room_nodes nodes; /* of the call in flight, in its order */
 };
 
 /* ---- any order ---- */
@@ -86,17 +84,10 @@ void moderation_set(struct api *api, enum room_key which, struct json_text room,
 
 /* ---- kicks ---- */
 
-static void free_nodes(char **nodes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(nodes[i]);
-    free(nodes);
-}
-
 static void end(struct kick *kick, enum moderation_kick result, char *const *pending,
                 size_t count)
 {
-    free_nodes(kick->nodes, kick->count);
+    room_nodes_deinit(&kick->nodes);
     kick->on_done(kick->data, result, pending, count);
     free(kick);
 }
@@ -106,28 +97,22 @@ static void on_obeyed(void *data, char *const *pending, size_t count)
     end(data, KICK_DONE, pending, count);
 }
 
-/* The script told by number who has the user; the strings go to await_nodes. */
-static void start_settling(struct kick *kick, const redisReply *reply)
+/* The script told by number who has the user. */
+static void await_marked(struct kick *kick, const redisReply *reply)
 {
     struct await_nodes_opts opts = {
         .room = kick->order->room,
         .field = kick->order->user,
         .mark = reply_text(reply, 1).base,
-        .nodes = xcalloc(kick->count + 1, sizeof(char *)),
         .on_done = on_obeyed,
         .data = kick,
     };
 
-    for (size_t i = 2; i < reply_count(reply); i++) {
-        uint64_t number = reply_number(reply, i);
-
-        if (number < 1 || number > kick->count || !kick->nodes[number - 1])
-            continue;
-        opts.nodes[opts.count++] = kick->nodes[number - 1];
-        kick->nodes[number - 1] = NULL;
-    }
+    opts.nodes = room_nodes_take(&kick->nodes, reply, 2, &opts.count);
     await_nodes_start(kick->order->api, &opts);
 }
+
+static void start_kick(struct kick *kick);
 
 static void on_answer(void *data, int status, const redisReply *reply)
 {
@@ -137,18 +122,15 @@ static void on_answer(void *data, int status, const redisReply *reply)
         end(kick, broken_is_cause(status, reply) ? KICK_BROKEN : KICK_FAILED, NULL, 0);
     } else if (reply_is_text(reply, 0, "absent")) {
         end(kick, KICK_ABSENT, NULL, 0);
-    } else if (reply_is_text(reply, 0, "again") && kick->tries < TRIES_MAX) {
-        free_nodes(kick->nodes, kick->count);
-        kick->nodes = NULL;
-        kick->count = 0;
-        fleet_get_next(&kick->order->api->fleet, &kick->wait);
+    } else if (room_nodes_add(&kick->nodes, kick->order->api->metrics, reply)) {
+        start_kick(kick);
     } else if (!reply_is_text(reply, 0, "ok")) {
         intake_refuse(kick->order->api->metrics, INTAKE_REPLY, "kick",
                       (struct json_text){"", 0});
         end(kick, KICK_FAILED, NULL, 0);
     } else {
         kick->on_kicked(kick->data);
-        start_settling(kick, reply);
+        await_marked(kick, reply);
     }
 }
 
@@ -178,35 +160,22 @@ static void add_events(struct kick *kick)
 
 static void start_kick(struct kick *kick)
 {
-    static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,
-                                         KEY_EVENTS};
+    static const enum room_key keys[] = {KEY_META,  KEY_MEMBERS, KEY_HISTORY,
+                                         KEY_KICKS, KEY_EVENTS,  KEY_ROOM_NODES};
     const struct moderation_order *order = kick->order;
     struct api *api = kick->order->api;
 
-    kick->nodes = fleet_copy_names(&api->fleet, &kick->count);
-    db_begin_script(&api->db, SCRIPT_KICK, 5 + (unsigned)kick->count);
-    for (size_t i = 0; i < 5; i++)
+    db_begin_script(&api->db, SCRIPT_KICK, 6 + (unsigned)kick->nodes.count);
+    for (size_t i = 0; i < 6; i++)
         command_add_room_key(&api->db.cmd, order->room, keys[i]);
-    for (size_t i = 0; i < kick->count; i++)
-        command_add_on_key(&api->db.cmd, order->room, kick->nodes[i]);
+    room_nodes_add_keys(&kick->nodes, &api->db.cmd, order->room);
     command_add(&api->db.cmd, order->user);
     command_add_percent(&api->db.cmd, order->user);
     command_add(&api->db.cmd, order->reason);
     add_events(kick);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->presence_events_max);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->room_ttl_ms);
-    redis_command_add_u64(&api->db.cmd, ++kick->tries >= TRIES_MAX);
     db_send_script(&api->db, SCRIPT_KICK, on_answer, kick);
-}
-
-static void on_view(struct fleet_wait *wait, bool ok)
-{
-    struct kick *kick = (struct kick *)(void *)wait;
-
-    if (ok)
-        start_kick(kick);
-    else
-        end(kick, KICK_FAILED, NULL, 0);
 }
 
 void moderation_kick(const struct moderation_order *order,
@@ -215,10 +184,9 @@ void moderation_kick(const struct moderation_order *order,
 {
     struct kick *kick = xcalloc(1, sizeof(*kick));
 
-    kick->wait.on_view = on_view;
     kick->order = order;
     kick->on_kicked = on_kicked;
     kick->on_done = on_done;
     kick->data = data;
-    fleet_get(&kick->order->api->fleet, &kick->wait);
+    start_kick(kick);
 }

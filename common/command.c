@@ -61,8 +61,8 @@ void command_add_key_limits(struct redis_command *cmd, const struct config *conf
 void command_add_room_keys(struct redis_command *cmd, struct json_text room)
 {
     static const enum room_key keys[COMMAND_ROOM_KEYS] = {
-        KEY_META,  KEY_MEMBERS, KEY_HISTORY,  KEY_BANS,  KEY_MUTES,
-        KEY_KICKS, KEY_KEYS,    KEY_KEYS_OLD, KEY_CLOSED};
+        KEY_META,  KEY_MEMBERS, KEY_HISTORY,  KEY_BANS,   KEY_MUTES,
+        KEY_KICKS, KEY_KEYS,    KEY_KEYS_OLD, KEY_CLOSED, KEY_ROOM_NODES};
 
     for (size_t i = 0; i < COMMAND_ROOM_KEYS; i++)
         command_add_room_key(cmd, room, keys[i]);

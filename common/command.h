@@ -20,7 +20,7 @@ void command_add_node_key(struct redis_command *cmd, const char *node,
 void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which);
 
 /* The keys of room.lua, but for the node's. */
-enum { COMMAND_ROOM_KEYS = 9 };
+enum { COMMAND_ROOM_KEYS = 10 };
 void command_add_room_keys(struct redis_command *cmd, struct json_text room);
 
 /* What publish.lua takes of the settings: keep and keep_bytes; dedupe_ms and keys_max. */

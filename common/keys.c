@@ -15,10 +15,10 @@ static char prefix[PREFIX_MAX + 1] = "rc";
 static size_t prefix_len = 2;
 
 static const char *const room_suffixes[] = {
-    [KEY_META] = "meta",         [KEY_MEMBERS] = "members", [KEY_HISTORY] = "history",
-    [KEY_BANS] = "bans",         [KEY_MUTES] = "mutes",     [KEY_KICKS] = "kicks",
-    [KEY_CLOSED] = "closed",     [KEY_EVENTS] = "events",   [KEY_KEYS] = "keys",
-    [KEY_KEYS_OLD] = "keys:old",
+    [KEY_META] = "meta",     [KEY_MEMBERS] = "members",   [KEY_HISTORY] = "history",
+    [KEY_BANS] = "bans",     [KEY_MUTES] = "mutes",       [KEY_KICKS] = "kicks",
+    [KEY_CLOSED] = "closed", [KEY_ROOM_NODES] = "nodes",  [KEY_EVENTS] = "events",
+    [KEY_KEYS] = "keys",     [KEY_KEYS_OLD] = "keys:old",
 };
 
 static const char *const fleet_names[] = {

@@ -23,6 +23,7 @@ enum room_key {
     KEY_KEYS_OLD,
     KEY_KICKS,
     KEY_CLOSED,
+    KEY_ROOM_NODES,
     KEY_EVENTS, /* a channel */
 };
 

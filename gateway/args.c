@@ -8,6 +8,8 @@
 #include "common/command.h"
 #include "common/router.h"
 
+enum { RENEW_MS_MAX = 600000 };
+
 static struct json_text name_of(const struct room *room)
 {
     return (struct json_text){room->name, room->name_len};
@@ -120,4 +122,39 @@ void args_deinit(struct args *args)
 {
     redis_command_deinit(&args->cmd);
     strbuf_deinit(&args->scratch);
+}
+
+static uint64_t keep_ms(const struct config *config)
+{
+    long longest_ms = config->room_ttl_ms > 2 * config->lease_ms ? config->room_ttl_ms
+                                                                 : 2 * config->lease_ms;
+
+    return 3u * (uint64_t)longest_ms;
+}
+
+uint64_t args_renew_ms(const struct config *config)
+{
+    uint64_t renew_ms = keep_ms(config) * 3 / 5;
+
+    return renew_ms < RENEW_MS_MAX ? renew_ms : RENEW_MS_MAX;
+}
+
+/* A node is silent after 2 T and two leases, and then there must be something to reap. */
+static uint64_t on_ms(const struct config *config)
+{
+    uint64_t least = 4 * args_renew_ms(config) + 2u * (uint64_t)config->lease_ms;
+
+    return least > keep_ms(config) ? least : keep_ms(config);
+}
+
+void args_add_keep_ms(struct args *args)
+{
+    redis_command_add_u64(&args->cmd, keep_ms(args->config));
+}
+
+void args_add_stamp(struct args *args)
+{
+    redis_command_add_text(&args->cmd, args->node);
+    redis_command_add_u64(&args->cmd, args_renew_ms(args->config));
+    redis_command_add_u64(&args->cmd, on_ms(args->config));
 }

@@ -36,6 +36,14 @@ void args_add_shard(struct args *args, const struct room *room);
 void args_add_events_max(struct args *args);
 void args_add_room_ttl(struct args *args);
 
+/* How long the keys of a room in use live. */
+void args_add_keep_ms(struct args *args);
+
+/* This node's stamp in a room (SPEC-SCALE S3): its name, how often it renews the room, and how long
+ * its on:NODE lives. */
+void args_add_stamp(struct args *args);
+uint64_t args_renew_ms(const struct config *config);
+
 /* 16 hex digits from the system's generator. */
 void args_add_new_epoch(struct args *args);
 

@@ -272,7 +272,8 @@ static void on_ready(void *owner)
     struct bus *bus = owner;
 
     subscribe_canary(bus);
-    subscribe_expiry(bus);
+    if (bus->hooks.on_expired)
+        subscribe_expiry(bus);
     subscribe_rooms(bus);
     bus->hooks.on_ready(bus);
 }

@@ -21,6 +21,7 @@ struct bus_hooks {
     void (*on_canary)(struct bus *bus); /* a message to itself came back */
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct bus *bus, struct json_text command);
+    /* NULL: not asked for. */
     void (*on_expired)(struct bus *bus, const char *room, size_t len);
     void (*on_notice)(struct bus *bus); /* before each notice is handed on */
 };

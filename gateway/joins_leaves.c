@@ -129,7 +129,7 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     struct batch *batch = new_batch(jl, room, &room->joins_leaves.joins);
     struct args *args = &jl->store->args;
 
-    scripts_begin(&args->cmd, SCRIPT_JOIN, 7);
+    scripts_begin(&args->cmd, SCRIPT_JOIN, 8);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
@@ -137,10 +137,12 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     args_add_key(args, room, KEY_BANS);
     args_add_key(args, room, KEY_EVENTS);
     args_add_key(args, room, KEY_KICKS);
+    args_add_key(args, room, KEY_ROOM_NODES);
     args_add_new_epoch(args);
-    redis_command_add_u64(&args->cmd, store_keep_ms(jl->store->config));
+    args_add_keep_ms(args);
     args_add_shard(args, room);
     args_add_events_max(args);
+    args_add_stamp(args);
     list_each(link, &batch->list) {
         const struct room_user *user = list_entry(link, struct join, link)->user;
 
@@ -171,14 +173,16 @@ static void on_leaves(void *data, int status, const redisReply *reply)
 
 static void begin_leaves(struct args *args, const struct room *room)
 {
-    scripts_begin(&args->cmd, SCRIPT_LEAVE, 5);
+    scripts_begin(&args->cmd, SCRIPT_LEAVE, 6);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_EVENTS);
+    args_add_key(args, room, KEY_ROOM_NODES);
     args_add_room_ttl(args);
     args_add_events_max(args);
+    redis_command_add_text(&args->cmd, args->node);
 }
 
 static void add_leave(struct args *args, const struct room *room,

@@ -119,6 +119,7 @@ static void go_up_if_sure(struct node *node)
 static void go_down(struct node *node)
 {
     node->unbroken_ms = 0;
+    renewals_break(&node->renewals);
     if (!node->is_up)
         return;
     node->is_up = false;
@@ -320,6 +321,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
 {
     struct beat beat = *(struct beat *)data;
     struct node *node = beat.owner;
+    bool is_lost = reply_is_text(reply, 0, "lost");
 
     free(data);
     if (node->is_closing || strcmp(beat.node, node->store->node) != 0)
@@ -329,7 +331,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         rename_dead(node);
         return;
     }
-    if (!reply_is_text(reply, 0, "ok")) {
+    if (!reply_is_text(reply, 0, "ok") && !is_lost) {
         if (status == 0)
             intake_refuse(node->metrics, INTAKE_REPLY, "heartbeat",
                           (struct json_text){"", 0});
@@ -339,6 +341,8 @@ static void on_beaten(void *data, int status, const redisReply *reply)
         note_state(node);
         return;
     }
+    if (is_lost)
+        rooms_doubt_all(node->rooms);
     node->is_known = true;
     node->answered_ms = beat.sent_ms;
     node->messages_told += beat.messages;
@@ -401,7 +405,12 @@ static void on_beat(uv_timer_t *timer)
     start_beat(timer->data);
 }
 
-/* ---- canary, renewal ---- */
+void node_beat(struct node *node)
+{
+    start_beat(node);
+}
+
+/* ---- the canary ---- */
 
 void node_on_canary(struct node *node)
 {
@@ -428,45 +437,6 @@ static void check_canary(struct node *node)
         send_canary(node);
 }
 
-/* A room's turn follows from its name and the wall clock, so that all nodes ask for it at about
- * the same time and the first one spares the others most of the work (lua/renew.lua), and
- * a crowd of rooms is spread evenly. FNV-1a and a last stirring. */
-static unsigned renew_slot_of(const struct room *room)
-{
-    uint32_t hash = 2166136261;
-
-    for (unsigned i = 0; i < room->name_len; i++)
-        hash = (hash ^ (unsigned char)room->name[i]) * 16777619;
-    return (hash ^ hash >> 15) * 0x2c1b3c6d >> 24; /* similar names lie apart */
-}
-
-void node_keep(struct node *node, struct room *room)
-{
-    if (list_is_empty(&room->node.renewal))
-        list_add(&node->renew[renew_slot_of(room)], &room->node.renewal);
-}
-
-/* Each room once in three fifths of the time that its keys live. A clock that is put forward
- * or back only makes it happen sooner. */
-static unsigned renew_slot_now(const struct node *node)
-{
-    uint64_t round_ms = store_keep_ms(node->config) * 3 / 5;
-
-    return (unsigned)(clock_ms() % round_ms * NODE_RENEW_SLOTS / round_ms);
-}
-
-static void renew_due(struct node *node)
-{
-    unsigned until = renew_slot_now(node);
-
-    while (node->renew_slot != until) {
-        node->renew_slot = (node->renew_slot + 1) % NODE_RENEW_SLOTS;
-        list_each(link, &node->renew[node->renew_slot]) {
-            store_renew(node->store, list_entry(link, struct room, node.renewal));
-        }
-    }
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct node *node = timer->data;
@@ -484,9 +454,9 @@ static void on_tick(uv_timer_t *timer)
     }
     reap_former(node);
     rooms_doubt_more(node->rooms);
-    renew_due(node);
-    if (node->worker == 0)
-        index_walk(node->index, now(node));
+    renewals_run(&node->renewals, now(node));
+    if (node->expiry)
+        expiry_tick(node->expiry, now(node));
     rooms_end_grace(node->rooms, now(node), false);
 }
 
@@ -504,6 +474,7 @@ void node_init(struct node *node, const struct node_opts *opts)
         .bus = opts->bus,
         .rooms = opts->rooms,
         .index = opts->index,
+        .expiry = opts->expiry,
         .hooks = *opts->hooks,
         .address = opts->address,
         .worker = opts->worker,
@@ -511,14 +482,17 @@ void node_init(struct node *node, const struct node_opts *opts)
         .started_ms = clock_ms(),
     };
     reaper_init(&node->reaper, opts->store, opts->index, opts->metrics);
-    for (int i = 0; i < NODE_RENEW_SLOTS; i++)
-        list_init(&node->renew[i]);
-    node->renew_slot = renew_slot_now(node);
+    renewals_init(&node->renewals, opts->store, &node->reaper);
     uv_timer_init(opts->loop, &node->beat);
     uv_timer_init(opts->loop, &node->tick);
     node->beat.data = node->tick.data = node;
     uv_timer_start(&node->beat, on_beat, beat_ms, beat_ms);
     uv_timer_start(&node->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void node_keep(struct node *node, struct room *room)
+{
+    renewals_keep(&node->renewals, room);
 }
 
 void node_drain(struct node *node)

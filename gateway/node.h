@@ -13,8 +13,10 @@
 #include <stdatomic.h>
 
 #include "gateway/bus.h"
+#include "gateway/expiry.h"
 #include "gateway/index.h"
 #include "gateway/reaper.h"
+#include "gateway/renewal.h"
 #include "gateway/store.h"
 
 /* Why /readyz says no; X(id, text) */
@@ -32,8 +34,6 @@ enum node_state {
     NODE_STATES(X)
 #undef X
 };
-
-enum { NODE_RENEW_SLOTS = 256 };
 
 struct node;
 
@@ -53,6 +53,7 @@ struct node_opts {
     struct bus *bus;
     struct rooms *rooms;
     struct index *index;
+    struct expiry *expiry; /* NULL: another worker looks after it */
     const char *address;
     unsigned worker;
     _Atomic int *state; /* enum node_state, for the ops thread */
@@ -67,20 +68,20 @@ struct node {
     struct bus *bus;
     struct rooms *rooms;
     struct index *index;
+    struct expiry *expiry; /* NULL: another worker's */
     struct node_hooks hooks;
     const char *address;
     unsigned worker;
 
     uv_timer_t beat, tick;
-    struct list renew[NODE_RENEW_SLOTS]; /* rooms, by when they are renewed */
-    unsigned renew_slot;                 /* the last one that was */
-    uint64_t started_ms;                 /* wall clock */
-    uint64_t answered_ms;                /* when the last answered heartbeat was sent */
-    uint64_t unbroken_ms;                /* since when all were answered; 0: not */
+    uint64_t started_ms;  /* wall clock */
+    uint64_t answered_ms; /* when the last answered heartbeat was sent */
+    uint64_t unbroken_ms; /* since when all were answered; 0: not */
     uint64_t canary_sent_ms, canary_heard_ms;
     uint64_t listening_ms;  /* since when it should come, or again after a silence */
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
     struct reaper reaper;   /* of dead nodes */
+    struct renewals renewals;
     uint64_t unstuck_ms, info_asked_ms;
     char former[STORE_NODE_MAX]; /* a name that is to be reaped; empty: none */
     struct strbuf
@@ -107,6 +108,9 @@ void node_keep(struct node *node, struct room *room);
 /* Before anything of this turn is written: a worker that was stopped past its lease must
  * not write under its old name. */
 void node_check_lease(struct node *node);
+
+/* Beats now: a script found that Redis does not know this node. */
+void node_beat(struct node *node);
 
 /* /readyz says no from now on, and so does the node in Redis. */
 void node_drain(struct node *node);

@@ -1,6 +1,7 @@
 /* node_commands.c - see node_commands.h.
  *
  *     node_commands_run -> disconnect -> collect, room by room -> conn_close
+ *                       -> sync_room -> room_needs_sync, or reap.lua
  *
  * Closing a connection changes the lists of its rooms, so they are collected first. */
 #include "gateway/node_commands.h"
@@ -53,19 +54,54 @@ static void disconnect(struct session_env *env, const char *user, size_t len)
     free(found.conns);
 }
 
+/* A room that is not here any more: what may be left of this node in it is reaped. */
+static void sync_room(struct session_env *env, const char *name, size_t len)
+{
+    struct store *store = &env->shard->store;
+    struct room *room = room_find(&env->shard->rooms, name, len);
+
+    if (room) {
+        room_needs_sync(room);
+    } else {
+        store_begin_reap(store, name, len, store->node);
+        store_send_script(store, SCRIPT_REAP, NULL, NULL);
+    }
+}
+
+static const struct verb {
+    const char *word;
+    size_t name_max;
+    void (*run)(struct session_env *env, const char *name, size_t len);
+} verbs[] = {
+    {"disconnect ", PROTO_USER_MAX, disconnect},
+    {"sync ", PROTO_ROOM_MAX, sync_room},
+};
+
+static const struct verb *find_verb(struct json_text command)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        size_t len = strlen(verbs[i].word);
+
+        if (command.len > len && memcmp(command.base, verbs[i].word, len) == 0)
+            return &verbs[i];
+    }
+    return NULL;
+}
+
 void node_commands_run(struct session_env *env, struct json_text command)
 {
-    static const char verb[] = "disconnect ";
-    size_t verb_len = sizeof(verb) - 1, len;
-    char *user;
+    const struct verb *verb = find_verb(command);
+    size_t at, len;
+    char *name;
 
-    if (command.len <= verb_len || memcmp(command.base, verb, verb_len) != 0) {
+    if (!verb) {
         log_warn("order_unknown", "bytes=%zu", command.len);
         return;
     }
-    user = xmemdup(command.base + verb_len, command.len - verb_len);
-    if (percent_decode(user, command.len - verb_len, &len) == 0 &&
-        proto_is_name(user, len, PROTO_USER_MAX))
-        disconnect(env, user, len);
-    free(user);
+    at = strlen(verb->word);
+    name = xmemdup(command.base + at, command.len - at);
+    if (percent_decode(name, command.len - at, &len) == 0 &&
+        proto_is_name(name, len, verb->name_max))
+        verb->run(env, name, len);
+    free(name);
 }

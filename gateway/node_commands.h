@@ -1,12 +1,13 @@
-/* node_commands.h - what an operator asks of this node alone, sent by the admin service on the
- * node's own channel (the one of its canary). */
+/* node_commands.h - what this node alone is told, on its own channel (the one of its canary): by the
+ * admin service, and by other nodes. */
 #ifndef GATEWAY_NODE_COMMANDS_H
 #define GATEWAY_NODE_COMMANDS_H
 
 #include "gateway/session.h"
 
-/* `command`: `disconnect <user, percent-encoded>` closes with 4503 every connection that is in
- * a room as this user. Anything else is logged and dropped. */
+/* `command`: `disconnect <user>` closes with 4503 every connection that is in a room as this
+ * user; `sync <room>` compares the room with Redis, which knows of members here that do not say so
+ * any more (SPEC-SCALE S3). Names are percent-encoded. Anything else is logged and dropped. */
 void node_commands_run(struct session_env *env, struct json_text command);
 
 #endif

@@ -71,7 +71,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->joins_leaves.joins);
     list_init(&room->joins_leaves.leaves);
     list_init(&room->joins_leaves.dirty);
-    list_init(&room->node.renewal);
+    list_init(&room->renewal.link);
     lines_add_head(&room->message_head, (struct json_text){room->name, room->name_len});
     map_add(&rooms->map, room->name, room->name_len, room);
     metric_add(&rooms->metrics->rooms, 1);
@@ -87,7 +87,7 @@ static void free_room(struct room *room)
     metric_sub(&room->rooms->metrics->rooms, 1);
     room->rooms->hooks.unsubscribe(room);
     list_remove(&room->doubted);
-    list_remove(&room->node.renewal);
+    list_remove(&room->renewal.link);
     list_remove(&room->outbox.dirty);
     list_remove(&room->joins_leaves.dirty);
     if (observer->on_uncached)

@@ -191,12 +191,9 @@ struct room_joins_leaves {
     struct list joins, leaves, dirty;
 };
 
-struct room_node {
-    struct list renewal;
-};
-
-struct room_store {
-    uint32_t renewal_at; /* of the users: the next renewal looks at this one first */
+struct room_renewal {
+    struct list link; /* in its slot */
+    uint32_t at;      /* of the users: the next renewal looks at this one first */
 };
 
 struct room_bus {
@@ -229,8 +226,7 @@ struct room {
     struct room_history_cache history_cache;
     struct room_outbox outbox;
     struct room_joins_leaves joins_leaves;
-    struct room_node node;
-    struct room_store store;
+    struct room_renewal renewal;
     struct room_bus bus;
 
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
@@ -362,6 +358,9 @@ void rooms_doubt_more(struct rooms *rooms);
 
 /* Whether Redis has been told of everybody in every room, but for rooms that it refuses. */
 bool rooms_are_synced(const struct rooms *rooms);
+
+/* Redis lost something of this node: each room is compared with it. */
+void rooms_doubt_all(struct rooms *rooms);
 
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);

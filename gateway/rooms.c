@@ -53,6 +53,11 @@ static void restart_grace(struct rooms *rooms)
     }
 }
 
+void rooms_doubt_all(struct rooms *rooms)
+{
+    each_room(rooms, room_doubt);
+}
+
 void rooms_set_up(struct rooms *rooms, bool is_up)
 {
     if (rooms->is_up == is_up)

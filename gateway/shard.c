@@ -78,7 +78,7 @@ static void on_command(struct bus *bus, struct json_text command)
 
 static void on_expired(struct bus *bus, const char *room, size_t len)
 {
-    index_on_expired(&shard_of_bus(bus)->index, room, len);
+    expiry_add(&shard_of_bus(bus)->expiry, room, len);
 }
 
 static void on_notice(struct bus *bus)
@@ -93,7 +93,6 @@ static const struct bus_hooks bus_hooks = {
     .on_lost = on_bus_lost,
     .on_canary = on_canary,
     .on_command = on_command,
-    .on_expired = on_expired,
     .on_notice = on_notice,
 };
 
@@ -187,6 +186,11 @@ static void on_touched(struct store *store, const char *room, size_t len)
     index_touch(&list_entry(store, struct shard, store)->index, room, len);
 }
 
+static void on_unknown(struct store *store)
+{
+    node_beat(&list_entry(store, struct shard, store)->node);
+}
+
 /* ---- beginning ---- */
 
 static void open_link(struct shard *shard)
@@ -205,15 +209,18 @@ static void open_link(struct shard *shard)
 
 static void open_bus(struct shard *shard)
 {
+    struct bus_hooks hooks = bus_hooks;
     const struct bus_opts opts = {
         .loop = shard->opts.loop,
         .config = shard->opts.config,
         .rooms = &shard->rooms,
         .metrics = shard->opts.metrics,
         .name = shard->bus_name,
-        .hooks = &bus_hooks,
+        .hooks = &hooks,
     };
 
+    if (shard->opts.worker == 0)
+        hooks.on_expired = on_expired;
     snprintf(shard->bus_name, sizeof(shard->bus_name), "roomcast-%u-notices",
              shard->opts.worker);
     bus_open(&shard->bus, &opts);
@@ -229,6 +236,7 @@ static void open_node(struct shard *shard)
         .bus = &shard->bus,
         .rooms = &shard->rooms,
         .index = &shard->index,
+        .expiry = shard->opts.worker == 0 ? &shard->expiry : NULL,
         .address = shard->opts.address,
         .worker = shard->opts.worker,
         .state = &shard->state,
@@ -244,12 +252,14 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     open_link(shard);
     store_init(&shard->store, shard->link, opts->config, opts->metrics);
     shard->store.on_touched = on_touched;
+    shard->store.on_unknown = on_unknown;
     rooms_init(&shard->rooms, &room_hooks, opts->metrics, opts->config);
     deliver_init(&shard->rooms);
     history_cache_init(&shard->history_cache, &shard->store, &shard->rooms);
     outbox_init(&shard->outbox, &shard->store);
     joins_leaves_init(&shard->joins_leaves, &shard->store);
-    index_init(&shard->index, &shard->store, opts->metrics);
+    index_init(&shard->index, &shard->store);
+    expiry_init(&shard->expiry, &shard->store, opts->metrics);
     open_bus(shard);
     open_node(shard);
 }
@@ -346,5 +356,6 @@ void shard_deinit(struct shard *shard)
 {
     rooms_deinit(&shard->rooms);
     index_deinit(&shard->index);
+    expiry_deinit(&shard->expiry);
     bus_deinit(&shard->bus);
 }

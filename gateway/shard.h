@@ -6,7 +6,7 @@
  *     rooms     what is here of them; they ask by room_hooks, which shard.c sets
  *     outbox, joins_leaves, history_cache   what goes out together, or is read once for many
  *     node      heartbeat, canary, and the reaper of dead nodes
- *     index     the fleet's list of rooms
+ *     index, expiry   the fleet's list of rooms
  *
  * Knows neither clients nor their requests: those are session.h's.
  */
@@ -20,6 +20,7 @@
 #include "common/json.h"
 #include "common/redis_link.h"
 #include "gateway/bus.h"
+#include "gateway/expiry.h"
 #include "gateway/history_cache.h"
 #include "gateway/index.h"
 #include "gateway/joins_leaves.h"
@@ -61,6 +62,7 @@ struct shard {
     struct joins_leaves joins_leaves;
     struct history_cache history_cache;
     struct index index;
+    struct expiry expiry; /* of a process the first worker's is at work */
     struct node node;
     bool is_up;        /* Redis takes requests */
     _Atomic int state; /* enum node_state */

@@ -22,7 +22,6 @@
 
 enum {
     REAP_USERS = 500,
-    RENEW_USERS = 100,
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
     READS_MAX = 100, /* pages without a message in them that one read looks at */
 };
@@ -100,14 +99,6 @@ void store_deinit(struct store *store)
     args_deinit(&store->args);
 }
 
-uint64_t store_keep_ms(const struct config *config)
-{
-    long longest_ms = config->room_ttl_ms > 2 * config->lease_ms ? config->room_ttl_ms
-                                                                 : 2 * config->lease_ms;
-
-    return 3u * (uint64_t)longest_ms;
-}
-
 /* ---- what a call remembers ---- */
 
 struct call {
@@ -115,9 +106,6 @@ struct call {
     struct room *room;
     uint64_t after, before; /* of a history read, as for store_history */
     unsigned limit, reads;
-    char epoch[PROTO_EPOCH_LEN + 1]; /* of a renewal: what was known when it was sent */
-    struct token token;
-    uint64_t seq, rev, told, users;
     void *data;
     union {
         store_history_fn history;
@@ -190,8 +178,13 @@ void store_note_refusal(struct store *store, const struct room *room, int status
 
 static void on_registered(void *data, int status, const redisReply *reply)
 {
-    (void)reply;
-    room_on_registered(data, status == 0);
+    struct call call = *(struct call *)data;
+    bool is_unknown = status == 0 && reply_is_value(reply, -1);
+
+    free(data);
+    room_on_registered(call.room, status == 0 && !is_unknown);
+    if (is_unknown)
+        call.store->on_unknown(call.store);
 }
 
 void store_register(struct store *store, struct room *room)
@@ -201,7 +194,7 @@ void store_register(struct store *store, struct room *room)
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
     redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add(&store->args.cmd, room->name, room->name_len);
-    store_send_script(store, SCRIPT_REGISTER, on_registered, room);
+    store_send_script(store, SCRIPT_REGISTER, on_registered, new_call(store, room));
 }
 
 /* ---- close: reap what may be left of this node in the room ---- */
@@ -209,11 +202,11 @@ void store_register(struct store *store, struct room *room)
 void store_begin_reap(struct store *store, const char *room, size_t room_len,
                       const char *node)
 {
-    static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY,
-                                         KEY_EVENTS};
+    static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_EVENTS,
+                                         KEY_ROOM_NODES};
 
-    scripts_begin(&store->args.cmd, SCRIPT_REAP, 5);
-    for (size_t i = 0; i < 4; i++) {
+    scripts_begin(&store->args.cmd, SCRIPT_REAP, 6);
+    for (size_t i = 0; i < 5; i++) {
         if (i == 2)
             args_add_on(&store->args, room, room_len, node);
         args_add_room_key(&store->args, room, room_len, keys[i]);
@@ -222,6 +215,7 @@ void store_begin_reap(struct store *store, const char *room, size_t room_len,
     args_add_room_ttl(&store->args);
     args_add_events_max(&store->args);
     args_add_presence_head(&store->args, "member_left", room, room_len, "expired");
+    redis_command_add_text(&store->args.cmd, node);
 }
 
 static void on_unregistered(void *data, int status, const redisReply *reply)
@@ -260,95 +254,6 @@ void store_close(struct store *store, struct room *room)
 {
     store_begin_reap(store, room->name, room->name_len, store->node);
     store_send_script(store, SCRIPT_REAP, on_closed, new_call(store, room));
-}
-
-/* ---- renew ---- */
-
-/* Redis has been told of the user, and nothing is under way. */
-static bool is_told(const struct room_user *user)
-{
-    return user->is_in && !user->is_leaving && user->joins_in_flight == 0;
-}
-
-static uint64_t count_told(const struct room *room)
-{
-    const struct room_user *user;
-    uint64_t count = 0;
-    uint32_t at = 0;
-
-    while ((user = map_next(&room->users, &at)))
-        count += is_told(user);
-    return count;
-}
-
-/* The next users in turn, so that a large room is gone through from renewal to renewal. */
-static unsigned add_some_told(struct args *args, struct room *room)
-{
-    const struct room_user *user;
-    unsigned count = 0;
-
-    while (count < RENEW_USERS &&
-           (user = map_next(&room->users, &room->store.renewal_at))) {
-        if (!is_told(user))
-            continue;
-        redis_command_add(&args->cmd, user->name, user->name_len);
-        count++;
-    }
-    if (count < RENEW_USERS)
-        room->store.renewal_at = 0;
-    return count;
-}
-
-/* Redis had as much when the call was sent, so it has gone back since then. */
-static bool has_gone_back(const struct call *call, const char *epoch,
-                          struct token token, uint64_t seq, uint64_t rev)
-{
-    return epoch[0] && strcmp(epoch, call->epoch) == 0 &&
-           token_equals(call->token, token) && (seq < call->seq || rev < call->rev);
-}
-
-static void on_renewed(void *data, int status, const redisReply *reply)
-{
-    struct call *call = data;
-    struct room *room = call->room;
-
-    store_note_refusal(call->store, room, status, reply);
-    if (status == 0 && reply_is_array(reply, 6)) {
-        uint64_t seq = reply_number(reply, 1), users = reply_number(reply, 3);
-        char epoch[PROTO_EPOCH_LEN + 1] = "";
-
-        (void)reply_take_epoch(epoch, reply, 0);
-        deliver_position(room, epoch, reply_token(reply, 6), seq);
-        if (has_gone_back(call, epoch, reply_token(reply, 6), seq,
-                          reply_number(reply, 2)) ||
-            users < call->told || users > call->users ||
-            reply_number(reply, 4) < call->told || reply_number(reply, 5) > 0)
-            room_needs_sync(room); /* it looks closer (gateway/sync.c, lua/sync.lua) */
-    }
-    free(call);
-    room_unref(room);
-}
-
-void store_renew(struct store *store, struct room *room)
-{
-    struct call *call = new_call(store, room);
-
-    strcpy(call->epoch, room_log_epoch(&room->log));
-    call->token = terms_token(&room->terms);
-    call->seq = room_log_seq(&room->log);
-    call->rev = announce_rev(room);
-    call->told = count_told(room);
-    call->users = room->users.count;
-    room_ref(room);
-    scripts_begin(&store->args.cmd, SCRIPT_RENEW, 4);
-    args_add_key(&store->args, room, KEY_META);
-    args_add_key(&store->args, room, KEY_MEMBERS);
-    args_add_own_on(&store->args, room);
-    args_add_key(&store->args, room, KEY_HISTORY);
-    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
-    if (add_some_told(&store->args, room) == 0)
-        (void)add_some_told(&store->args, room); /* the round had ended exactly there */
-    store_send_script(store, SCRIPT_RENEW, on_renewed, call);
 }
 
 /* ---- history ---- */

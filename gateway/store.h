@@ -27,6 +27,8 @@ struct store {
     struct list failed; /* calls that could not be sent; store_run_failed */
     /* A room's members or history changed; for the indexes. */
     void (*on_touched)(struct store *store, const char *room, size_t len);
+    /* Redis does not know this node; for its heartbeat. */
+    void (*on_unknown)(struct store *store);
 };
 
 void store_init(struct store *store, struct redis_link *link,
@@ -76,9 +78,6 @@ void store_members(struct store *store, struct room *room,
 void store_signal(struct store *store, const struct room *room, struct json_text user,
                   const struct strbuf *event, redis_reply_fn on_reply, void *data);
 
-/* Prolongs the room's life; ends in deliver_position. The room has a ref meanwhile. */
-void store_renew(struct store *store, struct room *room);
-
 /* A call of any script: on_reply comes later in any case. For node, index and publish. */
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
@@ -91,9 +90,6 @@ void store_note_refusal(struct store *store, const struct room *room, int status
 
 /* Calls on_touched. */
 void store_touched(struct store *store, const struct room *room);
-
-/* How long the keys of a room in use live. */
-uint64_t store_keep_ms(const struct config *config);
 
 /* Begins reap.lua for `node` in `room`; send with SCRIPT_REAP. */
 void store_begin_reap(struct store *store, const char *room, size_t room_len,

@@ -307,7 +307,7 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
-    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 8);
+    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 9);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);
     args_add_own_on(&store->args, room);
@@ -316,15 +316,17 @@ static void start_page(struct sync *sync)
     args_add_key(&store->args, room, KEY_KICKS);
     args_add_key(&store->args, room, KEY_CLOSED);
     args_add_key(&store->args, room, KEY_BANS);
+    args_add_key(&store->args, room, KEY_ROOM_NODES);
     redis_command_add_text(&store->args.cmd, sync->known);
     args_add_new_epoch(&store->args);
-    redis_command_add_u64(&store->args.cmd, store_keep_ms(store->config));
+    args_add_keep_ms(&store->args);
     args_add_shard(&store->args, room);
     args_add_events_max(&store->args);
     args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
                            NULL);
     redis_command_add_u64(&store->args.cmd, room->is_told);
     add_last_line(sync);
+    args_add_stamp(&store->args);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
         if (!user->is_in || user->is_leaving)
             continue;

@@ -15,10 +15,12 @@
 -- KEYS[8]   rc:{ROOM}:mutes     hash
 -- KEYS[9]   rc:{ROOM}:closed    string   epoch and reason, for ten minutes
 -- KEYS[10]  rc:{ROOM}:events    channel
--- KEYS[11…] rc:{ROOM}:on:NODE   hash     one for each node of the fleet
+-- KEYS[11]  rc:{ROOM}:nodes     hash     tells which nodes have members
+-- KEYS[12…] rc:{ROOM}:on:NODE   hash     one for each of these nodes
 -- ARGV[1]   reason
 -- ARGV[2]   event               the JSON of room_closed
--- Returns   {members, mark, number of each node that has users…}, or false: no such room
+-- Returns   {members, mark, number of each node that has users…}, or false: no such room, or
+--           {'again', node…}: these are not among KEYS, and nothing was done
 --
 -- Cost O(nodes): what was large is freed by Redis's background threads. In place of a
 -- node's users stands the mark, under the empty name, until it has put its clients out.
@@ -38,18 +40,22 @@ end
 local found, is_broken = {}, false
 for key = 4, #KEYS do
     is_broken = is_broken or key ~= 10 and is_odd(key)
-    if key > 10 and redis.call('EXISTS', KEYS[key]) == 1 then
-        found[#found + 1] = key - 10
+    if key > 11 and redis.call('EXISTS', KEYS[key]) == 1 then
+        found[#found + 1] = key - 11
     end
 end
 if not epoch and not is_broken and redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3]) == 0 then
     return false
 end
 
+local missing = not is_odd(11) and missing_nodes(KEYS[11], 12)
+if missing then
+    return missing
+end
 local members = has_type(KEYS[2], 'hash') and redis.call('HLEN', KEYS[2]) or 0
 local mark = 'closed ' .. (epoch or '*')
 -- First, so that full memory does not refuse the rest.
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[11])
 local token = epoch and take_over(KEYS[1], whole(meta[3]) or 0, rev) or '-'
 redis.call('UNLINK', KEYS[1])
 for key = 7, 8 do
@@ -59,9 +65,9 @@ for key = 7, 8 do
 end
 redis.call('SET', KEYS[9], (epoch or '*') .. ' ' .. ARGV[1], 'EX', 600)
 for _, i in ipairs(found) do
-    redis.call('UNLINK', KEYS[i + 10])
-    redis.call('HSET', KEYS[i + 10], '', mark)
-    redis.call('EXPIRE', KEYS[i + 10], 600)
+    redis.call('UNLINK', KEYS[i + 11])
+    redis.call('HSET', KEYS[i + 11], '', mark)
+    redis.call('EXPIRE', KEYS[i + 11], 600)
 end
 tell(KEYS[10], epoch or ('0'):rep(16), digits(rev + 1), 'closed', 0, '-', token, ARGV[2])
 return {members, mark, unpack(found)}

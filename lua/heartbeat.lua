@@ -7,14 +7,18 @@
 --
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:NODE         hash     what the node says of itself
--- KEYS[3]  rc:node:NODE:claim   string   there while somebody reaps the node
+-- KEYS[3]  rc:node:NODE:claim   string   there from the claim on: the node is dead
 -- KEYS[4]  rc:stats             hash     totals of the fleet
 -- ARGV[1]  node
 -- ARGV[2]  lease_ms             a node silent for so long is dead
 -- ARGV[3]  first                1: the first heartbeat under this name
 -- ARGV[4]  messages             published since the last heartbeat
 -- ARGV[5…] field, value         of the hash
--- Returns  {'ok', silent node…} (at most 16), or {'dead'}: take another name
+-- Returns  {'ok', silent node…} (at most 16), {'lost', silent node…}: the same, but what the node
+--          says of itself was gone, so more may be; or {'dead'}: take another name
+--
+-- Who is silent for longer than the lease, as after a Redis that stood still, is dead only if it was
+-- claimed meanwhile, or forgotten after that.
 --
 -- Cost O(log nodes). A stamp in the future was written before Redis's clock was set back, and
 -- tells nothing. It is set to half a lease ago: a living node beats each third of a lease, so it
@@ -24,7 +28,8 @@
 local now = now_ms()
 
 local is_known = redis.call('HLEN', KEYS[2]) > 0 -- of another type: fails here
-if ARGV[3] ~= '1' and (not is_known or redis.call('EXISTS', KEYS[3]) == 1
+local is_first = ARGV[3] == '1'
+if not is_first and (redis.call('EXISTS', KEYS[3]) == 1
     or not redis.call('ZSCORE', KEYS[1], ARGV[1])) then
     return {'dead'}
 end
@@ -45,5 +50,5 @@ end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
     redis.call('ZADD', KEYS[1], 'XX', now - math.floor(ARGV[2] / 2), node)
 end
-return {'ok', unpack(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
-    'LIMIT', 0, 16))}
+local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2], 'LIMIT', 0, 16)
+return {(is_known or is_first) and 'ok' or 'lost', unpack(silent)}

@@ -13,11 +13,15 @@
 -- KEYS[5]  rc:{ROOM}:bans       hash     user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[6]  rc:{ROOM}:events     channel
 -- KEYS[7]  rc:{ROOM}:kicks      hash     goes with a lost meta, like members
+-- KEYS[8]  rc:{ROOM}:nodes      hash     node -> last stamp (ms), how often it stamps (ms)
 -- ARGV[1]  epoch                for the room if it must be made
 -- ARGV[2]  keep_ms              how long the keys of a room in use live
 -- ARGV[3]  shard_id
 -- ARGV[4]  events_max           no member_joined in rooms with more members
--- ARGV[5…] three a user, at most 100: user; percent-encoded, for the notice's header; the
+-- ARGV[5]  node
+-- ARGV[6]  every_ms             how often the node renews the room
+-- ARGV[7]  on_ms                how long KEYS[3] lives
+-- ARGV[8…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
 -- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here, token}, and,
 --          if there are several users, a number for each: how many came in behind it, by
@@ -29,7 +33,7 @@
 -- nodes share is prolonged only if it was not a moment ago (renew.lua).
 
 local users, free, behind, left = {}, {}, {}, {}
-for i = 5, #ARGV, 3 do
+for i = 8, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
 for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
@@ -53,6 +57,7 @@ local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local made, token = 0, nil
+redis.call('HLEN', KEYS[8]) -- of another type: fails before the first write
 if not (is_epoch(epoch) and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made = 1
@@ -64,7 +69,7 @@ local was_empty = made == 0 and members == 0
 local lines, tokens, is_in = {}, {}, {}
 local on, counts = {}, {} -- to KEYS[3] and KEYS[2]: user, value
 for _, n in ipairs(free) do
-    local i = 2 + 3 * n
+    local i = 5 + 3 * n
     local user = ARGV[i]
     if came_in[n] ~= epoch and not is_in[user] then
         local count = tonumber(nodes[n])
@@ -102,7 +107,7 @@ if #lines > 0 then
             table.concat(lines, '\n'))
     end
 end
-redis.call('PEXPIRE', KEYS[3], ARGV[2])
+stamp_node(KEYS[8], ARGV[5], ARGV[6], KEYS[3], ARGV[7])
 if made == 1 or life_left < ARGV[2] * 14 / 15 then
     prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
 end

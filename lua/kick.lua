@@ -11,7 +11,8 @@
 -- KEYS[3]  rc:{ROOM}:history   list
 -- KEYS[4]  rc:{ROOM}:kicks     hash     user -> rev and reason, for ten minutes
 -- KEYS[5]  rc:{ROOM}:events    channel
--- KEYS[6…] rc:{ROOM}:on:NODE   hash     user -> epoch: one for each node of the fleet
+-- KEYS[6]  rc:{ROOM}:nodes     hash     tells which nodes have members
+-- KEYS[7…] rc:{ROOM}:on:NODE   hash     user -> epoch: one for each of these nodes
 -- ARGV[1]  user
 -- ARGV[2]  token               the user, percent-encoded, for the notice's header
 -- ARGV[3]  reason
@@ -19,9 +20,8 @@
 -- ARGV[5]  left                JSON of member_left up to the count, for the others
 -- ARGV[6]  events_max          no member_left in rooms with more members
 -- ARGV[7]  ttl_ms              how long an empty room lives
--- ARGV[8]  force               1: even if the user is on a node that is not among KEYS
 -- Returns  {'ok', mark, number of each node that has the user…}, or {'absent'}, or
---          {'again'}: there is a node that the caller did not know of. A meta without epoch or
+--          {'again', node…}: these are not among KEYS, and nothing was done. A meta without epoch or
 --          rev, a whole number from 0 to 2^53 - 1, counts as lost: nobody is in
 --
 -- Cost O(nodes). In place of the user's epoch stands the mark, which counts as absent,
@@ -36,14 +36,15 @@ if not (epoch and rev) or nodes < 1 then
     return {'absent'}
 end
 
-local found = {}
-for i = 6, #KEYS do
-    if redis.call('HGET', KEYS[i], user) == epoch then
-        found[#found + 1] = i - 5
-    end
+local missing = missing_nodes(KEYS[6], 7)
+if missing then
+    return missing
 end
-if #found < nodes and ARGV[8] ~= '1' then
-    return {'again'}
+local found = {}
+for i = 7, #KEYS do
+    if redis.call('HGET', KEYS[i], user) == epoch then
+        found[#found + 1] = i - 6
+    end
 end
 redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
 
@@ -54,7 +55,7 @@ local mark = 'kicked ' .. rev
 redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
 redis.call('EXPIRE', KEYS[4], 600)
 for _, i in ipairs(found) do
-    redis.call('HSET', KEYS[i + 5], user, mark)
+    redis.call('HSET', KEYS[i + 6], user, mark)
 end
 local members = redis.call('HLEN', KEYS[2])
 if members == 0 then

@@ -10,9 +10,11 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE    hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history    list
 -- KEYS[5]  rc:{ROOM}:events     channel
+-- KEYS[6]  rc:{ROOM}:nodes      hash     loses the node with its last user
 -- ARGV[1]  ttl_ms               how long an empty room lives
 -- ARGV[2]  events_max           no member_left in rooms with more members
--- ARGV[3…] four a user, at most 100: user; percent-encoded, for the notice's header; the
+-- ARGV[3]  node
+-- ARGV[4…] four a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_left up to the count; counts, 0: they were put out, so members
 --          does not hold them for this node any more, but may for another one that they
 --          came back through
@@ -26,16 +28,17 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local rev = whole(meta[3])
 local epoch = rev and meta[1]
 local users, lines, tokens = {}, {}, {}
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
     users[#users + 1] = ARGV[i]
 end
 local came_in = redis.call('HMGET', KEYS[3], unpack(users))
 local nodes = redis.call('HMGET', KEYS[2], unpack(users))
 local members = redis.call('HLEN', KEYS[2])
 
+redis.call('HLEN', KEYS[6]) -- of another type: fails before the first write
 redis.call('HDEL', KEYS[3], unpack(users)) -- first: after it, full memory refuses nothing
 for n, user in ipairs(users) do
-    local i = 4 * n - 1
+    local i = 4 * n
     if ARGV[i + 3] ~= '0' and epoch and came_in[n] == epoch and nodes[n] then
         local left = (tonumber(nodes[n]) or 1) - 1
         if left >= 1 then
@@ -60,4 +63,4 @@ if #lines > 0 then
             table.concat(lines, '\n'))
     end
 end
-return {members, redis.call('HLEN', KEYS[3])}
+return {members, forget_node(KEYS[6], ARGV[3], KEYS[3])}

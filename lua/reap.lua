@@ -10,10 +10,12 @@
 -- KEYS[3]  rc:{ROOM}:on:DEAD   hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history   list
 -- KEYS[5]  rc:{ROOM}:events    channel
+-- KEYS[6]  rc:{ROOM}:nodes     hash     loses the dead node with its last user
 -- ARGV[1]  most                users a call
 -- ARGV[2]  ttl_ms              how long an empty room lives
 -- ARGV[3]  events_max          no member_left in rooms with more members
 -- ARGV[4]  event               the JSON of member_left, reason expired, up to the user
+-- ARGV[5]  dead                the node
 -- Returns  {members gone, members left, users of the dead node still to reap}
 --
 -- Cost O(most). Where a key is of another type, or meta has no epoch or rev, only KEYS[3] is
@@ -59,4 +61,8 @@ if #lines > 0 then
             table.concat(lines, '\n'))
     end
 end
-return {before - members, members, redis.call('HLEN', KEYS[3])}
+local left = redis.call('HLEN', KEYS[3])
+if has_type(KEYS[6], 'hash') then
+    forget_node(KEYS[6], ARGV[5], KEYS[3])
+end
+return {before - members, members, left}

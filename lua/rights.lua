@@ -16,7 +16,7 @@ local pattern, last_key = ARGV[1], 2 + ARGV[2]
 local key, channel = ARGV[3], ARGV[last_key + 1]
 local needed = {
     {'del', key}, {'exists', key}, {'expire', key, '1'}, {'get', key},
-    {'hdel', key, 'f'}, {'hexists', key, 'f'}, {'hget', key, 'f'}, {'hgetall', key},
+    {'hdel', key, 'f'}, {'hexists', key, 'f'}, {'hget', key, 'f'}, {'hgetall', key}, {'hkeys', key},
     {'hlen', key}, {'hmget', key, 'f'}, {'hrandfield', key}, {'hscan', key, '0'},
     {'hset', key, 'f', 'v'}, {'info'}, {'lindex', key, '0'}, {'llen', key},
     {'lpop', key}, {'lrange', key, '0', '1'}, {'lset', key, '0', 'v'},

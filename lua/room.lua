@@ -13,7 +13,8 @@
 -- KEYS[7]  rc:{ROOM}:keys      hash
 -- KEYS[8]  rc:{ROOM}:keys:old  hash
 -- KEYS[9]  rc:{ROOM}:closed    string
--- KEYS[10…] rc:{ROOM}:on:NODE  hash     of nodes, as many as the caller wants looked at
+-- KEYS[10] rc:{ROOM}:nodes     hash
+-- KEYS[11…] rc:{ROOM}:on:NODE  hash     of nodes, as many as the caller wants looked at
 -- ARGV[1]  room                returned as it is, so that an answer tells what it is about
 -- Returns  {room, epoch, seq, shard_id, created_at, members, ms left, messages in the
 --          history}, or {room}: it is gone, or {room, why}: it is broken

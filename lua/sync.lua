@@ -13,6 +13,7 @@
 -- KEYS[6]  rc:{ROOM}:kicks     hash     user -> rev and reason
 -- KEYS[7]  rc:{ROOM}:closed    string   epoch and reason
 -- KEYS[8]  rc:{ROOM}:bans      hash     user -> until ms; see join.lua
+-- KEYS[9]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
 -- ARGV[1]  known               the epoch that the node knows
 -- ARGV[2]  epoch               for the room if it must be made
 -- ARGV[3]  keep_ms             how long the keys of a room in use live
@@ -22,7 +23,8 @@
 -- ARGV[7]  told                1: Redis was told of the node's users under this name
 -- ARGV[8]  last                the number of the last message that the node has seen
 -- ARGV[9]  digest              SHA-1 of its line; '' if it is not known
--- ARGV[10…] three a user, at most 500 users: user; percent-encoded; rev of the join
+-- ARGV[10] node; [11] every_ms, [12] on_ms: as for join.lua
+-- ARGV[13…] three a user, at most 500 users: user; percent-encoded; rev of the join
 -- Returns  {'ok', epoch, seq, rev, members, users on this node, token, terms, kicked user,
 --          reason, …}
 --          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
@@ -40,7 +42,7 @@ if closed == ARGV[1] or closed == '*' and epoch ~= ARGV[1] then
 end
 
 local users = {}
-for i = 10, #ARGV, 3 do
+for i = 13, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
 local is_there = is_epoch(epoch) and seq and rev
@@ -79,7 +81,7 @@ end
 
 local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
-    local joined = tonumber(ARGV[3 * n + 9])
+    local joined = tonumber(ARGV[3 * n + 12])
     local kick, why = (is_there and kicked[n] or ''):match('^(%d+) ?(.*)$')
     if kick and tonumber(kick) > joined then
         goes[n] = true
@@ -99,6 +101,7 @@ for n, user in ipairs(users) do
     end
 end
 
+redis.call('HLEN', KEYS[9]) -- of another type: fails before the first write
 local token
 if not is_there then
     epoch, seq, rev, members, came_in, nodes = ARGV[2], 0, 0, 0, {}, {}
@@ -119,7 +122,7 @@ for n, user in ipairs(users) do
         if count == 1 and not is_counted[n] then
             members = nodes[n] and members or members + 1
             lines[#lines + 1] = ARGV[6] .. json_name(user) .. ',"members":' .. members .. '}'
-            tokens[#tokens + 1] = ARGV[3 * n + 8]
+            tokens[#tokens + 1] = ARGV[3 * n + 11]
         end
     end
 end
@@ -137,7 +140,11 @@ if #lines > 0 then
     end
 end
 if members > 0 then
-    prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+    prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[4])
 end
-return {'ok', epoch, seq, rev, members, redis.call('HLEN', KEYS[3]), token,
+local users_here = forget_node(KEYS[9], ARGV[10], KEYS[3])
+if users_here > 0 then
+    stamp_node(KEYS[9], ARGV[10], ARGV[11], KEYS[3], ARGV[12])
+end
+return {'ok', epoch, seq, rev, members, users_here, token,
     redis.call('HGET', KEYS[1], 'terms'), unpack(kicks)}

@@ -25,6 +25,16 @@
 -- start_countdown(meta, history, ttl_ms)
 --                 nobody is in any more: the room lives for so long
 -- prolong(ms, …)  the keys live for so long
+-- stamp_node(nodes, node, every_ms, on, on_ms)
+--                 the node has members here, and says so again each every_ms (SPEC-SCALE S3). `on`,
+--                 its users, lives for on_ms, nodes at least for so long. For after the first
+--                 write, because full memory must not refuse the rest
+-- is_node(name)   whether it is a node's name, as the gateways make them
+-- missing_nodes(nodes, from)
+--                 {'again', node…}: of these no key rc:{ROOM}:on:NODE is among KEYS, from
+--                 KEYS[from] on; nil if there are none
+-- forget_node(nodes, node, on)
+--                 takes the node off if `on` has none of its users left; gives how many there are
 
 local function whole(text)
     local number = text and text:find('^%d+$') and tonumber(text)
@@ -95,6 +105,39 @@ local function start_countdown(meta, history, ttl_ms)
     redis.call('HSET', meta, 'empty_since', now_ms())
     redis.call('PEXPIRE', meta, ttl_ms)
     redis.call('PEXPIRE', history, ttl_ms)
+end
+
+local function stamp_node(nodes, node, every_ms, on, on_ms)
+    redis.call('PEXPIRE', on, on_ms)
+    redis.call('HSET', nodes, node, digits(now_ms()) .. ' ' .. every_ms)
+    if redis.call('PTTL', nodes) < tonumber(on_ms) then
+        redis.call('PEXPIRE', nodes, on_ms)
+    end
+end
+
+local function is_node(name)
+    return #name <= 319 and name:find('^[A-Za-z0-9._-]+$')
+end
+
+local function missing_nodes(nodes, from)
+    local given, answer = {}, {'again'}
+    for i = from, #KEYS do
+        given[KEYS[i]:match('[^:]*$')] = true -- a node's name has no colon
+    end
+    for _, node in ipairs(redis.call('HKEYS', nodes)) do
+        if is_node(node) and not given[node] then
+            answer[#answer + 1] = node
+        end
+    end
+    return #answer > 1 and answer
+end
+
+local function forget_node(nodes, node, on)
+    local users = redis.call('HLEN', on)
+    if users == 0 then
+        redis.call('HDEL', nodes, node)
+    end
+    return users
 end
 
 local function prolong(ms, ...)

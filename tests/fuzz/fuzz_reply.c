@@ -228,7 +228,7 @@ static void ask(bool members)
         store_members(&w.base.shard.store, room, &(struct store_page){NULL, 100, 1000},
                       on_members, NULL);
     else
-        store_renew(&w.base.shard.store, room);
+        renewals_renew(&w.base.shard.node.renewals, room);
 }
 
 /* ---- what happens ---- */

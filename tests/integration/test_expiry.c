@@ -102,6 +102,11 @@ static double count_expired(void)
     return sum;
 }
 
+static bool is_on_the_index(void *data)
+{
+    return !is_off_the_index(data);
+}
+
 static bool is_logged(void *data)
 {
     return count_logged(data) > 0;
@@ -321,6 +326,7 @@ static void a_room_whose_last_member_lost_the_connection_goes_too(void **state)
     chat_abort(ann);
     assert_true(wait_until(has_no_keys, "lost", PATIENCE_MS));
     assert_true(wait_until(is_off_the_index, "lost", PATIENCE_MS));
+    assert_true(wait_until(is_logged, "lost", PATIENCE_MS));
     assert_int_equal(count_logged("lost"), 1);
 }
 
@@ -330,7 +336,7 @@ static void a_room_whose_gateway_stops_is_found_by_the_others(void **state)
 
     (void)state;
     chat_join(ann, "stopped", "ann");
-    assert_false(is_off_the_index("stopped"));
+    assert_true(wait_until(is_on_the_index, "stopped", PATIENCE_MS));
     chat_leave(ann, "stopped");
     chat_close(ann);
     fleet_stop_gateway(&fleet, 0); /* it has no time to look at the room again */

@@ -67,7 +67,7 @@ static void the_first_join_makes_the_room(void **state)
     assert_true(created_at >= before && created_at <= eval_now_ms(&redis));
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
     eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
-    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_ON_MS);
     free(epoch);
     free(came_in);
 }
@@ -101,7 +101,7 @@ static void joining_again_through_the_same_node_only_prolongs(void **state)
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
     eval_room_expect_ttl(&room, "members", EVAL_ROOM_KEEP_MS);
-    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "on:node-1", EVAL_ROOM_ON_MS);
 }
 
 static void a_user_on_two_nodes_is_one_member(void **state)
@@ -534,9 +534,11 @@ static void a_renewal_keeps_a_room_in_use_alive(void **state)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
     assert_string_equal(eval_room_renew(&room, "node-1", NULL),
-                        "('" EPOCH_1 "' 1 3 2 3 0)");
+                        "('" EPOCH_1 "' 1 3 2 3 0 0)");
     for (size_t i = 0; i < COUNT(keys); i++)
-        eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
+        eval_room_expect_ttl(&room, keys[i],
+                             strncmp(keys[i], "on:", 3) == 0 ? EVAL_ROOM_ON_MS
+                                                             : EVAL_ROOM_KEEP_MS);
 }
 
 static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void **state)
@@ -553,10 +555,10 @@ static void a_renewal_right_after_another_nodes_prolongs_only_its_own_key(void *
     redis_cmd(port(), "PEXPIRE rc:{lobby}:on:node-2 5000");
 
     assert_string_equal(eval_room_renew(&room, "node-2", NULL),
-                        "('" EPOCH_1 "' 1 2 1 2 0)");
+                        "('" EPOCH_1 "' 1 2 1 2 0 0)");
     for (size_t i = 0; i < COUNT(shared); i++)
         eval_room_expect_ttl(&room, shared[i], EVAL_ROOM_KEEP_MS / 20 * 19);
-    eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_KEEP_MS);
+    eval_room_expect_ttl(&room, "on:node-2", EVAL_ROOM_ON_MS);
 }
 
 static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
@@ -565,7 +567,7 @@ static void a_renewal_from_a_node_that_redis_forgot_says_so(void **state)
     eval_room_join(&room, "node-2", "ann");
 
     assert_string_equal(eval_room_renew(&room, "node-1", NULL),
-                        "('" EPOCH_1 "' 0 1 0 1 0)");
+                        "('" EPOCH_1 "' 0 1 0 1 0 0)");
     assert_false(eval_room_has_key(&room, "on:node-1"));
 }
 
@@ -609,7 +611,7 @@ static void a_renewal_tells_of_whom_redis_does_not_have(void **state)
         eval_room_join(&room, "node-2", "cem");
         for (size_t k = 0; k < 2 && odd_users[i].commands[k]; k++)
             redis_cmd(port(), odd_users[i].commands[k]);
-        snprintf(expected, sizeof(expected), "('" EPOCH_1 "' 0 3 2 3 %d)",
+        snprintf(expected, sizeof(expected), "('" EPOCH_1 "' 0 3 2 3 %d 0)",
                  odd_users[i].wrong);
         assert_string_equal(eval_room_renew(&room, "node-1", users), expected);
         eval_reset(&redis);
@@ -629,11 +631,11 @@ static void a_renewal_takes_a_hundred_users(void **state)
     }
     eval_room_join_all(&room, "node-1", users);
     assert_string_equal(eval_room_renew(&room, "node-1", users),
-                        "('" EPOCH_1 "' 0 100 100 100 0)");
+                        "('" EPOCH_1 "' 0 100 100 100 0 0)");
     redis_cmd(port(), "HDEL rc:{lobby}:members u99");
     redis_cmd(port(), "HSET rc:{lobby}:members ghost 1");
     assert_string_equal(eval_room_renew(&room, "node-1", users),
-                        "('" EPOCH_1 "' 0 100 100 100 1)");
+                        "('" EPOCH_1 "' 0 100 100 100 1 0)");
     eval_reset(&redis);
 }
 
@@ -648,7 +650,7 @@ static void a_renewal_does_not_stop_the_countdown_of_an_empty_room(void **state)
     before = eval_state(&redis);
 
     assert_string_equal(eval_room_renew(&room, "node-1", NULL),
-                        "('" EPOCH_1 "' 1 2 0 0 0)");
+                        "('" EPOCH_1 "' 1 2 0 0 0 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     free(before);
@@ -686,7 +688,7 @@ static void a_meta_without_its_numbers_is_no_room_to_a_renewal(void **state)
         eval_room_begin_test(state);
         eval_room_join(&room, "node-1", "ann");
         redis_cmd(port(), odd_metas[i].command);
-        assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 1 1 0)");
+        assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 1 1 0 0)");
     }
 }
 
@@ -748,7 +750,7 @@ static void a_user_with_such_a_count_can_leave(void **state)
 static void a_renewal_of_a_room_that_is_gone_makes_none(void **state)
 {
     (void)state;
-    assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 0 0 0)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 0 0 0 '' 0)");
     assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
 }
 

@@ -29,7 +29,7 @@ static int port(void)
 }
 
 /* `nodes`: up to a NULL. */
-static const char *kick_on(const char *user, const char *const *nodes, int force)
+static const char *kick_on(const char *user, const char *const *nodes)
 {
     eval_begin(&redis, SCRIPT_KICK);
     eval_key(&redis, "rc:{lobby}:meta");
@@ -37,6 +37,7 @@ static const char *kick_on(const char *user, const char *const *nodes, int force
     eval_key(&redis, "rc:{lobby}:history");
     eval_key(&redis, "rc:{lobby}:kicks");
     eval_key(&redis, "rc:{lobby}:events");
+    eval_key(&redis, "rc:{lobby}:nodes");
     for (int i = 0; nodes[i]; i++)
         eval_key(&redis, "rc:{lobby}:on:%s", nodes[i]);
     eval_arg(&redis, "%s", user);
@@ -46,7 +47,6 @@ static const char *kick_on(const char *user, const char *const *nodes, int force
     eval_arg(&redis, LEFT_HEAD);
     eval_arg(&redis, "%u", room.events_max);
     eval_arg(&redis, "%d", EVAL_ROOM_TTL_MS);
-    eval_arg(&redis, "%d", force);
     return eval_run(&redis);
 }
 
@@ -54,10 +54,10 @@ static const char *const both[] = {"node-1", "node-2", NULL};
 
 static const char *kick(const char *user)
 {
-    return kick_on(user, both, 0);
+    return kick_on(user, both);
 }
 
-static const char *close_room(void)
+static const char *close_on(const char *const *nodes)
 {
     eval_begin(&redis, SCRIPT_CLOSE);
     eval_key(&redis, "rc:{lobby}:meta");
@@ -70,11 +70,17 @@ static const char *close_room(void)
     eval_key(&redis, "rc:{lobby}:mutes");
     eval_key(&redis, "rc:{lobby}:closed");
     eval_key(&redis, "rc:{lobby}:events");
-    eval_key(&redis, "rc:{lobby}:on:node-1");
-    eval_key(&redis, "rc:{lobby}:on:node-2");
+    eval_key(&redis, "rc:{lobby}:nodes");
+    for (int i = 0; nodes[i]; i++)
+        eval_key(&redis, "rc:{lobby}:on:%s", nodes[i]);
     eval_arg(&redis, "late");
     eval_arg(&redis, CLOSED);
     return eval_run(&redis);
+}
+
+static const char *close_room(void)
+{
+    return close_on(both);
 }
 
 static void expect_field(const char *suffix, const char *field, const char *wanted)
@@ -192,16 +198,54 @@ static void nobody_is_kicked_who_is_not_in(void **state)
     free(after);
 }
 
-static void a_node_that_the_caller_did_not_know_of_is_asked_for(void **state)
+static const char *const none[] = {NULL};
+
+static void a_caller_that_does_not_name_all_nodes_is_told_which(void **state)
 {
     static const char *const one[] = {"node-1", NULL};
 
     (void)state;
     fill();
-    assert_string_equal(kick_on("ann", one, 0), "('again')");
+    assert_string_equal(kick_on("ann", none), "('again' 'node-1' 'node-2')");
+    assert_string_equal(kick_on("ann", one), "('again' 'node-2')");
+    assert_string_equal(close_on(one), "('again' 'node-2')");
     expect_field("members", "ann", "2");
-    assert_string_equal(kick_on("ann", one, 1), "('ok' 'kicked 3' 1)");
-    expect_field("members", "ann", NULL);
+    assert_string_equal(eval_room_notices(&room), "");
+    eval_room_leave(&room, "node-2", "ann");
+    eval_room_leave(&room, "node-2", "bob");
+    assert_string_equal(kick_on("ann", one), "('ok' 'kicked 4' 1)");
+    assert_string_equal(close_on(one), "(0 'closed " EPOCH_1 "' 1)");
+}
+
+/* Strangers' fields are no nodes, and a room that lost nodes is not kept from being closed. */
+static void what_is_no_node_is_not_asked_for(void **state)
+{
+    static const char *const one[] = {"node-1", NULL};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    redis_cmd(port(), "HSET rc:{lobby}:nodes %s 1 %b 2", "no node", "", (size_t)0);
+    assert_string_equal(kick_on("ann", one), "('ok' 'kicked 2' 1)");
+    redis_cmd(port(), "DEL rc:{lobby}:nodes");
+    assert_string_equal(close_on(none), "(0 'closed " EPOCH_1 "')");
+}
+
+static void nine_thousand_nodes_are_named_in_one_answer(void **state)
+{
+    const char *reply;
+    unsigned count = 0;
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    for (int i = 0; i < 9000; i += 100)
+        redis_cmd(
+            port(), "EVAL %s 1 rc:{lobby}:nodes %d",
+            "for i=ARGV[1],ARGV[1]+99 do redis.call('HSET',KEYS[1],'n'..i,'1 1') end",
+            i);
+    reply = kick_on("ann", none);
+    for (const char *at = reply; (at = strchr(at, ' ')); at++)
+        count++;
+    assert_int_equal(count, 9001);
 }
 
 static void in_large_rooms_only_who_is_kicked_is_told(void **state)
@@ -403,7 +447,9 @@ int main(void)
         TEST(a_deaf_node_learns_of_the_kick_and_does_not_put_the_user_back),
         TEST(the_last_one_kicked_starts_the_countdown),
         TEST(nobody_is_kicked_who_is_not_in),
-        TEST(a_node_that_the_caller_did_not_know_of_is_asked_for),
+        TEST(a_caller_that_does_not_name_all_nodes_is_told_which),
+        TEST(what_is_no_node_is_not_asked_for),
+        TEST(nine_thousand_nodes_are_named_in_one_answer),
         TEST(in_large_rooms_only_who_is_kicked_is_told),
         TEST(a_closed_room_leaves_only_what_deaf_nodes_must_find),
         TEST(a_node_that_hears_of_the_closing_takes_the_mark_away),

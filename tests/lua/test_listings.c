@@ -37,6 +37,7 @@ static const char *read_room(const char *name)
     eval_key(&redis, "rc:{%s}:keys", name);
     eval_key(&redis, "rc:{%s}:keys:old", name);
     eval_key(&redis, "rc:{%s}:closed", name);
+    eval_key(&redis, "rc:{%s}:nodes", name);
     eval_key(&redis, "rc:{%s}:on:node-1", name);
     eval_key(&redis, "rc:{%s}:on:node-2", name);
     eval_arg(&redis, "%s", name);

@@ -545,7 +545,7 @@ static void a_seq_that_cannot_be_is_a_lost_room(void **state)
         assert_string_equal(publish("ann", "k"), "nil");
         assert_int_equal(history_length(), 1);
         assert_string_equal(eval_room_history(&room, "0", "", 100, 1000), "nil");
-        assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 2 2 0)");
+        assert_string_equal(eval_room_renew(&room, "node-1", NULL), "('' 0 0 2 2 0 0)");
         room.epoch = EPOCH_2;
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1,
                                            (const char *[]){"ann", "1", NULL}),
@@ -560,7 +560,7 @@ static void the_largest_seq_is_one(void **state)
     redis_cmd(port(), "HSET rc:{lobby}:meta seq 9007199254740990");
     assert_string_equal(publish("ann", NULL), "('" EPOCH_1 "' 9007199254740991)");
     assert_string_equal(eval_room_renew(&room, "node-1", NULL),
-                        "('" EPOCH_1 "' 9007199254740991 2 2 2 0)");
+                        "('" EPOCH_1 "' 9007199254740991 2 2 2 0 0)");
     assert_non_null(strstr(eval_room_join(&room, "node-2", "cem"), "9007199254740991"));
 }
 

@@ -408,7 +408,8 @@ static void a_silent_node_is_claimed_by_one(void **state)
     assert_string_equal(claim("one", LEASE_MS, 60000), "1");
     assert_string_equal(claim("two", LEASE_MS, 60000), "0");
     assert_string_equal(claim("one", LEASE_MS, 60000), "1"); /* goes on */
-    assert_true(redis_cmd_number(port(), "PTTL rc:node:dead:claim") > 0);
+    /* The node is dead from now on, until it is forgotten. */
+    assert_int_equal(redis_cmd_number(port(), "PTTL rc:node:dead:claim"), -1);
 }
 
 static void a_node_that_came_back_is_not_claimed(void **state)
@@ -428,7 +429,8 @@ static void a_stamp_of_a_time_to_come_is_looked_at_again_later(void **state)
     hear_of("dead", -3600000);
     assert_string_equal(claim("one", LEASE_MS, 60000), "0");
     hear_of("dead", LEASE_MS);
-    redis_cmd(port(), "SET rc:node:dead:claim two PX 3600000"); /* of that time, too */
+    redis_cmd(port(), "SET rc:node:dead:claim %s",
+              "two 99999999999999"); /* of that time */
     assert_string_equal(claim("one", LEASE_MS, 60000), "1");
     assert_string_equal(claim("two", LEASE_MS, 60000), "0");
 }
@@ -452,21 +454,33 @@ static void a_name_of_ones_own_that_redis_lost_is_claimed_too(void **state)
 {
     (void)state;
     assert_string_equal(claim("dead's new name", 0, 60000), "1");
+    /* Others find it, should the new name die half-way. */
+    assert_true(redis_cmd_number(port(), "ZSCORE rc:nodes dead") > 0);
 }
 
-static bool is_unclaimed(void *data)
+static void a_claim_is_a_hint_that_grows_old(void **state)
 {
-    (void)data;
-    return redis_cmd_number(port(), "EXISTS rc:node:dead:claim") == 0;
-}
+    char claimed[32];
 
-static void a_claim_is_a_hint_that_expires(void **state)
-{
     (void)state;
     hear_of("dead", LEASE_MS);
-    assert_string_equal(claim("one", LEASE_MS, 50), "1");
-    assert_true(wait_until(is_unclaimed, NULL, 5000));
-    assert_string_equal(claim("two", LEASE_MS, 60000), "1");
+    snprintf(claimed, sizeof(claimed), "one %lld", eval_now_ms(&redis) - 9000);
+    redis_cmd(port(), "SET rc:node:dead:claim %s", claimed);
+    assert_string_equal(claim("two", LEASE_MS, 60000), "0");
+    assert_string_equal(claim("two", LEASE_MS, 8000), "1");
+    assert_string_equal(claim("one", LEASE_MS, 8000), "0");
+}
+
+static void what_is_no_claim_holds_nobody_up(void **state)
+{
+    static const char *const odd[] = {"", "one", "one two", "one 1.5", "one -1", " 5"};
+
+    (void)state;
+    hear_of("dead", LEASE_MS);
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        redis_cmd(port(), "SET rc:node:dead:claim %b", odd[i], strlen(odd[i]));
+        assert_string_equal(claim("two", LEASE_MS, 60000), "1");
+    }
 }
 
 /* ---- forget ---- */
@@ -598,7 +612,8 @@ int main(void)
         TEST(a_node_that_is_buried_is_not_claimed),
         TEST(a_name_of_ones_own_is_claimed_at_once),
         TEST(a_name_of_ones_own_that_redis_lost_is_claimed_too),
-        TEST(a_claim_is_a_hint_that_expires),
+        TEST(a_claim_is_a_hint_that_grows_old),
+        TEST(what_is_no_claim_holds_nobody_up),
         TEST(a_node_is_buried_once_nothing_is_left_of_it),
         TEST(two_claimants_reap_each_member_once),
         TEST(what_a_claimant_left_half_done_is_finished_by_the_next),

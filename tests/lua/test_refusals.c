@@ -181,12 +181,12 @@ static const char *kick(void)
     eval_key(&redis, "rc:{lobby}:history");
     eval_key(&redis, "rc:{lobby}:kicks");
     eval_key(&redis, "rc:{lobby}:events");
+    eval_key(&redis, "rc:{lobby}:nodes");
     eval_key(&redis, "rc:{lobby}:on:node-1");
     for (int i = 0; i < 5; i++)
         eval_arg(&redis, "ann"); /* user, token, reason, events */
     eval_arg(&redis, "500");
     eval_arg(&redis, "300000");
-    eval_arg(&redis, "0");
     return eval_run(&redis);
 }
 
@@ -203,6 +203,7 @@ static const char *close_room(void)
     eval_key(&redis, "rc:{lobby}:mutes");
     eval_key(&redis, "rc:{lobby}:closed");
     eval_key(&redis, "rc:{lobby}:events");
+    eval_key(&redis, "rc:{lobby}:nodes");
     eval_key(&redis, "rc:{lobby}:on:node-1");
     eval_arg(&redis, "late");
     eval_arg(&redis, "{}");
@@ -254,6 +255,7 @@ static const char *read_room(void)
     eval_key(&redis, "rc:{lobby}:keys");
     eval_key(&redis, "rc:{lobby}:keys:old");
     eval_key(&redis, "rc:{lobby}:closed");
+    eval_key(&redis, "rc:{lobby}:nodes");
     eval_arg(&redis, "lobby");
     return eval_run(&redis);
 }
@@ -357,9 +359,8 @@ static const char *write_index(void)
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
     eval_key(&redis, "rc:events");
-    eval_key(&redis, "rc:{lobby}:meta");
-    eval_key(&redis, "rc:{lobby}:members");
     eval_arg(&redis, "lobby");
+    eval_arg(&redis, "2");
     return eval_run(&redis);
 }
 
@@ -369,9 +370,9 @@ static const char *take_off_index(void)
     eval_key(&redis, "rc:rooms");
     eval_key(&redis, "rc:rooms:members");
     eval_key(&redis, "rc:events");
-    eval_key(&redis, "rc:{gone}:meta");
     eval_arg(&redis, "room_expired");
     eval_arg(&redis, "gone");
+    eval_arg(&redis, "1");
     return eval_run(&redis);
 }
 

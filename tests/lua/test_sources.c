@@ -126,11 +126,12 @@ static void every_key_comes_in_by_keys(void **state)
  * parameters, and each call of it names KEYS. */
 static void functions_get_their_keys_of_the_script(void **state)
 {
-    static const char *const parameters[] = {"meta", "members", "history",
-                                             "key",  "channel", "..."};
+    static const char *const parameters[] = {"meta",    "members", "history", "key",
+                                             "channel", "nodes",   "on",      "..."};
     static const char *const functions[] = {
-        "has_type(",        "create_room(", "raise_rev(",
-        "start_countdown(", "take_over(",   "tell(",
+        "has_type(",      "create_room(",     "raise_rev(",
+        "missing_nodes(", "start_countdown(", "take_over(",
+        "tell(",          "stamp_node(",      "forget_node(",
     };
 
     (void)state;

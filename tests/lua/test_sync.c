@@ -59,7 +59,9 @@ static void where_all_is_well_only_the_life_is_prolonged(void **state)
                         "('ok' '" EPOCH_1 "' 1 2 2 2)");
     assert_string_equal(eval_room_notices(&room), "");
     for (size_t i = 0; i < COUNT(keys); i++)
-        eval_room_expect_ttl(&room, keys[i], EVAL_ROOM_KEEP_MS);
+        eval_room_expect_ttl(&room, keys[i],
+                             strncmp(keys[i], "on:", 3) == 0 ? EVAL_ROOM_ON_MS
+                                                             : EVAL_ROOM_KEEP_MS);
 }
 
 static void a_room_that_redis_lost_is_recreated(void **state)

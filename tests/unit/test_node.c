@@ -28,7 +28,7 @@ static struct {
     unsigned ups, downs;
     uv_timer_cb on_beat, on_tick;
     uint64_t beat_ms, tick_ms;
-    unsigned link_renewals, bus_restarts, renewed;
+    unsigned link_renewals, bus_restarts, renewed, renewals_broken, kept;
     char bus_node[STORE_NODE_MAX];
 } w;
 
@@ -111,10 +111,31 @@ void bus_set_node(struct bus *bus, const char *node)
     strcpy(w.bus_node, node);
 }
 
-void store_renew(struct store *store, struct room *room)
+void renewals_init(struct renewals *renewals, struct store *store,
+                   struct reaper *reaper)
 {
-    (void)store, (void)room;
+    assert_ptr_equal(store, &store_rig.store);
+    assert_ptr_equal(reaper, &w.node.reaper);
+    assert_ptr_equal(renewals, &w.node.renewals);
+}
+
+void renewals_keep(struct renewals *renewals, struct room *room)
+{
+    (void)renewals, (void)room;
+    w.kept++;
+}
+
+void renewals_run(struct renewals *renewals, uint64_t now_ms)
+{
+    (void)renewals;
+    assert_int_equal(now_ms, rig.now_ms);
     w.renewed++;
+}
+
+void renewals_break(struct renewals *renewals)
+{
+    (void)renewals;
+    w.renewals_broken++;
 }
 
 /* ---- the node ---- */
@@ -158,7 +179,7 @@ static int set_up(void **state)
     rooms_set_up(&rig.rooms, false);
     store_rig_open(&rig.config, &rig.metrics);
     store_rig.store.node[0] = '\0'; /* the node chooses it */
-    index_init(&w.index, &store_rig.store, &rig.metrics);
+    index_init(&w.index, &store_rig.store);
     node_init(&w.node, &opts);
     return 0;
 }
@@ -522,18 +543,49 @@ static void a_draining_node_says_so(void **state)
     assert_state(NODE_DRAINING);
 }
 
-static void each_room_is_renewed_once_a_round(void **state)
+static void rooms_are_renewed_while_the_node_is_up(void **state)
 {
     struct rig_client *ann = rig_client("ann");
-    unsigned ticks = (unsigned)(store_keep_ms(&rig.config) * 3 / 5 / 100);
+
+    (void)state;
+    tick(3, false);
+    assert_int_equal(w.renewed, 0);
+    go_up();
+    rig_live(0, 1, ann, NULL);
+    node_keep(&w.node, ann->member.room);
+    assert_int_equal(w.kept, 1);
+    tick(3, true);
+    assert_int_equal(w.renewed, 3);
+    w.renewals_broken = 0;
+    node_on_lost(&w.node);
+    assert_int_equal(w.renewals_broken, 1);
+    tick(3, false);
+    assert_int_equal(w.renewed, 3);
+}
+
+/* Its name is still its own, but more may be lost. */
+static void a_node_whose_hash_was_gone_looks_at_all_its_rooms(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
 
     (void)state;
     go_up();
     rig_live(0, 1, ann, NULL);
-    node_keep(&w.node, ann->member.room);
-    node_keep(&w.node, ann->member.room);
-    tick(10 * ticks, true);
-    assert_in_range(w.renewed, 9, 11);
+    beat(w.beat_ms);
+    answer_beat("lost silent-1");
+    assert_true(w.node.is_up);
+    assert_int_equal(rig.metrics.nodes_renamed_total, 0);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+}
+
+static void a_node_beats_at_once_when_redis_does_not_know_it(void **state)
+{
+    (void)state;
+    go_up();
+    node_beat(&w.node);
+    answer_beat("dead");
+    assert_int_equal(rig.metrics.nodes_renamed_total, 1);
 }
 
 static void what_redis_refused_is_tried_again_every_second(void **state)
@@ -586,7 +638,9 @@ int main(void)
         TEST(a_canary_is_sent_every_second),
         TEST(a_deaf_node_restarts_its_bus_once_a_silence),
         TEST(a_draining_node_says_so),
-        TEST(each_room_is_renewed_once_a_round),
+        TEST(rooms_are_renewed_while_the_node_is_up),
+        TEST(a_node_whose_hash_was_gone_looks_at_all_its_rooms),
+        TEST(a_node_beats_at_once_when_redis_does_not_know_it),
         TEST(what_redis_refused_is_tried_again_every_second),
         TEST(a_node_that_ends_beats_no_more),
     };

@@ -31,7 +31,7 @@ static int set_up(void **state)
     memset(&metrics, 0, sizeof(metrics));
     memset(&rooms_index, 0, sizeof(rooms_index));
     store_rig_open(&config, &metrics);
-    index_init(&rooms_index, &store_rig.store, &metrics);
+    index_init(&rooms_index, &store_rig.store);
     reaper_init(&reaper, &store_rig.store, &rooms_index, &metrics);
     return 0;
 }

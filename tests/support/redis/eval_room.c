@@ -103,6 +103,13 @@ static void add_percent(const struct eval_room *room, const char *user)
     strbuf_deinit(&text);
 }
 
+static void add_stamp(const struct eval_room *room, const char *node)
+{
+    eval_arg(room->redis, "%s", node);
+    eval_arg(room->redis, "%d", EVAL_ROOM_EVERY_MS);
+    eval_arg(room->redis, "%d", EVAL_ROOM_ON_MS);
+}
+
 /* The JSON of a presence event up to the user; with `user` up to the count. */
 static void add_event(const struct eval_room *room, const char *type,
                       const char *reason, const char *user)
@@ -133,10 +140,12 @@ const char *eval_room_join_all(const struct eval_room *room, const char *node,
     add_key(room, "bans");
     add_key(room, "events");
     add_key(room, "kicks");
+    add_key(room, "nodes");
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     eval_arg(room->redis, "0");
     eval_arg(room->redis, "%u", room->events_max);
+    add_stamp(room, node);
     for (; *users; users++) {
         eval_arg(room->redis, "%s", *users);
         add_percent(room, *users);
@@ -160,8 +169,10 @@ static const char *leave(const struct eval_room *room, const char *node,
     add_on(room, node);
     add_key(room, "history");
     add_key(room, "events");
+    add_key(room, "nodes");
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
+    eval_arg(room->redis, "%s", node);
     for (; *users; users++) {
         eval_arg(room->redis, "%s", *users);
         add_percent(room, *users);
@@ -197,7 +208,10 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
     add_key(room, "members");
     add_on(room, node);
     add_key(room, "history");
+    add_key(room, "nodes");
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
+    add_stamp(room, node);
+    eval_arg(room->redis, "%d", EVAL_ROOM_PATIENCE_MS);
     for (size_t i = 0; users && users[i]; i++)
         eval_arg(room->redis, "%s", users[i]);
     return eval_run(room->redis);
@@ -212,10 +226,12 @@ const char *eval_room_reap(const struct eval_room *room, const char *dead,
     add_on(room, dead);
     add_key(room, "history");
     add_key(room, "events");
+    add_key(room, "nodes");
     eval_arg(room->redis, "%u", most);
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
     add_event(room, "member_left", "expired", NULL);
+    eval_arg(room->redis, "%s", dead);
     return eval_run(room->redis);
 }
 
@@ -231,6 +247,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     add_key(room, "kicks");
     add_key(room, "closed");
     add_key(room, "bans");
+    add_key(room, "nodes");
     eval_arg(room->redis, "%s", known);
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
@@ -240,6 +257,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     eval_arg(room->redis, "%d", room->told);
     eval_arg(room->redis, "%llu", room->last);
     eval_arg(room->redis, "%s", room->digest ? room->digest : "");
+    add_stamp(room, node);
     for (; *users; users += 2) {
         eval_arg(room->redis, "%s", users[0]);
         add_percent(room, users[0]);
@@ -553,6 +571,29 @@ static void expect_counts(const struct eval_room *room, const redisReply *keys,
     freeReplyObject(members);
 }
 
+/* Who came in under `epoch` came in through a node that `nodes` names, and each of these has
+ * somebody. */
+static void expect_nodes(const struct eval_room *room, const redisReply *keys,
+                         const char *epoch)
+{
+    redisReply *nodes =
+        redis_cmd_reply(port_of(room), "HKEYS rc:{%s}:nodes", room->name);
+    long long pairs = 0;
+
+    for (size_t i = 0; i < nodes->elements; i++) {
+        redisReply *users = redis_cmd_reply(port_of(room), "HVALS rc:{%s}:on:%s",
+                                            room->name, nodes->element[i]->str);
+
+        if (users->elements == 0)
+            fail_msg("%s has nobody", nodes->element[i]->str);
+        for (size_t k = 0; k < users->elements; k++)
+            pairs += strcmp(users->element[k]->str, epoch) == 0;
+        freeReplyObject(users);
+    }
+    assert_int_equal(pairs, count_pairs(room, keys, epoch));
+    freeReplyObject(nodes);
+}
+
 void eval_room_expect_books_balance(const struct eval_room *room)
 {
     redisReply *keys = redis_cmd_reply(port_of(room), "KEYS *");
@@ -561,8 +602,10 @@ void eval_room_expect_books_balance(const struct eval_room *room)
     assert_non_null(keys);
     for (size_t i = 0; i < keys->elements; i++)
         expect_expiry(room, keys->element[i]->str);
-    if (epoch)
+    if (epoch) {
         expect_counts(room, keys, epoch);
+        expect_nodes(room, keys, epoch);
+    }
     freeReplyObject(keys);
     free(epoch);
 }

@@ -20,7 +20,13 @@
 #define EPOCH_1 "00000000000000e1"
 #define EPOCH_2 "00000000000000e2"
 
-enum { EVAL_ROOM_KEEP_MS = 900000, EVAL_ROOM_TTL_MS = 300000 };
+enum {
+    EVAL_ROOM_KEEP_MS = 900000,
+    EVAL_ROOM_TTL_MS = 300000,
+    EVAL_ROOM_EVERY_MS = 540000,
+    EVAL_ROOM_ON_MS = 2180000,
+    EVAL_ROOM_PATIENCE_MS = 20000,
+};
 
 struct eval_room {
     struct eval *redis;
@@ -121,7 +127,7 @@ void eval_room_expect_ttl(const struct eval_room *room, const char *suffix, long
 
 /* What must be so whenever a script has run: every key of a room but bans and mutes
  * expires, and while there is a room `members` says of each user on how many nodes they
- * came in under its epoch, and of nobody else. */
+ * came in under its epoch, and of nobody else; `nodes` names these nodes, and none without users. */
 void eval_room_expect_books_balance(const struct eval_room *room);
 
 #endif

@@ -98,12 +98,6 @@ void store_touched(struct store *store, const struct room *room)
     store_rig.touched++;
 }
 
-uint64_t store_keep_ms(const struct config *config)
-{
-    (void)config;
-    return 1234;
-}
-
 /* As store.c, but for the number of users. */
 void store_begin_reap(struct store *store, const char *room, size_t room_len,
                       const char *node)
@@ -250,6 +244,11 @@ void store_rig_answer_text(const char *text)
     strbuf_add_format(&resp, "$%zu\r\n%s\r\n", strlen(text), text);
     answer(0, resp.data, resp.len);
     strbuf_deinit(&resp);
+}
+
+void store_rig_answer_nil(void)
+{
+    answer(0, "$-1\r\n", 5);
 }
 
 void store_rig_answer_number(unsigned number)

@@ -15,7 +15,7 @@ struct store_rig_read {
     void *data;
 };
 
-enum { STORE_RIG_MAX = 64, STORE_RIG_ARGS_MAX = 2048 };
+enum { STORE_RIG_MAX = 256, STORE_RIG_ARGS_MAX = 2048 };
 
 struct store_rig_call {
     enum script script; /* SCRIPTS_COUNT: a plain command */
@@ -52,8 +52,9 @@ void store_rig_answer_read(unsigned i, const struct history *history);
  * NULL: Redis is away. */
 void store_rig_answer(const char *words);
 
-/* Answers it with a text, a number, or an error of Redis. */
+/* Answers it with a text, nothing, a number, or an error of Redis. */
 void store_rig_answer_text(const char *text);
+void store_rig_answer_nil(void);
 void store_rig_answer_number(unsigned number);
 void store_rig_answer_error(const char *text);
 
