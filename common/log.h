@@ -17,9 +17,9 @@
 
 enum { LOG_RING_BYTES = 1024 * 1024 };
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_SILENT = -1, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-extern enum log_level log_max;
+extern enum log_level log_max; /* LOG_SILENT: no line at all */
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

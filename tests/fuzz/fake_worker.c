@@ -17,7 +17,7 @@ void fake_worker_set_up(void)
     is_set_up = true;
     keys_set_prefix("rc");
     scripts_init();
-    log_max = (enum log_level) - 1; /* silent */
+    log_max = LOG_SILENT;
 }
 
 static void on_event(struct shard *shard)

@@ -1,5 +1,5 @@
-/* test_sync.c - comparing a room with Redis: who is put back and who is taken out, what was missed
- * meanwhile, and when the room is remade. With the real rooms; Redis is the test's.
+/* test_sync.c - comparing a room with Redis: which users are put back and which are removed, what was
+ * missed meanwhile, and when the room is remade. With the real rooms; Redis is the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
