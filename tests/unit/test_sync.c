@@ -22,7 +22,11 @@
 #define OTHER_TOKEN_WORD "2.00000000000000b2"
 #define AS_IT_IS "ok " RIG_EPOCH " 5 1 1 1 '' ''"
 
-enum { MANY = 620 }; /* users, for more than one page */
+enum {
+    KEYS = 9,
+    USERS = KEYS + 12, /* the first of them among the arguments */
+    MANY = 620,        /* users, for more than one page */
+};
 
 static struct {
     struct rig_client *ann;
@@ -94,12 +98,12 @@ static void what_is_here_is_sent_with_what_was_seen(void **state)
 {
     (void)state;
     start();
-    assert_int_equal(store_rig.calls[0].keys, 8);
-    assert_string_equal(store_rig.calls[0].argv[8], RIG_EPOCH);
-    assert_int_equal(strlen(store_rig.calls[0].argv[9]), PROTO_EPOCH_LEN);
-    store_rig_assert_call(SCRIPT_SYNC, 10,
-                          "1234 0 500 {\"type\":\"member_joined\",\"room\":\"r\","
-                          "\"user\": 1 5  ann ann 1");
+    assert_int_equal(store_rig.calls[0].keys, KEYS);
+    assert_string_equal(store_rig.calls[0].argv[KEYS], RIG_EPOCH);
+    assert_int_equal(strlen(store_rig.calls[0].argv[KEYS + 1]), PROTO_EPOCH_LEN);
+    store_rig_assert_call(SCRIPT_SYNC, KEYS + 2,
+                          "900000 0 500 {\"type\":\"member_joined\",\"room\":\"r\","
+                          "\"user\": 1 5  n1 540000 2180000 ann ann 1");
     store_rig_answer(AS_IT_IS);
     assert_synced();
     assert_int_equal(store_rig.touched, 1);
@@ -112,8 +116,8 @@ static void the_last_line_is_sent_as_its_digest(void **state)
     rig_messages(6, 6);
     rig_assert_given(w.ann, "6");
     start();
-    assert_string_equal(store_rig.calls[0].argv[15], "6");
-    assert_int_equal(strlen(store_rig.calls[0].argv[16]), 40);
+    assert_string_equal(store_rig.calls[0].argv[KEYS + 7], "6");
+    assert_int_equal(strlen(store_rig.calls[0].argv[KEYS + 8]), 40);
     store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 '' ''");
     assert_synced();
 }
@@ -126,13 +130,13 @@ static void who_is_not_in_or_is_leaving_is_not_sent(void **state)
     bob = room_user_get(w.room, (struct json_text){"bob", 3});
     bob->members = 1;
     start();
-    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    assert_int_equal(store_rig.calls[0].argc, USERS + 3);
     store_rig_answer(AS_IT_IS);
     bob->is_in = bob->is_leaving = true;
     store_rig.touched = 0;
     metric_set(&rig.metrics.syncs_total, 0);
     start();
-    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    assert_int_equal(store_rig.calls[0].argc, USERS + 3);
     store_rig_answer(AS_IT_IS);
     assert_synced();
     room_user_free(bob);
@@ -169,8 +173,8 @@ static void many_users_are_sent_in_pages_each_once(void **state)
         const struct store_rig_call *call = &store_rig.calls[0];
 
         assert_int_equal(call->script, SCRIPT_SYNC);
-        assert_true((call->argc - 17) / 3 <= 500);
-        for (unsigned i = 17; i < call->argc; i += 3) {
+        assert_true((call->argc - USERS) / 3 <= 500);
+        for (unsigned i = USERS; i < call->argc; i += 3) {
             unsigned n = (unsigned)atoi(call->argv[i] + 1);
 
             count++;
@@ -249,14 +253,15 @@ static void extra_users_leave_as_expired(void **state)
     store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' ''");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 0 COUNT 500");
     store_rig_answer("'7' ( ann x bob x )");
-    store_rig_assert_call(SCRIPT_LEAVE, 5,
-                          "300000 500 bob bob {\"type\":\"member_left\",\"room\":\"r\","
-                          "\"reason\":\"expired\",\"user\":\"bob\",\"members\": 1");
+    store_rig_assert_call(
+        SCRIPT_LEAVE, 6,
+        "300000 500 n1 bob bob {\"type\":\"member_left\",\"room\":\"r\","
+        "\"reason\":\"expired\",\"user\":\"bob\",\"members\": 1");
     store_rig_answer("1 1");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 7 COUNT 500");
     store_rig_answer("'0' ( '' x {odd} x )"); /* the mark of a closing; and no name */
     assert_int_equal(store_rig.calls_count, 1);
-    assert_string_equal(store_rig.calls[0].argv[7], "");
+    assert_string_equal(store_rig.calls[0].argv[9], "");
     store_rig_answer("1 1");
     assert_synced();
 }
@@ -382,8 +387,9 @@ static void remake(const char *epoch)
     assert_string_equal(store_rig.calls[0].argv[3], epoch);
     store_rig_answer("ok");
     assert_int_equal(store_rig.calls[0].script, SCRIPT_SYNC);
-    assert_string_equal(store_rig.calls[0].argv[8], RIG_EPOCH); /* it knows no other */
-    assert_int_equal(store_rig.calls[0].argc, 17 + 3);
+    assert_string_equal(store_rig.calls[0].argv[KEYS],
+                        RIG_EPOCH); /* it knows no other */
+    assert_int_equal(store_rig.calls[0].argc, USERS + 3);
     store_rig_answer("ok " RIG_OTHER_EPOCH " 0 0 1 1 '' ''");
     rig_assert_given(w.ann, "reset 0");
     assert_synced();
