@@ -17,8 +17,12 @@ set(environment
     "UBSAN_OPTIONS=print_stacktrace=1"
     "TSAN_OPTIONS=halt_on_error=1")
 
-# A test of whole gateways counts as two of ctest's jobs, so that on two cores it runs
-# alone: it has deadlines to keep.
+# How much of a machine a test is given: a job of ctest's is a quarter of a core, for most tests of
+# whole gateways wait more than they compute (script/test: `ctest -j` four times the cores).
+set(waits 2)      # for leases, deadlines, Redis: four of them on two cores
+set(computes 4)   # a core of its own
+set(alone 8)      # two cores: it has clients by the thousand, or counts what happens in a second
+
 function(add_tests kind timeout_secs processors)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/test_*.c")
     foreach(source IN LISTS sources)
@@ -34,22 +38,35 @@ function(add_tests kind timeout_secs processors)
     endforeach()
 endfunction()
 
-add_tests(unit 60 1)
-add_tests(lua 120 1)
-add_tests(integration 300 2)
-# Some of them wait more than they compute: two of these may run side by side.
-foreach(name admin_away admin_events admin_fleet admin_http admin_refusals broken_rooms
-        descriptors expiry hostile_redis http_bursts http_ports lost_keys malformed ops_port
-        presence redis_share stderr timeouts upgrade_limits)
-    set_tests_properties(integration.${name} PROPERTIES PROCESSORS 1)
-endforeach()
-# A test of tests/faults waits more than it computes, so that two may run side by side.
-add_tests(faults 300 1)
-# What docker-compose.yml mounts, with the programs that it is for.
-add_tests(compose 300 2)
+# The longest are begun first.
+function(set_costs)
+    while(ARGN)
+        list(POP_FRONT ARGN name cost)
+        set_tests_properties(${name} PROPERTIES COST ${cost})
+    endwhile()
+endfunction()
 
+add_tests(unit 60 ${waits})
+add_tests(lua 120 ${waits})
+add_tests(integration 300 ${computes})
+foreach(name admin_away admin_bodies admin_close admin_events admin_fleet admin_http admin_kick
+        admin_openapi admin_refusals admin_words bad_requests broken_rooms chat_client clock_back
+        descriptors expiry flush healthcheck hostile_redis http_bursts http_ports lost_keys
+        malformed odd_names ops_port presence redis_share rewinds stderr timeouts upgrade_limits)
+    set_tests_properties(integration.${name} PROPERTIES PROCESSORS ${waits})
+endforeach()
+foreach(name crowd join_property monitoring never_reading_clients pacing rfc6455_size
+        slow_clients stock_clients storm)
+    set_tests_properties(integration.${name} PROPERTIES PROCESSORS ${alone})
+endforeach()
+add_tests(faults 300 ${waits})
+# What docker-compose.yml mounts, with the programs that it is for.
+add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
-add_tests(terminal 300 2)
+add_tests(terminal 300 ${computes})
+set_costs(integration.hostile_redis 100 integration.expiry 60 integration.rewinds 50
+    faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
+    integration.admin_events 30 integration.presence 30 integration.ops_port 30)
 
 # A sanitizer would make them slower and see nothing new.
 if(NOT ROOMCAST_SANITIZE)
@@ -59,7 +76,7 @@ if(NOT ROOMCAST_SANITIZE)
         set_tests_properties(frontend.${name} PROPERTIES
             LABELS frontend
             TIMEOUT 600
-            PROCESSORS 2
+            PROCESSORS ${alone}
             ENVIRONMENT "${environment}")
     endforeach()
     # Debian's python, which has the modules of script/setup.
@@ -72,15 +89,17 @@ if(NOT ROOMCAST_SANITIZE)
             set_tests_properties(${kind}.${name} PROPERTIES
                 LABELS ${kind}
                 TIMEOUT 300
+                PROCESSORS ${computes}
                 ENVIRONMENT "${environment}")
         endforeach()
     endforeach()
+    set_tests_properties(docs.failover PROPERTIES PROCESSORS ${waits} COST 60)
 endif()
 
 # What is shipped, as far as no engine is needed; tests/image/rehearse.py is script/test-long's.
 function(add_check name)
     add_test(NAME ${name} COMMAND /usr/bin/python3 ${ARGN})
-    set_tests_properties(${name} PROPERTIES LABELS shipping TIMEOUT 120)
+    set_tests_properties(${name} PROPERTIES LABELS shipping TIMEOUT 120 PROCESSORS ${computes})
 endfunction()
 add_check(image.version "${PROJECT_SOURCE_DIR}/tests/image/version.py")
 add_check(image.install "${PROJECT_SOURCE_DIR}/tests/image/install.py"

@@ -117,7 +117,8 @@ class Failover(unittest.TestCase):
         (self.dir / name).mkdir()
         self.start(name, ["redis-server", "--port", self.ports[name], "--bind", "127.0.0.1",
                           "--dir", self.dir / name, "--appendonly", "yes", "--save", "",
-                          "--notify-keyspace-events", "Kx", *more])
+                          "--notify-keyspace-events", "Kx",
+                          "--repl-diskless-sync-delay", "0", *more])  # else 5 s
         wait_until("Redis answers", lambda: "PONG" in self.cli(name, "ping"))
 
     def start_redises(self, names, *more):

@@ -148,40 +148,62 @@ static void expect_message_without_reset(struct chat *chat, const char *text)
              strcmp(chat_get_text(chat, "text"), text) != 0);
 }
 
+/* Ann and Bob on gateway 0, and Bob again on gateway 1. */
+struct trio {
+    struct chat *ann, *bob, *other;
+};
+
+static void enter_and_lose(struct trio *trio, size_t i)
+{
+    const char *room = losses[i].room;
+
+    *trio = (struct trio){on_gateway(0), on_gateway(0), on_gateway(1)};
+    chat_join(trio->ann, room, "ann");
+    chat_join(trio->bob, room, "bob");
+    chat_join(trio->other, room, "bob");
+    chat_say(trio->ann, room, "before");
+    assert_true(is_right((void *)room));
+    lose(losses[i].command);
+    if (losses[i].second)
+        lose(losses[i].second);
+    assert_false(is_right((void *)room));
+}
+
+static void expect_found(struct trio *trio, size_t i)
+{
+    const char *room = losses[i].room;
+
+    print_message("  %s\n", losses[i].command);
+    if (losses[i].resets) {
+        chat_expect_skipping(trio->ann, "reset");
+        chat_expect_skipping(trio->bob, "reset");
+        chat_expect_skipping(trio->other, "reset");
+    }
+    assert_true(wait_until(is_right, (void *)room, PATIENCE_MS));
+    chat_say(trio->ann, room, "after");
+    expect_message_without_reset(trio->other, "after");
+    chat_say(trio->other, room, "answer");
+    expect_message_without_reset(trio->bob, "answer");
+    chat_leave(trio->ann, room);
+    chat_leave(trio->bob, room);
+    chat_leave(trio->other, room);
+}
+
+/* All rooms at once, for each waits for a renewal and for its end. */
 static void what_was_lost_is_found_by_the_next_renewal(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < COUNT(losses); i++) {
-        const char *room = losses[i].room;
-        struct chat *ann = on_gateway(0), *bob = on_gateway(0), *other = on_gateway(1);
+    struct trio trios[COUNT(losses)];
 
-        print_message("  %s\n", losses[i].command);
-        chat_join(ann, room, "ann");
-        chat_join(bob, room, "bob");
-        chat_join(other, room, "bob");
-        chat_say(ann, room, "before");
-        assert_true(is_right((void *)room));
-        lose(losses[i].command);
-        if (losses[i].second)
-            lose(losses[i].second);
-        assert_false(is_right((void *)room));
-        if (losses[i].resets) {
-            chat_expect_skipping(ann, "reset");
-            chat_expect_skipping(bob, "reset");
-            chat_expect_skipping(other, "reset");
-        }
-        assert_true(wait_until(is_right, (void *)room, PATIENCE_MS));
-        chat_say(ann, room, "after");
-        expect_message_without_reset(other, "after");
-        chat_say(other, room, "answer");
-        expect_message_without_reset(bob, "answer");
-        chat_leave(ann, room);
-        chat_leave(bob, room);
-        chat_leave(other, room);
-        assert_true(wait_until(is_gone, (void *)room, PATIENCE_MS));
-        chat_close(ann);
-        chat_close(bob);
-        chat_close(other);
+    (void)state;
+    for (size_t i = 0; i < COUNT(losses); i++)
+        enter_and_lose(&trios[i], i);
+    for (size_t i = 0; i < COUNT(losses); i++)
+        expect_found(&trios[i], i);
+    for (size_t i = 0; i < COUNT(losses); i++) {
+        assert_true(wait_until(is_gone, (void *)losses[i].room, PATIENCE_MS));
+        chat_close(trios[i].ann);
+        chat_close(trios[i].bob);
+        chat_close(trios[i].other);
     }
 }
 

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "common/strbuf.h"
+#include "common/xalloc.h"
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_upgrade.h"
@@ -74,78 +75,104 @@ static void add_join(struct strbuf *frames, const char *room, unsigned nth)
                 nth);
 }
 
+/* Again and again what stands after `from`, until it is as much as is offered. */
+static void repeat(struct strbuf *frames, size_t from)
+{
+    size_t len = frames->len - from;
+    char *block = xmemdup(frames->data + from, len);
+
+    while (frames->len < OFFERED_BYTES)
+        strbuf_add(frames, block, len);
+    free(block);
+}
+
+/* The same request over and over. */
+static void repeat_request(struct strbuf *frames, const char *request)
+{
+    size_t from = frames->len;
+
+    add_request(frames, "%s", request);
+    repeat(frames, from);
+}
+
 static void add_histories(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "large-0", nth);
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"type\":\"get_history\",\"room\":\"large-0\"}");
+    repeat_request(frames, "{\"type\":\"get_history\",\"room\":\"large-0\"}");
 }
 
 static void add_messages(struct strbuf *frames, unsigned nth)
 {
     char text[LARGE_TEXT + 1], room[32];
+    size_t from;
 
     memset(text, 'x', LARGE_TEXT);
     text[LARGE_TEXT] = '\0';
     snprintf(room, sizeof(room), "own-%u", nth);
     add_join(frames, room, nth);
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"%s\"}",
-                    room, text);
+    from = frames->len;
+    add_request(frames, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"%s\"}", room,
+                text);
+    repeat(frames, from);
 }
 
 static void add_pings(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "quiet", nth);
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"type\":\"ping\"}");
+    repeat_request(frames, "{\"type\":\"ping\"}");
 }
 
 static void add_joins(struct strbuf *frames, unsigned nth)
 {
-    for (unsigned i = 0; frames->len < OFFERED_BYTES; i++) {
+    size_t from = frames->len;
+
+    for (unsigned i = 0; i < MANY_ROOMS; i++) {
         char room[32];
 
-        snprintf(room, sizeof(room), "large-%u", i % MANY_ROOMS);
+        snprintf(room, sizeof(room), "large-%u", i);
         add_join(frames, room, nth);
     }
+    repeat(frames, from);
 }
 
 static void add_member_lists(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "full", nth);
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"type\":\"get_members\",\"room\":\"full\","
-                            "\"limit\":1000}");
+    repeat_request(frames, "{\"type\":\"get_members\",\"room\":\"full\","
+                           "\"limit\":1000}");
 }
 
 static void add_control_pings(struct strbuf *frames, unsigned nth)
 {
+    size_t from;
+
     add_join(frames, "quiet", nth);
-    while (frames->len < OFFERED_BYTES)
-        wire_print_frame(
-            frames, &(struct wire_frame){.head = WIRE_FIN | WIRE_PING, .len = 125}, 0);
+    from = frames->len;
+    wire_print_frame(frames,
+                     &(struct wire_frame){.head = WIRE_FIN | WIRE_PING, .len = 125}, 0);
+    repeat(frames, from);
 }
 
 static void add_empty_control_pings(struct strbuf *frames, unsigned nth)
 {
+    size_t from;
+
     add_join(frames, "quiet", nth);
-    while (frames->len < OFFERED_BYTES)
-        wire_print_frame(frames, &(struct wire_frame){.head = WIRE_FIN | WIRE_PING}, 0);
+    from = frames->len;
+    wire_print_frame(frames, &(struct wire_frame){.head = WIRE_FIN | WIRE_PING}, 0);
+    repeat(frames, from);
 }
 
 static void add_signals(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "quiet", nth);
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"type\":\"signal\",\"room\":\"quiet\",\"kind\":\"x\"}");
+    repeat_request(frames, "{\"type\":\"signal\",\"room\":\"quiet\",\"kind\":\"x\"}");
 }
 
 static void add_nonsense(struct strbuf *frames, unsigned nth)
 {
     (void)nth;
-    while (frames->len < OFFERED_BYTES)
-        add_request(frames, "{\"id\":\"0123456789abcdef0123456789abcdef\"}");
+    repeat_request(frames, "{\"id\":\"0123456789abcdef0123456789abcdef\"}");
 }
 
 static const struct {
