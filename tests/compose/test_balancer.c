@@ -28,6 +28,7 @@
 #include "tests/support/fleet/loop.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum {
@@ -68,8 +69,8 @@ static bool is_in_state(unsigned gateway, const char *state)
     char name[128];
 
     snprintf(name, sizeof(name),
-             "haproxy_server_status{proxy=\"gateways\",server=\"gateway-%u\",state="
-             "\"%s\"}",
+             q("haproxy_server_status{proxy='gateways',server='gateway-%u',state="
+               "'%s'}"),
              gateway + 1, state);
     return http_get_metric(balancer.ops_port, name) == 1;
 }
@@ -544,7 +545,7 @@ static void what_was_acked_outlives_redis(void **state)
     fleet_wait_all_ready(&fleet);
     assert_true(wait_until(all_are_up, NULL, PATIENCE_MS));
     ann = chat_open(balancer.port);
-    chat_send(ann, "{\"type\":\"join\",\"room\":\"kept\",\"user\":\"bob\"}");
+    chat_send(ann, "{'type':'join','room':'kept','user':'bob'}");
     chat_expect_skipping(ann, "history_batch");
     assert_string_equal(chat_get_text(ann, "messages.0.text"), "still here");
     chat_close(ann);

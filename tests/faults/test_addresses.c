@@ -22,6 +22,7 @@
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 60000, FULL = 8 };
@@ -70,7 +71,7 @@ struct coming_back {
 static double reconnects(unsigned gateway)
 {
     return fleet_metric(&fleet, gateway,
-                        "roomcast_redis_reconnects_total{shard=\"0\"}");
+                        q("roomcast_redis_reconnects_total{shard='0'}"));
 }
 
 static bool is_back(void *data)

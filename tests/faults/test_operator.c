@@ -20,6 +20,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 30000, SHORT_MS = 300, DEAF = 1 };
@@ -103,7 +104,7 @@ static void a_kick_is_obeyed_when_the_gateway_hears_again(void **state)
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/kick/kick/bob");
+    admin_post(&admin, 202, q("{'reason':'so late'}"), "/api/rooms/kick/kick/bob");
     assert_true(admin_is_true(&admin, "kicked"));
     expect_pending();
     assert_int_equal(members_of("kick"), 1);
@@ -126,7 +127,7 @@ static void a_later_join_elsewhere_is_not_kicked_with_it(void **state)
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/later/kick/bob");
+    admin_post(&admin, 202, q("{'reason':'so late'}"), "/api/rooms/later/kick/bob");
     again = join_on(0, "later", "bob");
     let_hear();
     expect_kicked(bob, "so late");
@@ -146,7 +147,7 @@ static void a_ban_is_obeyed_when_the_gateway_hears_again(void **state)
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"secs\":600,\"reason\":\"so late\"}",
+    admin_post(&admin, 202, q("{'secs':600,'reason':'so late'}"),
                "/api/rooms/ban/ban/bob");
     assert_true(admin_is_true(&admin, "banned"));
     assert_true(admin_number(&admin, "until") > 1e12);
@@ -163,7 +164,7 @@ static void a_closing_is_obeyed_when_the_gateway_hears_again(void **state)
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/close/close");
+    admin_post(&admin, 202, q("{'reason':'so late'}"), "/api/rooms/close/close");
     assert_true(admin_is_true(&admin, "closed"));
     assert_int_equal(admin_number(&admin, "members"), 2);
     expect_pending();
@@ -184,7 +185,7 @@ static void who_is_closed_out_late_is_not_in_the_recreated_room(void **state)
 
     (void)state;
     deafen();
-    admin_post(&admin, 202, "{\"reason\":\"so late\"}", "/api/rooms/recreated/close");
+    admin_post(&admin, 202, q("{'reason':'so late'}"), "/api/rooms/recreated/close");
     chat_expect_skipping(ann, "room_closed");
     chat_join(ann, "recreated", "ann");
     assert_int_equal(chat_get_number(ann, "members"), 1);
@@ -238,7 +239,7 @@ static void a_gateway_that_sleeps_obeys_when_it_wakes(void **state)
 
     (void)state;
     process_signal(&fleet.gateways[DEAF].process, SIGSTOP);
-    admin_post(&admin, 202, "{\"reason\":\"slept\"}", "/api/rooms/sleep/kick/bob");
+    admin_post(&admin, 202, q("{'reason':'slept'}"), "/api/rooms/sleep/kick/bob");
     expect_pending();
     process_signal(&fleet.gateways[DEAF].process, SIGCONT);
     expect_kicked(bob, "slept");
@@ -306,7 +307,7 @@ static void a_cut_at_the_moment_of_a_kick_loses_nothing(void **state)
         status =
             admin_ask(&admin, &(struct admin_request){.method = "POST",
                                                       .path = "/api/rooms/cut/kick/bob",
-                                                      .body = "{\"reason\":\"cut\"}"});
+                                                      .body = q("{'reason':'cut'}")});
         assert_true(status == 200 || status == 202);
         expect_left(ann, "bob");
         expect_kicked(bob, "cut");

@@ -19,6 +19,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 60000, CUTS = 3 };
@@ -54,10 +55,8 @@ static void make_user(const char *user, const char *without)
 static void say(struct chat *chat, const char *text)
 {
     do {
-        chat_send(
-            chat,
-            "{\"type\":\"message\",\"room\":\"lobby\",\"text\":\"%s\",\"key\":\"%s\"}",
-            text, text);
+        chat_send(chat, "{'type':'message','room':'lobby','text':'%s','key':'%s'}",
+                  text, text);
         do
             assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
         while (strcmp(chat_get_text(chat, "type"), "message_ack") != 0 &&
@@ -122,7 +121,7 @@ static void live_through_cuts(unsigned gateway, bool is_renamed)
 
         snprintf(text, sizeof(text), "round %u.%d", gateway, i);
         redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal SKIPME yes");
-        wait_metric(gateway, "roomcast_redis_reconnects_total{shard=\"0\"}", i + 1);
+        wait_metric(gateway, q("roomcast_redis_reconnects_total{shard='0'}"), i + 1);
         assert_true(
             wait_until(is_ready, &fleet.gateways[gateway].ops_port, PATIENCE_MS));
         if (is_renamed)

@@ -17,6 +17,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -192,7 +193,7 @@ static void who_acts_is_a_name_or_admin(void **state)
         print_message("  %s\n", operators[i].header);
         admin_ask(&admin, &(struct admin_request){.method = "POST",
                                                   .path = "/api/rooms/who/mute/bob",
-                                                  .body = "{\"secs\":60}",
+                                                  .body = q("{'secs':60}"),
                                                   .options = options});
         assert_int_equal(admin.answer.status, 200);
         admin_get(&admin, 200, "/api/audit?limit=1");
@@ -207,7 +208,7 @@ static void the_trail_comes_in_pages(void **state)
 
     (void)state;
     for (int i = 0; i < 23; i++)
-        admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/pages/mute/u%d", i);
+        admin_post(&admin, 200, q("{'secs':1}"), "/api/rooms/pages/mute/u%d", i);
     do {
         struct strbuf query = {0};
 
@@ -243,7 +244,7 @@ static void the_trail_is_capped(void **state)
               "for i = 1, 1000 do redis.call('XADD', KEYS[1], '*', 'who', 'x', 'what', "
               "'kick', 'room', '', 'user', '', 'seq', '', 'detail', '', 'from', 'y') "
               "end");
-    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/pages/mute/bob");
+    admin_post(&admin, 200, q("{'secs':1}"), "/api/rooms/pages/mute/bob");
     assert_true(redis_cmd_number(fleet.redis_port, "XLEN rc:audit") <= 300);
 }
 

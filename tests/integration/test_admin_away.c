@@ -20,6 +20,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/fleet/wire.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -67,7 +68,7 @@ static bool is_ready(void *data)
 static bool counts_redis_as_up(void *data)
 {
     (void)data;
-    return http_get_metric(admin.port, "roomcast_redis_up{shard=\"0\"}") == 1;
+    return http_get_metric(admin.port, q("roomcast_redis_up{shard='0'}")) == 1;
 }
 
 /* Every request is answered with 503, at once if so wanted. */
@@ -107,13 +108,13 @@ static void without_redis_each_request_is_unavailable_at_once(void **state)
     assert_true(wait_until(is_unready, NULL, PATIENCE_MS));
     expect_unavailable(true);
     expect_healthy();
-    assert_true(http_get_metric(admin.port, "roomcast_redis_up{shard=\"0\"}") == 0);
+    assert_true(http_get_metric(admin.port, q("roomcast_redis_up{shard='0'}")) == 0);
     fleet_start_redis(&fleet);
     assert_true(wait_until(is_ready, NULL, PATIENCE_MS));
     admin_get(&admin, 200, "/api/rooms");
     assert_true(wait_until(counts_redis_as_up, NULL, PATIENCE_MS));
     assert_true(http_get_metric(admin.port,
-                                "roomcast_redis_reconnects_total{shard=\"0\"}") >= 1);
+                                q("roomcast_redis_reconnects_total{shard='0'}")) >= 1);
     fleet_wait_all_ready(&fleet);
 }
 
@@ -136,8 +137,7 @@ static bool is_published(void *data)
     (void)data;
     return admin_ask(&admin, &(struct admin_request){.method = "POST",
                                                      .path = "/api/rooms/full/messages",
-                                                     .body = "{\"text\":\"x\"}"}) ==
-           201;
+                                                     .body = q("{'text':'x'}")}) == 201;
 }
 
 static void a_redis_that_refuses_is_unavailable(void **state)
@@ -147,13 +147,13 @@ static void a_redis_that_refuses_is_unavailable(void **state)
     (void)state;
     chat_join(ann, "full", "ann");
     redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 1");
-    admin_post(&admin, 503, "{\"text\":\"x\"}", "/api/rooms/full/messages");
+    admin_post(&admin, 503, q("{'text':'x'}"), "/api/rooms/full/messages");
     admin_expect_error(&admin, 503, "unavailable");
     admin_get(&admin, 200, "/api/rooms/full"); /* reading goes on */
     redis_cmd(fleet.redis_port, "CONFIG SET maxmemory 0");
     assert_true(wait_until(is_published, NULL, PATIENCE_MS));
     assert_true(
-        http_get_metric(admin.port, "roomcast_redis_errors_total{kind=\"oom\"}") >= 1);
+        http_get_metric(admin.port, q("roomcast_redis_errors_total{kind='oom'}")) >= 1);
     chat_abort(ann);
 }
 
@@ -166,7 +166,7 @@ static void scripts_that_redis_forgot_are_loaded_again(void **state)
     redis_cmd(fleet.redis_port, "SCRIPT FLUSH");
     admin_get(&admin, 200, "/api/rooms/forgot");
     redis_cmd(fleet.redis_port, "SCRIPT FLUSH");
-    admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/forgot/messages");
+    admin_post(&admin, 201, q("{'text':'x'}"), "/api/rooms/forgot/messages");
     redis_cmd(fleet.redis_port, "SCRIPT FLUSH");
     admin_post(&admin, 200, NULL, "/api/rooms/forgot/close");
     chat_abort(ann);

@@ -17,6 +17,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -41,67 +42,80 @@ static void expect_untouched(void)
 /* ---- JSON ---- */
 
 struct body {
-    const char *what, *bytes;
-    size_t len; /* 0: a string */
+    const char *what, *bytes; /* with single quotes */
+    size_t len;               /* 0: a string */
 };
 
 static const struct body bad_messages[] = {
     {"empty", " ", 0},
     {"a word", "hello", 0},
     {"null", "null", 0},
-    {"an array", "[{\"text\":\"x\"}]", 0},
-    {"a string", "\"text\"", 0},
+    {"an array", "[{'text':'x'}]", 0},
+    {"a string", "'text'", 0},
     {"nothing in it", "{}", 0},
-    {"not closed", "{\"text\":\"x\"", 0},
-    {"a string not closed", "{\"text\":\"x", 0},
-    {"bytes behind", "{\"text\":\"x\"}x", 0},
-    {"an object behind", "{\"text\":\"x\"}{}", 0},
-    {"a comma behind", "{\"text\":\"x\",}", 0},
-    {"a NUL behind", "{\"text\":\"x\"}\0", 13},
-    {"a NUL in front", "\0{\"text\":\"x\"}", 13},
-    {"a NUL within", "{\"text\":\"a\0b\"}", 14},
-    {"a raw line end in a string", "{\"text\":\"a\nb\"}", 0},
-    {"a byte order mark", "\xef\xbb\xbf{\"text\":\"x\"}", 0},
-    {"single quotes", "{'text':'x'}", 0},
-    {"a comment", "{\"text\":\"x\"/**/}", 0},
-    {"UTF-8 cut short", "{\"text\":\"\xc3\"}", 0},
-    {"UTF-8 overlong", "{\"text\":\"\xc0\xaf\"}", 0},
-    {"a surrogate in UTF-8", "{\"text\":\"\xed\xa0\x80\"}", 0},
-    {"Latin-1", "{\"text\":\"\xfc\"}", 0},
-    {"UTF-16", "{\0\"\0t\0\"\0:\0\"\0x\0\"\0}\0", 16},
-    {"half a surrogate pair", "{\"text\":\"\\ud800\"}", 0},
-    {"a bad escape", "{\"text\":\"\\x\"}", 0},
-    {"an escaped NUL", "{\"text\":\"a\\u0000b\"}", 0},
-    {"text as a number", "{\"text\":5}", 0},
-    {"text as null", "{\"text\":null}", 0},
-    {"text as an array", "{\"text\":[\"x\"]}", 0},
-    {"text in other letters", "{\"Text\":\"x\"}", 0},
-    {"user as a number", "{\"text\":\"x\",\"user\":5}", 0},
-    {"user empty", "{\"text\":\"x\",\"user\":\"\"}", 0},
-    {"user with a brace", "{\"text\":\"x\",\"user\":\"{\"}", 0},
-    {"user with a line end", "{\"text\":\"x\",\"user\":\"a\\nb\"}", 0},
-    {"user with a NUL", "{\"text\":\"x\",\"user\":\"a\\u0000b\"}", 0},
+    {"not closed", "{'text':'x'", 0},
+    {"a string not closed", "{'text':'x", 0},
+    {"bytes behind", "{'text':'x'}x", 0},
+    {"an object behind", "{'text':'x'}{}", 0},
+    {"a comma behind", "{'text':'x',}", 0},
+    {"a NUL behind", "{'text':'x'}\0", 13},
+    {"a NUL in front", "\0{'text':'x'}", 13},
+    {"a NUL within", "{'text':'a\0b'}", 14},
+    {"a raw line end in a string", "{'text':'a\nb'}", 0},
+    {"a byte order mark", "\xef\xbb\xbf{'text':'x'}", 0},
+    {"a comment", "{'text':'x'/**/}", 0},
+    {"UTF-8 cut short", "{'text':'\xc3'}", 0},
+    {"UTF-8 overlong", "{'text':'\xc0\xaf'}", 0},
+    {"a surrogate in UTF-8", "{'text':'\xed\xa0\x80'}", 0},
+    {"Latin-1", "{'text':'\xfc'}", 0},
+    {"UTF-16", "{\0'\0t\0'\0:\0'\0x\0'\0}\0", 16},
+    {"half a surrogate pair", "{'text':'\\ud800'}", 0},
+    {"a bad escape", "{'text':'\\x'}", 0},
+    {"an escaped NUL", "{'text':'a\\u0000b'}", 0},
+    {"text as a number", "{'text':5}", 0},
+    {"text as null", "{'text':null}", 0},
+    {"text as an array", "{'text':['x']}", 0},
+    {"text in other letters", "{'Text':'x'}", 0},
+    {"user as a number", "{'text':'x','user':5}", 0},
+    {"user empty", "{'text':'x','user':''}", 0},
+    {"user with a brace", "{'text':'x','user':'{'}", 0},
+    {"user with a line end", "{'text':'x','user':'a\\nb'}", 0},
+    {"user with a NUL", "{'text':'x','user':'a\\u0000b'}", 0},
     {"user too long",
-     "{\"text\":\"x\",\"user\":"
-     "\"u1234567890123456789012345678901234567890123456789012345678901234\"}",
+     "{'text':'x','user':"
+     "'u1234567890123456789012345678901234567890123456789012345678901234'}",
      0},
-    {"key as a number", "{\"text\":\"x\",\"key\":5}", 0},
-    {"key empty", "{\"text\":\"x\",\"key\":\"\"}", 0},
-    {"a number that is none", "{\"text\":\"x\",\"data\":01}", 0},
-    {"a number of nothing", "{\"text\":\"x\",\"data\":NaN}", 0},
+    {"key as a number", "{'text':'x','key':5}", 0},
+    {"key empty", "{'text':'x','key':''}", 0},
+    {"a number that is none", "{'text':'x','data':01}", 0},
+    {"a number of nothing", "{'text':'x','data':NaN}", 0},
 };
+
+/* A body as it stands here. */
+static void expect_bad_message(const char *bytes, size_t len)
+{
+    admin_ask(&admin, &(struct admin_request){.method = "POST",
+                                              .path = "/api/rooms/lobby/messages",
+                                              .body = bytes,
+                                              .body_len = len});
+    admin_expect_error(&admin, 400, "bad_request");
+}
 
 static void bodies_that_are_no_message_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(bad_messages); i++) {
-        print_message("  %s\n", bad_messages[i].what);
-        admin_ask(&admin, &(struct admin_request){.method = "POST",
-                                                  .path = "/api/rooms/lobby/messages",
-                                                  .body = bad_messages[i].bytes,
-                                                  .body_len = bad_messages[i].len});
-        admin_expect_error(&admin, 400, "bad_request");
+        const struct body *body = &bad_messages[i];
+        size_t len = body->len ? body->len : strlen(body->bytes);
+        char *bytes = xmemdup(body->bytes, len);
+
+        print_message("  %s\n", body->what);
+        q_turn(bytes, len);
+        expect_bad_message(bytes, len);
+        free(bytes);
     }
+    print_message("  single quotes\n");
+    expect_bad_message("{'text':'x'}", 0);
     admin_post(&admin, 400, NULL, "/api/rooms/lobby/messages");
     admin_expect_error(&admin, 400, "bad_request");
     expect_untouched();
@@ -112,30 +126,30 @@ static const struct {
 } bad_orders[] = {
     {"/api/rooms/lobby/kick/ann", "[]"},
     {"/api/rooms/lobby/kick/ann", "null"},
-    {"/api/rooms/lobby/kick/ann", "{\"reason\":5}"},
-    {"/api/rooms/lobby/kick/ann", "{\"reason\":\"\xff\"}"},
-    {"/api/rooms/lobby/kick/ann", "{\"ban_secs\":\"60\"}"},
-    {"/api/rooms/lobby/kick/ann", "{\"ban_secs\":-1}"},
-    {"/api/rooms/lobby/kick/ann", "{\"ban_secs\":1.5}"},
-    {"/api/rooms/lobby/kick/ann", "{\"ban_secs\":1e300}"},
-    {"/api/rooms/lobby/kick/ann", "{\"ban_secs\":60}}"},
-    {"/api/rooms/lobby/close", "{\"reason\":[]}"},
+    {"/api/rooms/lobby/kick/ann", "{'reason':5}"},
+    {"/api/rooms/lobby/kick/ann", "{'reason':'\xff'}"},
+    {"/api/rooms/lobby/kick/ann", "{'ban_secs':'60'}"},
+    {"/api/rooms/lobby/kick/ann", "{'ban_secs':-1}"},
+    {"/api/rooms/lobby/kick/ann", "{'ban_secs':1.5}"},
+    {"/api/rooms/lobby/kick/ann", "{'ban_secs':1e300}"},
+    {"/api/rooms/lobby/kick/ann", "{'ban_secs':60}}"},
+    {"/api/rooms/lobby/close", "{'reason':[]}"},
     {"/api/rooms/lobby/close", "{"},
     {"/api/rooms/lobby/ban/ann", "{}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":null}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":true}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":-0.5}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":1e400}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":99999999999999999999}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":9223372036854775807}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":60,\"reason\":{}}"},
-    {"/api/rooms/lobby/ban/ann", "{\"secs\":315360001}"},
-    {"/api/rooms/lobby/kick/ann", "{\"reason\":\"a\\nb\"}"},
-    {"/api/rooms/lobby/close", "{\"reason\":\"a\\u0000b\"}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':null}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':true}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':-0.5}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':1e400}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':99999999999999999999}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':9223372036854775807}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':60,'reason':{}}"},
+    {"/api/rooms/lobby/ban/ann", "{'secs':315360001}"},
+    {"/api/rooms/lobby/kick/ann", "{'reason':'a\\nb'}"},
+    {"/api/rooms/lobby/close", "{'reason':'a\\u0000b'}"},
     {"/api/rooms/lobby/mute/ann", "{}"},
-    {"/api/rooms/lobby/mute/ann", "{\"secs\":\"\"}"},
-    {"/api/rooms/lobby/mute/ann", "{\"secs\":[0]}"},
-    {"/api/rooms/lobby/mute/ann", "{\"secs\":-9007199254740993}"},
+    {"/api/rooms/lobby/mute/ann", "{'secs':''}"},
+    {"/api/rooms/lobby/mute/ann", "{'secs':[0]}"},
+    {"/api/rooms/lobby/mute/ann", "{'secs':-9007199254740993}"},
 };
 
 static void orders_that_are_malformed_have_no_effect(void **state)
@@ -145,7 +159,7 @@ static void orders_that_are_malformed_have_no_effect(void **state)
         print_message("  %s %s\n", bad_orders[i].path, bad_orders[i].body);
         admin_ask(&admin, &(struct admin_request){.method = "POST",
                                                   .path = bad_orders[i].path,
-                                                  .body = bad_orders[i].body});
+                                                  .body = q(bad_orders[i].body)});
         admin_expect_error(&admin, 400, "bad_request");
     }
     expect_untouched();
@@ -158,9 +172,9 @@ static const struct {
     const char *path, *head; /* of a body; a text and the end of the object follow */
     int longest;
 } long_texts[] = {
-    {"/api/rooms/lobby/kick/nobody", "{\"reason\":", 256},
-    {"/api/rooms/none/close", "{\"reason\":", 256},
-    {"/api/rooms/none/messages", "{\"text\":\"x\",\"key\":", 64},
+    {"/api/rooms/lobby/kick/nobody", "{'reason':", 256},
+    {"/api/rooms/none/close", "{'reason':", 256},
+    {"/api/rooms/none/messages", "{'text':'x','key':", 64},
 };
 
 static void a_field_over_its_limit_is_too_large(void **state)
@@ -170,9 +184,10 @@ static void a_field_over_its_limit_is_too_large(void **state)
         char body[512];
         int longest = long_texts[i].longest;
 
-        snprintf(body, sizeof(body), "%s\"%0*d\"}", long_texts[i].head, longest, 0);
+        snprintf(body, sizeof(body), q("%s'%0*d'}"), q(long_texts[i].head), longest, 0);
         admin_post(&admin, 404, body, "%s", long_texts[i].path);
-        snprintf(body, sizeof(body), "%s\"%0*d\"}", long_texts[i].head, longest + 1, 0);
+        snprintf(body, sizeof(body), q("%s'%0*d'}"), q(long_texts[i].head), longest + 1,
+                 0);
         admin_post(&admin, 413, body, "%s", long_texts[i].path);
         admin_expect_error(&admin, 413, "too_large");
     }
@@ -187,7 +202,7 @@ static void deep_nesting_is_refused(void **state)
     for (size_t i = 0; i < COUNT(depths); i++) {
         struct strbuf body = {0};
 
-        strbuf_add_text(&body, "{\"text\":\"x\",\"data\":");
+        strbuf_add_text(&body, q("{'text':'x','data':"));
         for (int k = 0; k < depths[i]; k++)
             strbuf_add_char(&body, '[');
         for (int k = 0; k < depths[i]; k++)
@@ -205,12 +220,13 @@ static void deep_nesting_is_refused(void **state)
 /* A message of `len` bytes in all, to be freed. */
 static char *make_message(size_t len)
 {
-    static const char head[] = "{\"text\":\"", tail[] = "\"}";
+    static const char head[] = "{'text':'", tail[] = "'}";
     char *body = xcalloc(1, len + 1);
 
     memset(body, 'x', len);
     memcpy(body, head, strlen(head));
     memcpy(body + len - strlen(tail), tail, strlen(tail));
+    q_turn(body, len);
     return body;
 }
 

@@ -15,6 +15,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 300 };
@@ -76,7 +77,7 @@ static void closing_puts_everyone_out_and_deletes_the_room(void **state)
     (void)state;
     chat_join(chats[0], "other", "ann");
     chat_say(chats[0], "hall", "hello");
-    admin_post(&admin, 200, "{\"reason\":\"over \\ud83d\\ude00\"}",
+    admin_post(&admin, 200, q("{'reason':'over \\ud83d\\ude00'}"),
                "/api/rooms/hall/close");
     assert_true(admin_is_true(&admin, "closed"));
     assert_int_equal(admin_number(&admin, "members"), 3);
@@ -88,7 +89,7 @@ static void closing_puts_everyone_out_and_deletes_the_room(void **state)
     assert_true(wait_until(is_off_the_index, room, PATIENCE_MS));
     admin_post(&admin, 404, NULL, "/api/rooms/hall/close");
     admin_expect_error(&admin, 404, "room_not_found");
-    chat_send(chats[1], "{\"type\":\"message\",\"room\":\"hall\",\"text\":\"x\"}");
+    chat_send(chats[1], "{'type':'message','room':'hall','text':'x'}");
     chat_expect_error(chats[1], "not_joined");
     chat_say(chats[0], "other", "still here");
     for (int i = 0; i < 4; i++)
@@ -108,8 +109,8 @@ static void a_join_recreates_a_closed_room(void **state)
         chat_say(ann, "recreated", "old");
         admin_post(&admin, 200, "{}", "/api/rooms/recreated/close");
         chat_send(bob,
-                  "{\"type\":\"join\",\"room\":\"recreated\",\"user\":\"bob\","
-                  "\"since\":{\"epoch\":\"%s\",\"seq\":1}}",
+                  "{'type':'join','room':'recreated','user':'bob',"
+                  "'since':{'epoch':'%s','seq':1}}",
                   epoch);
         chat_expect_skipping(bob, "join_ack");
         assert_string_not_equal(chat_get_text(bob, "epoch"), epoch);
@@ -151,14 +152,14 @@ static void bans_and_mutes_outlive_the_closing(void **state)
     struct chat *ann = join_on(0, "strict", "ann"), *bob = join_on(1, "strict", "bob");
 
     (void)state;
-    admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/strict/ban/cat");
-    admin_post(&admin, 200, "{\"secs\":600}", "/api/rooms/strict/mute/bob");
+    admin_post(&admin, 200, q("{'secs':0}"), "/api/rooms/strict/ban/cat");
+    admin_post(&admin, 200, q("{'secs':600}"), "/api/rooms/strict/mute/bob");
     admin_post(&admin, 200, NULL, "/api/rooms/strict/close");
     chat_expect_skipping(bob, "room_closed");
     chat_join(bob, "strict", "bob");
-    chat_send(bob, "{\"type\":\"message\",\"room\":\"strict\",\"text\":\"x\"}");
+    chat_send(bob, "{'type':'message','room':'strict','text':'x'}");
     chat_expect_error(bob, "muted");
-    chat_send(ann, "{\"type\":\"join\",\"room\":\"strict\",\"user\":\"cat\"}");
+    chat_send(ann, "{'type':'join','room':'strict','user':'cat'}");
     do
         assert_true(chat_recv(ann, CHAT_DEADLINE_MS));
     while (strcmp(chat_get_text(ann, "type"), "error") != 0);

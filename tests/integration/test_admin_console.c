@@ -18,6 +18,7 @@
 #include "tests/support/fleet/admin.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
+#include "tests/support/unit/quotes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define INDEX "<!doctype html><title>console of the tests</title>"
@@ -302,7 +303,7 @@ static void health_and_metrics_need_no_token(void **state)
     assert_non_null(strstr(admin.answer.body, "# TYPE roomcast_admin_requests_total "
                                               "counter\n"));
     assert_true(http_get_metric(admin.port,
-                                "roomcast_admin_requests_total{status=\"2xx\"}") >= 1);
+                                q("roomcast_admin_requests_total{status='2xx'}")) >= 1);
     assert_null(strstr(admin.answer.body, "roomcast_deliveries_total"));
 }
 

@@ -20,6 +20,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/fleet/wire.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -133,7 +134,7 @@ static void a_listener_learns_what_operators_do(void **state)
 
     (void)state;
     open_stream(&s, "");
-    admin_post(&admin, 200, "{\"secs\":60}", "/api/rooms/court/mute/bob");
+    admin_post(&admin, 200, q("{'secs':60}"), "/api/rooms/court/mute/bob");
     event_stream_expect_text(&s, "audit", "what", "mute");
     assert_string_equal(event_stream_get_text(&s, "room"), "court");
     assert_string_equal(event_stream_get_text(&s, "user"), "bob");
@@ -181,16 +182,16 @@ static void with_a_room_its_events_come_as_members_get_them(void **state)
     bob = join_on(1, "watched", "bob");
     event_stream_expect_text(&s, "member_joined", "user", "bob");
     assert_int_equal(event_stream_get_number(&s, "members"), 2);
-    chat_send(ann, "{\"type\":\"message\",\"room\":\"watched\",\"text\":\"a\\nb\","
-                   "\"data\":12345678901234567890}");
+    chat_send(ann, "{'type':'message','room':'watched','text':'a\\nb',"
+                   "'data':12345678901234567890}");
     chat_expect_skipping(bob, "message");
     event_stream_expect(&s, "message");
     assert_string_equal(s.text.data, chat_bytes(bob));
-    chat_send(ann, "{\"type\":\"signal\",\"room\":\"watched\",\"kind\":\"typing\"}");
+    chat_send(ann, "{'type':'signal','room':'watched','kind':'typing'}");
     event_stream_expect_text(&s, "signal", "kind", "typing");
     admin_delete(&admin, 200, "/api/rooms/watched/messages/1");
     event_stream_expect(&s, "message_deleted");
-    admin_post(&admin, 200, "{\"reason\":\"x\"}", "/api/rooms/watched/kick/bob");
+    admin_post(&admin, 200, q("{'reason':'x'}"), "/api/rooms/watched/kick/bob");
     event_stream_expect_text(&s, "member_left", "reason", "kicked");
     admin_post(&admin, 200, NULL, "/api/rooms/watched/close");
     event_stream_expect_text(&s, "room_closed", "room", "watched");
@@ -240,17 +241,17 @@ static void what_gateways_would_not_pass_on_is_told_to_nobody(void **state)
                   bad[i].kind, bad[i].line);
     for (size_t i = 0; i < COUNT(bad_of_fleet); i++)
         redis_cmd(fleet.redis_port, "PUBLISH rc:events %s", bad_of_fleet[i]);
-    redis_cmd(
-        fleet.redis_port, "PUBLISH rc:{forged}:events %s%s\n%s", header, "signal 0 0 a",
-        "{\"type\":\"signal\",\"room\":\"forged\",\"user\":\"a\",\"kind\":\"last\","
-        "\"data\":1}");
+    redis_cmd(fleet.redis_port, "PUBLISH rc:{forged}:events %s%s\n%s", header,
+              "signal 0 0 a",
+              q("{'type':'signal','room':'forged','user':'a','kind':'last',"
+                "'data':1}"));
     event_stream_expect_text(&s, "signal", "kind", "last");
     assert_null(strstr(s.read.data, "what"));
     assert_null(strstr(s.read.data, "event: member_left"));
     assert_null(strstr(s.read.data, "event: message"));
     assert_null(strstr(s.read.data, "event: room_opened"));
     assert_null(strstr(s.read.data, "event: audit"));
-    assert_null(strstr(s.read.data, "\"kind\":\"k\""));
+    assert_null(strstr(s.read.data, q("'kind':'k'")));
     assert_true(http_get_metric(admin.port, REFUSED) ==
                 before + COUNT(bad) + COUNT(bad_of_fleet));
     event_stream_close(&s);

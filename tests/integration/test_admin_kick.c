@@ -18,6 +18,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 300 };
@@ -52,7 +53,7 @@ static void expect_left(struct chat *chat, const char *user, int members)
 
 static void expect_banned(struct chat *chat, const char *room, const char *user)
 {
-    chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}", room, user);
+    chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
     do
         assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
     while (strcmp(chat_get_text(chat, "type"), "error") != 0);
@@ -66,7 +67,7 @@ static void a_user_is_put_out_by_all_gateways(void **state)
                            join_on(0, "all", "bob")};
 
     (void)state;
-    admin_post(&admin, 200, "{\"reason\":\"sp\\u00e4m \\\"x\\\"\"}",
+    admin_post(&admin, 200, q("{'reason':'sp\\u00e4m \\'x\\''}"),
                "/api/rooms/all/kick/bob");
     assert_true(admin_is_true(&admin, "kicked"));
     assert_false(admin_has(&admin, "pending"));
@@ -74,7 +75,7 @@ static void a_user_is_put_out_by_all_gateways(void **state)
     expect_left(ann, "bob", 1);
     for (int i = 0; i < 3; i++) {
         expect_kicked(bobs[i], "all", "sp\u00e4m \"x\"");
-        chat_send(bobs[i], "{\"type\":\"message\",\"room\":\"all\",\"text\":\"x\"}");
+        chat_send(bobs[i], "{'type':'message','room':'all','text':'x'}");
         chat_expect_error(bobs[i], "not_joined");
     }
     chat_say(ann, "all", "bob is gone");
@@ -185,7 +186,7 @@ static void who_is_not_a_member_is_not_found_and_not_banned(void **state)
     (void)state;
     admin_post(&admin, 404, NULL, "/api/rooms/nobody/kick/bob");
     admin_expect_error(&admin, 404, "not_found");
-    admin_post(&admin, 404, "{\"ban_secs\":60}", "/api/rooms/nobody/kick/bob");
+    admin_post(&admin, 404, q("{'ban_secs':60}"), "/api/rooms/nobody/kick/bob");
     admin_get(&admin, 200, "/api/rooms/nobody/bans");
     assert_int_equal(admin_count(&admin, "entries"), 0);
     admin_post(&admin, 404, NULL, "/api/rooms/no-such-room/kick/bob");
@@ -202,7 +203,7 @@ static void a_kick_with_ban_secs_keeps_the_user_out(void **state)
     long long ttl_ms;
 
     (void)state;
-    admin_post(&admin, 200, "{\"reason\":\"spam\",\"ban_secs\":60}",
+    admin_post(&admin, 200, q("{'reason':'spam','ban_secs':60}"),
                "/api/rooms/banned/kick/bob");
     expect_kicked(bob, "banned", "spam");
     expect_banned(bob, "banned", "bob");
@@ -225,7 +226,7 @@ static void a_ban_puts_out_and_keeps_out_on_all_gateways(void **state)
     struct chat *bobs[] = {join_on(0, "ban", "bob"), join_on(1, "ban", "bob")};
 
     (void)state;
-    admin_post(&admin, 200, "{\"secs\":0,\"reason\":\"enough\"}",
+    admin_post(&admin, 200, q("{'secs':0,'reason':'enough'}"),
                "/api/rooms/ban/ban/bob");
     assert_true(admin_is_true(&admin, "banned"));
     assert_int_equal(admin_number(&admin, "until"), 0);
@@ -251,7 +252,7 @@ static void a_ban_can_come_before_the_room(void **state)
     struct chat *bob = chat_open(fleet.gateways[1].port);
 
     (void)state;
-    admin_post(&admin, 200, "{\"secs\":60}", "/api/rooms/not-yet/ban/bob");
+    admin_post(&admin, 200, q("{'secs':60}"), "/api/rooms/not-yet/ban/bob");
     assert_true(admin_number(&admin, "until") > (double)time(NULL) * 1000);
     admin_get(&admin, 404, "/api/rooms/not-yet");
     expect_banned(bob, "not-yet", "bob");

@@ -17,6 +17,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/wire.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -318,7 +319,7 @@ static void names_that_are_too_long_are_refused(void **state)
     admin_post(&admin, 400, NULL, "/api/rooms/lobby/kick/%s", user);
     admin_post(&admin, 400, NULL, "/api/rooms/lobby/kick/%s", wide);
     admin_post(&admin, 400, NULL, "/api/rooms/%s/close", room);
-    admin_post(&admin, 400, "{\"secs\":1}", "/api/rooms/%s/ban/ann", room);
+    admin_post(&admin, 400, q("{'secs':1}"), "/api/rooms/%s/ban/ann", room);
     expect_alive();
 }
 

@@ -16,6 +16,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { TTL_MS = 60000, PATIENCE_MS = 20000, MANY = 1500, SORTED = 1000 };
@@ -244,11 +245,11 @@ static void a_message_comes_byte_for_byte(void **state)
 
     (void)state;
     chat_join(chat, "bytes", "ann");
-    chat_send(chat, "{\"type\":\"message\",\"room\":\"bytes\",\"text\":\"\\u00e9\\n\","
-                    "\"data\":{\"n\": 12345678901234567890, \"f\": 1.50}}");
+    chat_send(chat, "{'type':'message','room':'bytes','text':'\\u00e9\\n',"
+                    "'data':{'n': 12345678901234567890, 'f': 1.50}}");
     chat_expect_skipping(chat, "message_ack");
     stored = redis_cmd_text(fleet.redis_port, "LINDEX rc:{bytes}:history -1");
-    assert_non_null(strstr(stored, "{\"n\":12345678901234567890,\"f\":1.50}"));
+    assert_non_null(strstr(stored, q("{'n':12345678901234567890,'f':1.50}")));
     admin_get(&admin, 200, "/api/rooms/bytes/messages");
     assert_non_null(strstr(admin.answer.body, stored));
     free(stored);
@@ -298,7 +299,7 @@ static void names_stand_percent_encoded_in_paths(void **state)
         admin_get(&admin, 200, "/api/users/%s", path);
         assert_string_equal(admin_text(&admin, "user"), names[i].name);
         assert_string_equal(admin_text(&admin, "rooms.0"), names[i].name);
-        admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/%s/messages", path);
+        admin_post(&admin, 201, q("{'text':'x'}"), "/api/rooms/%s/messages", path);
         chat_expect(chat, "message");
         assert_string_equal(chat_get_text(chat, "room"), names[i].name);
         admin_post(&admin, 200, NULL, "/api/rooms/%s/kick/%s", path, path);
@@ -323,10 +324,10 @@ static void names_in_the_query_come_before_those_in_the_path(void **state)
     assert_string_equal(admin_text(&admin, "rooms.0"), "..");
     admin_get(&admin, 200, "/api/rooms/-/members?room=..");
     assert_string_equal(admin_text(&admin, "members.0.user"), ".");
-    admin_post(&admin, 200, "{\"secs\":60}", "/api/rooms/-/mute/-?room=..&user=.");
+    admin_post(&admin, 200, q("{'secs':60}"), "/api/rooms/-/mute/-?room=..&user=.");
     admin_get(&admin, 200, "/api/rooms/-/mutes?room=..");
     assert_string_equal(admin_text(&admin, "entries.0.user"), ".");
-    admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/-/messages?room=..");
+    admin_post(&admin, 201, q("{'text':'x'}"), "/api/rooms/-/messages?room=..");
     chat_expect(chat, "message");
     admin_delete(&admin, 200, "/api/rooms/-/messages/1?room=..");
     chat_expect(chat, "message_deleted");

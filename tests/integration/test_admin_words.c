@@ -16,6 +16,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 300, TTL_MS = 60000, MANY = 250 };
@@ -30,7 +31,7 @@ static struct chat *join_on(unsigned gateway, const char *room, const char *user
 
 static void say_and_expect_muted(struct chat *chat, const char *room)
 {
-    chat_send(chat, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\"}", room);
+    chat_send(chat, "{'type':'message','room':'%s','text':'x'}", room);
     do
         assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
     while (strcmp(chat_get_text(chat, "type"), "error") != 0);
@@ -47,11 +48,11 @@ static void what_the_server_says_is_a_message_like_any_other(void **state)
 
     (void)state;
     snprintf(epoch, sizeof(epoch), "%s", chat_get_text(ann, "epoch"));
-    admin_post(&admin, 201, "{\"text\":\"a\\u00fc\"}", "/api/rooms/say/messages");
+    admin_post(&admin, 201, q("{'text':'a\\u00fc'}"), "/api/rooms/say/messages");
     assert_int_equal(admin_number(&admin, "seq"), 1);
     assert_string_equal(admin_text(&admin, "epoch"), epoch);
     admin_post(&admin, 201,
-               "{\"text\":\"\",\"user\":\"news\",\"data\":[ 12345678901234567890 ]}",
+               q("{'text':'','user':'news','data':[ 12345678901234567890 ]}"),
                "/api/rooms/say/messages");
     assert_int_equal(admin_number(&admin, "seq"), 2);
     for (int i = 0; i < 2; i++) {
@@ -62,7 +63,7 @@ static void what_the_server_says_is_a_message_like_any_other(void **state)
         assert_true(chat_get_number(all[i], "ts") > 1e12);
         chat_expect(all[i], "message");
         assert_string_equal(chat_get_text(all[i], "user"), "news");
-        assert_non_null(strstr(chat_bytes(all[i]), "\"data\":[12345678901234567890]"));
+        assert_non_null(strstr(chat_bytes(all[i]), q("'data':[12345678901234567890]")));
     }
     assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{say}:history"), 2);
     chat_close(ann);
@@ -75,13 +76,12 @@ static void a_message_with_a_key_is_published_once(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        admin_post(&admin, 201, "{\"text\":\"x\",\"key\":\"k\"}",
-                   "/api/rooms/key/messages");
+        admin_post(&admin, 201, q("{'text':'x','key':'k'}"), "/api/rooms/key/messages");
         assert_int_equal(admin_number(&admin, "seq"), 1);
     }
     chat_expect(ann, "message");
     chat_expect_silence(ann, SHORT_MS);
-    admin_post(&admin, 201, "{\"text\":\"x\",\"key\":\"k\",\"user\":\"other\"}",
+    admin_post(&admin, 201, q("{'text':'x','key':'k','user':'other'}"),
                "/api/rooms/key/messages");
     assert_int_equal(admin_number(&admin, "seq"), 2);
     chat_close(ann);
@@ -90,7 +90,7 @@ static void a_message_with_a_key_is_published_once(void **state)
 static void nothing_can_be_published_where_there_is_no_room(void **state)
 {
     (void)state;
-    admin_post(&admin, 404, "{\"text\":\"x\"}", "/api/rooms/none/messages");
+    admin_post(&admin, 404, q("{'text':'x'}"), "/api/rooms/none/messages");
     admin_expect_error(&admin, 404, "room_not_found");
     assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{none}:meta"), 0);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{none}:history"), 0);
@@ -105,7 +105,7 @@ static void publishing_does_not_prolong_an_empty_room(void **state)
     chat_leave(ann, "quiet");
     admin_get(&admin, 200, "/api/rooms/quiet");
     before = admin_number(&admin, "ttl_ms");
-    admin_post(&admin, 201, "{\"text\":\"x\"}", "/api/rooms/quiet/messages");
+    admin_post(&admin, 201, q("{'text':'x'}"), "/api/rooms/quiet/messages");
     admin_get(&admin, 200, "/api/rooms/quiet");
     after = admin_number(&admin, "ttl_ms");
     assert_true(after > 0 && after <= before && before <= TTL_MS);
@@ -135,15 +135,15 @@ static void a_deleted_message_leaves_a_tombstone(void **state)
     }
     stored = redis_cmd_text(fleet.redis_port, "LINDEX rc:{delete}:history 1");
     assert_null(strstr(stored, "words"));
-    assert_non_null(strstr(stored, "\"deleted\":true"));
+    assert_non_null(strstr(stored, q("'deleted':true")));
     admin_get(&admin, 200, "/api/rooms/delete/messages");
     assert_int_equal(admin_count(&admin, "messages"), 3);
     assert_non_null(strstr(admin.answer.body, stored));
     free(stored);
     chat_leave(bob, "delete");
     chat_send(bob,
-              "{\"type\":\"join\",\"room\":\"delete\",\"user\":\"bob\","
-              "\"since\":{\"epoch\":\"%s\",\"seq\":1}}",
+              "{'type':'join','room':'delete','user':'bob',"
+              "'since':{'epoch':'%s','seq':1}}",
               epoch);
     chat_expect(bob, "join_ack");
     assert_true(chat_is_true(bob, "recovered"));
@@ -198,7 +198,7 @@ static void a_muted_user_hears_and_cannot_speak(void **state)
     struct chat *ann = join_on(0, "mute", "ann"), *bob = join_on(1, "mute", "bob");
 
     (void)state;
-    admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/mute/mute/bob");
+    admin_post(&admin, 200, q("{'secs':0}"), "/api/rooms/mute/mute/bob");
     assert_true(admin_is_true(&admin, "muted"));
     assert_int_equal(admin_number(&admin, "until"), 0);
     say_and_expect_muted(bob, "mute");
@@ -227,7 +227,7 @@ static void a_mute_ends_by_itself(void **state)
     char room[] = "short";
 
     (void)state;
-    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/short/mute/bob");
+    admin_post(&admin, 200, q("{'secs':1}"), "/api/rooms/short/mute/bob");
     say_and_expect_muted(bob, "short");
     assert_true(wait_until(lists_nobody, room, PATIENCE_MS));
     chat_say(bob, "short", "at last");
@@ -259,13 +259,13 @@ static void the_lists_expire_in_redis_with_their_latest_entry(void **state)
     for (int i = 0; i < 2; i++) {
         const char *kind = kinds[i];
 
-        admin_post(&admin, 200, "{\"secs\":100}", "/api/rooms/hash/%s/a", kind);
+        admin_post(&admin, 200, q("{'secs':100}"), "/api/rooms/hash/%s/a", kind);
         assert_true(ttl_of(kind) > 90000 && ttl_of(kind) <= 101000);
-        admin_post(&admin, 200, "{\"secs\":5}", "/api/rooms/hash/%s/b", kind);
+        admin_post(&admin, 200, q("{'secs':5}"), "/api/rooms/hash/%s/b", kind);
         assert_true(ttl_of(kind) > 60000);
-        admin_post(&admin, 200, "{\"secs\":1000}", "/api/rooms/hash/%s/b", kind);
+        admin_post(&admin, 200, q("{'secs':1000}"), "/api/rooms/hash/%s/b", kind);
         assert_true(ttl_of(kind) > 900000 && ttl_of(kind) <= 1001000);
-        admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/hash/%s/c", kind);
+        admin_post(&admin, 200, q("{'secs':0}"), "/api/rooms/hash/%s/c", kind);
         assert_int_equal(ttl_of(kind), -1);
         admin_get(&admin, 200, "/api/rooms/hash/%ss", kind);
         assert_int_equal(admin_count(&admin, "entries"), 3);
@@ -321,16 +321,16 @@ static void a_room_has_so_many_entries_at_most(void **state)
     redis_cmd(fleet.redis_port, "EVAL %s 2 rc:{full}:bans rc:{full}:mutes",
               "for i = 1, 10000 do redis.call('HSET', KEYS[1], 'u' .. i, 0) "
               "redis.call('HSET', KEYS[2], 'u' .. i, 0) end");
-    admin_post(&admin, 409, "{\"secs\":1}", "/api/rooms/full/ban/bob");
+    admin_post(&admin, 409, q("{'secs':1}"), "/api/rooms/full/ban/bob");
     admin_expect_error(&admin, 409, "conflict");
-    admin_post(&admin, 409, "{\"secs\":1}", "/api/rooms/full/mute/bob");
+    admin_post(&admin, 409, q("{'secs':1}"), "/api/rooms/full/mute/bob");
     admin_expect_error(&admin, 409, "conflict");
-    admin_post(&admin, 409, "{\"ban_secs\":1}", "/api/rooms/full/kick/bob");
+    admin_post(&admin, 409, q("{'ban_secs':1}"), "/api/rooms/full/kick/bob");
     admin_expect_error(&admin, 409, "conflict");
     chat_say(bob, "full", "here I am"); /* neither muted nor out */
-    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/full/ban/u1");
+    admin_post(&admin, 200, q("{'secs':1}"), "/api/rooms/full/ban/u1");
     admin_delete(&admin, 200, "/api/rooms/full/mute/u1");
-    admin_post(&admin, 200, "{\"secs\":1}", "/api/rooms/full/mute/bob");
+    admin_post(&admin, 200, q("{'secs':1}"), "/api/rooms/full/mute/bob");
     chat_close(bob);
 }
 

@@ -18,6 +18,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -129,10 +130,8 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
     for (size_t i = 0; i < COUNT(broken); i++) {
         members[i] = join_on(0, broken[i].room, "ann");
         others[i] = join_on(1, broken[i].room, "bob");
-        chat_send(
-            members[i],
-            "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"hi\",\"key\":\"k\"}",
-            broken[i].room);
+        chat_send(members[i], "{'type':'message','room':'%s','text':'hi','key':'k'}",
+                  broken[i].room);
         chat_expect_skipping(members[i], "message_ack");
         assert_true(wait_until(is_listed, (void *)broken[i].room, PATIENCE_MS));
         redis_cmd(fleet.redis_port, "DEL rc:{%s}:%s", broken[i].room, broken[i].key);
@@ -148,8 +147,8 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
     assert_int_equal(chat_say(ann, "sound", "hi"), 1);
 
     for (size_t i = 0; i < COUNT(broken); i++) {
-        char *line =
-            print_text("room_broken room=%s why=\"%s\"", broken[i].room, broken[i].why);
+        char *line = print_text(q("room_broken room=%s why='%s'"), broken[i].room,
+                                broken[i].why);
 
         print_message("  %s\n", broken[i].why);
         admin_get(&admin, 200, "/api/rooms/%s", broken[i].room);
@@ -157,8 +156,8 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
         assert_string_equal(admin_text(&admin, "room"), broken[i].room);
         for (int n = 0; n < 3 && broken[i].refuses_messages; n++) {
             chat_send(members[i],
-                      "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\","
-                      "\"key\":\"%d\",\"id\":1}",
+                      "{'type':'message','room':'%s','text':'x',"
+                      "'key':'%d','id':1}",
                       broken[i].room, n);
             chat_expect_skipping(members[i], "error");
             assert_string_equal(chat_get_text(members[i], "code"), "unavailable");
@@ -170,7 +169,7 @@ static void a_broken_room_is_named_and_hides_no_other(void **state)
 
     for (size_t i = 0; i < COUNT(broken); i++) {
         print_message("  closing %s\n", broken[i].room);
-        admin_post(&admin, 200, "{\"reason\":\"broken\"}", "/api/rooms/%s/close",
+        admin_post(&admin, 200, q("{'reason':'broken'}"), "/api/rooms/%s/close",
                    broken[i].room);
         chat_expect_skipping(members[i], "room_closed");
         chat_expect_skipping(others[i], "room_closed");
@@ -350,11 +349,12 @@ who_asks_for_the_members_of_a_broken_room_is_told_and_so_is_the_log(void **state
     ask("DEL rc:{list}:members");
     ask("SADD rc:{list}:members x");
     for (int i = 0; i < 3; i++) {
-        chat_send(ann, "{\"type\":\"get_members\",\"room\":\"list\",\"id\":%d}", i);
+        chat_send(ann, "{'type':'get_members','room':'list','id':%d}", i);
         chat_expect_error(ann, "unavailable");
     }
-    process_expect_logged(fleet.gateways[slow].log_path,
-                          "room_broken room=list why=\"members is a set, not a hash\"");
+    process_expect_logged(
+        fleet.gateways[slow].log_path,
+        q("room_broken room=list why='members is a set, not a hash'"));
     assert_int_equal(count_logged_by(slow, "room_broken room=list"), 1);
     admin_post(&admin, 200, NULL, "/api/rooms/list/close");
     chat_expect(ann, "room_closed");

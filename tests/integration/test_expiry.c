@@ -22,6 +22,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { TTL_MS = 1000, LEASE_MS = 2000, PATIENCE_MS = 60000 };
@@ -134,8 +135,7 @@ static void an_empty_room_is_gone_after_its_time(void **state)
     chat_join(ann, "gone", "ann");
     chat_join(bob, "gone", "bob");
     chat_say(ann, "gone", "x");
-    chat_send(bob,
-              "{\"type\":\"message\",\"room\":\"gone\",\"text\":\"y\",\"key\":\"k\"}");
+    chat_send(bob, "{'type':'message','room':'gone','text':'y','key':'k'}");
     chat_expect_skipping(bob, "message_ack");
     assert_false(is_off_the_index("gone"));
     chat_leave(ann, "gone");
@@ -212,9 +212,9 @@ static void leave_and_join(struct chat *chat, const char *room, const char *user
 {
     struct strbuf frames = {NULL, 0, 0}, text[2] = {{NULL, 0, 0}, {NULL, 0, 0}};
 
-    strbuf_add_format(&text[0], "{\"type\":\"leave\",\"room\":\"%s\"}", room);
-    strbuf_add_format(&text[1], "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}",
-                      room, user);
+    strbuf_add_format(&text[0], q("{'type':'leave','room':'%s'}"), room);
+    strbuf_add_format(&text[1], q("{'type':'join','room':'%s','user':'%s'}"), room,
+                      user);
     for (int i = 0; i < 2; i++) {
         struct wire_frame frame = {
             .head = WIRE_FIN | WIRE_TEXT, .bytes = text[i].data, .len = text[i].len};
@@ -293,8 +293,7 @@ static void every_key_of_a_room_expires_but_bans_and_mutes(void **state)
     (void)state;
     chat_join(ann, "keys", "ann");
     chat_join(bob, "keys", "bob");
-    chat_send(ann,
-              "{\"type\":\"message\",\"room\":\"keys\",\"text\":\"x\",\"key\":\"k\"}");
+    chat_send(ann, "{'type':'message','room':'keys','text':'x','key':'k'}");
     chat_expect_skipping(ann, "message_ack");
     chat_leave(bob, "keys");
     chat_expect_skipping(ann, "member_left");

@@ -55,7 +55,7 @@ static void a_message_takes_along_who_came_before_it(void **state)
     chat_expect(bob, "message");
 
     chat_leave(cem, "hall");
-    chat_send(ann, "{\"type\":\"ping\"}"); /* so does a reply */
+    chat_send(ann, "{'type':'ping'}"); /* so does a reply */
     for (assert_true(chat_recv(ann, CHAT_DEADLINE_MS));
          strcmp(chat_get_text(ann, "type"), "pong") != 0;
          assert_true(chat_recv(ann, CHAT_DEADLINE_MS)))
@@ -126,7 +126,7 @@ static void the_more_wait_the_longer_they_do(void **state)
         expect_joined(people[i], "bob");
     start_ms = wait_now_ms();
     for (int i = 0; i < CROWDED_ROOMS; i++)
-        chat_send(cem, "{\"type\":\"join\",\"room\":\"room-%d\",\"user\":\"cem\"}", i);
+        chat_send(cem, "{'type':'join','room':'room-%d','user':'cem'}", i);
     for (int i = 0; i < 2 * CROWDED_ROOMS; i++)
         expect_joined(people[i], "cem");
     assert_true(wait_now_ms() - start_ms >= 2 * CROWD_WAIT_MS);

@@ -20,6 +20,7 @@
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 30000, HALF_MS = 15000, DEADLINE_MS = 1000 };
@@ -71,8 +72,7 @@ static struct chat *enter(const char *room, const char *user)
 
     while (!is_in) {
         assert_true(wait_now_ms() < end_ms);
-        chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}", room,
-                  user);
+        chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
         do
             assert_true(chat_recv(chat, PATIENCE_MS));
         while (strcmp(chat_get_text(chat, "type"), "error") != 0 &&
@@ -121,7 +121,7 @@ static void heartbeats_may_be_answered_in_any_shape(void **state)
     }
     expect_well();
     assert_true(http_get_metric(fleet.gateways[0].ops_port,
-                                "roomcast_malformed_total{from=\"reply\"}") > 0);
+                                q("roomcast_malformed_total{from='reply'}")) > 0);
 }
 
 /* Each is announced and never comes; the link must not wait for it, nor reserve it. */
@@ -141,14 +141,14 @@ static void what_is_announced_without_bounds_ends_the_connection(void **state)
         unsigned connections = impostor_connections(impostor);
         double errors =
             http_get_metric(fleet.gateways[0].ops_port,
-                            "roomcast_redis_errors_total{kind=\"protocol\"}");
+                            q("roomcast_redis_errors_total{kind='protocol'}"));
 
         answer("heartbeat", replies[i]);
         wait_answers(1);
         expect_well();
         assert_true(impostor_connections(impostor) > connections);
         assert_true(http_get_metric(fleet.gateways[0].ops_port,
-                                    "roomcast_redis_errors_total{kind=\"protocol\"}") >
+                                    q("roomcast_redis_errors_total{kind='protocol'}")) >
                     errors);
     }
 }
@@ -221,7 +221,7 @@ static void a_call_that_is_always_refused_is_sent_twice(void **state)
 
     (void)state;
     answer("join", "-NOSCRIPT No matching script. Please use EVAL.\r\n");
-    chat_send(ann, "{\"type\":\"join\",\"room\":\"noscript\",\"user\":\"ann\"}");
+    chat_send(ann, "{'type':'join','room':'noscript','user':'ann'}");
     chat_expect_error(ann, "unavailable");
     assert_int_equal(impostor_count(impostor), 2);
     impostor_answer(impostor, NULL, NULL, 0);
@@ -241,7 +241,7 @@ static void the_second_call_has_only_the_time_that_the_first_one_left(void **sta
     answer("join", "-NOSCRIPT No matching script. Please use EVAL.\r\n");
     impostor_delay(impostor, DEADLINE_MS * 9 / 10);
     asked_ms = wait_now_ms();
-    chat_send(ann, "{\"type\":\"join\",\"room\":\"late\",\"user\":\"ann\"}");
+    chat_send(ann, "{'type':'join','room':'late','user':'ann'}");
     chat_expect_error(ann, "unavailable");
     took_ms = wait_now_ms() - asked_ms;
     assert_int_equal(impostor_count(impostor),
@@ -264,11 +264,11 @@ static void ask_all(const char *command, const char *shape, const char *room)
     struct chat *bob = chat_open(fleet.gateways[0].port);
 
     answer(command, shape);
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"%s-too\",\"user\":\"bob\"}", room);
-    chat_send(ann, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\"}", room);
-    chat_send(ann, "{\"type\":\"get_members\",\"room\":\"%s\"}", room);
-    chat_send(ann, "{\"type\":\"get_history\",\"room\":\"%s\"}", room);
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"%s\"}", room);
+    chat_send(bob, "{'type':'join','room':'%s-too','user':'bob'}", room);
+    chat_send(ann, "{'type':'message','room':'%s','text':'x'}", room);
+    chat_send(ann, "{'type':'get_members','room':'%s'}", room);
+    chat_send(ann, "{'type':'get_history','room':'%s'}", room);
+    chat_send(ann, "{'type':'leave','room':'%s'}", room);
     wait_answers(1);
     impostor_answer(impostor, NULL, NULL, 0);
     chat_abort(ann);

@@ -19,6 +19,7 @@
 #include "tests/support/fleet/wire.h"
 #include "tests/support/redis/files.h"
 #include "tests/support/redis/print.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -143,9 +144,9 @@ static void chunks_with_extensions_and_trailers_are_taken(void **state)
 
     (void)state;
     http_get_raw(&answer, admin.port,
-                 "POST /api/rooms/none/close HTTP/1.1\r\nHost: x\r\n" TOKEN CHUNKED
-                 "Connection: close\r\n\r\n"
-                 "1;x=\"y\"\r\n{\r\n01\r\n}\r\n0\r\nX-Sum: 1\r\n\r\n");
+                 q("POST /api/rooms/none/close HTTP/1.1\r\nHost: x\r\n" TOKEN CHUNKED
+                   "Connection: close\r\n\r\n"
+                   "1;x='y'\r\n{\r\n01\r\n}\r\n0\r\nX-Sum: 1\r\n\r\n"));
     admin_expect_error_in(&answer, 404, "room_not_found");
     http_get_deinit(&answer);
 }

@@ -342,7 +342,7 @@ static void a_lost_history_is_told_to_nobody_who_has_read_it(void **state)
     chat_say(ann, "history", "one");
     chat_say(ann, "history", "two");
     redis_cmd(fleet.redis_port, "DEL rc:{history}:history");
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"history\",\"user\":\"bob\"}");
+    chat_send(bob, "{'type':'join','room':'history','user':'bob'}");
     chat_expect_skipping(bob, "join_ack");
     assert_int_equal(chat_get_number(bob, "seq"), 2);
     chat_expect(bob, "history_batch");

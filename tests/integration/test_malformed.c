@@ -22,6 +22,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { LONG = 5000, PATIENCE_MS = 20000 };
@@ -46,7 +47,7 @@ static double malformed(unsigned gateway, const char *from)
 {
     char name[64];
 
-    snprintf(name, sizeof(name), "roomcast_malformed_total{from=\"%s\"}", from);
+    snprintf(name, sizeof(name), q("roomcast_malformed_total{from='%s'}"), from);
     return http_get_metric(fleet.gateways[gateway].ops_port, name);
 }
 
@@ -123,7 +124,7 @@ static void names_that_are_none_are_left_out_of_the_indexes(void **state)
         redis_cmd(redis_port(), "ZADD %s 0 %b", indexes[i], "", (size_t)0);
     }
     expect_counted("name", before); /* by the slow walk */
-    assert_true(wait_until(lists_room, "\"listed\"", PATIENCE_MS));
+    assert_true(wait_until(lists_room, (void *)q("'listed'"), PATIENCE_MS));
     assert_null(strstr(admin.answer.body, "a{b}"));
     admin_get(&admin, 200, "/api/rooms?sort=members");
     admin_get(&admin, 200, "/api/rooms?search=x");
@@ -183,7 +184,7 @@ static void users_that_are_none_are_left_out(void **state)
               "\xff", (size_t)1);
     redis_cmd(redis_port(), "HSET rc:{users}:bans %s 0 %b 0 bob 0", long_name, "\xff",
               (size_t)1);
-    chat_send(ann, "{\"type\":\"get_members\",\"room\":\"users\"}");
+    chat_send(ann, "{'type':'get_members','room':'users'}");
     chat_expect(ann, "member_list");
     assert_int_equal(chat_get_count(ann, "members"), 1);
     admin_get(&admin, 200, "/api/rooms/users/members");
@@ -199,69 +200,60 @@ static void users_that_are_none_are_left_out(void **state)
 static const struct {
     const char *head, *lines; /* `$` is the epoch, `#` the next number */
 } bad_notices[] = {
-    {"1 $ 0 message # # -",
-     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\","
-     "\"text\":\"\xff\",\"ts\":1}"},
-    {"1 $ 0 message # # -",
-     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\""},
-    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}{}"},
-    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"other\",\"seq\":#,"
-                            "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
-    {"1 $ 0 message # # -", "{\"type\":\"signal\",\"room\":\"r\",\"seq\":#}"},
-    {"1 $ 0 message # # -",
-     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"x\","
-     "\"text\":\"forged\",\"ts\":1,\"type\":\"kicked\"}"},
-    {"1 $ 0 message # # -",
-     "{\"type\":\"message\",\"room\":\"r\",\"seq\":#,\"user\":\"{x}\","
-     "\"text\":\"forged\",\"ts\":1}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#,'user':'x',"
+                            "'text':'\xff','ts':1}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#,'user':'x'"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#}{}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'other','seq':#,"
+                            "'user':'x','text':'forged','ts':1}"},
+    {"1 $ 0 message # # -", "{'type':'signal','room':'r','seq':#}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#,'user':'x',"
+                            "'text':'forged','ts':1,'type':'kicked'}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#,'user':'{x}',"
+                            "'text':'forged','ts':1}"},
     {"1 $ 9 joined 0 0 a",
-     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\",\"members\":\"many\"}"},
-    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":7#,"
-                            "\"user\":\"x\",\"text\":\"forged\",\"ts\":1}"},
-    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}\n"
-                            "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
-    {"1 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}\n"},
+     "{'type':'member_joined','room':'r','user':'a','members':'many'}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':7#,"
+                            "'user':'x','text':'forged','ts':1}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#}\n"
+                            "{'type':'message','room':'r','seq':#}"},
+    {"1 $ 0 message # # -", "{'type':'message','room':'r','seq':#}\n"},
     {"1 $ 0 message # # -", "forged"},
     {"1 $ 0 message # # -", ""},
-    {"1 $ 0 message #", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
-    {"2 $ 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
-    {"1 short 0 message # # -", "{\"type\":\"message\",\"room\":\"r\",\"seq\":#}"},
-    {"1 $ x signal 0 0 bob", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
-    {"1 $ 0 signal 0 0 b%zz", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
-    {"1 $ 0 signal 0 0 %ff", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
-    {"1 $ 0 signal 0 0 ", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"bob\"}"},
-    {"1 $ 0 signal 0 0 a,b", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"a\"}"},
-    {"1 $ 0 signal 0 0 bob",
-     "{\"type\":\"signal\",\"room\":\"other\",\"user\":\"bob\"}"},
-    {"1 $ 0 signal 0 0 bob", "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"\xff\"}"},
-    {"1 $ 9 joined 0 0 a",
-     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\"}\n"
-     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"b\"}"},
-    {"1 $ 9 joined 0 0 a,b",
-     "{\"type\":\"member_joined\",\"room\":\"r\",\"user\":\"a\"}"},
-    {"1 $ 9 left 0 0 a", "{\"type\":\"kicked\",\"room\":\"r\",\"user\":\"a\"}"},
-    {"1 $ 9 kicked 0 0 ann", "{\"type\":\"message\",\"room\":\"r\"}"},
+    {"1 $ 0 message #", "{'type':'message','room':'r','seq':#}"},
+    {"2 $ 0 message # # -", "{'type':'message','room':'r','seq':#}"},
+    {"1 short 0 message # # -", "{'type':'message','room':'r','seq':#}"},
+    {"1 $ x signal 0 0 bob", "{'type':'signal','room':'r','user':'bob'}"},
+    {"1 $ 0 signal 0 0 b%zz", "{'type':'signal','room':'r','user':'bob'}"},
+    {"1 $ 0 signal 0 0 %ff", "{'type':'signal','room':'r','user':'bob'}"},
+    {"1 $ 0 signal 0 0 ", "{'type':'signal','room':'r','user':'bob'}"},
+    {"1 $ 0 signal 0 0 a,b", "{'type':'signal','room':'r','user':'a'}"},
+    {"1 $ 0 signal 0 0 bob", "{'type':'signal','room':'other','user':'bob'}"},
+    {"1 $ 0 signal 0 0 bob", "{'type':'signal','room':'r','user':'\xff'}"},
+    {"1 $ 9 joined 0 0 a", "{'type':'member_joined','room':'r','user':'a'}\n"
+                           "{'type':'member_joined','room':'r','user':'b'}"},
+    {"1 $ 9 joined 0 0 a,b", "{'type':'member_joined','room':'r','user':'a'}"},
+    {"1 $ 9 left 0 0 a", "{'type':'kicked','room':'r','user':'a'}"},
+    {"1 $ 9 kicked 0 0 ann", "{'type':'message','room':'r'}"},
     {"1 $ 9 kicked 0 0 ann", "{}\n{}\n{}"},
     {"1 $ 9 closed 0 0 -", "nothing"},
-    {"1 $ 9 deleted 1 1 -", "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":}"},
-    {"1 $ 9 what 0 0 -", "{\"type\":\"what\",\"room\":\"r\"}"},
+    {"1 $ 9 deleted 1 1 -", "{'type':'message_deleted','room':'r','seq':}"},
+    {"1 $ 9 what 0 0 -", "{'type':'what','room':'r'}"},
     {"1 $ 9 left 0 0 a",
-     "{\"type\":\"member_left\",\"room\":\"r\",\"reason\":\"left\",\"user\":\"a\"}"},
-    {"1 $ 9 left 0 0 a",
-     "{\"type\":\"member_left\",\"room\":\"r\",\"reason\":\"left\",\"user\":\"b\","
-     "\"members\":1}"},
+     "{'type':'member_left','room':'r','reason':'left','user':'a'}"},
+    {"1 $ 9 left 0 0 a", "{'type':'member_left','room':'r','reason':'left','user':'b',"
+                         "'members':1}"},
+    {"1 $ 0 signal 0 0 bob", "{'type':'signal','room':'r','kind':'k','data':1}"},
     {"1 $ 0 signal 0 0 bob",
-     "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"k\",\"data\":1}"},
-    {"1 $ 0 signal 0 0 bob",
-     "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"eve\",\"kind\":\"k\",\"data\":1}"},
-    {"1 $ 9 kicked 0 0 eve", "{\"type\":\"kicked\",\"room\":\"r\"}"},
-    {"1 $ 9 deleted 2 2 -", "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":1}"},
+     "{'type':'signal','room':'r','user':'eve','kind':'k','data':1}"},
+    {"1 $ 9 kicked 0 0 eve", "{'type':'kicked','room':'r'}"},
+    {"1 $ 9 deleted 2 2 -", "{'type':'message_deleted','room':'r','seq':1}"},
 };
 
 static void add_filled(struct strbuf *out, const char *text, const char *epoch,
                        double next)
 {
-    for (; *text; text++)
+    for (text = q(text); *text; text++)
         if (*text == '#')
             strbuf_add_u64(out, (uint64_t)next);
         else if (*text == '$')
@@ -294,8 +286,7 @@ static void a_notice_that_is_none_is_a_gap_that_the_history_fills(void **state)
         publish_notice(bad_notices[i].head, bad_notices[i].lines, epoch, seq);
         expect_counted("notice", before);
         assert_int_equal(chat_say(ann, "r", "next"), seq);
-        chat_send(ann,
-                  "{\"type\":\"get_history\",\"room\":\"r\",\"limit\":1,\"id\":1}");
+        chat_send(ann, "{'type':'get_history','room':'r','limit':1,'id':1}");
         chat_expect_skipping(ann, "history_batch");
         assert_int_equal(chat_get_number(ann, "messages.0.seq"), seq);
     }
@@ -335,8 +326,8 @@ static void a_notice_in_another_order_is_passed_on(void **state)
 
     (void)state;
     publish_notice("1 $ 0 signal 0 0 bob",
-                   "{\"room\":\"r\", \"data\":1, \"kind\":\"wave\", \"user\":\"bob\", "
-                   "\"type\":\"signal\"}",
+                   q("{'room':'r', 'data':1, 'kind':'wave', 'user':'bob', "
+                     "'type':'signal'}"),
                    epoch, 0);
     chat_expect_skipping(ann, "signal");
     assert_string_equal(chat_get_text(ann, "kind"), "wave");
@@ -350,11 +341,10 @@ static void a_notice_in_another_order_is_passed_on(void **state)
 static void spoil(const char *room)
 {
     redis_cmd(redis_port(), "LSET rc:{%s}:history 0 %s", room, "not json");
-    redis_cmd(redis_port(), "LSET rc:{%s}:history 2 %b", room, "{\"a\":\"\xff\"}",
+    redis_cmd(redis_port(), "LSET rc:{%s}:history 2 %b", room, q("{'a':'\xff'}"),
               (size_t)9);
-    redis_cmd(
-        redis_port(), "LSET rc:{%s}:history 5 %s", room,
-        "{\"type\":\"message\",\"room\":\"x\",\"seq\":6,\"user\":\"u\",\"text\":\"\"}");
+    redis_cmd(redis_port(), "LSET rc:{%s}:history 5 %s", room,
+              q("{'type':'message','room':'x','seq':6,'user':'u','text':''}"));
 }
 
 static void expect_gap(struct chat *chat, double from, double to)
@@ -375,8 +365,7 @@ static void expect_batch(struct chat *chat, double first, int count)
 static void expect_older(struct chat *chat, double before, double first, int count,
                          bool more)
 {
-    chat_send(chat, "{\"type\":\"get_history\",\"room\":\"spoilt\",\"before\":%.0f}",
-              before);
+    chat_send(chat, "{'type':'get_history','room':'spoilt','before':%.0f}", before);
     expect_batch(chat, first, count);
     assert_int_equal(chat_is_true(chat, "more"), more);
 }
@@ -391,7 +380,7 @@ static void lines_of_the_history_that_are_none_are_gaps(void **state)
         chat_say(ann, "spoilt", "x");
     spoil("spoilt");
     bob = chat_open(fleet.gateways[0].port);
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"spoilt\",\"user\":\"bob\"}");
+    chat_send(bob, "{'type':'join','room':'spoilt','user':'bob'}");
     chat_expect(bob, "join_ack");
     expect_batch(bob, 2, 1);
     expect_gap(bob, 3, 3);
@@ -415,7 +404,7 @@ static void older_messages_come_without_a_gap(void **state)
     double gaps;
 
     (void)state;
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"spoilt\",\"user\":\"bob\"}");
+    chat_send(bob, "{'type':'join','room':'spoilt','user':'bob'}");
     do
         chat_expect_skipping(bob, "history_batch");
     while (chat_is_true(bob, "more"));
@@ -425,7 +414,7 @@ static void older_messages_come_without_a_gap(void **state)
     expect_older(bob, 4, 2, 1, false);
     expect_older(bob, 3, 2, 1, false);
     expect_older(bob, 2, 0, 0, false);
-    chat_send(bob, "{\"type\":\"ping\"}");
+    chat_send(bob, "{'type':'ping'}");
     chat_expect(bob, "pong");
     assert_int_equal(count_gaps(), gaps);
     chat_close(bob);
@@ -506,11 +495,11 @@ static void join_behind(struct chat *chat, const char *room, int since)
 
     if (since >= 0)
         chat_send(chat,
-                  "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"bob\","
-                  "\"since\":{\"epoch\":\"%s\",\"seq\":%d}}",
+                  "{'type':'join','room':'%s','user':'bob',"
+                  "'since':{'epoch':'%s','seq':%d}}",
                   room, epoch, since);
     else
-        chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"bob\"}", room);
+        chat_send(chat, "{'type':'join','room':'%s','user':'bob'}", room);
     chat_expect(chat, "join_ack");
     assert_int_equal(chat_is_true(chat, "recovered"), since >= 0);
     free(epoch);
@@ -568,7 +557,7 @@ static void a_history_with_too_many_lines_is_read_all_the_same(void **state)
         redis_cmd(redis_port(), "LPUSH rc:{many}:history garbage");
     bob = chat_enter(fleet.gateways[1].port, "many", "bob");
     chat_say(bob, "many", "two");
-    chat_send(bob, "{\"type\":\"get_history\",\"room\":\"many\",\"id\":1}");
+    chat_send(bob, "{'type':'get_history','room':'many','id':1}");
     chat_expect_skipping(bob, "history_batch");
     assert_int_equal(chat_get_count(bob, "messages"), 2);
     chat_close(ann);
@@ -585,14 +574,14 @@ static void what_is_no_json_gets_into_no_answer(void **state)
     (void)state;
     redis_cmd(redis_port(), "XADD rc:audit * who %b what ban", "\xff", (size_t)1);
     redis_cmd(redis_port(), "XADD rc:audit * who x what %b", "\xc3\x28", (size_t)2);
-    admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/admin/mute/bob");
+    admin_post(&admin, 200, q("{'secs':0}"), "/api/rooms/admin/mute/bob");
     admin_get(&admin, 200, "/api/audit");
     assert_string_equal(admin_text(&admin, "entries.0.what"), "mute");
     assert_int_equal(admin_count(&admin, "entries"), 1);
-    redis_cmd(redis_port(), "RPUSH rc:stats:online %s %b {\"ts\":1} []", "not json",
-              "{\"x\":\"\xff\"}", (size_t)9);
-    redis_cmd(redis_port(), "RPUSH rc:stats:online {} %s %s", "{\"ts\":\"x\"}",
-              "{\"ts\":2,\"connections\":{\"a\":1}}");
+    redis_cmd(redis_port(), q("RPUSH rc:stats:online %s %b {'ts':1} []"), "not json",
+              q("{'x':'\xff'}"), (size_t)9);
+    redis_cmd(redis_port(), "RPUSH rc:stats:online {} %s %s", q("{'ts':'x'}"),
+              q("{'ts':2,'connections':{'a':1}}"));
     admin_get(&admin, 200, "/api/stats/online");
     assert_true(admin_count(&admin, "samples") >= 1);
     for (int i = 0; i < admin_count(&admin, "samples"); i++) {
@@ -611,26 +600,25 @@ static void what_is_no_json_gets_into_no_answer(void **state)
     redis_cmd(redis_port(), "ZREM rc:nodes strange-1.0");
 
     event_stream_open(&s, &admin, "?room=watched");
-    redis_cmd(redis_port(), "PUBLISH rc:events %b",
-              "{\"type\":\"audit\",\"x\":\"\xff\"}", (size_t)22);
-    redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"");
-    redis_cmd(redis_port(), "PUBLISH rc:events %s", "{\"type\":\"audit\"}\n\nevent: x");
+    redis_cmd(redis_port(), "PUBLISH rc:events %b", q("{'type':'audit','x':'\xff'}"),
+              (size_t)22);
+    redis_cmd(redis_port(), "PUBLISH rc:events %s", q("{'type':'audit'"));
+    redis_cmd(redis_port(), "PUBLISH rc:events %s", q("{'type':'audit'}\n\nevent: x"));
     redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
-              "1 x\n{\"type\":\"signal\",\"room\":\"watched\",\"n\":1");
-    redis_cmd(
-        redis_port(), "PUBLISH rc:{watched}:events %s",
-        "1 0123456789abcdef 0 signal 0 0 a\n{\"type\":\"signal\",\"room\":\"other\","
-        "\"user\":\"a\",\"kind\":\"k\",\"data\":1,\"n\":2}");
+              q("1 x\n{'type':'signal','room':'watched','n':1"));
     redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
-              "1 0123456789abcdef 0 signal 0 0 a\n{\"type\":\"signal\",\"room\":"
-              "\"watched\",\"user\":\"a\",\"kind\":\"k\",\"data\":1,\"n\":3}");
+              q("1 0123456789abcdef 0 signal 0 0 a\n{'type':'signal','room':'other',"
+                "'user':'a','kind':'k','data':1,'n':2}"));
+    redis_cmd(redis_port(), "PUBLISH rc:{watched}:events %s",
+              q("1 0123456789abcdef 0 signal 0 0 a\n{'type':'signal','room':"
+                "'watched','user':'a','kind':'k','data':1,'n':3}"));
     event_stream_expect(&s, "signal");
     assert_int_equal(event_stream_get_number(&s, "n"), 3);
     event_stream_close(&s);
     assert_true(
-        http_get_metric(admin.port, "roomcast_malformed_total{from=\"notice\"}") >= 5);
-    assert_true(
-        http_get_metric(admin.port, "roomcast_malformed_total{from=\"history\"}") >= 5);
+        http_get_metric(admin.port, q("roomcast_malformed_total{from='notice'}")) >= 5);
+    assert_true(http_get_metric(admin.port,
+                                q("roomcast_malformed_total{from='history'}")) >= 5);
     chat_abort(ann);
 }
 
@@ -645,11 +633,11 @@ static void paging_gets_past_lines_that_are_none(void **state)
     redis_cmd(redis_port(), "LSET rc:{paged}:history 2 %s", "nor this");
     admin_get(&admin, 200, "/api/rooms/paged/messages?limit=1&before=4");
     redis_cmd(redis_port(), "LSET rc:{paged}:history 1 %s",
-              "{\"type\":\"message\",\"room\":\"paged\",\"seq\":4,\"user\":\"u\","
-              "\"text\":\"x\",\"ts\":1}");
+              q("{'type':'message','room':'paged','seq':4,'user':'u',"
+                "'text':'x','ts':1}"));
     redis_cmd(redis_port(), "LSET rc:{paged}:history 2 %s",
-              "{\"type\":\"message\",\"room\":\"other\",\"seq\":3,\"user\":\"u\","
-              "\"text\":\"x\",\"ts\":1}");
+              q("{'type':'message','room':'other','seq':3,'user':'u',"
+                "'text':'x','ts':1}"));
     admin_get(&admin, 200, "/api/rooms/paged/messages?limit=1&before=4");
     assert_int_equal(admin_count(&admin, "messages"), 1);
     assert_int_equal(admin_number(&admin, "messages.0.seq"), 1);

@@ -13,6 +13,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/echo.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/unit/quotes.h"
 
 enum { MAX_BYTES = 10000 };
 
@@ -26,10 +27,10 @@ static struct wire *open_wire(void)
 /* A ping request of exactly `len` bytes. */
 static void print_ping(struct strbuf *out, size_t len)
 {
-    strbuf_add_text(out, "{\"type\":\"ping\",\"pad\":\"");
+    strbuf_add_text(out, q("{'type':'ping','pad':'"));
     while (out->len < len - 2)
         strbuf_add_char(out, 'x');
-    strbuf_add_text(out, "\"}");
+    strbuf_add_text(out, q("'}"));
 }
 
 /* Sends `text` as one message in fragments of `piece` bytes. */

@@ -112,20 +112,20 @@ static void talk(struct chat *ann, struct chat *bob)
     chat_join(bob, "lobby", "bob");
     chat_say(ann, "lobby", "hello");
     chat_say(bob, "lobby", "hello yourself");
-    chat_send(bob, "{\"type\":\"signal\",\"room\":\"lobby\",\"kind\":\"typing\"}");
+    chat_send(bob, "{'type':'signal','room':'lobby','kind':'typing'}");
     chat_expect_skipping(ann, "signal");
-    chat_send(ann, "{\"type\":\"get_members\",\"room\":\"lobby\"}");
+    chat_send(ann, "{'type':'get_members','room':'lobby'}");
     chat_expect_skipping(ann, "member_list");
-    chat_send(ann, "{\"type\":\"get_history\",\"room\":\"lobby\"}");
+    chat_send(ann, "{'type':'get_history','room':'lobby'}");
     chat_expect_skipping(ann, "history_batch");
-    chat_send(ann, "{\"type\":\"ping\"}");
+    chat_send(ann, "{'type':'ping'}");
     chat_expect_skipping(ann, "pong");
     chat_leave(bob, "lobby");
 }
 
 static void be_rude(struct chat *chat)
 {
-    chat_send(chat, "{\"type\":\"shout\"}");
+    chat_send(chat, "{'type':'shout'}");
     chat_expect_skipping(chat, "error");
 }
 

@@ -24,6 +24,7 @@
 #include "tests/support/fleet/loop.h"
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -71,8 +72,7 @@ __attribute__((format(printf, 2, 3))) static void add_request(struct strbuf *fra
 
 static void add_join(struct strbuf *frames, const char *room, unsigned nth)
 {
-    add_request(frames, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"u%u\"}", room,
-                nth);
+    add_request(frames, q("{'type':'join','room':'%s','user':'u%u'}"), room, nth);
 }
 
 /* Again and again what stands after `from`, until it is as much as is offered. */
@@ -98,7 +98,7 @@ static void repeat_request(struct strbuf *frames, const char *request)
 static void add_histories(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "large-0", nth);
-    repeat_request(frames, "{\"type\":\"get_history\",\"room\":\"large-0\"}");
+    repeat_request(frames, q("{'type':'get_history','room':'large-0'}"));
 }
 
 static void add_messages(struct strbuf *frames, unsigned nth)
@@ -111,15 +111,14 @@ static void add_messages(struct strbuf *frames, unsigned nth)
     snprintf(room, sizeof(room), "own-%u", nth);
     add_join(frames, room, nth);
     from = frames->len;
-    add_request(frames, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"%s\"}", room,
-                text);
+    add_request(frames, q("{'type':'message','room':'%s','text':'%s'}"), room, text);
     repeat(frames, from);
 }
 
 static void add_pings(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "quiet", nth);
-    repeat_request(frames, "{\"type\":\"ping\"}");
+    repeat_request(frames, q("{'type':'ping'}"));
 }
 
 static void add_joins(struct strbuf *frames, unsigned nth)
@@ -138,8 +137,8 @@ static void add_joins(struct strbuf *frames, unsigned nth)
 static void add_member_lists(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "full", nth);
-    repeat_request(frames, "{\"type\":\"get_members\",\"room\":\"full\","
-                           "\"limit\":1000}");
+    repeat_request(frames, q("{'type':'get_members','room':'full',"
+                             "'limit':1000}"));
 }
 
 static void add_control_pings(struct strbuf *frames, unsigned nth)
@@ -166,13 +165,13 @@ static void add_empty_control_pings(struct strbuf *frames, unsigned nth)
 static void add_signals(struct strbuf *frames, unsigned nth)
 {
     add_join(frames, "quiet", nth);
-    repeat_request(frames, "{\"type\":\"signal\",\"room\":\"quiet\",\"kind\":\"x\"}");
+    repeat_request(frames, q("{'type':'signal','room':'quiet','kind':'x'}"));
 }
 
 static void add_nonsense(struct strbuf *frames, unsigned nth)
 {
     (void)nth;
-    repeat_request(frames, "{\"id\":\"0123456789abcdef0123456789abcdef\"}");
+    repeat_request(frames, q("{'id':'0123456789abcdef0123456789abcdef'}"));
 }
 
 static const struct {

@@ -18,6 +18,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { SHORT_MS = 200 };
@@ -92,22 +93,19 @@ static void talk(const char *room, const char *user)
 
     expect_event(ann, "member_joined", room, user);
     again = enter(1, room, user);
-    chat_send(odd, "{\"type\":\"signal\",\"room\":\"%s\",\"kind\":\"typing\"}", room);
+    chat_send(odd, "{'type':'signal','room':'%s','kind':'typing'}", room);
     expect_event(ann, "signal", room, user);
     expect_only(odd, ann, room);
     expect_only(again, ann, room);
-    chat_send(odd,
-              "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\",\"key\":\"%s\"}",
-              room, user);
+    chat_send(odd, "{'type':'message','room':'%s','text':'x','key':'%s'}", room, user);
     do
         chat_expect_skipping(ann, "message");
     while (strcmp(chat_get_text(ann, "text"), "x") != 0);
     assert_string_equal(chat_get_text(ann, "user"), user);
-    chat_send(ann, "{\"type\":\"get_members\",\"id\":1,\"room\":\"%s\"}", room);
+    chat_send(ann, "{'type':'get_members','id':1,'room':'%s'}", room);
     chat_expect(ann, "member_list");
     assert_int_equal(chat_get_number(ann, "count"), 2);
-    chat_send(ann, "{\"type\":\"get_history\",\"id\":2,\"room\":\"%s\",\"limit\":1}",
-              room);
+    chat_send(ann, "{'type':'get_history','id':2,'room':'%s','limit':1}", room);
     chat_expect(ann, "history_batch");
     assert_string_equal(chat_get_text(ann, "messages.0.user"), user);
     chat_leave(odd, room);
@@ -141,7 +139,7 @@ static void expect_kicked(struct chat *ann, struct chat *odd, const char *user)
     assert_string_equal(chat_get_text(ann, "reason"), "kicked");
     chat_say(ann, "kicks", "is there somebody?");
     chat_expect_silence(odd, SHORT_MS);
-    chat_send(odd, "{\"type\":\"signal\",\"room\":\"kicks\",\"kind\":\"typing\"}");
+    chat_send(odd, "{'type':'signal','room':'kicks','kind':'typing'}");
     chat_expect_error(odd, "not_joined");
 }
 
@@ -157,10 +155,10 @@ static void odd_users_are_kicked_and_banned(void **state)
         admin_post(&admin, 200, NULL, "/api/rooms/-/kick/-?room=kicks&user=%s", at);
         expect_kicked(ann, odd, user);
         chat_join(odd, "kicks", user);
-        admin_post(&admin, 200, "{\"secs\":60}",
+        admin_post(&admin, 200, q("{'secs':60}"),
                    "/api/rooms/-/ban/-?room=kicks&user=%s", at);
         expect_kicked(ann, odd, user);
-        chat_send(odd, "{\"type\":\"join\",\"room\":\"kicks\",\"user\":\"%s\"}", user);
+        chat_send(odd, "{'type':'join','room':'kicks','user':'%s'}", user);
         chat_expect_error(odd, "banned");
         admin_get(&admin, 200, "/api/rooms/kicks/bans");
         assert_string_equal(admin_text(&admin, "entries.0.user"), user);
@@ -181,9 +179,9 @@ static void odd_users_are_muted_found_and_disconnected(void **state)
         snprintf(room, sizeof(room), "mutes-%zu", i);
         odd = enter(1, room, user);
 
-        admin_post(&admin, 200, "{\"secs\":60}", "/api/rooms/-/mute/-?room=%s&user=%s",
+        admin_post(&admin, 200, q("{'secs':60}"), "/api/rooms/-/mute/-?room=%s&user=%s",
                    room, at);
-        chat_send(odd, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\"}", room);
+        chat_send(odd, "{'type':'message','room':'%s','text':'x'}", room);
         chat_expect_error(odd, "muted");
         admin_delete(&admin, 200, "/api/rooms/-/mute/-?room=%s&user=%s", room, at);
         admin_get(&admin, 200, "/api/users/-?user=%s", at);
@@ -204,7 +202,7 @@ static void odd_rooms_are_listed_read_and_closed(void **state)
         const char *room = names[i], *at = encoded(room);
         struct chat *ann = enter(0, room, "ann");
 
-        admin_post(&admin, 201, "{\"text\":\"hello\"}", "/api/rooms/-/messages?room=%s",
+        admin_post(&admin, 201, q("{'text':'hello'}"), "/api/rooms/-/messages?room=%s",
                    at);
         expect_event(ann, "message", room, "server");
         admin_get(&admin, 200, "/api/rooms/-?room=%s", at);
@@ -241,7 +239,7 @@ static void odd_rooms_are_one_word_of_a_log_line(void **state)
 
         snprintf(name, sizeof(name), "log-%s", names[i]);
         snprintf(line, sizeof(line), "room=%s", log_name(name, strlen(name)));
-        assert_null(strpbrk(line + 5, " =\""));
+        assert_null(strpbrk(line + 5, q(" ='")));
         assert_true(wait_until(is_logged, line, CHAT_DEADLINE_MS));
     }
 }

@@ -14,6 +14,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -41,7 +42,7 @@ static void the_ops_port_serves_metrics(void **state)
     http_get_deinit(&answer);
     assert_true(fleet_metric(&fleet, 0, "roomcast_connections") >= 1);
     assert_true(fleet_metric(&fleet, 0, "roomcast_connects_total") >= 1);
-    assert_true(fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 1);
+    assert_true(fleet_metric(&fleet, 0, q("roomcast_redis_up{shard='0'}")) == 1);
     chat_close(chat);
 }
 
@@ -92,7 +93,7 @@ static void a_gateway_without_redis_is_healthy_but_not_ready(void **state)
 
 static double canary_age(void)
 {
-    return fleet_metric(&fleet, 0, "roomcast_canary_age_seconds{shard=\"0\"}");
+    return fleet_metric(&fleet, 0, q("roomcast_canary_age_seconds{shard='0'}"));
 }
 
 static bool is_older_than(void *data)
@@ -113,17 +114,17 @@ static void a_deaf_gateway_is_not_ready_and_its_metrics_say_how_long(void **stat
         assert_int_equal(http_get_status(port, "/readyz"), 503);
         assert_true(canary_age() >= age);
         assert_true(age < 3 ||
-                    fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 0);
+                    fleet_metric(&fleet, 0, q("roomcast_redis_up{shard='0'}")) == 0);
         assert_true(wait_until(is_older_than, &age, 30000));
     }
     redis_cmd(fleet.redis_port, "ACL SETUSER default allchannels");
     fleet_wait_all_ready(&fleet);
-    assert_true(fleet_metric(&fleet, 0, "roomcast_redis_up{shard=\"0\"}") == 1);
+    assert_true(fleet_metric(&fleet, 0, q("roomcast_redis_up{shard='0'}")) == 1);
 }
 
 static bool has_tried_thrice(void *data)
 {
-    return fleet_metric(&fleet, 0, "roomcast_redis_reconnects_total{shard=\"0\"}") >=
+    return fleet_metric(&fleet, 0, q("roomcast_redis_reconnects_total{shard='0'}")) >=
            *(double *)data + 3;
 }
 
@@ -135,12 +136,12 @@ static void members_of_a_deaf_gateway_are_told_once_that_it_is_down(void **state
 
     (void)state;
     chat_join(ann, "lobby", "ann");
-    before = fleet_metric(&fleet, 0, "roomcast_redis_reconnects_total{shard=\"0\"}");
+    before = fleet_metric(&fleet, 0, q("roomcast_redis_reconnects_total{shard='0'}"));
     redis_cmd(fleet.redis_port, "ACL SETUSER default resetchannels &rc:{*");
     chat_expect(ann, "status");
     assert_string_equal(chat_get_text(ann, "redis"), "down");
     assert_true(wait_until(has_tried_thrice, &before, 60000));
-    chat_send(ann, "{\"type\":\"message\",\"room\":\"lobby\",\"text\":\"hi\"}");
+    chat_send(ann, "{'type':'message','room':'lobby','text':'hi'}");
     chat_expect_error(ann, "unavailable");
     redis_cmd(fleet.redis_port, "ACL SETUSER default allchannels");
     chat_expect(ann, "status");

@@ -25,6 +25,7 @@
 #include "tests/support/fleet/admin.h"
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -60,7 +61,7 @@ static double paced(unsigned gateway, const char *why)
 {
     char name[64];
 
-    snprintf(name, sizeof(name), "roomcast_paced_total{why=\"%s\"}", why);
+    snprintf(name, sizeof(name), q("roomcast_paced_total{why='%s'}"), why);
     return fleet_metric(&fleet, gateway, name);
 }
 
@@ -135,7 +136,7 @@ static void requests_beyond_the_bucket_wait_in_order(void **state)
         chat_close(ann);
     }
     assert_true(fleet_metric(&fleet, FRAMES,
-                             "roomcast_errors_total{code=\"rate_limited\"}") == 0);
+                             q("roomcast_errors_total{code='rate_limited'}")) == 0);
 }
 
 static void expect_pong(struct wire *w, unsigned char number)
@@ -213,7 +214,7 @@ static void add_large(struct strbuf *bytes, int count)
     char *text = calloc(1, MESSAGE_BYTES + 1);
 
     memset(text, ' ', MESSAGE_BYTES);
-    memcpy(text, "{\"type\":\"ping\"", 14);
+    memcpy(text, q("{'type':'ping'"), 14);
     text[MESSAGE_BYTES - 1] = '}';
     for (int i = 0; i < count; i++)
         add_text(bytes, text);
@@ -274,7 +275,7 @@ static void a_gateway_that_echoes_does_not_pace(void **state)
     (void)state;
     add_large(&bytes, 4);
     for (int i = 0; i < FLOOD; i++)
-        add_text(&bytes, "{\"type\":\"ping\"}");
+        add_text(&bytes, q("{'type':'ping'}"));
     send_all(w, &bytes);
     for (int i = 0; i < 4 + FLOOD; i++)
         assert_true(wire_read_frame(w, &frame, WIRE_DEADLINE_MS));
@@ -288,12 +289,12 @@ static void a_gateway_that_echoes_does_not_pace(void **state)
 static void add_backlog(struct strbuf *bytes)
 {
     for (int i = 0; i < 500; i++)
-        add_text(bytes, "{\"type\":\"ping\"}");
+        add_text(bytes, q("{'type':'ping'}"));
 }
 
 static double pings(unsigned gateway)
 {
-    return fleet_metric(&fleet, gateway, "roomcast_requests_total{type=\"ping\"}");
+    return fleet_metric(&fleet, gateway, q("roomcast_requests_total{type='ping'}"));
 }
 
 static void a_bystander_does_not_wait_for_200_that_flood(void **state)
@@ -311,7 +312,7 @@ static void a_bystander_does_not_wait_for_200_that_flood(void **state)
         send_all(flooders[i], &bytes);
     }
     for (int i = 0; i < 5; i++) {
-        chat_send(bob, "{\"type\":\"ping\"}");
+        chat_send(bob, "{'type':'ping'}");
         chat_expect_skipping(bob, "pong");
         chat_say(bob, "calm", "nobody minds");
     }
@@ -335,7 +336,7 @@ static void add_pumped(struct strbuf *bytes, int kind)
 
     while (bytes->len < PUMP_BYTES) {
         if (kind == 0)
-            add_text(bytes, "{\"type\":\"ping\"}");
+            add_text(bytes, q("{'type':'ping'}"));
         else if (kind == 1)
             strbuf_add(bytes, part, sizeof(part));
         else
@@ -453,7 +454,7 @@ static void a_slow_upload_is_a_sign_of_life(void **state)
     struct wire_frame frame;
 
     (void)state;
-    add_text(&bytes, "{\"type\":\"ping\"}");
+    add_text(&bytes, q("{'type':'ping'}"));
     for (size_t i = 0; i < bytes.len; i++) {
         assert_true(wire_send(w, bytes.data + i, 1));
         while (i + 1 < bytes.len && wait_left_ms(end_ms) > 0 &&
@@ -538,7 +539,7 @@ static void a_client_that_floods_after_the_close_is_cut(void **state)
     while (wire_send(w, bytes.data, bytes.len))
         ;
     assert_true(fleet_metric(&fleet, gateway,
-                             "roomcast_disconnects_total{reason=\"idle\"}") == 1);
+                             q("roomcast_disconnects_total{reason='idle'}")) == 1);
     strbuf_deinit(&bytes);
     wire_free(w);
     fleet_stop_gateway(&fleet, gateway);
@@ -598,7 +599,7 @@ enum { SPEAKERS = 20, LARGE = 60000, STOPPED_MS = 2500 };
 
 static double messages(unsigned gateway)
 {
-    return fleet_metric(&fleet, gateway, "roomcast_requests_total{type=\"message\"}");
+    return fleet_metric(&fleet, gateway, q("roomcast_requests_total{type='message'}"));
 }
 
 static void say_large(struct chat *chat, int room)
@@ -608,9 +609,8 @@ static void say_large(struct chat *chat, int room)
 
     memset(text, 'x', LARGE);
     text[LARGE] = '\0';
-    strbuf_add_format(&json,
-                      "{\"type\":\"message\",\"room\":\"own-%d\",\"text\":\"%s\"}",
-                      room, text);
+    strbuf_add_format(&json, q("{'type':'message','room':'own-%d','text':'%s'}"), room,
+                      text);
     add_text(&bytes, json.data);
     add_text(&bytes, json.data);
     send_all(chat_wire(chat), &bytes);
@@ -642,7 +642,7 @@ static void large_messages_wait_while_redis_has_enough_of_them(void **state)
     for (int i = 0; i < SPEAKERS; i++)
         say_large(speakers[i], i);
     for (int i = 0; i < 50; i++) {
-        chat_send(bob, "{\"type\":\"ping\"}");
+        chat_send(bob, "{'type':'ping'}");
         chat_expect(bob, "pong");
     }
     before = cpu_ms(pid);
@@ -682,11 +682,11 @@ static void a_gateway_rests_when_the_queued_client_is_gone(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        add_text(&bytes, "{\"type\":\"get_members\",\"room\":\"gone\"}");
+        add_text(&bytes, q("{'type':'get_members','room':'gone'}"));
     process_signal(&fleet.redis.process, SIGSTOP);
     send_all(chat_wire(ann), &bytes);
     while (fleet_metric(&fleet, gateway,
-                        "roomcast_requests_total{type=\"get_members\"}") < 4)
+                        q("roomcast_requests_total{type='get_members'}")) < 4)
         ;
     chat_abort(ann);
     process_signal(&fleet.redis.process, SIGCONT);
@@ -735,7 +735,7 @@ static void a_close_of_the_client_counts_as_its_own(void **state)
         wire_free(w);
     }
     assert_true(fleet_metric(&fleet, gateway,
-                             "roomcast_disconnects_total{reason=\"client\"}") ==
+                             q("roomcast_disconnects_total{reason='client'}")) ==
                 COUNT(closes));
     fleet_stop_gateway(&fleet, gateway);
 }

@@ -30,8 +30,8 @@ static struct chat *enter(const char *room, const char *user)
 static void send_about(struct chat *chat, const char *type, int id)
 {
     chat_send(chat,
-              "{\"type\":\"%s\",\"id\":%d,\"room\":\"row\",\"user\":\"ann\","
-              "\"text\":\"x\"}",
+              "{'type':'%s','id':%d,'room':'row','user':'ann',"
+              "'text':'x'}",
               type, id);
 }
 
@@ -105,7 +105,7 @@ static void a_client_that_goes_with_requests_waiting_is_out(void **state)
     }
     chat_abort(ann);
     do {
-        chat_send(bob, "{\"type\":\"get_members\",\"id\":1,\"room\":\"row\"}");
+        chat_send(bob, "{'type':'get_members','id':1,'room':'row'}");
         expect_answer(bob, "member_list", 1);
     } while (chat_get_number(bob, "count") != 1);
     chat_close(bob);
@@ -127,11 +127,11 @@ static void all_that_ask_for_histories_at_once_are_answered(void **state)
     process_signal(&fleet.redis.process, SIGSTOP);
     for (int i = 0; i < READERS; i++)
         for (int id = 0; id < READS; id++)
-            chat_send(readers[i], "{\"type\":\"%s\",\"id\":%d,\"room\":\"read-%d\"}",
+            chat_send(readers[i], "{'type':'%s','id':%d,'room':'read-%d'}",
                       id % 2 ? "get_members" : "get_history", id, i);
     for (int i = 0; i < READERS; i++) /* by then the gateway has read all of it */
         if (i % 2) {
-            chat_send(readers[i], "{\"type\":\"ping\",\"id\":-1}");
+            chat_send(readers[i], "{'type':'ping','id':-1}");
             expect_answer(readers[i], "pong", -1);
         }
     for (int i = 0; i < GONE; i++)

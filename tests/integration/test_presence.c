@@ -15,6 +15,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/fleet/wire.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { LEASE_MS = 2000 };
@@ -173,8 +174,8 @@ static void cut_connections_to_redis_lose_no_message(void **state)
             redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal");
         for (int i = 0; i < 10;) {
             chat_send(ann,
-                      "{\"type\":\"message\",\"id\":1,\"room\":\"cut\",\"text\":\"%d\","
-                      "\"key\":\"k%d-%d\"}",
+                      "{'type':'message','id':1,'room':'cut','text':'%d',"
+                      "'key':'k%d-%d'}",
                       i, round, i);
             do
                 assert_true(chat_recv(ann, 5000));
@@ -307,8 +308,8 @@ static void a_message_deleted_meanwhile_is_no_lost_tail(void **state)
     chat_join(ann, "tomb", "ann");
     chat_say(ann, "tomb", "x");
     redis_cmd(fleet.redis_port, "LSET rc:{tomb}:history -1 %s",
-              "{\"type\":\"message\",\"room\":\"tomb\",\"seq\":1,\"deleted\":true,"
-              "\"ts\":1}");
+              q("{'type':'message','room':'tomb','seq':1,'deleted':true,"
+                "'ts':1}"));
     redis_cmd(fleet.redis_port, "CLIENT KILL TYPE normal");
     do
         chat_expect_skipping(ann, "status");
@@ -339,10 +340,10 @@ static void while_redis_is_away_sockets_stay_and_requests_are_answered(void **st
     fleet_kill_redis(&fleet);
     chat_expect_skipping(ann, "status");
     assert_string_equal(chat_get_text(ann, "redis"), "down");
-    chat_send(ann, "{\"type\":\"message\",\"id\":1,\"room\":\"away\",\"text\":\"x\"}");
+    chat_send(ann, "{'type':'message','id':1,'room':'away','text':'x'}");
     chat_expect_error(ann, "unavailable");
     assert_true(chat_get_number(ann, "retry_after_ms") > 0);
-    chat_send(ann, "{\"type\":\"join\",\"id\":2,\"room\":\"away2\",\"user\":\"ann\"}");
+    chat_send(ann, "{'type':'join','id':2,'room':'away2','user':'ann'}");
     chat_expect_error(ann, "unavailable");
     assert_true(wait_until(is_unready, NULL, 5000));
     fleet_start_redis(&fleet);
@@ -364,8 +365,8 @@ static void who_leaves_and_hangs_up_has_left(void **state)
     chat_join(bob, "exit", "bob");
     chat_expect(ann, "member_joined");
     process_signal(&fleet.gateways[0].process, SIGSTOP);
-    chat_send(bob, "{\"type\":\"message\",\"room\":\"exit\",\"text\":\"bye\"}");
-    chat_send(bob, "{\"type\":\"leave\",\"room\":\"exit\"}");
+    chat_send(bob, "{'type':'message','room':'exit','text':'bye'}");
+    chat_send(bob, "{'type':'leave','room':'exit'}");
     wire_end(chat_wire(bob));
     process_signal(&fleet.gateways[0].process, SIGCONT);
     chat_expect_skipping(ann, "member_left");

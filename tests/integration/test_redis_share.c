@@ -16,6 +16,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -63,7 +64,7 @@ static void expect_history_of_redis(unsigned gateway, const char *room,
     size_t count = 0;
 
     assert_non_null(lines);
-    chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}", room, user);
+    chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
     chat_expect_skipping(chat, "join_ack");
     do {
         const cJSON *message;
@@ -122,11 +123,10 @@ static void who_comes_back_within_the_bytes_is_recovered_and_else_not(void **sta
                 redis_cmd_text(fleet.redis_port, "HGET rc:{since}:meta epoch");
             struct chat *bob = on_gateway(0);
 
-            chat_send(
-                bob,
-                "{\"type\":\"join\",\"room\":\"since\",\"user\":\"bob\",\"since\":"
-                "{\"epoch\":\"%s\",\"seq\":%d}}",
-                epoch, 20 - missed);
+            chat_send(bob,
+                      "{'type':'join','room':'since','user':'bob','since':"
+                      "{'epoch':'%s','seq':%d}}",
+                      epoch, 20 - missed);
             chat_expect_skipping(bob, "join_ack");
             assert_int_equal(chat_is_true(bob, "recovered"), missed <= 5);
             chat_expect_skipping(bob, "history_batch");
@@ -142,9 +142,7 @@ static void who_comes_back_within_the_bytes_is_recovered_and_else_not(void **sta
 
 static double say_once(struct chat *chat, const char *room, int key)
 {
-    chat_send(chat,
-              "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"x\",\"key\":\"%d\"}",
-              room, key);
+    chat_send(chat, "{'type':'message','room':'%s','text':'x','key':'%d'}", room, key);
     chat_expect_skipping(chat, "message_ack");
     return chat_get_number(chat, "seq");
 }
@@ -177,8 +175,8 @@ static void keys_that_come_at_once_are_stored_once(void **state)
     chat_join(ann, "burst", "ann");
     for (int n = 0; n < 30; n++)
         chat_send(ann,
-                  "{\"type\":\"message\",\"room\":\"burst\",\"text\":\"x\",\"id\":%d,"
-                  "\"key\":\"%d\"}",
+                  "{'type':'message','room':'burst','text':'x','id':%d,"
+                  "'key':'%d'}",
                   n, n % 10);
     for (int n = 0; n < 30; n++) {
         chat_expect_skipping(ann, "message_ack");
@@ -228,21 +226,21 @@ static void full_memory_refuses_messages_and_new_rooms_and_nothing_else(void **s
     chat_join(cem, "short", "cem");
     chat_say(ann, "full", "before");
     fill_memory(true);
-    refused = fleet_metric(&fleet, 0, "roomcast_redis_errors_total{kind=\"oom\"}");
+    refused = fleet_metric(&fleet, 0, q("roomcast_redis_errors_total{kind='oom'}"));
 
-    chat_send(ann, "{\"type\":\"message\",\"room\":\"full\",\"text\":\"no\",\"id\":1}");
+    chat_send(ann, "{'type':'message','room':'full','text':'no','id':1}");
     chat_expect_skipping(ann, "error");
     assert_string_equal(chat_get_text(ann, "code"), "unavailable");
-    chat_send(ann, "{\"type\":\"join\",\"room\":\"new\",\"user\":\"ann\",\"id\":2}");
+    chat_send(ann, "{'type':'join','room':'new','user':'ann','id':2}");
     chat_expect_skipping(ann, "error");
     assert_string_equal(chat_get_text(ann, "code"), "unavailable");
-    assert_true(fleet_metric(&fleet, 0, "roomcast_redis_errors_total{kind=\"oom\"}") >
+    assert_true(fleet_metric(&fleet, 0, q("roomcast_redis_errors_total{kind='oom'}")) >
                 refused);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{new}:meta"), 0);
-    chat_send(ann, "{\"type\":\"get_history\",\"room\":\"full\",\"id\":3}");
+    chat_send(ann, "{'type':'get_history','room':'full','id':3}");
     chat_expect_skipping(ann, "history_batch");
     assert_int_equal(chat_get_count(ann, "messages"), 1);
-    chat_send(ann, "{\"type\":\"signal\",\"room\":\"full\",\"kind\":\"typing\"}");
+    chat_send(ann, "{'type':'signal','room':'full','kind':'typing'}");
     chat_expect_skipping(bob, "signal");
 
     chat_leave(cem, "short"); /* its room goes when its time is over */

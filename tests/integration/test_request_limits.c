@@ -19,6 +19,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -40,39 +41,35 @@ static struct chat *on_gateway(unsigned i)
 static const struct {
     const char *name, *request, *answer;
 } right[] = {
-    {"white space of all kinds", " \t\r\n{ \"type\" :\n\"ping\"\t}\r\n ", "pong"},
-    {"a name with escapes", "{\"\\u0074ype\":\"\\u0070ing\"}", "pong"},
-    {"unknown fields", "{\"a\":{\"type\":1},\"type\":\"ping\",\"room\":5}", "pong"},
-    {"the first type counts", "{\"type\":\"ping\",\"type\":\"shout\"}", "pong"},
-    {"a room of 128 bytes",
-     "{\"type\":\"join\",\"user\":\"u\",\"room\":\"" NAME_64 NAME_64 "\"}", "join_ack"},
-    {"a user of 64 bytes",
-     "{\"type\":\"join\",\"room\":\"r64\",\"user\":\"" NAME_64 "\"}", "join_ack"},
+    {"white space of all kinds", " \t\r\n{ 'type' :\n'ping'\t}\r\n ", "pong"},
+    {"a name with escapes", "{'\\u0074ype':'\\u0070ing'}", "pong"},
+    {"unknown fields", "{'a':{'type':1},'type':'ping','room':5}", "pong"},
+    {"the first type counts", "{'type':'ping','type':'shout'}", "pong"},
+    {"a room of 128 bytes", "{'type':'join','user':'u','room':'" NAME_64 NAME_64 "'}",
+     "join_ack"},
+    {"a user of 64 bytes", "{'type':'join','room':'r64','user':'" NAME_64 "'}",
+     "join_ack"},
     {"a user of 32 letters in 64 bytes",
-     "{\"type\":\"join\",\"room\":\"r32\",\"user\":"
-     "\"ääääääääääääääääääääääääääääääää\"}",
+     "{'type':'join','room':'r32','user':"
+     "'ääääääääääääääääääääääääääääääää'}",
      "join_ack"},
     {"names with blanks, quotes, colons and other scripts",
-     "{\"type\":\"join\",\"room\":\" a:\\\"b\\\\ "
-     "%\\u00a0\\ud83d\\ude00\",\"user\":\"*?[\"}",
+     "{'type':'join','room':' a:\\'b\\\\ "
+     "%\\u00a0\\ud83d\\ude00','user':'*?['}",
      "join_ack"},
-    {"the first room counts",
-     "{\"type\":\"get_history\",\"room\":\"here\",\"room\":\"there\"}",
+    {"the first room counts", "{'type':'get_history','room':'here','room':'there'}",
      "history_batch"},
-    {"a limit of 1", "{\"type\":\"get_history\",\"room\":\"here\",\"limit\":1}",
+    {"a limit of 1", "{'type':'get_history','room':'here','limit':1}", "history_batch"},
+    {"a limit of 1000", "{'type':'get_history','room':'here','limit':1000}",
      "history_batch"},
-    {"a limit of 1000", "{\"type\":\"get_history\",\"room\":\"here\",\"limit\":1000}",
-     "history_batch"},
-    {"members by a limit of 1000",
-     "{\"type\":\"get_members\",\"room\":\"here\",\"limit\":1000}", "member_list"},
+    {"members by a limit of 1000", "{'type':'get_members','room':'here','limit':1000}",
+     "member_list"},
     {"a key of 64 bytes",
-     "{\"type\":\"message\",\"room\":\"here\",\"text\":\"x\",\"key\":\"" NAME_64 "\"}",
-     "message_ack"},
-    {"an empty text", "{\"type\":\"message\",\"room\":\"here\",\"text\":\"\"}",
-     "message_ack"},
+     "{'type':'message','room':'here','text':'x','key':'" NAME_64 "'}", "message_ack"},
+    {"an empty text", "{'type':'message','room':'here','text':''}", "message_ack"},
     {"a kind of 32 bytes",
-     "{\"type\":\"signal\",\"room\":\"here\",\"kind\":"
-     "\"01234567890123456789012345678901\"}",
+     "{'type':'signal','room':'here','kind':"
+     "'01234567890123456789012345678901'}",
      NULL},
 };
 
@@ -84,10 +81,10 @@ static void what_is_just_within_the_limits_is_taken(void **state)
     chat_join(ann, "here", "ann");
     for (size_t i = 0; i < COUNT(right); i++) {
         print_message("  %s\n", right[i].name);
-        chat_send_bytes(ann, right[i].request, strlen(right[i].request));
+        chat_send_bytes(ann, q(right[i].request), strlen(right[i].request));
         if (right[i].answer)
             chat_expect_skipping(ann, right[i].answer);
-        chat_send(ann, "{\"type\":\"ping\"}");
+        chat_send(ann, "{'type':'ping'}");
         do
             assert_true(chat_recv(ann, CHAT_DEADLINE_MS));
         while (strcmp(chat_get_text(ann, "type"), "error") != 0 &&
@@ -105,9 +102,9 @@ static const char *const passed_on[] = {
     "1E+2",
     "1e400",
     "[9007199254740993,0.1000000000000000055511151231257827]",
-    "{\"a\":1,\"a\":2}",
+    "{'a':1,'a':2}",
     "null",
-    "\"\\u00e4\\/\"",
+    "'\\u00e4\\/'",
 };
 
 static void data_is_passed_on_as_written(void **state)
@@ -122,13 +119,11 @@ static void data_is_passed_on_as_written(void **state)
         char part[256];
 
         print_message("  %s\n", passed_on[i]);
-        snprintf(part, sizeof(part), "\"data\":%s", passed_on[i]);
-        chat_send(ann, "{\"type\":\"message\",\"room\":\"data\",\"text\":\"x\",%s}",
-                  part);
+        snprintf(part, sizeof(part), q("'data':%s"), q(passed_on[i]));
+        chat_send(ann, "{'type':'message','room':'data','text':'x',%s}", part);
         chat_expect(bob, "message");
         assert_non_null(strstr(chat_bytes(bob), part));
-        chat_send(ann, "{\"type\":\"signal\",\"room\":\"data\",\"kind\":\"x\",%s}",
-                  part);
+        chat_send(ann, "{'type':'signal','room':'data','kind':'x',%s}", part);
         chat_expect(bob, "signal");
         assert_non_null(strstr(chat_bytes(bob), part));
     }
@@ -145,12 +140,12 @@ static void send_nested(struct chat *chat, int depth, char open, char close)
 {
     struct strbuf text = {NULL, 0, 0};
 
-    strbuf_add_text(&text, "{\"id\":1,\"type\":\"message\",\"room\":\"deep\",\"text\":"
-                           "\"x\",\"data\":");
+    strbuf_add_text(&text, q("{'id':1,'type':'message','room':'deep','text':"
+                             "'x','data':"));
     for (int i = 1; i < depth; i++) {
         strbuf_add_char(&text, open);
         if (open == '{')
-            strbuf_add_text(&text, "\"a\":");
+            strbuf_add_text(&text, q("'a':"));
     }
     strbuf_add_text(&text, "1");
     for (int i = 1; i < depth; i++)
@@ -190,11 +185,11 @@ static void send_signal(struct chat *chat, size_t len)
     struct strbuf text = {NULL, 0, 0};
     size_t end;
 
-    strbuf_add_text(&text, "{\"id\":1,\"type\":\"signal\",\"room\":\"size\",\"kind\":"
-                           "\"x\",\"data\":\"");
+    strbuf_add_text(&text, q("{'id':1,'type':'signal','room':'size','kind':"
+                             "'x','data':'"));
     for (end = text.len + len - 2; text.len < end;)
         strbuf_add_char(&text, 'x');
-    strbuf_add_text(&text, "\"}");
+    strbuf_add_text(&text, q("'}"));
     chat_send_bytes(chat, text.data, text.len);
     strbuf_deinit(&text);
 }
@@ -229,16 +224,16 @@ static const struct {
     size_t len;
     int code;
 } fatal[] = {
-    {"a binary message", WIRE_FIN | WIRE_BINARY, BYTES("{\"type\":\"ping\"}"), 1003},
+    {"a binary message", WIRE_FIN | WIRE_BINARY, BYTES("{'type':'ping'}"), 1003},
     {"an empty binary message", WIRE_FIN | WIRE_BINARY, BYTES(""), 1003},
     {"a stray byte that is not UTF-8", WIRE_FIN | WIRE_TEXT,
-     BYTES("{\"type\":\"ping\",\"a\":\"\xff\"}"), 1007},
-    {"an overlong form", WIRE_FIN | WIRE_TEXT,
-     BYTES("{\"type\":\"ping\",\"a\":\"\xc0\x80\"}"), 1007},
+     BYTES("{'type':'ping','a':'\xff'}"), 1007},
+    {"an overlong form", WIRE_FIN | WIRE_TEXT, BYTES("{'type':'ping','a':'\xc0\x80'}"),
+     1007},
     {"a surrogate in UTF-8", WIRE_FIN | WIRE_TEXT,
-     BYTES("{\"type\":\"ping\",\"a\":\"\xed\xa0\x80\"}"), 1007},
-    {"a letter cut off", WIRE_FIN | WIRE_TEXT,
-     BYTES("{\"type\":\"join\",\"room\":\"\xc3"), 1007},
+     BYTES("{'type':'ping','a':'\xed\xa0\x80'}"), 1007},
+    {"a letter cut off", WIRE_FIN | WIRE_TEXT, BYTES("{'type':'join','room':'\xc3"),
+     1007},
     {"a message over ROOMCAST_MAX_MESSAGE_BYTES", WIRE_FIN | WIRE_TEXT, NULL, 65537,
      1009},
 };
@@ -251,22 +246,23 @@ static void what_breaks_the_framing_closes_and_hurts_nobody_else(void **state)
     chat_join(bob, "fatal", "bob");
     for (size_t i = 0; i < COUNT(fatal); i++) {
         struct chat *ann = on_gateway(0);
-        char *spaces = calloc(1, fatal[i].len + 1);
+        char *bytes = calloc(1, fatal[i].len + 1);
 
         print_message("  %s\n", fatal[i].name);
-        memset(spaces, ' ', fatal[i].len);
+        memset(bytes, ' ', fatal[i].len);
+        if (fatal[i].bytes)
+            memcpy(bytes, fatal[i].bytes, fatal[i].len);
+        q_turn(bytes, fatal[i].len);
         chat_join(ann, "fatal", "ann");
         chat_expect(bob, "member_joined");
-        wire_send_frame(
-            chat_wire(ann),
-            &(struct wire_frame){.head = fatal[i].head,
-                                 .bytes = fatal[i].bytes ? fatal[i].bytes : spaces,
-                                 .len = fatal[i].len});
+        wire_send_frame(chat_wire(ann), &(struct wire_frame){.head = fatal[i].head,
+                                                             .bytes = bytes,
+                                                             .len = fatal[i].len});
         assert_int_equal(chat_wait_close(ann, CHAT_DEADLINE_MS), fatal[i].code);
         chat_expect(bob, "member_left");
         assert_string_equal(chat_get_text(bob, "reason"), "closed");
         chat_abort(ann);
-        free(spaces);
+        free(bytes);
     }
     chat_expect_usable(bob);
     chat_close(bob);
@@ -279,7 +275,7 @@ static void a_message_of_the_largest_size_is_taken(void **state)
 
     (void)state;
     memset(text, ' ', 65536);
-    memcpy(text, "{\"type\":\"ping\"", 14);
+    memcpy(text, q("{'type':'ping'"), 14);
     text[65535] = '}';
     chat_send_bytes(ann, text, 65536);
     chat_expect(ann, "pong");
@@ -297,12 +293,12 @@ static void one_cannot_be_in_too_many_rooms(void **state)
     chat_join(ann, "one", "ann");
     chat_join(ann, "two", "ann");
     chat_join(ann, "three", "bob"); /* one user a room */
-    chat_send(ann, "{\"id\":1,\"type\":\"join\",\"room\":\"four\",\"user\":\"ann\"}");
+    chat_send(ann, "{'id':1,'type':'join','room':'four','user':'ann'}");
     chat_expect_error(ann, "too_many_rooms");
     assert_int_equal(chat_get_number(ann, "id"), 1);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{four}:meta"), 0);
     chat_join(ann, "two", "ann"); /* it is in there already */
-    chat_send(ann, "{\"type\":\"leave\",\"room\":\"two\"}");
+    chat_send(ann, "{'type':'leave','room':'two'}");
     chat_expect(ann, "leave_ack");
     chat_join(ann, "four", "ann");
     chat_close(ann);
@@ -349,17 +345,15 @@ static bool is_taken(void *data)
 static void joins_have_a_rate(void **state)
 {
     struct chat *ann = chat_open(fleet.gateways[3].port);
-    struct retry retry = {
-        ann, "{\"id\":1,\"type\":\"join\",\"room\":\"rate\",\"user\":\"ann\"}",
-        "join_ack"};
+    struct retry retry = {ann, q("{'id':1,'type':'join','room':'rate','user':'ann'}"),
+                          "join_ack"};
     int taken;
 
     (void)state;
     taken =
-        flood(ann, "{\"id\":%d,\"type\":\"join\",\"room\":\"rate\",\"user\":\"ann\"}",
-              "join_ack");
+        flood(ann, q("{'id':%d,'type':'join','room':'rate','user':'ann'}"), "join_ack");
     assert_in_range(taken, 2, BURST - 1);
-    chat_send(ann, "{\"type\":\"message\",\"id\":1,\"room\":\"rate\",\"text\":\"x\"}");
+    chat_send(ann, "{'type':'message','id':1,'room':'rate','text':'x'}");
     chat_expect_skipping(ann, "message_ack");
     assert_true(wait_until(is_taken, &retry, CHAT_DEADLINE_MS));
     chat_close(ann);

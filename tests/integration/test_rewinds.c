@@ -80,7 +80,7 @@ static void say_past(struct chat *chat, const char *text, bool *was_reset)
         const char *type;
 
         assert_true(wait_now_ms() < end_ms);
-        chat_send(chat, "{\"type\":\"message\",\"room\":\"r\",\"text\":\"%s\"}", text);
+        chat_send(chat, "{'type':'message','room':'r','text':'%s'}", text);
         do {
             assert_true(chat_recv(chat, PATIENCE_MS));
             type = chat_get_text(chat, "type");

@@ -141,7 +141,7 @@ static void a_redis_that_stood_still_past_the_lease_renames_nobody(void **state)
     wait_until(never, NULL, 3 * LEASE_MS);
     process_signal(&fleet.redis.process, SIGCONT);
     fleet_wait_all_ready(&fleet);
-    chat_send(bob, "{\"type\":\"message\",\"room\":\"still\",\"text\":\"hi\"}");
+    chat_send(bob, "{'type':'message','room':'still','text':'hi'}");
     do { /* nobody is seen leaving */
         assert_true(chat_recv(ann, FLEET_DEADLINE_MS));
         assert_string_not_equal(chat_get_text(ann, "type"), "member_left");

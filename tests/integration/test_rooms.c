@@ -12,6 +12,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 static struct fleet fleet;
@@ -43,8 +44,8 @@ static void both_gateways_see_the_same_in_the_same_order(void **state)
     assert_string_equal(chat_get_text(ann, "user"), "bob");
     assert_int_equal(chat_get_number(ann, "members"), 2);
     for (int i = 0; i < 40; i++)
-        chat_send(i % 2 ? ann : bob,
-                  "{\"type\":\"message\",\"room\":\"order\",\"text\":\"%d\"}", i);
+        chat_send(i % 2 ? ann : bob, "{'type':'message','room':'order','text':'%d'}",
+                  i);
     for (int seq = 1; seq <= 40; seq++) {
         char *seen;
 
@@ -66,14 +67,13 @@ static void what_redis_holds_is_what_clients_get(void **state)
 
     (void)state;
     chat_join(ann, "bytes", "ann");
-    chat_send(
-        ann, "{\"type\":\"message\",\"room\":\"bytes\",\"text\":\"a\\u0022b\","
-             "\"data\":{ \"n\" : 12345678901234567890 ,\n\"f\": 1.50, \"s\":\"x y\"}}");
+    chat_send(ann, "{'type':'message','room':'bytes','text':'a\\u0022b',"
+                   "'data':{ 'n' : 12345678901234567890 ,\n'f': 1.50, 's':'x y'}}");
     chat_expect_skipping(ann, "message");
     stored = redis_cmd_text(fleet.redis_port, "LINDEX rc:{bytes}:history 0");
     assert_string_equal(chat_bytes(ann), stored);
-    assert_non_null(strstr(
-        stored, "\"data\":{\"n\":12345678901234567890,\"f\":1.50,\"s\":\"x y\"}}"));
+    assert_non_null(
+        strstr(stored, q("'data':{'n':12345678901234567890,'f':1.50,'s':'x y'}}")));
     free(stored);
     chat_close(ann);
 }
@@ -86,10 +86,9 @@ static void data_that_spells_an_event_forges_nothing(void **state)
     chat_join(bob, "forge", "bob");
     chat_join(ann, "forge", "ann");
     chat_expect(bob, "member_joined");
-    chat_send(ann,
-              "{\"type\":\"message\",\"room\":\"forge\",\"text\":\"t\",\"data\":[1,\n"
-              "{\"type\":\"message\",\"room\":\"forge\",\"seq\":99,\"user\":\"root\","
-              "\"text\":\"forged\"}\n,2]}");
+    chat_send(ann, "{'type':'message','room':'forge','text':'t','data':[1,\n"
+                   "{'type':'message','room':'forge','seq':99,'user':'root',"
+                   "'text':'forged'}\n,2]}");
     chat_expect(bob, "message");
     assert_int_equal(chat_get_number(bob, "seq"), 1);
     assert_string_equal(chat_get_text(bob, "user"), "ann");
@@ -108,18 +107,14 @@ static void one_key_is_stored_once(void **state)
     chat_join(ann, "keys", "a:b");
     chat_join(other, "keys", "a");
     for (int i = 0; i < 3; i++)
-        chat_send(
-            ann,
-            "{\"type\":\"message\",\"room\":\"keys\",\"text\":\"x\",\"key\":\"c\"}");
+        chat_send(ann, "{'type':'message','room':'keys','text':'x','key':'c'}");
     chat_expect_skipping(ann, "message_ack");
     first = chat_get_number(ann, "seq");
     for (int i = 0; i < 2; i++) {
         chat_expect_skipping(ann, "message_ack");
         assert_int_equal(chat_get_number(ann, "seq"), first);
     }
-    chat_send(
-        other,
-        "{\"type\":\"message\",\"room\":\"keys\",\"text\":\"y\",\"key\":\"b:c\"}");
+    chat_send(other, "{'type':'message','room':'keys','text':'y','key':'b:c'}");
     chat_expect_skipping(other, "message_ack");
     assert_int_equal(chat_get_number(other, "seq"), first + 1);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{keys}:history"), 2);
@@ -132,13 +127,13 @@ static void requests_about_one_room_take_effect_in_the_order_sent(void **state)
     struct chat *ann = on_gateway(0);
 
     (void)state;
-    chat_send(ann, "{\"type\":\"join\",\"id\":1,\"room\":\"seq\",\"user\":\"ann\"}");
-    chat_send(ann, "{\"type\":\"message\",\"id\":2,\"room\":\"seq\",\"text\":\"1\"}");
-    chat_send(ann, "{\"type\":\"message\",\"id\":3,\"room\":\"seq\",\"text\":\"2\"}");
-    chat_send(ann, "{\"type\":\"get_history\",\"id\":4,\"room\":\"seq\"}");
-    chat_send(ann, "{\"type\":\"leave\",\"id\":5,\"room\":\"seq\"}");
-    chat_send(ann, "{\"type\":\"message\",\"id\":6,\"room\":\"seq\",\"text\":\"3\"}");
-    chat_send(ann, "{\"type\":\"join\",\"id\":7,\"room\":\"seq\",\"user\":\"eve\"}");
+    chat_send(ann, "{'type':'join','id':1,'room':'seq','user':'ann'}");
+    chat_send(ann, "{'type':'message','id':2,'room':'seq','text':'1'}");
+    chat_send(ann, "{'type':'message','id':3,'room':'seq','text':'2'}");
+    chat_send(ann, "{'type':'get_history','id':4,'room':'seq'}");
+    chat_send(ann, "{'type':'leave','id':5,'room':'seq'}");
+    chat_send(ann, "{'type':'message','id':6,'room':'seq','text':'3'}");
+    chat_send(ann, "{'type':'join','id':7,'room':'seq','user':'eve'}");
     chat_expect(ann, "join_ack");
     chat_expect(ann, "history_batch");
     assert_int_equal(chat_get_count(ann, "messages"), 0);
@@ -163,7 +158,7 @@ static void a_join_gets_the_capped_history_oldest_first(void **state)
     chat_join(ann, "cap", "ann");
     for (int i = 1; i <= 60; i++)
         chat_say(ann, "cap", "x");
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"cap\",\"user\":\"bob\"}");
+    chat_send(bob, "{'type':'join','room':'cap','user':'bob'}");
     chat_expect(bob, "join_ack");
     assert_int_equal(chat_get_number(bob, "seq"), 60);
     assert_false(chat_is_true(bob, "recovered"));
@@ -188,7 +183,7 @@ static void a_large_history_comes_in_batches(void **state)
     chat_join(ann, "large", "ann");
     for (int i = 0; i < 12; i++)
         chat_say(ann, "large", text);
-    chat_send(bob, "{\"type\":\"join\",\"room\":\"large\",\"user\":\"bob\"}");
+    chat_send(bob, "{'type':'join','room':'large','user':'bob'}");
     chat_expect(bob, "join_ack");
     do {
         chat_expect(bob, "history_batch");
@@ -222,8 +217,8 @@ static void a_resume_gets_exactly_what_it_missed(void **state)
     for (int i = 0; i < 10; i++)
         chat_say(ann, "resume", "x");
     chat_send(bob,
-              "{\"type\":\"join\",\"room\":\"resume\",\"user\":\"bob\","
-              "\"since\":{\"epoch\":\"%s\",\"seq\":7}}",
+              "{'type':'join','room':'resume','user':'bob',"
+              "'since':{'epoch':'%s','seq':7}}",
               epoch);
     chat_expect(bob, "join_ack");
     assert_true(chat_is_true(bob, "recovered"));
@@ -234,8 +229,8 @@ static void a_resume_gets_exactly_what_it_missed(void **state)
 
     bob = on_gateway(1);
     chat_send(bob,
-              "{\"type\":\"join\",\"room\":\"resume\",\"user\":\"bob\","
-              "\"since\":{\"epoch\":\"%s\",\"seq\":10}}",
+              "{'type':'join','room':'resume','user':'bob',"
+              "'since':{'epoch':'%s','seq':10}}",
               epoch);
     chat_expect(bob, "join_ack");
     assert_true(chat_is_true(bob, "recovered"));
@@ -274,9 +269,7 @@ static void a_resume_in_vain_gets_the_whole_history(void **state)
                      vain[i].since, epoch, at + 2);
         else
             snprintf(since, sizeof(since), "%s", vain[i].since);
-        chat_send(bob,
-                  "{\"type\":\"join\",\"room\":\"vain\",\"user\":\"bob\",\"since\":%s}",
-                  since);
+        chat_send(bob, "{'type':'join','room':'vain','user':'bob','since':%s}", since);
         chat_expect(bob, "join_ack");
         assert_false(chat_is_true(bob, "recovered"));
         chat_expect(bob, "history_batch");
@@ -296,8 +289,8 @@ static void older_history_is_paged_backwards(void **state)
         chat_say(ann, "older", "x");
     for (int before = 26, count = 10; before > 1; before -= count) {
         chat_send(ann,
-                  "{\"type\":\"get_history\",\"id\":\"h\",\"room\":\"older\","
-                  "\"before\":%d,\"limit\":10}",
+                  "{'type':'get_history','id':'h','room':'older',"
+                  "'before':%d,'limit':10}",
                   before);
         chat_expect_skipping(ann, "history_batch");
         count = chat_get_count(ann, "messages");
@@ -305,7 +298,7 @@ static void older_history_is_paged_backwards(void **state)
         assert_int_equal(chat_get_number(ann, "messages.0.seq"), before - count);
         assert_int_equal(chat_is_true(ann, "more"), before - count > 1);
     }
-    chat_send(ann, "{\"type\":\"get_history\",\"room\":\"older\",\"before\":0}");
+    chat_send(ann, "{'type':'get_history','room':'older','before':0}");
     chat_expect_skipping(ann, "history_batch");
     assert_int_equal(chat_get_count(ann, "messages"), 0);
     assert_false(chat_is_true(ann, "more"));
@@ -324,11 +317,9 @@ static void members_are_paged_sorted_by_name(void **state)
         redis_cmd(fleet.redis_port, "HSET rc:{many}:members m%03d 1", i);
     do {
         if (next[0])
-            chat_send(ann,
-                      "{\"type\":\"get_members\",\"room\":\"many\",\"cursor\":\"%s\"}",
-                      next);
+            chat_send(ann, "{'type':'get_members','room':'many','cursor':'%s'}", next);
         else
-            chat_send(ann, "{\"type\":\"get_members\",\"room\":\"many\"}");
+            chat_send(ann, "{'type':'get_members','room':'many'}");
         chat_expect(ann, "member_list");
         assert_int_equal(chat_get_number(ann, "count"), 250);
         for (int i = 0; i < chat_get_count(ann, "members"); i++, seen++) {
@@ -361,12 +352,11 @@ static void nobody_who_stays_is_missed_in_a_large_room(void **state)
     do {
         if (next[0])
             chat_send(ann,
-                      "{\"type\":\"get_members\",\"room\":\"huge\",\"limit\":200,"
-                      "\"cursor\":\"%s\"}",
+                      "{'type':'get_members','room':'huge','limit':200,"
+                      "'cursor':'%s'}",
                       next);
         else
-            chat_send(ann,
-                      "{\"type\":\"get_members\",\"room\":\"huge\",\"limit\":200}");
+            chat_send(ann, "{'type':'get_members','room':'huge','limit':200}");
         chat_expect(ann, "member_list");
         assert_in_range(chat_get_count(ann, "members"), 0, 400);
         for (int i = 0; i < chat_get_count(ann, "members"); i++) {
@@ -396,12 +386,12 @@ static void a_signal_goes_to_the_others_only(void **state)
     chat_join(ann, "signals", "ann");
     chat_join(bob, "signals", "bob");
     chat_expect(ann, "member_joined");
-    chat_send(bob, "{\"type\":\"signal\",\"room\":\"signals\",\"kind\":\"typing\","
-                   "\"data\":{\"on\":true}}");
+    chat_send(bob, "{'type':'signal','room':'signals','kind':'typing',"
+                   "'data':{'on':true}}");
     chat_expect(ann, "signal");
     assert_string_equal(chat_get_text(ann, "user"), "bob");
     assert_true(chat_is_true(ann, "data.on"));
-    chat_send(bob, "{\"type\":\"ping\",\"id\":1}");
+    chat_send(bob, "{'type':'ping','id':1}");
     chat_expect(bob, "pong");
     chat_expect_silence(bob, 200);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{signals}:history"),
@@ -422,10 +412,10 @@ static void a_user_on_two_gateways_is_one_member(void **state)
     assert_int_equal(chat_get_number(two, "members"), 2);
     assert_int_equal(redis_cmd_number(fleet.redis_port, "HGET rc:{twice}:members ann"),
                      2);
-    chat_send(one, "{\"type\":\"leave\",\"room\":\"twice\"}");
+    chat_send(one, "{'type':'leave','room':'twice'}");
     chat_expect(one, "leave_ack");
     chat_expect_silence(bob, 300);
-    chat_send(two, "{\"type\":\"leave\",\"room\":\"twice\"}");
+    chat_send(two, "{'type':'leave','room':'twice'}");
     chat_expect(two, "leave_ack");
     chat_expect(bob, "member_left");
     assert_string_equal(chat_get_text(bob, "reason"), "left");
@@ -463,12 +453,12 @@ static void a_second_join_is_idempotent(void **state)
     chat_expect(bob, "member_joined");
     chat_say(ann, "again", "x");
     chat_expect(bob, "message");
-    chat_send(ann, "{\"type\":\"join\",\"id\":1,\"room\":\"again\",\"user\":\"ann\"}");
+    chat_send(ann, "{'type':'join','id':1,'room':'again','user':'ann'}");
     chat_expect_skipping(ann, "join_ack");
     assert_int_equal(chat_get_number(ann, "members"), 2);
     chat_expect(ann, "history_batch");
     assert_int_equal(chat_get_count(ann, "messages"), 1);
-    chat_send(ann, "{\"type\":\"join\",\"id\":2,\"room\":\"again\",\"user\":\"eve\"}");
+    chat_send(ann, "{'type':'join','id':2,'room':'again','user':'eve'}");
     chat_expect_error(ann, "bad_request");
     chat_say(bob, "again", "y");
     chat_expect(ann, "message");
@@ -485,16 +475,16 @@ static void bans_and_mutes_hold_until_their_time(void **state)
     (void)state;
     redis_cmd(fleet.redis_port, "HSET rc:{law}:bans eve 0 old 1");
     redis_cmd(fleet.redis_port, "HSET rc:{law}:mutes ann 0");
-    chat_send(ann, "{\"type\":\"join\",\"id\":1,\"room\":\"law\",\"user\":\"eve\"}");
+    chat_send(ann, "{'type':'join','id':1,'room':'law','user':'eve'}");
     chat_expect_error(ann, "banned");
-    chat_send(ann, "{\"type\":\"message\",\"id\":2,\"room\":\"law\",\"text\":\"x\"}");
+    chat_send(ann, "{'type':'message','id':2,'room':'law','text':'x'}");
     chat_expect_error(ann, "not_joined");
     chat_join(ann, "law", "ann");
-    chat_send(ann, "{\"type\":\"message\",\"id\":3,\"room\":\"law\",\"text\":\"x\"}");
+    chat_send(ann, "{'type':'message','id':3,'room':'law','text':'x'}");
     chat_expect_error(ann, "muted");
     assert_false(chat_has(ann, "retry_after_ms"));
     redis_cmd(fleet.redis_port, "HSET rc:{law}:mutes ann 99999999999999");
-    chat_send(ann, "{\"type\":\"message\",\"id\":4,\"room\":\"law\",\"text\":\"x\"}");
+    chat_send(ann, "{'type':'message','id':4,'room':'law','text':'x'}");
     chat_expect_error(ann, "muted");
     assert_true(chat_has(ann, "retry_after_ms"));
     redis_cmd(fleet.redis_port, "HDEL rc:{law}:mutes ann");
@@ -573,16 +563,16 @@ static void a_kick_puts_out_of_one_room_only(void **state)
     chat_join(bob, "other", "b b");
     chat_expect(ann, "member_joined");
     publish("kick", epoch, "2 kicked", "b%20b",
-            "{\"type\":\"kicked\",\"room\":\"kick\",\"reason\":\"old\"}");
+            q("{'type':'kicked','room':'kick','reason':'old'}"));
     publish("kick", epoch, "3 kicked", "b%20b",
-            "{\"type\":\"kicked\",\"room\":\"kick\",\"reason\":\"spam\"}\n"
-            "{\"type\":\"member_left\",\"room\":\"kick\",\"user\":\"b b\",\"reason\":"
-            "\"kicked\",\"members\":1}");
+            q("{'type':'kicked','room':'kick','reason':'spam'}\n"
+              "{'type':'member_left','room':'kick','user':'b b','reason':"
+              "'kicked','members':1}"));
     chat_expect(bob, "kicked");
     assert_string_equal(chat_get_text(bob, "reason"), "spam");
     chat_expect(ann, "member_left");
     assert_string_equal(chat_get_text(ann, "reason"), "kicked");
-    chat_send(bob, "{\"type\":\"message\",\"room\":\"kick\",\"text\":\"x\"}");
+    chat_send(bob, "{'type':'message','room':'kick','text':'x'}");
     chat_expect_error(bob, "not_joined");
     assert_int_equal(chat_say(bob, "other", "still here"), 1);
     chat_close(ann);
@@ -601,12 +591,12 @@ static void a_closed_room_puts_everybody_out(void **state)
     chat_expect(ann, "member_joined");
     /* In this order: a renewal between them would make a room again that is gone. */
     publish("close", epoch, "3 closed", "-",
-            "{\"type\":\"room_closed\",\"room\":\"close\",\"reason\":\"over\"}");
+            q("{'type':'room_closed','room':'close','reason':'over'}"));
     redis_cmd(fleet.redis_port,
               "DEL rc:{close}:meta rc:{close}:members rc:{close}:history");
     chat_expect(ann, "room_closed");
     chat_expect(bob, "room_closed");
-    chat_send(bob, "{\"type\":\"message\",\"room\":\"close\",\"text\":\"x\"}");
+    chat_send(bob, "{'type':'message','room':'close','text':'x'}");
     chat_expect_error(bob, "not_joined");
     chat_join(bob, "close", "bob");
     assert_int_equal(chat_get_number(bob, "members"), 1);

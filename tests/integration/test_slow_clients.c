@@ -18,6 +18,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/follower.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { TEXT_BYTES = 4000, STEP = 50, STEPS_MAX = 180, PATIENCE_MS = 60000 };
@@ -217,7 +218,7 @@ static bool is_closed_as_slow(void *data)
 
     take_one(&scene->slow, 0);
     return fleet_metric(&fleet, scene->gateway,
-                        "roomcast_disconnects_total{reason=\"slow\"}") == 1;
+                        q("roomcast_disconnects_total{reason='slow'}")) == 1;
 }
 
 static void a_slow_client_that_does_not_catch_up_is_closed_and_resumes(void **state)
@@ -273,7 +274,7 @@ static void of_all_queues_together_the_largest_is_closed(void **state)
         send_text(other, &text);
         chat_expect_skipping(other, "message_ack");
     }
-    say_until(&scene, "roomcast_disconnects_total{reason=\"slow\"}", 1);
+    say_until(&scene, q("roomcast_disconnects_total{reason='slow'}"), 1);
     while (take_one(&scene.slow, CHAT_DEADLINE_MS))
         ;
     assert_int_equal(chat_wait_close(scene.slow.chat, CHAT_DEADLINE_MS), 4001);
@@ -282,7 +283,7 @@ static void of_all_queues_together_the_largest_is_closed(void **state)
     take_up_to(&small, other_sent);
     assert_int_equal(small.follower.messages, other_sent);
     assert_true(fleet_metric(&fleet, scene.gateway,
-                             "roomcast_disconnects_total{reason=\"slow\"}") == 1);
+                             q("roomcast_disconnects_total{reason='slow'}")) == 1);
     chat_close(small.chat);
     chat_close(other);
     scene.slow.chat = chat_open(fleet.gateways[0].port);

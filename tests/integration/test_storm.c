@@ -23,6 +23,7 @@
 #include "tests/support/fleet/loop.h"
 #include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { CLIENTS = 600 };
@@ -203,7 +204,7 @@ static bool is_first_deleted(const char *user)
     struct chat *chat = chat_open(fleet.gateways[0].port);
     bool deleted;
 
-    chat_send(chat, "{\"type\":\"join\",\"room\":\"edited\",\"user\":\"%s\"}", user);
+    chat_send(chat, "{'type':'join','room':'edited','user':'%s'}", user);
     chat_expect_skipping(chat, "history_batch");
     assert_int_equal(chat_get_count(chat, "messages"), 2);
     deleted = chat_has(chat, "messages.0.deleted");
@@ -221,8 +222,8 @@ static void a_deleted_message_is_not_shared(void **state)
     (void)state;
     chat_join(ann, "edited", "ann");
     snprintf(notice, sizeof(notice),
-             "1 %s 1000 deleted 1 1 -\n"
-             "{\"type\":\"message_deleted\",\"room\":\"edited\",\"seq\":1}",
+             q("1 %s 1000 deleted 1 1 -\n"
+               "{'type':'message_deleted','room':'edited','seq':1}"),
              chat_get_text(ann, "epoch"));
     chat_say(ann, "edited", "x");
     chat_say(ann, "edited", "y");
@@ -262,8 +263,7 @@ static void send_together(unsigned gateway, struct chat *const *all, const char 
 {
     process_signal(&fleet.gateways[gateway].process, SIGSTOP);
     for (int i = 0; i < TOGETHER; i++)
-        chat_send(all[i], "{\"type\":\"%s\",\"room\":\"%s\",\"user\":\"u%d\"}", type,
-                  room, i);
+        chat_send(all[i], "{'type':'%s','room':'%s','user':'u%d'}", type, room, i);
     process_signal(&fleet.gateways[gateway].process, SIGCONT);
 }
 

@@ -20,6 +20,7 @@
 #include "tests/support/fleet/http_upgrade.h"
 #include "tests/support/fleet/loop.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 static struct fleet fleet;
@@ -28,7 +29,7 @@ static struct fleet fleet;
 
 static void expect_open(struct chat *chat)
 {
-    chat_send(chat, "{\"type\":\"ping\"}");
+    chat_send(chat, "{'type':'ping'}");
     chat_expect_skipping(chat, "pong");
 }
 
@@ -45,11 +46,11 @@ static void who_does_not_join_in_time_is_closed_with_4003(void **state)
     redis_cmd(fleet.redis_port, "HSET rc:{idle}:bans eve 0");
     chat_join(in, "idle", "ann");
     chat_join(left, "idle", "bob");
-    chat_send(left, "{\"type\":\"leave\",\"room\":\"idle\"}");
+    chat_send(left, "{'type':'leave','room':'idle'}");
     expect_open(chatty);
-    chat_send(chatty, "{\"type\":\"leave\",\"room\":\"idle\"}");
+    chat_send(chatty, "{'type':'leave','room':'idle'}");
     chat_expect_error(chatty, "not_joined");
-    chat_send(banned, "{\"type\":\"join\",\"room\":\"idle\",\"user\":\"eve\"}");
+    chat_send(banned, "{'type':'join','room':'idle','user':'eve'}");
     chat_expect_error(banned, "banned");
 
     assert_int_equal(chat_wait_close(silent, CHAT_DEADLINE_MS), 4003);
@@ -140,9 +141,8 @@ static void on_open(void *owner)
 {
     struct guest *guest = owner;
     char text[128];
-    int len =
-        snprintf(text, sizeof(text),
-                 "{\"type\":\"join\",\"room\":\"drain\",\"user\":\"%s\"}", guest->user);
+    int len = snprintf(text, sizeof(text),
+                       q("{'type':'join','room':'drain','user':'%s'}"), guest->user);
 
     ws_client_send(guest->client, text, (size_t)len);
 }

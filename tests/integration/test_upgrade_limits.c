@@ -192,7 +192,7 @@ static void one_connection_too_many_is_sent_away(void **state)
     assert_int_equal(wire_wait_end(w, HTTP_UPGRADE_ENDS_MS), WIRE_ENDED);
     http_upgrade_expect_refusal(w, 503, NULL);
     wire_free(w);
-    chat_send(first, "{\"type\":\"ping\"}");
+    chat_send(first, "{'type':'ping'}");
     chat_expect(first, "pong");
     chat_close(first);
     assert_true(wait_until(is_accepted_again, NULL, HTTP_UPGRADE_ENDS_MS));

@@ -12,6 +12,7 @@
 
 #include "tests/support/redis/eval_room.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -183,7 +184,7 @@ static void large_messages_come_in_pages_of_bytes(void **state)
         const char *reply = eval_room_history(&room, after[i], "", 100, 3500);
         int count = 0;
 
-        for (const char *at = reply; (at = strstr(at, "\"seq\":")); at++)
+        for (const char *at = reply; (at = strstr(at, q("'seq':"))); at++)
             count++;
         assert_int_equal(count, last[i] - atoi(after[i]));
     }

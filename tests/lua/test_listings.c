@@ -13,6 +13,7 @@
 
 #include "tests/support/redis/eval_room.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 static struct eval redis;
@@ -205,7 +206,7 @@ static const char *sample(const char *replica, int keep)
     eval_arg(&redis, "%s", replica);
     eval_arg(&redis, "6000");
     eval_arg(&redis, "%d", keep);
-    eval_arg(&redis, ",\"rooms\":1}");
+    eval_arg(&redis, q(",'rooms':1}"));
     return eval_run(&redis);
 }
 
@@ -222,11 +223,11 @@ static void one_replica_samples_and_once_in_ten_seconds(void **state)
     assert_string_equal(sample("a", 10), "1");
     assert_string_equal(sample("b", 10), "0");
     first = redis_cmd_text(port(), "LINDEX rc:stats:online 0");
-    assert_non_null(strstr(first, "{\"ts\":1"));
-    assert_non_null(strstr(first, ",\"rooms\":1}"));
+    assert_non_null(strstr(first, q("{'ts':1")));
+    assert_non_null(strstr(first, q(",'rooms':1}")));
     free(first);
     redis_cmd(port(), "DEL rc:stats:sampler"); /* a is gone */
-    redis_cmd(port(), "LSET rc:stats:online 0 %s", "{\"ts\":1,\"rooms\":1}");
+    redis_cmd(port(), "LSET rc:stats:online 0 %s", q("{'ts':1,'rooms':1}"));
     assert_string_equal(sample("b", 10), "1");
     assert_string_equal(sample("a", 10), "0");
     assert_int_equal(samples(), 2);
@@ -235,9 +236,9 @@ static void one_replica_samples_and_once_in_ten_seconds(void **state)
 static void samples_of_a_time_to_come_do_not_stop_the_series(void **state)
 {
     (void)state;
-    redis_cmd(port(), "RPUSH rc:stats:online %s", "{\"ts\":5}");
+    redis_cmd(port(), "RPUSH rc:stats:online %s", q("{'ts':5}"));
     for (int i = 0; i < 300; i++)
-        redis_cmd(port(), "RPUSH rc:stats:online %s", "{\"ts\":99999999999999}");
+        redis_cmd(port(), "RPUSH rc:stats:online %s", q("{'ts':99999999999999}"));
     redis_cmd(port(), "SET rc:stats:sampler gone PX 3600000");
     assert_string_equal(sample("a", 1000), "1");
     assert_int_equal(samples(), 2);
@@ -250,7 +251,7 @@ static void the_series_is_capped_at_its_oldest_end(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        redis_cmd(port(), "RPUSH rc:stats:online %s", "{\"ts\":5}");
+        redis_cmd(port(), "RPUSH rc:stats:online %s", q("{'ts':5}"));
     assert_string_equal(sample("a", 3), "1");
     assert_int_equal(samples(), 3);
     last = redis_cmd_text(port(), "LINDEX rc:stats:online -1");
@@ -270,13 +271,12 @@ static void an_entry_is_kept_and_told_with_its_id(void **state)
     eval_key(&redis, "rc:audit");
     eval_key(&redis, "rc:events");
     eval_arg(&redis, "1000");
-    eval_arg(&redis, ",\"who\":\"me\"}");
+    eval_arg(&redis, q(",'who':'me'}"));
     eval_arg(&redis, "who");
     eval_arg(&redis, "me");
     id = eval_run(&redis);
     snprintf(notice, sizeof(notice),
-             "{\"type\":\"audit\",\"id\":\"%.15s\",\"ts\":%.13s,\"who\":\"me\"}",
-             id + 1, id + 1);
+             q("{'type':'audit','id':'%.15s','ts':%.13s,'who':'me'}"), id + 1, id + 1);
     assert_string_equal(eval_notices(&redis, "rc:events"), notice);
     assert_int_equal(redis_cmd_number(port(), "XLEN rc:audit"), 1);
 }

@@ -13,6 +13,7 @@
 
 #include "tests/support/redis/eval_room.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HEAD "{\"type\":\"message\",\"room\":\"lobby\",\"seq\":"
@@ -168,8 +169,7 @@ static const char *delete_message(const char *seq)
     eval_key(&redis, "rc:{lobby}:events");
     eval_arg(&redis, "%s", seq);
     eval_arg(&redis, HEAD);
-    eval_arg(&redis, "{\"type\":\"message_deleted\",\"room\":\"lobby\",\"seq\":%s}",
-             seq);
+    eval_arg(&redis, q("{'type':'message_deleted','room':'lobby','seq':%s}"), seq);
     return eval_run(&redis);
 }
 
@@ -186,8 +186,8 @@ static void say_with_ts(const char *text, const char *ts, const char *data)
     char tail[256];
     struct eval_message message = {"ann", NULL, tail};
 
-    snprintf(tail, sizeof(tail), ",\"user\":\"ann\",\"text\":\"%s\",\"ts\":%s%s}", text,
-             ts, data);
+    snprintf(tail, sizeof(tail), q(",'user':'ann','text':'%s','ts':%s%s}"), text, ts,
+             data);
     eval_room_publish(&room, "node-1", &message, 1);
 }
 
@@ -196,12 +196,12 @@ static void a_deleted_message_keeps_its_number_and_its_time(void **state)
     (void)state;
     eval_room_join(&room, "node-1", "ann");
     say_with_ts("one", "1700000000001", "");
-    say_with_ts("two", "1700000000002", ",\"data\":{\"ts\":5}");
+    say_with_ts("two", "1700000000002", q(",'data':{'ts':5}"));
     say_with_ts("three", "1700000000003", "");
     eval_room_notices(&room);
 
     assert_string_equal(delete_message("2"), "'ok'");
-    expect_line(1, HEAD "2,\"deleted\":true,\"ts\":1700000000002}");
+    expect_line(1, q(HEAD "2,'deleted':true,'ts':1700000000002}"));
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 2 deleted 2 2 -\n" DELETED("2"));
     assert_int_equal(eval_room_number(&room, "meta", "seq"), 3);
@@ -236,9 +236,9 @@ static void what_a_text_says_is_not_taken_for_its_time(void **state)
 {
     (void)state;
     eval_room_join(&room, "node-1", "ann");
-    say_with_ts("\\\",\\\"ts\\\":7", "1700000000001", "");
+    say_with_ts(q("\\',\\'ts\\':7"), "1700000000001", "");
     delete_message("1");
-    expect_line(0, HEAD "1,\"deleted\":true,\"ts\":1700000000001}");
+    expect_line(0, q(HEAD "1,'deleted':true,'ts':1700000000001}"));
 }
 
 static void deleting_again_tells_nobody(void **state)

@@ -13,6 +13,7 @@
 
 #include "tests/support/redis/eval_room.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -730,7 +731,7 @@ static void a_call_with_more_bytes_than_the_history_holds_keeps_the_last(void **
     static struct eval_message messages[40];
 
     (void)state;
-    snprintf(tail, sizeof(tail), ",\"text\":\"%01000d\"}", 0);
+    snprintf(tail, sizeof(tail), q(",'text':'%01000d'}"), 0);
     for (int i = 0; i < 40; i++)
         messages[i] = (struct eval_message){"ann", NULL, tail};
     room.history_max_bytes = 10000;

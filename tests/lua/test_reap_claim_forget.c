@@ -14,6 +14,7 @@
 
 #include "tests/support/redis/eval_room.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -362,8 +363,8 @@ static void a_room_that_is_crowded_no_more_hears_all(void **state)
     crowd(4);
     assert_string_equal(eval_room_reap(&room, "dead", PAGE), "(4 0 0)");
     notice = eval_room_notices(&room);
-    assert_non_null(strstr(notice, "\"members\":3}"));
-    assert_non_null(strstr(notice, "\"members\":0}"));
+    assert_non_null(strstr(notice, q("'members':3}")));
+    assert_non_null(strstr(notice, q("'members':0}")));
 }
 
 static const struct {
@@ -511,8 +512,8 @@ static int mark_named(const char *notices, bool *named)
 {
     int count = 0;
 
-    for (const char *at = notices; (at = strstr(at, "\"user\":\"user-")); at++) {
-        int user = atoi(at + strlen("\"user\":\"user-"));
+    for (const char *at = notices; (at = strstr(at, q("'user':'user-"))); at++) {
+        int user = atoi(at + strlen(q("'user':'user-")));
 
         assert_in_range(user, 0, CROWD - 1);
         assert_false(named[user]);

@@ -16,6 +16,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/roomcast.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 static struct fleet fleet;
 
@@ -182,7 +183,7 @@ static void json_is_one_event_a_line(void **state)
     (void)state;
     assert_int_equal(r.status, 0);
     assert_int_equal(seq_of("json"), 2);
-    expect(r.out, "\"type\":\"join_ack\"");
+    expect(r.out, q("'type':'join_ack'"));
     for (char *line = strtok_r(r.out, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         cJSON *json = cJSON_Parse(line);
@@ -208,8 +209,8 @@ static void nothing_raw_is_printed(void **state)
 
     (void)state;
     chat_join(eve, "raw", "eve\xe2\x80\xae");
-    chat_send(eve, "{\"type\":\"message\",\"room\":\"raw\",\"text\":"
-                   "\"a\\u001b[2Jb\\u009b31mc\\nd\\re\\u2028f\\u202eg\\u007fh\"}");
+    chat_send(eve, "{'type':'message','room':'raw','text':"
+                   "'a\\u001b[2Jb\\u009b31mc\\nd\\re\\u2028f\\u202eg\\u007fh'}");
     chat_expect_skipping(eve, "message_ack");
     for (int json = 0; json < 2; json++) {
         struct run r = run(json ? "$ROOMCAST --json raw </dev/null"
@@ -287,7 +288,7 @@ static void a_killed_gateway_loses_no_line(void **state)
         char *line =
             redis_cmd_text(fleet.redis_port, "LINDEX rc:{kill}:history %d", i - 1);
 
-        snprintf(want, sizeof(want), "\"text\":\"%d\"", i);
+        snprintf(want, sizeof(want), q("'text':'%d'"), i);
         expect(line, want);
         free(line);
     }

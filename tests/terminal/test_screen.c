@@ -170,8 +170,7 @@ static void control_characters_do_nothing(void **state)
     open_ann(80, 24, "attack");
     tmux_line(&tmux, "ann", "/members");
     for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
-        chat_send(eve, "{\"type\":\"message\",\"room\":\"attack\",\"text\":\"%s\"}",
-                  attacks[i]);
+        chat_send(eve, "{'type':'message','room':'attack','text':'%s'}", attacks[i]);
         chat_expect_skipping(eve, "message_ack");
     }
     chat_say(eve, "attack", "the last");
@@ -366,8 +365,7 @@ static void a_busy_room_does_not_starve_the_keys(void **state)
     for (int i = 1; i <= NOISE; i++) {
         if (i % 200 == 0)
             chat_say(eve, "busy", "a breath"); /* and read what has come */
-        chat_send(eve, "{\"type\":\"message\",\"room\":\"busy\",\"text\":\"noise %d\"}",
-                  i);
+        chat_send(eve, "{'type':'message','room':'busy','text':'noise %d'}", i);
         if (i == NOISE / 2)
             tmux_type(&tmux, "ann", "still typing");
     }

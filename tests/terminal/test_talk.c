@@ -18,6 +18,7 @@
 #include "tests/support/fleet/roomcast.h"
 #include "tests/support/fleet/tmux.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 static struct fleet fleet;
 static struct tmux tmux;
@@ -206,7 +207,7 @@ static void an_operator_is_heard(void **state)
     admin_delete(&admin, 200, "/api/rooms/den/messages/1");
     tmux_expect_gone(&tmux, "ann", "a rude word");
     tmux_expect(&tmux, "ann", "eve: (deleted)");
-    admin_post(&admin, 200, "{\"reason\":\"spam\"}", "/api/rooms/den/kick/ann");
+    admin_post(&admin, 200, q("{'reason':'spam'}"), "/api/rooms/den/kick/ann");
     tmux_expect(&tmux, "ann", "you are out of this room (kicked: spam)");
     tmux_expect(&tmux, "ann", "1 den (out)");
     tmux_line(&tmux, "ann", "hello?");
@@ -214,7 +215,7 @@ static void an_operator_is_heard(void **state)
     tmux_line(&tmux, "ann", "/join den");
     tmux_expect_gone(&tmux, "ann", "den (out)");
     tmux_key(&tmux, "ann", "M-2");
-    admin_post(&admin, 200, "{\"reason\":\"late\"}", "/api/rooms/hall/close");
+    admin_post(&admin, 200, q("{'reason':'late'}"), "/api/rooms/hall/close");
     tmux_expect(&tmux, "ann", "room_closed: late");
     redis_cmd(fleet.redis_port, "HSET rc:{shut}:bans ann 0");
     tmux_line(&tmux, "ann", "/join shut");

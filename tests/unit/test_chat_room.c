@@ -13,6 +13,7 @@
 #include "client/chat_room.h"
 #include "client/json_read.h"
 #include "common/strbuf.h"
+#include "tests/support/unit/quotes.h"
 
 /* A client that records: requests, and what its owner would be told, one word each. */
 struct recorder {
@@ -229,7 +230,7 @@ static void what_the_owner_has_is_not_given_again(void **state)
     event(&r, "{'type':'reset','room':'r','epoch':'g','seq':5}");
     strbuf_reset(&r.sent, SIZE_MAX);
     lose_and_join(&r);
-    assert_non_null(strstr(r.sent.data, "\"since\":{\"epoch\":\"g\",\"seq\":5}"));
+    assert_non_null(strstr(r.sent.data, q("'since':{'epoch':'g','seq':5}")));
     end(&r);
 }
 
@@ -268,7 +269,7 @@ static void nothing_overtakes_what_redis_did_not_take(void **state)
     enter(&r);
     chat_room_say(r.room, "a", 1);
     chat_room_say(r.room, "b", 1);
-    assert_non_null(strstr(r.sent.data, "\"text\":\"a\""));
+    assert_non_null(strstr(r.sent.data, q("'text':'a'")));
     event(&r, "{'type':'error','id':2,'code':'unavailable','message':'x',"
               "'retry_after_ms':50}");
     expect_told(&r, "retry ");
@@ -278,10 +279,10 @@ static void nothing_overtakes_what_redis_did_not_take(void **state)
     assert_int_equal(chat_room_retry(r.room, 1049), 1050);
     expect_sent(&r, "");
     assert_int_equal(chat_room_retry(r.room, 1050), 0);
-    assert_non_null(strstr(r.sent.data, "\"text\":\"a\""));
+    assert_non_null(strstr(r.sent.data, q("'text':'a'")));
     event(&r, "{'type':'error','id':2,'code':'muted','message':'x'}");
     expect_told(&r, "muted@e-0 ");
-    assert_non_null(strstr(r.sent.data, "\"text\":\"b\""));
+    assert_non_null(strstr(r.sent.data, q("'text':'b'")));
     end(&r);
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gateway/drain.h"
+#include "tests/support/unit/quotes.h"
 
 enum { SESSIONS = 10 };
 
@@ -43,10 +44,10 @@ void conn_close(struct conn *conn, enum conn_end why)
 
 void session_send(struct session *session, const struct strbuf *json)
 {
-    const char *at = strstr(json->data, "\"after_ms\":");
+    const char *at = strstr(json->data, q("'after_ms':"));
 
     assert_true(conn_is_open(&session->conn));
-    assert_non_null(strstr(json->data, "\"type\":\"reconnect\""));
+    assert_non_null(strstr(json->data, q("'type':'reconnect'")));
     assert_non_null(at);
     w.after_ms[number_of(&session->conn)] = strtoull(at + 11, NULL, 10);
 }

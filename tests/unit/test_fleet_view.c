@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "admin/fleet_view.h"
+#include "tests/support/unit/quotes.h"
 
 #define NOW_MS 1700000000000u
 
@@ -105,8 +106,8 @@ static void totals_are_of_the_nodes_that_speak(void **state)
     view.rooms = 4;
     view.messages_total = 99;
     fleet_view_add_totals(&view, &out);
-    assert_string_equal(out.data, ",\"connections\":14,\"members\":10,\"rooms\":4,"
-                                  "\"gateways\":2,\"messages_total\":99}");
+    assert_string_equal(out.data, q(",'connections':14,'members':10,'rooms':4,"
+                                    "'gateways':2,'messages_total':99}"));
 }
 
 static void a_silent_node_is_listed_with_nothing_known(void **state)
@@ -119,13 +120,12 @@ static void a_silent_node_is_listed_with_nothing_known(void **state)
     take_node(1);
     fleet_view_add_nodes(&view, &out);
     assert_string_equal(
-        out.data,
-        "[{\"node\":\"a\",\"address\":null,\"version\":null,\"started_at\":null,"
-        "\"connections\":null,\"rooms\":null,\"members\":null,\"draining\":null,"
-        "\"heartbeat_age_ms\":1000},"
-        "{\"node\":\"b\",\"address\":\"10.0.0.1:\",\"version\":\"0.1\","
-        "\"started_at\":100,\"connections\":7,\"rooms\":3,\"members\":5,"
-        "\"draining\":true,\"heartbeat_age_ms\":0}]");
+        out.data, q("[{'node':'a','address':null,'version':null,'started_at':null,"
+                    "'connections':null,'rooms':null,'members':null,'draining':null,"
+                    "'heartbeat_age_ms':1000},"
+                    "{'node':'b','address':'10.0.0.1:','version':'0.1',"
+                    "'started_at':100,'connections':7,'rooms':3,'members':5,"
+                    "'draining':true,'heartbeat_age_ms':0}]"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "gateway/joins_leaves.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 #include "tests/support/unit/store_rig.h"
 
@@ -98,9 +99,9 @@ static void one_join_is_told_the_state_of_the_room(void **state)
     flush();
     assert_int_equal(store_rig.calls[0].keys, 8);
     store_rig_assert_call(SCRIPT_JOIN, 9,
-                          "900000 0 500 n1 540000 2180000 bob bob "
-                          "{\"type\":\"member_joined\",\"room\":\"r\","
-                          "\"user\":\"bob\",\"members\":");
+                          q("900000 0 500 n1 540000 2180000 bob bob "
+                            "{'type':'member_joined','room':'r',"
+                            "'user':'bob','members':"));
     store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
     assert_joined(0, PROTO_OK, 2);
     assert_int_equal(store_rig.touched, 1);
@@ -185,10 +186,9 @@ static void leaves_go_before_joins(void **state)
     flush();
     assert_scripts(SCRIPT_LEAVE, SCRIPT_JOIN);
     assert_int_equal(store_rig.calls[0].keys, 6);
-    store_rig_assert_call(
-        SCRIPT_LEAVE, 6,
-        "300000 500 n1 ann ann {\"type\":\"member_left\",\"room\":\"r\","
-        "\"reason\":\"left\",\"user\":\"ann\",\"members\": 1");
+    store_rig_assert_call(SCRIPT_LEAVE, 6,
+                          q("300000 500 n1 ann ann {'type':'member_left','room':'r',"
+                            "'reason':'left','user':'ann','members': 1"));
     store_rig_answer("1 1");
     assert_null(map_find(&w.room->users, "ann", 3));
     store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
@@ -202,7 +202,7 @@ static void a_kicked_user_is_not_counted_down(void **state)
     rig_leave(w.ann, LEAVE_KICKED);
     flush();
     assert_string_equal(store_rig.calls[0].argv[12], "0");
-    assert_non_null(strstr(store_rig.calls[0].argv[11], "\"reason\":\"kicked\""));
+    assert_non_null(strstr(store_rig.calls[0].argv[11], q("'reason':'kicked'")));
 }
 
 static void a_leave_that_failed_makes_the_room_compare(void **state)
@@ -266,8 +266,8 @@ static void a_ghost_leaves_as_expired(void **state)
     joins_leaves_send_ghost(&store_rig.store, w.room, user);
     free(user);
     store_rig_assert_call(SCRIPT_LEAVE, 9,
-                          "ghost ghost {\"type\":\"member_left\",\"room\":\"r\","
-                          "\"reason\":\"expired\",\"user\":\"ghost\",\"members\": 1");
+                          q("ghost ghost {'type':'member_left','room':'r',"
+                            "'reason':'expired','user':'ghost','members': 1"));
     store_rig_answer("1 1");
     assert_int_equal(w.room->users.count, 1);
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/log.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 static int saved_stderr, pipe_ends[2];
@@ -157,8 +158,8 @@ static void of_many_lines_from_one_place_some_are_left_out_and_counted(void **st
 
     limit.second--; /* the next second */
     assert_true(log_may(&limit, "room expired after TTL"));
-    assert_non_null(strstr(read_line(),
-                           "WARN log_limited event=\"room expired after TTL\" lines="));
+    assert_non_null(strstr(
+        read_line(), q("WARN log_limited event='room expired after TTL' lines=")));
 }
 
 /* A pipe that takes nothing more, as of a collector that hangs. */

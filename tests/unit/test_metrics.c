@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/metrics.h"
+#include "tests/support/unit/quotes.h"
 
 static struct metrics first, second;
 static struct metrics *const both[] = {&first, &second};
@@ -55,19 +56,19 @@ static void every_label_value_has_its_line_from_the_start(void **state)
     (void)state;
     metric_add(&first.errors_total[metric_label("errors_total", "muted")], 2);
 
-    assert_printed("roomcast_errors_total{code=\"muted\"} 2");
-    assert_printed("roomcast_errors_total{code=\"bad_request\"} 0");
-    assert_printed("roomcast_errors_total{code=\"internal\"} 0");
-    assert_printed("roomcast_disconnects_total{reason=\"client\"} 0");
+    assert_printed(q("roomcast_errors_total{code='muted'} 2"));
+    assert_printed(q("roomcast_errors_total{code='bad_request'} 0"));
+    assert_printed(q("roomcast_errors_total{code='internal'} 0"));
+    assert_printed(q("roomcast_disconnects_total{reason='client'} 0"));
 }
 
 static void redis_is_up_when_it_is_for_every_worker(void **state)
 {
     (void)state;
     metric_set(&first.redis_up[0], 1);
-    assert_printed("roomcast_redis_up{shard=\"0\"} 0");
+    assert_printed(q("roomcast_redis_up{shard='0'} 0"));
     metric_set(&second.redis_up[0], 1);
-    assert_printed("roomcast_redis_up{shard=\"0\"} 1");
+    assert_printed(q("roomcast_redis_up{shard='0'} 1"));
 }
 
 static void the_oldest_canary_counts_and_is_printed_in_seconds(void **state)
@@ -76,7 +77,7 @@ static void the_oldest_canary_counts_and_is_printed_in_seconds(void **state)
     metric_set(&first.canary_age_seconds[0], 12034);
     metric_set(&second.canary_age_seconds[0], 900);
 
-    assert_printed("roomcast_canary_age_seconds{shard=\"0\"} 12.034");
+    assert_printed(q("roomcast_canary_age_seconds{shard='0'} 12.034"));
 }
 
 static void
@@ -89,12 +90,12 @@ a_histogram_is_cumulative_and_its_bounds_belong_to_their_bucket(void **state)
     metric_observe_ns(&second.publish_seconds, 11000000000); /* beyond the last */
 
     assert_printed("# TYPE roomcast_publish_seconds histogram");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"0.0001\"} 1");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"0.00025\"} 2");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"0.001\"} 2");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"0.0025\"} 3");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"10\"} 3");
-    assert_printed("roomcast_publish_seconds_bucket{le=\"+Inf\"} 4");
+    assert_printed(q("roomcast_publish_seconds_bucket{le='0.0001'} 1"));
+    assert_printed(q("roomcast_publish_seconds_bucket{le='0.00025'} 2"));
+    assert_printed(q("roomcast_publish_seconds_bucket{le='0.001'} 2"));
+    assert_printed(q("roomcast_publish_seconds_bucket{le='0.0025'} 3"));
+    assert_printed(q("roomcast_publish_seconds_bucket{le='10'} 3"));
+    assert_printed(q("roomcast_publish_seconds_bucket{le='+Inf'} 4"));
     assert_printed("roomcast_publish_seconds_sum 11.002200001");
     assert_printed("roomcast_publish_seconds_count 4");
 }
@@ -127,8 +128,8 @@ static void each_program_prints_its_own_and_what_both_have(void **state)
     assert_null(strstr(gateway.data, "roomcast_admin_"));
     assert_non_null(strstr(admin.data, "roomcast_admin_listeners 0"));
     assert_null(strstr(admin.data, "deliveries_total"));
-    assert_non_null(strstr(gateway.data, "roomcast_redis_up{shard=\"0\"} 0"));
-    assert_non_null(strstr(admin.data, "roomcast_redis_up{shard=\"0\"} 0"));
+    assert_non_null(strstr(gateway.data, q("roomcast_redis_up{shard='0'} 0")));
+    assert_non_null(strstr(admin.data, q("roomcast_redis_up{shard='0'} 0")));
     strbuf_deinit(&gateway);
     strbuf_deinit(&admin);
 }

@@ -15,6 +15,7 @@
 #include "client/term_options.h"
 #include "client/text.h"
 #include "common/xalloc.h"
+#include "tests/support/unit/quotes.h"
 
 static char *sent; /* the last request */
 
@@ -59,11 +60,11 @@ static void what_is_not_looked_at_is_unread(void **state)
     begin(&model);
     model_join(&model, "one");
     model_join(&model, "two");
-    message(&model, "one", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"history\"}");
+    message(&model, "one", 1, q("{'seq':1,'user':'ann','text':'history'}"));
     model_on_live(&model, "one", 1);
-    message(&model, "one", 2, "{\"seq\":2,\"user\":\"ann\",\"text\":\"new\"}");
-    message(&model, "one", 3, "{\"seq\":3,\"user\":\"me\",\"text\":\"mine\"}");
-    message(&model, "none", 1, "{\"seq\":1,\"user\":\"ann\",\"text\":\"lost\"}");
+    message(&model, "one", 2, q("{'seq':2,'user':'ann','text':'new'}"));
+    message(&model, "one", 3, q("{'seq':3,'user':'me','text':'mine'}"));
+    message(&model, "none", 1, q("{'seq':1,'user':'ann','text':'lost'}"));
     assert_int_equal(model.rooms[0]->unread, 1);
     model_select(&model, 0);
     assert_int_equal(model.rooms[0]->unread, 0);
@@ -83,30 +84,25 @@ static void members_come_page_by_page_and_stay_true(void **state)
     begin(&model);
     r = &model_join(&model, "one")->members;
     model_on_live(&model, "one", 1);
-    assert_non_null(strstr(sent, "\"get_members\",\"id\":\"m1\""));
-    event(&model,
-          "{\"type\":\"member_list\",\"id\":\"m9\",\"room\":\"one\",\"members\":"
-          "[\"no\"],\"count\":1,\"next\":null}");
-    event(&model,
-          "{\"type\":\"member_list\",\"id\":\"m1\",\"room\":\"one\",\"members\":"
-          "[\"b\", \"a\"],\"count\":3,\"next\":\"n\\\"b\"}");
-    assert_non_null(strstr(sent, "\"cursor\":\"n\\\"b\""));
-    event(&model,
-          "{\"type\":\"member_joined\",\"room\":\"one\",\"user\":\"d\",\"members\":4}");
-    event(&model,
-          "{\"type\":\"member_left\",\"room\":\"one\",\"user\":\"a\",\"members\":3}");
-    event(&model,
-          "{\"type\":\"member_list\",\"id\":\"m2\",\"room\":\"one\",\"members\":"
-          "[\"c\"],\"count\":3,\"next\":null}");
+    assert_non_null(strstr(sent, q("'get_members','id':'m1'")));
+    event(&model, q("{'type':'member_list','id':'m9','room':'one','members':"
+                    "['no'],'count':1,'next':null}"));
+    event(&model, q("{'type':'member_list','id':'m1','room':'one','members':"
+                    "['b', 'a'],'count':3,'next':'n\\'b'}"));
+    assert_non_null(strstr(sent, q("'cursor':'n\\'b'")));
+    event(&model, q("{'type':'member_joined','room':'one','user':'d','members':4}"));
+    event(&model, q("{'type':'member_left','room':'one','user':'a','members':3}"));
+    event(&model, q("{'type':'member_list','id':'m2','room':'one','members':"
+                    "['c'],'count':3,'next':null}"));
     assert_int_equal(r->now.count, 3);
     assert_string_equal(r->now.names[0], "b");
     assert_string_equal(r->now.names[2], "d");
-    event(&model, "{\"type\":\"status\",\"redis\":\"down\"}");
+    event(&model, q("{'type':'status','redis':'down'}"));
     assert_true(model.is_redis_down);
-    event(&model, "{\"type\":\"status\",\"redis\":\"up\"}");
-    assert_non_null(strstr(sent, "\"id\":\"m3\"")); /* asked again */
-    event(&model, "{\"type\":\"error\",\"id\":\"m3\",\"code\":\"unavailable\","
-                  "\"message\":\"x\"}");
+    event(&model, q("{'type':'status','redis':'up'}"));
+    assert_non_null(strstr(sent, q("'id':'m3'"))); /* asked again */
+    event(&model, q("{'type':'error','id':'m3','code':'unavailable',"
+                    "'message':'x'}"));
     assert_int_equal(model.rooms[0]->members_id, 0);
     end(&model);
 }
@@ -145,15 +141,14 @@ static void older_messages_go_before_the_others(void **state)
     (void)state;
     begin(&model);
     t = &model_join(&model, "one")->timeline;
-    message(&model, "one", 5, "{\"user\":\"ann\",\"text\":\"five\"}");
+    message(&model, "one", 5, q("{'user':'ann','text':'five'}"));
     model_on_live(&model, "one", 1);
     assert_true(model_ask_older(&model, model.rooms[0]));
     assert_false(model_ask_older(&model, model.rooms[0]));
-    assert_non_null(strstr(sent, "\"before\":5"));
-    event(&model,
-          "{\"type\":\"history_batch\",\"id\":\"h2\",\"room\":\"one\",\"epoch\":\"e\","
-          "\"messages\":[{\"seq\":3,\"user\":\"a\",\"text\":\"3\"},"
-          "{\"seq\":4,\"deleted\":true}],\"more\":false}");
+    assert_non_null(strstr(sent, q("'before':5")));
+    event(&model, q("{'type':'history_batch','id':'h2','room':'one','epoch':'e',"
+                    "'messages':[{'seq':3,'user':'a','text':'3'},"
+                    "{'seq':4,'deleted':true}],'more':false}"));
     assert_int_equal(t->count, 3);
     assert_int_equal(t->lines[0]->seq, 3);
     assert_true(t->lines[1]->is_deleted);
@@ -187,15 +182,15 @@ static void a_server_of_ill_will_does_no_harm(void **state)
     (void)state;
     begin(&model);
     model_join(&model, "one");
-    message(&model, "one", 1, "{\"user\":[],\"text\":{},\"ts\":\"x\"}");
+    message(&model, "one", 1, q("{'user':[],'text':{},'ts':'x'}"));
     model_on_live(&model, "one", 1);
     model_ask_older(&model, model.rooms[0]);
     for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
         for (size_t b = 0; b < sizeof(bodies) / sizeof(bodies[0]); b++) {
             char json[512];
 
-            snprintf(json, sizeof(json), "{\"type\":\"%s\",\"room\":\"one\"%s}",
-                     types[t], bodies[b]);
+            snprintf(json, sizeof(json), q("{'type':'%s','room':'one'%s}"), types[t],
+                     bodies[b]);
             event(&model, json);
             event(&model, json + b); /* no JSON at all */
         }

@@ -12,6 +12,7 @@
 
 #include "common/proto.h"
 #include "common/xalloc.h"
+#include "tests/support/unit/quotes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -20,20 +21,22 @@
 #define SIXTY_FOUR(x) SIXTEEN(FOUR(x))
 
 /* Fields of requests, to be put together. */
-#define JOIN "{\"type\":\"join\",\"room\":\"r\",\"user\":\"u\""
-#define MESSAGE "{\"type\":\"message\",\"room\":\"r\",\"text\":\"t\""
-#define HISTORY "{\"type\":\"get_history\",\"room\":\"r\""
-#define MEMBERS "{\"type\":\"get_members\",\"room\":\"r\""
-#define SIGNAL "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"k\""
-#define PING "{\"type\":\"ping\""
+#define JOIN "{'type':'join','room':'r','user':'u'"
+#define MESSAGE "{'type':'message','room':'r','text':'t'"
+#define HISTORY "{'type':'get_history','room':'r'"
+#define MEMBERS "{'type':'get_members','room':'r'"
+#define SIGNAL "{'type':'signal','room':'r','kind':'k'"
+#define PING "{'type':'ping'"
 
 static char *memory; /* of the last request: what was read may point into it */
 
+/* Written with single quotes. */
 static enum proto_error parse(const char *text, size_t len, struct proto_request *req)
 {
     free(memory);
     memory = xmalloc(len);
     memcpy(memory, text, len);
+    q_turn(memory, len);
     return proto_parse(memory, len, req);
 }
 
@@ -45,7 +48,7 @@ static enum proto_error parse_text(const char *text, struct proto_request *req)
 static void expect_text(struct json_text text, const char *expected)
 {
     assert_int_equal(text.len, strlen(expected));
-    assert_memory_equal(text.base, expected, text.len);
+    assert_memory_equal(text.base, q(expected), text.len);
 }
 
 static int forget(void **state)
@@ -66,131 +69,118 @@ static const struct {
 } requests[] = {
     {"ping", PING "}", PROTO_OK},
     {"join", JOIN "}", PROTO_OK},
-    {"leave", "{\"type\":\"leave\",\"room\":\"r\"}", PROTO_OK},
+    {"leave", "{'type':'leave','room':'r'}", PROTO_OK},
     {"message", MESSAGE "}", PROTO_OK},
     {"get_members", MEMBERS "}", PROTO_OK},
     {"get_history", HISTORY "}", PROTO_OK},
     {"signal", SIGNAL "}", PROTO_OK},
-    {"unknown fields", PING ",\"room\":17,\"x\":{\"y\":[]},\"data\":\"z\"}", PROTO_OK},
-    {"fields of another request", JOIN ",\"limit\":-1,\"text\":null,\"kind\":1}",
-     PROTO_OK},
-    {"a type that is escaped", "{\"\\u0074ype\":\"p\\u0069ng\"}", PROTO_OK},
+    {"unknown fields", PING ",'room':17,'x':{'y':[]},'data':'z'}", PROTO_OK},
+    {"fields of another request", JOIN ",'limit':-1,'text':null,'kind':1}", PROTO_OK},
+    {"a type that is escaped", "{'\\u0074ype':'p\\u0069ng'}", PROTO_OK},
 
     {"no object", "[]", PROTO_BAD_REQUEST},
     {"bytes behind", PING "} x", PROTO_BAD_REQUEST},
     {"no type", "{}", PROTO_BAD_REQUEST},
-    {"a type in capitals", "{\"TYPE\":\"ping\"}", PROTO_BAD_REQUEST},
-    {"a type that is a number", "{\"type\":1}", PROTO_BAD_REQUEST},
-    {"a type that is null", "{\"type\":null}", PROTO_BAD_REQUEST},
-    {"an empty type", "{\"type\":\"\"}", PROTO_UNKNOWN_TYPE},
-    {"an unknown type", "{\"type\":\"dance\"}", PROTO_UNKNOWN_TYPE},
-    {"a type with a wrong case", "{\"type\":\"Ping\"}", PROTO_UNKNOWN_TYPE},
-    {"a type that begins right", "{\"type\":\"pingpong\"}", PROTO_UNKNOWN_TYPE},
-    {"a type that ends too early", "{\"type\":\"pin\"}", PROTO_UNKNOWN_TYPE},
-    {"the word for unknown types", "{\"type\":\"unknown\"}", PROTO_UNKNOWN_TYPE},
-    {"an event as a request", "{\"type\":\"join_ack\"}", PROTO_UNKNOWN_TYPE},
-    {"two types, the first counts", "{\"type\":\"dance\",\"type\":\"ping\"}",
+    {"a type in capitals", "{'TYPE':'ping'}", PROTO_BAD_REQUEST},
+    {"a type that is a number", "{'type':1}", PROTO_BAD_REQUEST},
+    {"a type that is null", "{'type':null}", PROTO_BAD_REQUEST},
+    {"an empty type", "{'type':''}", PROTO_UNKNOWN_TYPE},
+    {"an unknown type", "{'type':'dance'}", PROTO_UNKNOWN_TYPE},
+    {"a type with a wrong case", "{'type':'Ping'}", PROTO_UNKNOWN_TYPE},
+    {"a type that begins right", "{'type':'pingpong'}", PROTO_UNKNOWN_TYPE},
+    {"a type that ends too early", "{'type':'pin'}", PROTO_UNKNOWN_TYPE},
+    {"the word for unknown types", "{'type':'unknown'}", PROTO_UNKNOWN_TYPE},
+    {"an event as a request", "{'type':'join_ack'}", PROTO_UNKNOWN_TYPE},
+    {"two types, the first counts", "{'type':'dance','type':'ping'}",
      PROTO_UNKNOWN_TYPE},
     {"two types, the first counts, also escaped",
-     "{\"t\\u0079pe\":\"ping\",\"type\":\"dance\"}", PROTO_OK},
+     "{'t\\u0079pe':'ping','type':'dance'}", PROTO_OK},
 
-    {"no room", "{\"type\":\"leave\"}", PROTO_BAD_REQUEST},
-    {"a room that is null", "{\"type\":\"leave\",\"room\":null}", PROTO_BAD_REQUEST},
-    {"a room that is a number", "{\"type\":\"leave\",\"room\":5}", PROTO_BAD_REQUEST},
-    {"a room that is an object", "{\"type\":\"leave\",\"room\":{}}", PROTO_BAD_REQUEST},
-    {"an empty room", "{\"type\":\"leave\",\"room\":\"\"}", PROTO_BAD_REQUEST},
-    {"two rooms, the first counts", "{\"type\":\"leave\",\"room\":\"\",\"room\":\"r\"}",
+    {"no room", "{'type':'leave'}", PROTO_BAD_REQUEST},
+    {"a room that is null", "{'type':'leave','room':null}", PROTO_BAD_REQUEST},
+    {"a room that is a number", "{'type':'leave','room':5}", PROTO_BAD_REQUEST},
+    {"a room that is an object", "{'type':'leave','room':{}}", PROTO_BAD_REQUEST},
+    {"an empty room", "{'type':'leave','room':''}", PROTO_BAD_REQUEST},
+    {"two rooms, the first counts", "{'type':'leave','room':'','room':'r'}",
      PROTO_BAD_REQUEST},
-    {"the longest room", "{\"type\":\"leave\",\"room\":\"" SIXTY_FOUR("ab") "\"}",
+    {"the longest room", "{'type':'leave','room':'" SIXTY_FOUR("ab") "'}", PROTO_OK},
+    {"a room too long", "{'type':'leave','room':'" SIXTY_FOUR("ab") "c'}",
+     PROTO_BAD_REQUEST},
+    {"the longest room, escaped", "{'type':'leave','room':'" SIXTY_FOUR("\\u00e4") "'}",
      PROTO_OK},
-    {"a room too long", "{\"type\":\"leave\",\"room\":\"" SIXTY_FOUR("ab") "c\"}",
-     PROTO_BAD_REQUEST},
-    {"the longest room, escaped",
-     "{\"type\":\"leave\",\"room\":\"" SIXTY_FOUR("\\u00e4") "\"}", PROTO_OK},
     {"a room too long, escaped",
-     "{\"type\":\"leave\",\"room\":\"" SIXTY_FOUR("\\u00e4") "\\n\"}",
-     PROTO_BAD_REQUEST},
-    {"an escaped brace", "{\"type\":\"leave\",\"room\":\"a\\u007bb\"}",
-     PROTO_BAD_REQUEST},
-    {"an escaped line end", "{\"type\":\"leave\",\"room\":\"a\\nb\"}",
-     PROTO_BAD_REQUEST},
-    {"an escaped NUL", "{\"type\":\"leave\",\"room\":\"a\\u0000b\"}",
-     PROTO_BAD_REQUEST},
-    {"an escaped line separator", "{\"type\":\"leave\",\"room\":\"a\\u2028b\"}",
+     "{'type':'leave','room':'" SIXTY_FOUR("\\u00e4") "\\n'}", PROTO_BAD_REQUEST},
+    {"an escaped brace", "{'type':'leave','room':'a\\u007bb'}", PROTO_BAD_REQUEST},
+    {"an escaped line end", "{'type':'leave','room':'a\\nb'}", PROTO_BAD_REQUEST},
+    {"an escaped NUL", "{'type':'leave','room':'a\\u0000b'}", PROTO_BAD_REQUEST},
+    {"an escaped line separator", "{'type':'leave','room':'a\\u2028b'}",
      PROTO_BAD_REQUEST},
 
-    {"join without user", "{\"type\":\"join\",\"room\":\"r\"}", PROTO_BAD_REQUEST},
-    {"the longest user",
-     "{\"type\":\"join\",\"room\":\"r\",\"user\":\"" SIXTY_FOUR("u") "\"}", PROTO_OK},
-    {"a user too long",
-     "{\"type\":\"join\",\"room\":\"r\",\"user\":\"" SIXTY_FOUR("u") "u\"}",
-     PROTO_BAD_REQUEST},
-    {"since", JOIN ",\"since\":{\"epoch\":\"e\",\"seq\":0}}", PROTO_OK},
-    {"since with more in it", JOIN ",\"since\":{\"x\":1,\"seq\":1,\"epoch\":\"\"}}",
+    {"join without user", "{'type':'join','room':'r'}", PROTO_BAD_REQUEST},
+    {"the longest user", "{'type':'join','room':'r','user':'" SIXTY_FOUR("u") "'}",
      PROTO_OK},
-    {"since null", JOIN ",\"since\":null}", PROTO_OK},
-    {"since without epoch", JOIN ",\"since\":{\"seq\":1}}", PROTO_BAD_REQUEST},
-    {"since without seq", JOIN ",\"since\":{\"epoch\":\"e\"}}", PROTO_BAD_REQUEST},
-    {"since with an epoch that is a number", JOIN ",\"since\":{\"epoch\":1,\"seq\":1}}",
+    {"a user too long", "{'type':'join','room':'r','user':'" SIXTY_FOUR("u") "u'}",
      PROTO_BAD_REQUEST},
-    {"since with an epoch that is null", JOIN ",\"since\":{\"epoch\":null,\"seq\":1}}",
+    {"since", JOIN ",'since':{'epoch':'e','seq':0}}", PROTO_OK},
+    {"since with more in it", JOIN ",'since':{'x':1,'seq':1,'epoch':''}}", PROTO_OK},
+    {"since null", JOIN ",'since':null}", PROTO_OK},
+    {"since without epoch", JOIN ",'since':{'seq':1}}", PROTO_BAD_REQUEST},
+    {"since without seq", JOIN ",'since':{'epoch':'e'}}", PROTO_BAD_REQUEST},
+    {"since with an epoch that is a number", JOIN ",'since':{'epoch':1,'seq':1}}",
      PROTO_BAD_REQUEST},
-    {"since a negative number", JOIN ",\"since\":{\"epoch\":\"e\",\"seq\":-1}}",
+    {"since with an epoch that is null", JOIN ",'since':{'epoch':null,'seq':1}}",
      PROTO_BAD_REQUEST},
-    {"since a fraction", JOIN ",\"since\":{\"epoch\":\"e\",\"seq\":1.5}}",
+    {"since a negative number", JOIN ",'since':{'epoch':'e','seq':-1}}",
      PROTO_BAD_REQUEST},
-    {"since a text", JOIN ",\"since\":{\"epoch\":\"e\",\"seq\":\"1\"}}",
-     PROTO_BAD_REQUEST},
-    {"since is an array", JOIN ",\"since\":[\"e\",1]}", PROTO_BAD_REQUEST},
-    {"since is a number", JOIN ",\"since\":7}", PROTO_BAD_REQUEST},
-    {"since is false", JOIN ",\"since\":false}", PROTO_BAD_REQUEST},
+    {"since a fraction", JOIN ",'since':{'epoch':'e','seq':1.5}}", PROTO_BAD_REQUEST},
+    {"since a text", JOIN ",'since':{'epoch':'e','seq':'1'}}", PROTO_BAD_REQUEST},
+    {"since is an array", JOIN ",'since':['e',1]}", PROTO_BAD_REQUEST},
+    {"since is a number", JOIN ",'since':7}", PROTO_BAD_REQUEST},
+    {"since is false", JOIN ",'since':false}", PROTO_BAD_REQUEST},
 
-    {"no text", "{\"type\":\"message\",\"room\":\"r\"}", PROTO_BAD_REQUEST},
-    {"a text that is null", "{\"type\":\"message\",\"room\":\"r\",\"text\":null}",
+    {"no text", "{'type':'message','room':'r'}", PROTO_BAD_REQUEST},
+    {"a text that is null", "{'type':'message','room':'r','text':null}",
      PROTO_BAD_REQUEST},
-    {"a text that is a number", "{\"type\":\"message\",\"room\":\"r\",\"text\":1}",
+    {"a text that is a number", "{'type':'message','room':'r','text':1}",
      PROTO_BAD_REQUEST},
-    {"an empty text", "{\"type\":\"message\",\"room\":\"r\",\"text\":\"\"}", PROTO_OK},
-    {"the longest key", MESSAGE ",\"key\":\"" SIXTY_FOUR("k") "\"}", PROTO_OK},
-    {"a key too long", MESSAGE ",\"key\":\"" SIXTY_FOUR("k") "k\"}", PROTO_TOO_LARGE},
-    {"the longest key, escaped", MESSAGE ",\"key\":\"" SIXTY_FOUR("\\u006b") "\"}",
+    {"an empty text", "{'type':'message','room':'r','text':''}", PROTO_OK},
+    {"the longest key", MESSAGE ",'key':'" SIXTY_FOUR("k") "'}", PROTO_OK},
+    {"a key too long", MESSAGE ",'key':'" SIXTY_FOUR("k") "k'}", PROTO_TOO_LARGE},
+    {"the longest key, escaped", MESSAGE ",'key':'" SIXTY_FOUR("\\u006b") "'}",
      PROTO_OK},
-    {"an empty key", MESSAGE ",\"key\":\"\"}", PROTO_BAD_REQUEST},
-    {"a key that is a number", MESSAGE ",\"key\":1}", PROTO_BAD_REQUEST},
-    {"a key that is null", MESSAGE ",\"key\":null}", PROTO_OK},
-    {"a key with controls", MESSAGE ",\"key\":\"\\n\\u0001\"}", PROTO_OK},
+    {"an empty key", MESSAGE ",'key':''}", PROTO_BAD_REQUEST},
+    {"a key that is a number", MESSAGE ",'key':1}", PROTO_BAD_REQUEST},
+    {"a key that is null", MESSAGE ",'key':null}", PROTO_OK},
+    {"a key with controls", MESSAGE ",'key':'\\n\\u0001'}", PROTO_OK},
 
-    {"no kind", "{\"type\":\"signal\",\"room\":\"r\"}", PROTO_BAD_REQUEST},
-    {"an empty kind", "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"\"}",
-     PROTO_BAD_REQUEST},
-    {"the longest kind",
-     "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"" SIXTEEN("ab") "\"}", PROTO_OK},
-    {"a kind too long",
-     "{\"type\":\"signal\",\"room\":\"r\",\"kind\":\"" SIXTEEN("ab") "c\"}",
+    {"no kind", "{'type':'signal','room':'r'}", PROTO_BAD_REQUEST},
+    {"an empty kind", "{'type':'signal','room':'r','kind':''}", PROTO_BAD_REQUEST},
+    {"the longest kind", "{'type':'signal','room':'r','kind':'" SIXTEEN("ab") "'}",
+     PROTO_OK},
+    {"a kind too long", "{'type':'signal','room':'r','kind':'" SIXTEEN("ab") "c'}",
      PROTO_TOO_LARGE},
-    {"the smallest limit", MEMBERS ",\"limit\":1}", PROTO_OK},
-    {"the largest limit", MEMBERS ",\"limit\":1000}", PROTO_OK},
-    {"limit 0", MEMBERS ",\"limit\":0}", PROTO_BAD_REQUEST},
-    {"limit -1", MEMBERS ",\"limit\":-1}", PROTO_BAD_REQUEST},
-    {"limit 1001", MEMBERS ",\"limit\":1001}", PROTO_BAD_REQUEST},
-    {"limit 1.0", MEMBERS ",\"limit\":1.0}", PROTO_BAD_REQUEST},
-    {"limit 1e2", MEMBERS ",\"limit\":1e2}", PROTO_BAD_REQUEST},
-    {"limit 1e400", MEMBERS ",\"limit\":1e400}", PROTO_BAD_REQUEST},
-    {"limit of 2^64 + 1", MEMBERS ",\"limit\":18446744073709551617}",
-     PROTO_BAD_REQUEST},
-    {"a limit that is a string", MEMBERS ",\"limit\":\"5\"}", PROTO_BAD_REQUEST},
-    {"a limit that is null", MEMBERS ",\"limit\":null}", PROTO_OK},
-    {"a limit of history", HISTORY ",\"limit\":1001}", PROTO_BAD_REQUEST},
-    {"a cursor", MEMBERS ",\"cursor\":\"x\"}", PROTO_OK},
-    {"a cursor that is a number", MEMBERS ",\"cursor\":1}", PROTO_BAD_REQUEST},
-    {"a cursor that is null", MEMBERS ",\"cursor\":null}", PROTO_OK},
-    {"before 0", HISTORY ",\"before\":0}", PROTO_OK},
-    {"before 2^53", HISTORY ",\"before\":9007199254740992}", PROTO_OK},
-    {"before 2^53 + 1", HISTORY ",\"before\":9007199254740993}", PROTO_BAD_REQUEST},
-    {"before -1", HISTORY ",\"before\":-1}", PROTO_BAD_REQUEST},
-    {"before -0", HISTORY ",\"before\":-0}", PROTO_BAD_REQUEST},
-    {"before null", HISTORY ",\"before\":null}", PROTO_OK},
-    {"before true", HISTORY ",\"before\":true}", PROTO_BAD_REQUEST},
+    {"the smallest limit", MEMBERS ",'limit':1}", PROTO_OK},
+    {"the largest limit", MEMBERS ",'limit':1000}", PROTO_OK},
+    {"limit 0", MEMBERS ",'limit':0}", PROTO_BAD_REQUEST},
+    {"limit -1", MEMBERS ",'limit':-1}", PROTO_BAD_REQUEST},
+    {"limit 1001", MEMBERS ",'limit':1001}", PROTO_BAD_REQUEST},
+    {"limit 1.0", MEMBERS ",'limit':1.0}", PROTO_BAD_REQUEST},
+    {"limit 1e2", MEMBERS ",'limit':1e2}", PROTO_BAD_REQUEST},
+    {"limit 1e400", MEMBERS ",'limit':1e400}", PROTO_BAD_REQUEST},
+    {"limit of 2^64 + 1", MEMBERS ",'limit':18446744073709551617}", PROTO_BAD_REQUEST},
+    {"a limit that is a string", MEMBERS ",'limit':'5'}", PROTO_BAD_REQUEST},
+    {"a limit that is null", MEMBERS ",'limit':null}", PROTO_OK},
+    {"a limit of history", HISTORY ",'limit':1001}", PROTO_BAD_REQUEST},
+    {"a cursor", MEMBERS ",'cursor':'x'}", PROTO_OK},
+    {"a cursor that is a number", MEMBERS ",'cursor':1}", PROTO_BAD_REQUEST},
+    {"a cursor that is null", MEMBERS ",'cursor':null}", PROTO_OK},
+    {"before 0", HISTORY ",'before':0}", PROTO_OK},
+    {"before 2^53", HISTORY ",'before':9007199254740992}", PROTO_OK},
+    {"before 2^53 + 1", HISTORY ",'before':9007199254740993}", PROTO_BAD_REQUEST},
+    {"before -1", HISTORY ",'before':-1}", PROTO_BAD_REQUEST},
+    {"before -0", HISTORY ",'before':-0}", PROTO_BAD_REQUEST},
+    {"before null", HISTORY ",'before':null}", PROTO_OK},
+    {"before true", HISTORY ",'before':true}", PROTO_BAD_REQUEST},
 };
 
 static void requests_are_taken_or_answered_by_the_right_error(void **state)
@@ -213,14 +203,14 @@ static const struct {
     const char *after;
     enum proto_error error;
 } data[] = {
-    {"as much as a signal may have", SIGNAL ",\"data\":\"", 'd',
-     PROTO_SIGNAL_DATA_MAX - 2, "\"}", PROTO_OK},
-    {"a byte more", SIGNAL ",\"data\":\"", 'd', PROTO_SIGNAL_DATA_MAX - 1, "\"}",
+    {"as much as a signal may have", SIGNAL ",'data':'", 'd', PROTO_SIGNAL_DATA_MAX - 2,
+     "'}", PROTO_OK},
+    {"a byte more", SIGNAL ",'data':'", 'd', PROTO_SIGNAL_DATA_MAX - 1, "'}",
      PROTO_TOO_LARGE},
-    {"white space does not count", SIGNAL ",\"data\":[", ' ', 50000, "]}", PROTO_OK},
-    {"what an escape adds does", SIGNAL ",\"data\":\"", '\x7f',
-     PROTO_SIGNAL_DATA_MAX / 6 + 1, "\"}", PROTO_TOO_LARGE},
-    {"a message's has no limit of its own", MESSAGE ",\"data\":\"", 'd', 50000, "\"}",
+    {"white space does not count", SIGNAL ",'data':[", ' ', 50000, "]}", PROTO_OK},
+    {"what an escape adds does", SIGNAL ",'data':'", '\x7f',
+     PROTO_SIGNAL_DATA_MAX / 6 + 1, "'}", PROTO_TOO_LARGE},
+    {"a message's has no limit of its own", MESSAGE ",'data':'", 'd', 50000, "'}",
      PROTO_OK},
 };
 
@@ -252,15 +242,15 @@ static const struct {
     {"a negative number", "-17", true},
     {"the largest 64-bit number", "18446744073709551615", true},
     {"the smallest 64-bit number", "-9223372036854775808", true},
-    {"a string", "\"a\"", true},
-    {"an empty string", "\"\"", true},
-    {"64 bytes", "\"" SIXTY_FOUR("x") "\"", true},
-    {"64 bytes, escaped", "\"" SIXTY_FOUR("\\u0078") "\"", true},
-    {"64 bytes in other letters", "\"" SIXTEEN("\xf0\x9f\x98\x80") "\"", true},
-    {"an escaped quote", "\"\\\"\"", true},
+    {"a string", "'a'", true},
+    {"an empty string", "''", true},
+    {"64 bytes", "'" SIXTY_FOUR("x") "'", true},
+    {"64 bytes, escaped", "'" SIXTY_FOUR("\\u0078") "'", true},
+    {"64 bytes in other letters", "'" SIXTEEN("\xf0\x9f\x98\x80") "'", true},
+    {"an escaped quote", "'\\''", true},
 
-    {"65 bytes", "\"" SIXTY_FOUR("x") "x\"", false},
-    {"65 bytes, escaped", "\"" SIXTY_FOUR("\\u0078") "\\n\"", false},
+    {"65 bytes", "'" SIXTY_FOUR("x") "x'", false},
+    {"65 bytes, escaped", "'" SIXTY_FOUR("\\u0078") "\\n'", false},
     {"a number of 21 digits", "123456789012345678901", false},
     {"a fraction", "1.5", false},
     {"an exponent", "1e3", false},
@@ -282,7 +272,7 @@ static void an_id_comes_back_as_it_was_sent(void **state)
             struct strbuf text = {0};
             enum proto_error error;
 
-            strbuf_add_format(&text, "{\"id\" : %s , \"type\":\"%s\"}", ids[i].id,
+            strbuf_add_format(&text, q("{'id' : %s , 'type':'%s'}"), ids[i].id,
                               types[k]);
             error = parse(text.data, text.len, &req);
             if (ids[i].taken) {
@@ -301,11 +291,11 @@ static void a_request_without_type_still_gives_its_id(void **state)
     struct proto_request req;
 
     (void)state;
-    assert_int_equal(parse_text("{\"id\":5}", &req), PROTO_BAD_REQUEST);
+    assert_int_equal(parse_text("{'id':5}", &req), PROTO_BAD_REQUEST);
     expect_text(req.id, "5");
-    assert_int_equal(parse_text("{\"type\":{},\"id\":\"x\"}", &req), PROTO_BAD_REQUEST);
-    expect_text(req.id, "\"x\"");
-    assert_int_equal(parse_text("{\"id\":5", &req), PROTO_BAD_REQUEST);
+    assert_int_equal(parse_text("{'type':{},'id':'x'}", &req), PROTO_BAD_REQUEST);
+    expect_text(req.id, "'x'");
+    assert_int_equal(parse_text("{'id':5", &req), PROTO_BAD_REQUEST);
     assert_int_equal(req.id.len, 0);
 }
 
@@ -316,13 +306,13 @@ static void names_are_decoded(void **state)
     struct proto_request req;
 
     (void)state;
-    assert_int_equal(parse_text("{\"type\":\"join\",\"room\":\"a\\/\\\"\\\\ \\u00e4\","
-                                "\"user\":\"\\ud83d\\ude00 \xf0\x9f\x98\x80\"}",
+    assert_int_equal(parse_text("{'type':'join','room':'a\\/\\'\\\\ \\u00e4',"
+                                "'user':'\\ud83d\\ude00 \xf0\x9f\x98\x80'}",
                                 &req),
                      PROTO_OK);
     assert_int_equal(req.type, REQUEST_JOIN);
     assert_int_equal(req.fields, PROTO_F_ROOM | PROTO_F_USER);
-    expect_text(req.room, "a/\"\\ \xc3\xa4");
+    expect_text(req.room, "a/'\\ \xc3\xa4");
     expect_text(req.user, "\xf0\x9f\x98\x80 \xf0\x9f\x98\x80");
 }
 
@@ -332,15 +322,15 @@ static void text_and_data_stay_json_made_fit_for_a_line(void **state)
 
     (void)state;
     assert_int_equal(
-        parse_text("{\"type\":\"message\",\"room\":\"r\","
-                   "\"text\":\"a\\n\\u0041 \xe2\x80\xa8\x7f\",\"key\":\"\\u006b\","
-                   "\"data\": { \"n\" : 12345678901234567890.10 ,\n \"s\":\" \\/ \" }}",
+        parse_text("{'type':'message','room':'r',"
+                   "'text':'a\\n\\u0041 \xe2\x80\xa8\x7f','key':'\\u006b',"
+                   "'data': { 'n' : 12345678901234567890.10 ,\n 's':' \\/ ' }}",
                    &req),
         PROTO_OK);
     assert_int_equal(req.fields,
                      PROTO_F_ROOM | PROTO_F_TEXT | PROTO_F_KEY | PROTO_F_DATA);
-    expect_text(req.text, "\"a\\n\\u0041 \\u2028\\u007f\"");
-    expect_text(req.data, "{\"n\":12345678901234567890.10,\"s\":\" \\/ \"}");
+    expect_text(req.text, "'a\\n\\u0041 \\u2028\\u007f'");
+    expect_text(req.data, "{'n':12345678901234567890.10,'s':' \\/ '}");
     expect_text(req.key, "k");
 }
 
@@ -350,15 +340,14 @@ static void data_that_spells_an_event_forges_none(void **state)
     struct proto_request req;
 
     (void)state;
-    assert_int_equal(parse_text(MESSAGE
-                                ",\"data\":\"x\\n{\\\"type\\\":\\\"kicked\\\"}\""
-                                ",\n\"more\":1}",
+    assert_int_equal(parse_text(MESSAGE ",'data':'x\\n{\\'type\\':\\'kicked\\'}'"
+                                        ",\n'more':1}",
                                 &req),
                      PROTO_OK);
-    expect_text(req.data, "\"x\\n{\\\"type\\\":\\\"kicked\\\"}\"");
-    assert_int_equal(parse_text(MESSAGE ",\"data\":[\n{\"type\":\"kicked\"}\n]}", &req),
+    expect_text(req.data, "'x\\n{\\'type\\':\\'kicked\\'}'");
+    assert_int_equal(parse_text(MESSAGE ",'data':[\n{'type':'kicked'}\n]}", &req),
                      PROTO_OK);
-    expect_text(req.data, "[{\"type\":\"kicked\"}]");
+    expect_text(req.data, "[{'type':'kicked'}]");
 }
 
 static void kind_stays_json_made_fit_for_a_line(void **state)
@@ -366,11 +355,11 @@ static void kind_stays_json_made_fit_for_a_line(void **state)
     struct proto_request req;
 
     (void)state;
-    assert_int_equal(parse_text("{\"type\":\"signal\",\"room\":\"r\","
-                                "\"kind\" : \"a\\u0041 \x7f\" }",
+    assert_int_equal(parse_text("{'type':'signal','room':'r',"
+                                "'kind' : 'a\\u0041 \x7f' }",
                                 &req),
                      PROTO_OK);
-    expect_text(req.kind, "\"a\\u0041 \\u007f\"");
+    expect_text(req.kind, "'a\\u0041 \\u007f'");
 }
 
 static void more_members_than_anybody_needs_are_refused(void **state)
@@ -382,7 +371,7 @@ static void more_members_than_anybody_needs_are_refused(void **state)
 
         strbuf_add_text(&text, PING);
         for (int i = 1; i < PROTO_MEMBERS_MAX + over; i++)
-            strbuf_add_format(&text, ",\"x%d\":0", i);
+            strbuf_add_format(&text, q(",'x%d':0"), i);
         strbuf_add_char(&text, '}');
         assert_int_equal(parse(text.data, text.len, &req),
                          over ? PROTO_BAD_REQUEST : PROTO_OK);
@@ -395,13 +384,12 @@ static void null_is_data_but_else_counts_as_absent(void **state)
     struct proto_request req;
 
     (void)state;
-    assert_int_equal(parse_text(MESSAGE ",\"data\":null,\"key\":null}", &req),
-                     PROTO_OK);
+    assert_int_equal(parse_text(MESSAGE ",'data':null,'key':null}", &req), PROTO_OK);
     assert_int_equal(req.fields, PROTO_F_ROOM | PROTO_F_TEXT | PROTO_F_DATA);
     expect_text(req.data, "null");
-    assert_int_equal(parse_text(JOIN ",\"since\":null}", &req), PROTO_OK);
+    assert_int_equal(parse_text(JOIN ",'since':null}", &req), PROTO_OK);
     assert_int_equal(req.fields, PROTO_F_ROOM | PROTO_F_USER);
-    assert_int_equal(parse_text(MEMBERS ",\"cursor\":null,\"limit\":null}", &req),
+    assert_int_equal(parse_text(MEMBERS ",'cursor':null,'limit':null}", &req),
                      PROTO_OK);
     assert_int_equal(req.fields, PROTO_F_ROOM);
     assert_int_equal(req.limit, PROTO_LIMIT_DEFAULT);
@@ -412,16 +400,16 @@ static void numbers_are_read(void **state)
     struct proto_request req;
 
     (void)state;
-    parse_text(HISTORY ",\"before\":9007199254740992,\"limit\":1000}", &req);
+    parse_text(HISTORY ",'before':9007199254740992,'limit':1000}", &req);
     assert_true(req.before == (uint64_t)1 << 53);
     assert_int_equal(req.limit, 1000);
     parse_text(HISTORY "}", &req);
     assert_int_equal(req.fields, PROTO_F_ROOM);
     assert_int_equal(req.limit, PROTO_LIMIT_DEFAULT);
-    parse_text(JOIN ",\"since\":{\"seq\":42,\"epoch\":\"0123456789abcdef\"}}", &req);
+    parse_text(JOIN ",'since':{'seq':42,'epoch':'0123456789abcdef'}}", &req);
     assert_int_equal(req.since_seq, 42);
     expect_text(req.since_epoch, "0123456789abcdef");
-    parse_text(JOIN ",\"since\":{\"seq\":42,\"seq\":43,\"epoch\":\"\\u0065\"}}", &req);
+    parse_text(JOIN ",'since':{'seq':42,'seq':43,'epoch':'\\u0065'}}", &req);
     assert_int_equal(req.since_seq, 42);
     expect_text(req.since_epoch, "e");
 }
@@ -432,8 +420,8 @@ static void a_request_starts_clean(void **state)
     struct proto_request req;
 
     (void)state;
-    parse_text(MESSAGE ",\"id\":1,\"key\":\"\\u006b\",\"data\":1}", &req);
-    parse_text("{\"type\":\"leave\",\"room\":\"\\u0071\"}", &req);
+    parse_text(MESSAGE ",'id':1,'key':'\\u006b','data':1}", &req);
+    parse_text("{'type':'leave','room':'\\u0071'}", &req);
     assert_int_equal(req.fields, PROTO_F_ROOM);
     assert_int_equal(req.id.len, 0);
     assert_int_equal(req.key.len, 0);
@@ -448,10 +436,10 @@ static void the_worst_text_fits(void **state)
     struct proto_request req;
 
     (void)state;
-    strbuf_add_text(&text, "{\"type\":\"message\",\"room\":\"\\u0072\",\"text\":\"");
+    strbuf_add_text(&text, q("{'type':'message','room':'\\u0072','text':'"));
     for (int i = 0; i < BYTES; i++)
         strbuf_add_char(&text, '\x7f');
-    strbuf_add_text(&text, "\",\"key\":\"\\u006b\"}");
+    strbuf_add_text(&text, q("','key':'\\u006b'}"));
     assert_int_equal(parse(text.data, text.len, &req), PROTO_OK);
     assert_int_equal(req.text.len, 6 * BYTES + 2);
     expect_text(req.room, "r");
@@ -514,17 +502,17 @@ static void answers_are_printed(void **state)
     struct strbuf out = {0};
 
     (void)state;
-    proto_begin(&out, "pong", (struct json_text){"\"a\\n\"", 5});
+    proto_begin(&out, "pong", (struct json_text){q("'a\\n'"), 5});
     proto_add_text(&out, "room", "a\"\n/\xc3\xa4", 6);
     proto_add_number(&out, "seq", UINT64_MAX);
     proto_add_raw(&out, "next", "null");
     strbuf_add_char(&out, '}');
-    assert_string_equal(
-        out.data, "{\"type\":\"pong\",\"id\":\"a\\n\",\"room\":\"a\\\"\\n/\xc3\xa4\""
-                  ",\"seq\":18446744073709551615,\"next\":null}");
+    assert_string_equal(out.data,
+                        q("{'type':'pong','id':'a\\n','room':'a\\'\\n/\xc3\xa4'"
+                          ",'seq':18446744073709551615,'next':null}"));
     strbuf_reset(&out, 0);
     proto_begin(&out, "pong", (struct json_text){NULL, 0});
-    assert_string_equal(out.data, "{\"type\":\"pong\"");
+    assert_string_equal(out.data, q("{'type':'pong'"));
     strbuf_deinit(&out);
 }
 
@@ -535,14 +523,13 @@ static void errors_are_printed(void **state)
 
     (void)state;
     proto_print_error(&out, id, PROTO_RATE_LIMITED, NULL, 250);
-    assert_string_equal(out.data,
-                        "{\"type\":\"error\",\"id\":7,\"code\":\"rate_limited\","
-                        "\"message\":\"too many requests\","
-                        "\"retry_after_ms\":250}");
+    assert_string_equal(out.data, q("{'type':'error','id':7,'code':'rate_limited',"
+                                    "'message':'too many requests',"
+                                    "'retry_after_ms':250}"));
     strbuf_reset(&out, 0);
     proto_print_error(&out, none, PROTO_BAD_REQUEST, "so \"not\"", 0);
-    assert_string_equal(out.data, "{\"type\":\"error\",\"code\":\"bad_request\","
-                                  "\"message\":\"so \\\"not\\\"\"}");
+    assert_string_equal(out.data, q("{'type':'error','code':'bad_request',"
+                                    "'message':'so \\'not\\''}"));
     strbuf_deinit(&out);
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "client/text.h"
+#include "tests/support/unit/quotes.h"
 
 static const struct {
     const char *name, *text;
@@ -201,7 +202,7 @@ static void json_stays_json(void **state)
 
     (void)state;
     text_add_json(&out, json, sizeof(json) - 1);
-    assert_string_equal(out.data, "{\"a\":\"\\u202e x \\udb40\\udc41 \xc3\xa4\"}");
+    assert_string_equal(out.data, q("{'a':'\\u202e x \\udb40\\udc41 \xc3\xa4'}"));
     strbuf_deinit(&out);
 }
 

@@ -18,6 +18,7 @@
 #include "common/xalloc.h"
 #include "tests/support/fleet/json_path.h"
 #include "tests/support/redis/print.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 struct chat {
@@ -126,7 +127,7 @@ void chat_send(struct chat *chat, const char *format, ...)
     char *text;
 
     va_start(args, format);
-    text = print_args(format, args);
+    text = print_args(q(format), args);
     va_end(args);
     if (!chat_send_bytes(chat, text, strlen(text)))
         fail_msg("the connection is gone; not sent: %s", text);
@@ -195,7 +196,7 @@ void chat_expect_error(struct chat *chat, const char *code)
 
 void chat_expect_usable(struct chat *chat)
 {
-    chat_send(chat, "{\"type\":\"ping\",\"id\":\"still here\"}");
+    chat_send(chat, "{'type':'ping','id':'still here'}");
     chat_expect(chat, "pong");
     assert_string_equal(chat_get_text(chat, "id"), "still here");
 }
@@ -281,7 +282,7 @@ void chat_join(struct chat *chat, const char *room, const char *user)
 {
     cJSON *ack;
 
-    chat_send(chat, "{\"type\":\"join\",\"room\":\"%s\",\"user\":\"%s\"}", room, user);
+    chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
     chat_expect_skipping(chat, "join_ack");
     ack = chat->json;
     chat->json = NULL;
@@ -302,14 +303,13 @@ struct chat *chat_enter(int port, const char *room, const char *user)
 
 void chat_leave(struct chat *chat, const char *room)
 {
-    chat_send(chat, "{\"type\":\"leave\",\"room\":\"%s\"}", room);
+    chat_send(chat, "{'type':'leave','room':'%s'}", room);
     chat_expect_skipping(chat, "leave_ack");
 }
 
 double chat_say(struct chat *chat, const char *room, const char *text)
 {
-    chat_send(chat, "{\"type\":\"message\",\"room\":\"%s\",\"text\":\"%s\"}", room,
-              text);
+    chat_send(chat, "{'type':'message','room':'%s','text':'%s'}", room, text);
     chat_expect_skipping(chat, "message_ack");
     return chat_get_number(chat, "seq");
 }

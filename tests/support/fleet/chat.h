@@ -44,7 +44,8 @@ void chat_close(struct chat *chat);
 /* Frees at once, with a RST, as a crash would; accepts NULL. */
 void chat_abort(struct chat *chat);
 
-/* Sends one text message, in printf's manner. Fails if the connection is gone. */
+/* Sends one text message, in printf's manner; the format is JSON with single quotes, see
+ * quotes.h. Fails if the connection is gone. */
 void chat_send(struct chat *chat, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -16,6 +16,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "tests/support/unit/quotes.h"
+
 enum { BATCH_BYTES = 256 * 1024, BATCH_MESSAGES = 1000, SHOWN_BYTES = 300 };
 
 /* The message at hand, for all below. */
@@ -65,14 +67,14 @@ void follower_print_join(struct follower *f, struct strbuf *out,
 {
     struct follower_ask *asked = ask(f);
 
-    strbuf_add_format(out, "{\"type\":\"join\",\"id\":%u,\"room\":\"%s\",", asked->id,
+    strbuf_add_format(out, q("{'type':'join','id':%u,'room':'%s',"), asked->id,
                       f->room);
-    strbuf_add_format(out, "\"user\":\"%s\"", f->user);
+    strbuf_add_format(out, q("'user':'%s'"), f->user);
     if (since) {
         asked->has_since = true;
         asked->since = *since;
-        strbuf_add_format(out, ",\"since\":{\"epoch\":\"%s\",\"seq\":%llu}",
-                          since->epoch, (unsigned long long)since->seq);
+        strbuf_add_format(out, q(",'since':{'epoch':'%s','seq':%llu}"), since->epoch,
+                          (unsigned long long)since->seq);
     }
     strbuf_add_char(out, '}');
 }
@@ -82,7 +84,7 @@ void follower_print_leave(struct follower *f, struct strbuf *out)
     struct follower_ask *asked = ask(f);
 
     asked->is_leave = true;
-    strbuf_add_format(out, "{\"type\":\"leave\",\"id\":%u,\"room\":\"%s\"}", asked->id,
+    strbuf_add_format(out, q("{'type':'leave','id':%u,'room':'%s'}"), asked->id,
                       f->room);
 }
 
@@ -91,13 +93,12 @@ void follower_print_message(const struct follower *f, struct strbuf *out, uint64
 {
     size_t end;
 
-    strbuf_add_format(
-        out, "{\"type\":\"message\",\"id\":%llu,\"room\":\"%s\",\"text\":\"%llu ",
-        (unsigned long long)seq, f->room, (unsigned long long)seq);
+    strbuf_add_format(out, q("{'type':'message','id':%llu,'room':'%s','text':'%llu "),
+                      (unsigned long long)seq, f->room, (unsigned long long)seq);
     end = out->len + len;
     while (out->len < end)
         strbuf_add_char(out, 'x');
-    strbuf_add_text(out, "\"}");
+    strbuf_add_text(out, q("'}"));
 }
 
 struct follower_since follower_since(const struct follower *f)

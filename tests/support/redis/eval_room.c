@@ -14,6 +14,7 @@
 
 #include "tests/support/redis/print.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 
 enum { TEST_MS = 60000 }; /* more than a test takes */
 
@@ -116,14 +117,14 @@ static void add_event(const struct eval_room *room, const char *type,
 {
     struct strbuf json = {0};
 
-    strbuf_add_format(&json, "{\"type\":\"%s\",\"room\":", type);
+    strbuf_add_format(&json, q("{'type':'%s','room':"), type);
     strbuf_add_json(&json, room->name, strlen(room->name));
     if (reason)
-        strbuf_add_format(&json, ",\"reason\":\"%s\"", reason);
-    strbuf_add_text(&json, ",\"user\":");
+        strbuf_add_format(&json, q(",'reason':'%s'"), reason);
+    strbuf_add_text(&json, q(",'user':"));
     if (user) {
         strbuf_add_json(&json, user, strlen(user));
-        strbuf_add_text(&json, ",\"members\":");
+        strbuf_add_text(&json, q(",'members':"));
     }
     eval_arg_bytes(room->redis, json.data, json.len);
     strbuf_deinit(&json);
@@ -365,9 +366,9 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
     }
     eval_arg(room->redis, "%u", room->history_limit);
     eval_arg(room->redis, "%u", room->history_max_bytes);
-    strbuf_add_text(&head, "{\"type\":\"message\",\"room\":");
+    strbuf_add_text(&head, q("{'type':'message','room':"));
     strbuf_add_json(&head, room->name, strlen(room->name));
-    strbuf_add_text(&head, ",\"seq\":");
+    strbuf_add_text(&head, q(",'seq':"));
     eval_arg_bytes(room->redis, head.data, head.len);
     strbuf_deinit(&head);
     add_runs(room, messages, count);
@@ -385,9 +386,9 @@ const char *eval_room_say(const struct eval_room *room, const char *node,
     struct eval_message message = {user, NULL, NULL};
     const char *reply;
 
-    strbuf_add_text(&tail, ",\"user\":");
+    strbuf_add_text(&tail, q(",'user':"));
     strbuf_add_json(&tail, user, strlen(user));
-    strbuf_add_text(&tail, ",\"text\":");
+    strbuf_add_text(&tail, q(",'text':"));
     strbuf_add_json(&tail, text, strlen(text));
     strbuf_add_text(&tail, "}");
     message.tail = tail.data;

@@ -11,6 +11,7 @@
 
 #include "gateway/deliver.h"
 #include "gateway/pool.h"
+#include "tests/support/unit/quotes.h"
 
 struct rig rig;
 
@@ -193,7 +194,7 @@ uint64_t rig_number(const char *text, size_t len, const char *field)
     char key[32];
     const char *at;
 
-    snprintf(key, sizeof(key), "\"%s\":", field);
+    snprintf(key, sizeof(key), q("'%s':"), field);
     at = memmem(text, len, key, strlen(key));
     return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
@@ -204,7 +205,7 @@ void rig_text(const char *text, size_t len, const char *field, char out[64])
     const char *at;
     size_t n = 0;
 
-    snprintf(key, sizeof(key), "\"%s\":\"", field);
+    snprintf(key, sizeof(key), q("'%s':'"), field);
     at = memmem(text, len, key, strlen(key));
     for (at = at ? at + strlen(key) : NULL; at && *at != '"' && n < 63; at++)
         out[n++] = *at;
@@ -450,8 +451,8 @@ struct room *rig_live(uint64_t seq, uint64_t rev, struct rig_client *client, ...
 void rig_add_line(struct strbuf *out, uint64_t seq)
 {
     strbuf_add_format(out,
-                      "{\"type\":\"message\",\"room\":\"r\",\"seq\":%llu,\"user\":"
-                      "\"u\",\"text\":\"t\",\"ts\":1}",
+                      q("{'type':'message','room':'r','seq':%llu,'user':"
+                        "'u','text':'t','ts':1}"),
                       (unsigned long long)seq);
 }
 
@@ -489,10 +490,10 @@ void rig_presence(enum notice_kind kind, uint64_t rev, const char *user)
     char line[256];
 
     snprintf(line, sizeof(line),
-             "{\"type\":\"%s\",\"room\":\"r\",\"user\":\"%s\"%s,"
-             "\"members\":1}",
+             q("{'type':'%s','room':'r','user':'%s'%s,"
+               "'members':1}"),
              notice_type(kind, 0), user,
-             kind == NOTICE_LEFT ? ",\"reason\":\"left\"" : "");
+             kind == NOTICE_LEFT ? q(",'reason':'left'") : "");
     rig_notice(RIG_EPOCH, kind, rev, 0, 0, user, line);
 }
 
@@ -501,9 +502,9 @@ void rig_kick(uint64_t rev, const char *user)
     char lines[512];
 
     snprintf(lines, sizeof(lines),
-             "{\"type\":\"kicked\",\"room\":\"r\",\"reason\":\"\"}\n"
-             "{\"type\":\"member_left\",\"room\":\"r\",\"user\":\"%s\","
-             "\"reason\":\"kicked\",\"members\":1}",
+             q("{'type':'kicked','room':'r','reason':''}\n"
+               "{'type':'member_left','room':'r','user':'%s',"
+               "'reason':'kicked','members':1}"),
              user);
     rig_notice(RIG_EPOCH, NOTICE_KICKED, rev, 0, 0, user, lines);
 }
@@ -511,15 +512,14 @@ void rig_kick(uint64_t rev, const char *user)
 void rig_close_room(uint64_t rev)
 {
     rig_notice(RIG_EPOCH, NOTICE_CLOSED, rev, 0, 0, "-",
-               "{\"type\":\"room_closed\",\"room\":\"r\",\"reason\":\"\"}");
+               q("{'type':'room_closed','room':'r','reason':''}"));
 }
 
 void rig_delete(uint64_t rev, uint64_t seq)
 {
     char line[128];
 
-    snprintf(line, sizeof(line),
-             "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":%llu}",
+    snprintf(line, sizeof(line), q("{'type':'message_deleted','room':'r','seq':%llu}"),
              (unsigned long long)seq);
     rig_notice(RIG_EPOCH, NOTICE_DELETED, rev, seq, seq, "-", line);
 }
@@ -529,8 +529,8 @@ void rig_signal(const char *user)
     char line[128];
 
     snprintf(line, sizeof(line),
-             "{\"type\":\"signal\",\"room\":\"r\",\"user\":\"%s\",\"kind\":\"k\","
-             "\"data\":1}",
+             q("{'type':'signal','room':'r','user':'%s','kind':'k',"
+               "'data':1}"),
              user);
     rig_notice(RIG_EPOCH, NOTICE_SIGNAL, 0, 0, 0, user, line);
 }

@@ -1,4 +1,5 @@
 /* world_clients.c - see world.h: what each client has been given, and whether that is right. */
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/world.h"
 
 #include <setjmp.h>
@@ -29,7 +30,7 @@ static bool is_of_now(const struct client *c)
 
 static void take_message(struct client *c, const char *text, size_t len)
 {
-    bool is_tombstone = memmem(text, len, "\"deleted\":true", 14) != NULL;
+    bool is_tombstone = memmem(text, len, q("'deleted':true"), 14) != NULL;
     uint64_t seq = rig_number(text, len, "seq");
 
     world_check(c->has_ack && !c->is_fresh);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "gateway/deliver.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_world.h"
 
 enum { BATCH_MAX = 5, FILL_MAX = 40 };
@@ -106,12 +107,12 @@ static void add_line(struct strbuf *out, uint64_t seq, bool is_deleted)
 {
     size_t from = out->len;
 
-    strbuf_add_format(
-        out, "{\"type\":\"message\",\"room\":\"r\",\"seq\":%llu,%s\"text\":\"",
-        (unsigned long long)seq, is_deleted ? "\"deleted\":true," : "\"user\":\"u\",");
+    strbuf_add_format(out, q("{'type':'message','room':'r','seq':%llu,%s'text':'"),
+                      (unsigned long long)seq,
+                      is_deleted ? q("'deleted':true,") : q("'user':'u',"));
     while (out->len - from < PLAIN_LINE - 10)
         strbuf_add_char(out, 'x');
-    strbuf_add_text(out, "\",\"ts\":1}");
+    strbuf_add_text(out, q("','ts':1}"));
     world_check(out->len - from == PLAIN_LINE - 1); /* and its line end */
 }
 
@@ -385,15 +386,14 @@ static void add_event(struct strbuf *out, const struct plain_note *note, unsigne
     if (note->users_count > 1)
         rev = note->rev + 1 + i - note->users_count;
     plain_name(note->users[note->kind == NOTICE_KICKED ? 0 : i], name);
-    strbuf_add_format(out, "{\"type\":\"%s\",\"room\":\"r\"",
-                      notice_type(note->kind, i));
+    strbuf_add_format(out, q("{'type':'%s','room':'r'"), notice_type(note->kind, i));
     if (note->kind == NOTICE_DELETED)
-        strbuf_add_format(out, ",\"seq\":%llu}", (unsigned long long)note->first);
+        strbuf_add_format(out, q(",'seq':%llu}"), (unsigned long long)note->first);
     else if (note->kind == NOTICE_CLOSED || (note->kind == NOTICE_KICKED && i == 0))
-        strbuf_add_text(out, ",\"reason\":\"\"}");
+        strbuf_add_text(out, q(",'reason':''}"));
     else
-        strbuf_add_format(out, ",\"user\":\"%s\",\"reason\":\"\",\"members\":%llu}",
-                          name, (unsigned long long)rev);
+        strbuf_add_format(out, q(",'user':'%s','reason':'','members':%llu}"), name,
+                          (unsigned long long)rev);
 }
 
 static void deliver_note(const struct plain_note *note)
