@@ -15,6 +15,7 @@
 #include "common/intake.h"
 #include "common/log.h"
 #include "gateway/bus.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 
 enum { DEADLINE_MS = 1000, MANY = 450 };
@@ -453,9 +454,8 @@ static void notices_are_delivered_to_their_room(void **state)
     rig_read(rig_history(5, 1, 1, 5));
     rig_assert_given(ann, "ack 5, batch 1-5");
     push("message", "rc:{r}:events",
-         "1 " RIG_EPOCH
-         " 1 message 6 6 - \n{\"type\":\"message\",\"room\":\"r\",\"seq\":6,"
-         "\"user\":\"u\",\"text\":\"t\",\"ts\":1}",
+         q("1 " RIG_EPOCH " 1 message 6 6 - \n{'type':'message','room':'r','seq':6,"
+           "'user':'u','text':'t','ts':1}"),
          NULL);
     rig_assert_given(ann, "6");
     assert_int_equal(w.notices, 1);

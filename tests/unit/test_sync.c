@@ -14,6 +14,7 @@
 
 #include "common/intake.h"
 #include "gateway/sync.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 #include "tests/support/unit/store_rig.h"
 
@@ -102,8 +103,8 @@ static void what_is_here_is_sent_with_what_was_seen(void **state)
     assert_string_equal(store_rig.calls[0].argv[KEYS], RIG_EPOCH);
     assert_int_equal(strlen(store_rig.calls[0].argv[KEYS + 1]), PROTO_EPOCH_LEN);
     store_rig_assert_call(SCRIPT_SYNC, KEYS + 2,
-                          "900000 0 500 {\"type\":\"member_joined\",\"room\":\"r\","
-                          "\"user\": 1 5  n1 540000 2180000 ann ann 1");
+                          q("900000 0 500 {'type':'member_joined','room':'r',"
+                            "'user': 1 5  n1 540000 2180000 ann ann 1"));
     store_rig_answer(AS_IT_IS);
     assert_synced();
     assert_int_equal(store_rig.touched, 1);
@@ -253,10 +254,9 @@ static void extra_users_leave_as_expired(void **state)
     store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' ''");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 0 COUNT 500");
     store_rig_answer("'7' ( ann x bob x )");
-    store_rig_assert_call(
-        SCRIPT_LEAVE, 6,
-        "300000 500 n1 bob bob {\"type\":\"member_left\",\"room\":\"r\","
-        "\"reason\":\"expired\",\"user\":\"bob\",\"members\": 1");
+    store_rig_assert_call(SCRIPT_LEAVE, 6,
+                          q("300000 500 n1 bob bob {'type':'member_left','room':'r',"
+                            "'reason':'expired','user':'bob','members': 1"));
     store_rig_answer("1 1");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 7 COUNT 500");
     store_rig_answer("'0' ( '' x {odd} x )"); /* the mark of a closing; and no name */
@@ -314,8 +314,8 @@ static void a_missed_kick_is_told(void **state)
 /* Lines 4 and 5 of the list; 4 is deleted. */
 static void answer_lines(uint64_t first, const char *four)
 {
-    const struct json_text lines[] = {
-        {four, strlen(four)}, {"{\"type\":\"message\",\"room\":\"r\",\"seq\":5,", 40}};
+    const char *five = q("{'type':'message','room':'r','seq':5,");
+    const struct json_text lines[] = {{four, strlen(four)}, {five, strlen(five)}};
     const struct history history = {.epoch = RIG_EPOCH,
                                     .seq = 5,
                                     .oldest = first,
@@ -347,12 +347,12 @@ static void lines_that_are_no_tombstones_or_of_other_messages_tell_nothing(void 
     (void)state;
     start();
     store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' ''");
-    answer_lines(4, "{\"type\":\"message\",\"room\":\"r\",\"seq\":4,\"user\":\"u\"}");
+    answer_lines(4, q("{'type':'message','room':'r','seq':4,'user':'u'}"));
     assert_synced();
     metric_set(&rig.metrics.syncs_total, 0);
     start();
     store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' ''");
-    answer_lines(3, "{\"type\":\"message\",\"room\":\"r\",\"seq\":3,\"deleted\":true}");
+    answer_lines(3, q("{'type':'message','room':'r','seq':3,'deleted':true}"));
     /* The list ends below what was seen. */
     assert_synced();
     rig_assert_given(w.ann, "");
