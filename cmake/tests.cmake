@@ -51,7 +51,7 @@ add_tests(lua 120 ${waits})
 add_tests(integration 300 ${computes})
 foreach(name admin_away admin_bodies admin_close admin_events admin_fleet admin_http admin_kick
         admin_openapi admin_refusals admin_words bad_requests broken_rooms chat_client clock_back
-        descriptors expiry flush healthcheck hostile_redis http_bursts http_ports lost_keys
+        descriptors expiry flush healthcheck http_bursts http_ports lost_keys
         malformed odd_names ops_port presence redis_share rewinds stderr timeouts upgrade_limits)
     set_tests_properties(integration.${name} PROPERTIES PROCESSORS ${waits})
 endforeach()
