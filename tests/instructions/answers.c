@@ -159,7 +159,7 @@ static void on_publish(const struct command *command)
                 add_number(published + 1);
 }
 
-static void on_any_script(const struct command *command)
+static void on_one(const struct command *command)
 {
     (void)command;
     add_number(1);
@@ -181,7 +181,7 @@ static void on_evalsha(const struct command *command)
     if (scripts[script])
         scripts[script](command);
     else
-        on_any_script(command);
+        on_one(command);
 }
 
 /* ---- commands ---- */
@@ -244,9 +244,11 @@ static const struct {
     void (*answer)(const struct command *command);
 } commands[] = {
     {"CLIENT", on_client},       {"EVALSHA", on_evalsha},
+    {"EXISTS", on_one},          {"HLEN", on_one},
     {"INFO", on_info},           {"PSUBSCRIBE", on_subscribe},
-    {"SCRIPT", on_any_script},   {"PUBLISH", on_publish_command},
-    {"SUBSCRIBE", on_subscribe}, {"ZRANGEBYSCORE", on_list},
+    {"SCRIPT", on_one},          {"PUBLISH", on_publish_command},
+    {"SUBSCRIBE", on_subscribe}, {"ZRANGE", on_list},
+    {"ZRANGEBYSCORE", on_list},
 };
 
 static void answer(const struct command *command)
