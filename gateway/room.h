@@ -20,6 +20,7 @@
 #include "common/metrics.h"
 #include "common/proto.h"
 #include "gateway/frame.h"
+#include "gateway/leave.h"
 #include "gateway/room_log.h"
 #include "gateway/terms.h"
 #include "gateway/withheld.h"
@@ -52,28 +53,6 @@ enum member_state {
     MEMBER_CATCHING_UP, /* is given messages one by one, of the ring or the history */
     MEMBER_LIVE,        /* is given what the room gets */
 };
-
-/* Why a user leaves. X(id, word, is counted, has a grace)
- * word: `reason` of member_left (SPEC 2). Counted: leave.lua counts the user down; else the
- * script that put the user out has done so. Grace: the user stays for a while, to come back. */
-#define LEAVE_REASONS(X)                                                               \
-    X(LEAVE_SOCKET_CLOSED, "closed", true, true)                                       \
-    X(LEAVE_ASKED, "left", true, false)                                                \
-    X(LEAVE_JOIN_FAILED, "closed", true, false)                                        \
-    X(LEAVE_KICKED, "kicked", false, false)                                            \
-    X(LEAVE_KICKED_BEFORE, "kicked", true, false) /* may be in again since */          \
-    X(LEAVE_ROOM_CLOSED, "closed", true, false)   /* who joined the next room since */ \
-    X(LEAVE_EXPIRED, "expired", true, false)
-
-enum leave_reason {
-#define X(id, word, is_counted, has_grace) id,
-    LEAVE_REASONS(X)
-#undef X
-};
-
-const char *leave_reason_word(enum leave_reason reason);
-bool leave_reason_is_counted(enum leave_reason reason);
-bool leave_reason_has_grace(enum leave_reason reason);
 
 /* What has to be sent to Redis next about a room. X(id, word) */
 #define ROOM_STEPS(X)                                                                  \
