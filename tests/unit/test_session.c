@@ -13,6 +13,7 @@
 
 #include "gateway/pool.h"
 #include "gateway/session.h"
+#include "tests/support/unit/quotes.h"
 
 enum { IN_FLIGHT = 3, SESSIONS = SLOT_READS_MAX + 2 };
 
@@ -23,7 +24,8 @@ struct stage {
     struct session *sessions[SESSIONS];
     unsigned accepted, errors, starts, dispatched;
     bool is_closed, is_choked, is_paused; /* of every socket */
-    unsigned resumes, closes;
+    unsigned resumes, closes, tells;
+    char told[64]; /* the last event */
 };
 
 static struct metrics metrics;
@@ -69,11 +71,16 @@ bool conn_is_drained(const struct conn *conn)
 
 bool conn_send(struct conn *conn, struct frame *frame, enum sender_class class)
 {
-    (void)conn;
-    (void)frame;
-    (void)class;
-    fail();
-    return false;
+    struct stage *s = stage_of(conn);
+    size_t len;
+    const char *text = frame_text(frame, &len);
+
+    assert_int_equal(class, SENDER_REPLY);
+    assert_true(len < sizeof(s->told));
+    memcpy(s->told, text, len);
+    s->told[len] = '\0';
+    s->tells++;
+    return true;
 }
 
 void conn_send_text(struct conn *conn, const char *text, size_t len)
@@ -93,10 +100,10 @@ void conn_resume(struct conn *conn)
     stage_of(conn)->resumes++;
 }
 
-void conn_want_ticks(struct conn *conn, bool watched)
+void conn_want_ticks(struct conn *conn, bool wants_ticks)
 {
     (void)conn;
-    (void)watched;
+    (void)wants_ticks;
 }
 
 void conn_close(struct conn *conn, enum conn_end end)
@@ -124,6 +131,7 @@ static struct stage *stage_new(void)
     s->config.first_join_secs = 5;
     s->env.conn.config = &s->config;
     s->env.conn.metrics = &metrics;
+    list_init(&s->env.conn.all);
     session_env_init(&s->env, &s->shard, &s->config);
     s->env.dispatch = on_dispatch;
     session_accept(&s->env, NULL);
@@ -327,6 +335,26 @@ static void what_waits_for_its_room_goes_on_after_a_large_answer(void **state)
 
 /* ---- the end ---- */
 
+static void those_that_are_in_a_room_are_told_whether_redis_is_up(void **state)
+{
+    struct stage *s = stage_new();
+
+    (void)state;
+    session_accept(&s->env, NULL);
+    membership_add(&s->sessions[1]->memberships);
+    for (unsigned i = 0; i < s->accepted; i++)
+        list_add(&s->env.conn.all, &s->sessions[i]->conn.all);
+    session_tell_status(&s->env);
+    assert_int_equal(s->tells, 1);
+    assert_string_equal(s->told, q("{'type':'status','redis':'down'}"));
+    s->shard.is_up = true;
+    session_tell_status(&s->env);
+    assert_int_equal(s->tells, 2);
+    assert_string_equal(s->told, q("{'type':'status','redis':'up'}"));
+    end_sockets(s);
+    stage_free(s);
+}
+
 static void a_session_lives_until_its_last_answer(void **state)
 {
     struct stage *s = stage_new();
@@ -387,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_worker_reads_so_many_at_a_time),
         cmocka_unit_test(one_that_left_meanwhile_is_not_read_for),
         cmocka_unit_test(what_waits_for_its_room_goes_on_after_a_large_answer),
+        cmocka_unit_test(those_that_are_in_a_room_are_told_whether_redis_is_up),
         cmocka_unit_test(a_session_lives_until_its_last_answer),
         cmocka_unit_test(a_session_lives_until_its_slot_is_left),
         cmocka_unit_test(requests_that_wait_for_the_slot_end_with_the_socket),
