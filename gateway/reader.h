@@ -13,7 +13,8 @@
 
 struct reader;
 
-/* `owner` is what was given to reader_feed. What is passed is borrowed. */
+/* `owner` is what was given to reader_feed: a reader is lent, so it stands in nobody's struct. What is
+ * passed is borrowed. */
 struct reader_events {
     /* Whether the frame whose first byte this is may be read now. */
     bool (*may_begin)(void *owner, unsigned char byte);
