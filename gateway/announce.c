@@ -268,8 +268,10 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
     a = new_announcement(n, body);
     room_ref(room);
     note_rev(room, a);
-    if (n->kind == NOTICE_DELETED)
+    if (n->kind == NOTICE_DELETED) {
+        room_log_note_change(&room->log, n->rev, n->rev);
         catchup_on_deleted(room, n->first);
+    }
     give_all(room, a, now_ms);
     if (n->kind == NOTICE_SIGNAL)
         announcement_free(a);

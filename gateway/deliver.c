@@ -301,6 +301,7 @@ static void reset(struct room *room, const struct room_joined *state)
                 (unsigned long long)room_log_seq(&room->log));
     metric_add(&room->rooms->metrics->resets_total, 1);
     room_log_start(&room->log, state->epoch, state->seq);
+    room_log_note_change(&room->log, state->changed, state->rev);
     start_terms(room, state);
     room->deliver.is_outdated = true;
     announce_reset(room, state->rev);
@@ -344,6 +345,7 @@ static void go_on(struct room *room, const struct room_joined *state)
     bool has_dropped;
 
     terms_settle(&room->terms, state->token, state->rev);
+    room_log_note_change(&room->log, state->changed, state->rev);
     room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;
     has_dropped = give_withheld(room);
     if (!has_moved || has_dropped || room->was_deaf)

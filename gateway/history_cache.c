@@ -53,7 +53,7 @@ struct cached_read {
     struct history_cache *cache;
     struct room *room; /* a ref */
     uint64_t after;
-    store_history_fn on_done;
+    history_read_fn on_done;
     void *data;
 };
 
@@ -125,11 +125,11 @@ static struct fetch *new_fetch(struct history_cache *cache, struct room *room,
 static void start_fetch(struct cached_read *read)
 {
     struct fetch *fetch = new_fetch(read->cache, read->room, read->after);
-    const struct store_range range = {.after = read->after,
-                                      .limit = PROTO_BATCH_MESSAGES};
+    const struct history_range range = {.after = read->after,
+                                        .limit = PROTO_BATCH_MESSAGES};
 
     list_add(&fetch->reads, &read->link);
-    store_history(read->cache->store, read->room, &range, on_fetched, fetch);
+    history_read(read->cache->store, read->room, &range, on_fetched, fetch);
 }
 
 static struct fetch *find_fetch(const struct room *room, uint64_t after)
@@ -199,11 +199,11 @@ static struct history_entry *get_entry(struct history_cache *cache, struct room 
 static void start_fill(struct history_entry *entry)
 {
     struct fetch *fetch = new_fetch(entry->cache, entry->room, FILL);
-    const struct store_range range = {FILL, (uint64_t)1 << 53, PROTO_BATCH_MESSAGES};
+    const struct history_range range = {FILL, (uint64_t)1 << 53, PROTO_BATCH_MESSAGES};
 
     entry->was_filled = true;
     entry->drops = fetch->drops;
-    store_history(entry->cache->store, entry->room, &range, on_fetched, fetch);
+    history_read(entry->cache->store, entry->room, &range, on_fetched, fetch);
 }
 
 /* ---- a read ---- */
@@ -216,7 +216,7 @@ static bool is_first_in_a_while(const struct room *room, uint64_t now_ms)
 }
 
 void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, store_history_fn on_done, void *data)
+                        uint64_t now_ms, history_read_fn on_done, void *data)
 {
     struct cached_read *read = pool_alloc(sizeof(*read));
     struct history_entry *entry;

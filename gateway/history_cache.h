@@ -9,6 +9,7 @@
 #ifndef GATEWAY_HISTORY_CACHE_H
 #define GATEWAY_HISTORY_CACHE_H
 
+#include "gateway/history_read.h"
 #include "gateway/store.h"
 
 /* One a worker. */
@@ -26,7 +27,7 @@ void history_cache_init(struct history_cache *cache, struct store *store,
 /* Reads a batch of the history after message `after`. on_done comes later in any case; its
  * history is borrowed, NULL if Redis could not be asked. */
 void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, store_history_fn on_done, void *data);
+                        uint64_t now_ms, history_read_fn on_done, void *data);
 
 /* Gives the answers that are ready, and drops the entries that nobody asked for; once a turn. */
 void history_cache_run(struct history_cache *cache, uint64_t now_ms);

@@ -72,7 +72,7 @@ static enum proto_error outcome_of(const redisReply *reply, size_t n,
 {
     long long behind = 0;
 
-    if (reply_take_number(reply, n + 8, &behind) && behind < 0) {
+    if (reply_take_number(reply, n + 9, &behind) && behind < 0) {
         *wait_ms = (uint64_t)(-1 - behind);
         return PROTO_BANNED;
     }
@@ -91,6 +91,7 @@ static bool take_state(struct room_joined *joined, const redisReply *reply)
     joined->rev = reply_number(reply, 3);
     joined->members = reply_number(reply, 4);
     joined->token = reply_token(reply, 7);
+    joined->changed = reply_number(reply, 8);
     return true;
 }
 

@@ -156,6 +156,10 @@ static void take_answer(struct call *call, const redisReply *reply)
 
     (void)reply_take_epoch(epoch, reply, 0);
     deliver_position(room, epoch, token, seq);
+    if (strcmp(epoch, room_log_epoch(&room->log)) == 0 &&
+        terms_is_current(&room->terms, token))
+        room_log_note_change(&room->log, reply_number(reply, 7),
+                             reply_number(reply, 2));
     if (has_gone_back(call, epoch, token, seq, reply_number(reply, 2)) ||
         users < call->told || users > call->users ||
         reply_number(reply, 4) < call->told || reply_number(reply, 5) > 0)

@@ -1,4 +1,5 @@
 /* req_get_history.c - `get_history`: older messages, a page at a time. */
+#include "gateway/history_read.h"
 #include "gateway/requests.h"
 
 static void on_history(void *data, const struct history *history)
@@ -30,10 +31,11 @@ static void start_history(struct slot_wait *wait)
     const struct membership *m = session_begin_read(request);
 
     if (m) { /* else the request may be gone */
-        const struct store_range range = {UINT64_MAX, request->before, request->limit};
+        const struct history_range range = {UINT64_MAX, request->before,
+                                            request->limit};
 
-        store_history(&session->env->shard->store, m->member.room, &range, on_history,
-                      request);
+        history_read(&session->env->shard->store, m->member.room, &range, on_history,
+                     request);
     }
 }
 

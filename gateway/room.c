@@ -376,6 +376,8 @@ static bool note_answer(struct room *room, struct member *member,
     }
     if (error == PROTO_OK)
         terms_see(&room->terms, joined->token, joined->seq, joined->rev);
+    if (error == PROTO_OK && is_of_log(room, joined))
+        room_log_note_change(&room->log, joined->changed, joined->rev);
     if (error == PROTO_OK && member)
         member->rev = joined->rev;
     return true;

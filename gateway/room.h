@@ -74,6 +74,7 @@ struct room_joined {
     char epoch[PROTO_EPOCH_LEN + 1];
     struct token token;
     uint64_t seq, rev, members;
+    uint64_t changed; /* rev of the latest deletion or edit of the history */
 };
 
 /* How a join ended. `wait_ms`: how long a ban still lasts, 0: for good. */

@@ -190,6 +190,7 @@ void room_log_deinit(struct room_log *log)
 void room_log_start(struct room_log *log, const char *epoch, uint64_t seq)
 {
     memcpy(log->epoch, epoch, sizeof(log->epoch));
+    log->changed = 0;
     room_log_skip(log, seq);
 }
 
@@ -197,6 +198,17 @@ void room_log_forget(struct room_log *log)
 {
     log->epoch[0] = '\0';
     room_log_skip(log, log->seq);
+}
+
+void room_log_note_change(struct room_log *log, uint64_t changed, uint64_t rev)
+{
+    bool is_news = changed > log->changed;
+
+    if (!is_news && (changed == log->changed || rev < log->changed))
+        return;
+    log->changed = changed;
+    if (is_news)
+        room_log_drop(log);
 }
 
 void room_log_append(struct room_log *log, struct frame *frame, bool in_ring)

@@ -31,8 +31,9 @@ struct room_log {
     struct room_logs *logs;
     char epoch[PROTO_EPOCH_LEN + 1]; /* empty: not known */
     uint64_t seq;                    /* the last message: what live members have */
-    struct frame *last;              /* its line; NULL: not known */
-    struct frame **ring;             /* messages seq - ring_count + 1 to seq */
+    uint64_t changed;    /* rev of the latest deletion or edit known of the history */
+    struct frame *last;  /* its line; NULL: not known */
+    struct frame **ring; /* messages seq - ring_count + 1 to seq */
     uint32_t ring_head, ring_count, ring_cap;
     uint32_t ring_drops; /* how often it was emptied */
     size_t ring_bytes;   /* of the messages, as Redis counts them */
@@ -81,6 +82,11 @@ bool room_log_read(const struct room_log *log, uint64_t after, struct json_text 
 bool room_log_has(const struct room_log *log, uint64_t seq);
 struct frame *room_log_at(const struct room_log *log, uint64_t seq);
 
+/* The latest deletion or edit of Redis's history is of rev `changed` (of meta), when the room was at
+ * `rev`; 0: not known. If that is news, what the ring holds may be older, and it is emptied. A
+ * later one that was known here is believed no more if Redis was beyond it. */
+void room_log_note_change(struct room_log *log, uint64_t changed, uint64_t rev);
+
 /* Empties and frees the ring. */
 void room_log_drop(struct room_log *log);
 
@@ -98,6 +104,11 @@ static inline bool room_log_is_known(const struct room_log *log)
 static inline uint64_t room_log_seq(const struct room_log *log)
 {
     return log->seq;
+}
+
+static inline uint64_t room_log_changed(const struct room_log *log)
+{
+    return log->changed;
 }
 
 /* The last message, borrowed, to compare with Redis's; NULL: not known. */

@@ -16,6 +16,7 @@
 #include "common/scripts.h"
 #include "gateway/announce.h"
 #include "gateway/deliver.h"
+#include "gateway/history_read.h"
 #include "gateway/sync.h"
 
 /* ---- the links ---- */
@@ -167,7 +168,7 @@ static void close_room(struct room *room)
 
 static void backfill_room(struct room *room, uint64_t after)
 {
-    store_backfill(&shard_of_room(room)->store, room, after);
+    history_read_backfill(&shard_of_room(room)->store, room, after);
 }
 
 static const struct room_hooks room_hooks = {

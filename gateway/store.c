@@ -22,8 +22,6 @@
 
 enum {
     REAP_USERS = 500,
-    BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
-    READS_MAX = 100, /* pages without a message in them that one read looks at */
 };
 
 /* ---- sending ---- */
@@ -104,13 +102,8 @@ void store_deinit(struct store *store)
 struct call {
     struct store *store;
     struct room *room;
-    uint64_t after, before; /* of a history read, as for store_history */
-    unsigned limit, reads;
-    void *data;
-    union {
-        store_history_fn history;
-        store_members_fn members;
-    } on_done;
+    store_members_fn on_members;
+    void *data; /* for it */
 };
 
 static struct call *new_call(struct store *store, struct room *room)
@@ -256,167 +249,6 @@ void store_close(struct store *store, struct room *room)
     store_send_script(store, SCRIPT_REAP, on_closed, new_call(store, room));
 }
 
-/* ---- history ---- */
-
-static void start_history(struct call *call);
-
-/* Numbers of the list, and of the part of it that was asked for. */
-static bool is_asked_for(const struct call *call, const struct history *h)
-{
-    return h->first > 0 && h->seq < UINT64_MAX / 2 && h->first <= h->seq &&
-           h->count - 1 <= h->seq - h->first &&
-           (call->after != UINT64_MAX ? h->first > call->after
-                                      : h->first + h->count <= call->before);
-}
-
-static bool take_history(struct call *call, const redisReply *reply, struct history *h,
-                         char *epoch)
-{
-    static _Thread_local struct json_text lines[PROTO_LIMIT_MAX];
-    long long first;
-    size_t from = 5;
-
-    if (!reply_is_array(reply, from) || !reply_take_epoch(epoch, reply, 0) ||
-        !reply_take_number(reply, 3, &first))
-        return false;
-    for (; first < 1 && from < reply_count(reply); first++)
-        from++; /* the list is longer than the room's number */
-    *h = (struct history){
-        .epoch = epoch,
-        .token = reply_token(reply, 4),
-        .seq = reply_number(reply, 1),
-        .oldest = reply_number(reply, 2),
-        .first = first < 1 ? 1 : (uint64_t)first,
-        .lines = lines,
-        .count = reply_count(reply) - from,
-        .is_cut = call->reads > 0,
-    };
-    if (h->count > call->limit || (h->count > 0 && !is_asked_for(call, h)))
-        return false;
-    for (size_t i = 0; i < h->count; i++)
-        lines[i] = reply_text(reply, from + i);
-    return true;
-}
-
-static bool is_good(const struct call *call, const struct history *h, size_t i)
-{
-    return lines_is_message(room_head(call->room), h->first + i, h->lines[i]);
-}
-
-/* Leaves of the page what can be given as it stands: from where the reader comes, the first lines
- * that are messages, as far as there is none between them. Who reads sees by the numbers
- * what is missing. */
-static void cut(struct call *call, struct history *h)
-{
-    bool is_forward = call->after != UINT64_MAX;
-    size_t from = 0, until = h->count, older;
-
-    if (is_forward) {
-        while (from < h->count && !is_good(call, h, from))
-            from++;
-        for (until = from; until < h->count && is_good(call, h, until);)
-            until++;
-    } else {
-        while (until > 0 && !is_good(call, h, until - 1))
-            until--;
-        for (from = until; from > 0 && is_good(call, h, from - 1);)
-            from--;
-        for (older = from; older > 0 && !is_good(call, h, older - 1);)
-            older--;
-        h->has_older = older > 0 || h->first > h->oldest;
-    }
-    if (until - from < h->count) {
-        intake_refuse(call->store->metrics, INTAKE_HISTORY, "line",
-                      (struct json_text){call->room->name, call->room->name_len});
-        h->is_cut = true;
-    }
-    h->lines += from;
-    h->first += from;
-    h->count = until - from;
-}
-
-static void end_history(struct call *call, const struct history *history)
-{
-    call->on_done.history(call->data, history);
-    room_unref(call->room);
-    free(call);
-}
-
-static void on_history(void *data, int status, const redisReply *reply)
-{
-    struct call *call = data;
-    char epoch[PROTO_EPOCH_LEN + 1];
-    struct history history;
-    uint64_t first;
-    size_t count;
-
-    store_note_refusal(call->store, call->room, status, reply);
-    if (status < 0 || !take_history(call, reply, &history, epoch)) {
-        end_history(call, NULL);
-        return;
-    }
-    count = history.count;
-    first = history.first;
-    cut(call, &history);
-    /* Not a message among them: beyond them, READS_MAX times at most. */
-    if (count > 0 && history.count == 0 && ++call->reads < READS_MAX) {
-        if (call->after != UINT64_MAX)
-            call->after = first + count - 1;
-        else
-            call->before = first;
-        start_history(call);
-        return;
-    }
-    end_history(call, &history);
-}
-
-static void start_history(struct call *call)
-{
-    struct store *store = call->store;
-    const struct room *room = call->room;
-
-    scripts_begin(&store->args.cmd, SCRIPT_HISTORY, 2);
-    args_add_key(&store->args, room, KEY_META);
-    args_add_key(&store->args, room, KEY_HISTORY);
-    if (call->after == UINT64_MAX) {
-        redis_command_add_text(&store->args.cmd, "");
-        redis_command_add_u64(&store->args.cmd, call->before);
-    } else {
-        redis_command_add_u64(&store->args.cmd, call->after);
-        redis_command_add_text(&store->args.cmd, "");
-    }
-    redis_command_add_u64(&store->args.cmd, call->limit);
-    redis_command_add_u64(&store->args.cmd, PROTO_BATCH_BYTES - BATCH_ENVELOPE_BYTES);
-    store_send_script(store, SCRIPT_HISTORY, on_history, call);
-}
-
-void store_history(struct store *store, struct room *room,
-                   const struct store_range *range, store_history_fn on_done,
-                   void *data)
-{
-    struct call *call = new_call(store, room);
-
-    call->after = range->after;
-    call->before = range->before;
-    call->limit = range->limit;
-    call->on_done.history = on_done;
-    call->data = data;
-    room_ref(room);
-    start_history(call);
-}
-
-static void on_backfill(void *data, const struct history *history)
-{
-    deliver_backfill(data, history);
-}
-
-void store_backfill(struct store *store, struct room *room, uint64_t after)
-{
-    const struct store_range range = {.after = after, .limit = PROTO_BATCH_MESSAGES};
-
-    store_history(store, room, &range, on_backfill, room);
-}
-
 /* ---- members ---- */
 
 /* Empty: these are all. */
@@ -444,7 +276,7 @@ static void on_members(void *data, int status, const redisReply *reply)
             if (intake_user(call->store->metrics, "members", reply_text(reply, i)))
                 names[members.names_count++] = reply_text(reply, i);
     }
-    call->on_done.members(call->data, &members);
+    call->on_members(call->data, &members);
     room_unref(call->room);
     free(names);
     free(call);
@@ -456,7 +288,7 @@ void store_members(struct store *store, struct room *room,
     struct call *call = new_call(store, room);
 
     room_ref(room);
-    call->on_done.members = on_done;
+    call->on_members = on_done;
     call->data = data;
     scripts_begin(&store->args.cmd, SCRIPT_MEMBERS, 1);
     args_add_key(&store->args, room, KEY_MEMBERS);

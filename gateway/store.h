@@ -41,20 +41,6 @@ void store_run_failed(struct store *store);
 /* For room_hooks. */
 void store_register(struct store *store, struct room *room);
 void store_close(struct store *store, struct room *room);
-void store_backfill(struct store *store, struct room *room, uint64_t after);
-
-/* What of the history is read: messages after `after`, or, if it is UINT64_MAX, the last ones
- * before `before`. */
-struct store_range {
-    uint64_t after, before;
-    unsigned limit;
-};
-
-/* `history` is NULL if it failed or there is no such room. The room has a ref meanwhile. */
-typedef void (*store_history_fn)(void *data, const struct history *history);
-void store_history(struct store *store, struct room *room,
-                   const struct store_range *range, store_history_fn on_done,
-                   void *data);
 
 /* Which members are read. `cursor`: NULL at the start, else of an HSCAN. */
 struct store_page {

@@ -33,6 +33,7 @@
 #include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/args.h"
+#include "gateway/history_read.h"
 #include "gateway/joins_leaves.h"
 
 enum { SYNC_USERS = 500 };
@@ -184,11 +185,11 @@ static void on_lines(void *data, const struct history *history)
 
 static void look_for_deletions(struct sync *sync)
 {
-    struct store_range range = {.after = UINT64_MAX, .limit = PROTO_LIMIT_MAX};
+    struct history_range range = {.after = UINT64_MAX, .limit = PROTO_LIMIT_MAX};
 
     sync->last_seq = room_log_seq(&sync->room->log);
     range.before = sync->last_seq + 1;
-    store_history(sync->store, sync->room, &range, on_lines, sync);
+    history_read(sync->store, sync->room, &range, on_lines, sync);
 }
 
 /* What was delivered counts as seen under the room's token. */
@@ -219,7 +220,7 @@ static void compare(struct sync *sync)
 
 static void take_kicks(struct sync *sync, const redisReply *reply)
 {
-    for (size_t i = 8; i + 1 < reply_count(reply); i += 2)
+    for (size_t i = 9; i + 1 < reply_count(reply); i += 2)
         if (intake_user(sync->store->metrics, "kicks", reply_text(reply, i)))
             announce_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1),
                           0);
@@ -258,7 +259,7 @@ static void on_page(void *data, int status, const redisReply *reply)
         start_remake(sync, sync->state.epoch);
         return;
     }
-    if (!reply_is_array(reply, 8)) {
+    if (!reply_is_array(reply, 9)) {
         end_sync(sync, false);
         return;
     }
@@ -266,6 +267,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     sync->state.rev = reply_number(reply, 3);
     sync->state.members = reply_number(reply, 4);
     sync->state.token = reply_token(reply, 6);
+    sync->state.changed = reply_number(reply, 8);
     take_terms(sync, reply_text(reply, 7));
     store_touched(sync->store, room);
     take_kicks(sync, reply);

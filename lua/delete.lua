@@ -35,10 +35,10 @@ end
 local ts = line:match(',"ts":(%d+)') or 0
 local tombstone = begin .. ',"ts":' .. ts .. '}'
 local bytes = tonumber(meta[4])
-local fields = {'rev', digits(rev + 1)}
+local fields = {'rev', digits(rev + 1), 'changed', digits(rev + 1)}
 if bytes then -- below 0: at most so many (publish.lua)
     local change = bytes < 0 and #line - #tombstone or #tombstone - #line
-    fields[3], fields[4] = 'bytes', digits(bytes + change)
+    fields[5], fields[6] = 'bytes', digits(bytes + change)
 end
 redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
 local token = take_over(KEYS[1], last, rev)

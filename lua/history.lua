@@ -12,13 +12,13 @@
 -- ARGV[3]  limit               at most so many
 -- ARGV[4]  max_bytes           and so many bytes, but at least one message
 -- Returns  {epoch, seq, number of the oldest message held, number of the first one
---          returned, token or '', message…}, oldest first; or false: no such room, or seq
+--          returned, token or '', changed, message…}, oldest first; or false: no such room, or seq
 --          is no whole number from 0 to 2^53 - 1
 --
 -- Cost O(history) in list nodes, O(messages returned) in bytes.
 
 local CHUNK = 64
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'term', 'home')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'term', 'home', 'changed')
 local seq = whole(meta[2])
 if not (meta[1] and seq) then
     return false
@@ -72,5 +72,5 @@ else
         lines[i], lines[#lines + 1 - i] = lines[#lines + 1 - i], lines[i]
     end
 end
-return {meta[1], seq, oldest, first, known_token(meta[3], meta[4]) or '',
+return {meta[1], seq, oldest, first, known_token(meta[3], meta[4]) or '', whole(meta[5]) or 0,
     unpack(lines)}

@@ -23,7 +23,7 @@
 -- ARGV[7]  on_ms                how long KEYS[3] lives
 -- ARGV[8…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
--- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here, token}, and,
+-- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here, token, changed}, and,
 --          if there are several users, a number for each: how many came in behind it, by
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
@@ -54,13 +54,14 @@ local messages = redis.call('LLEN', KEYS[4])
 local life_left = redis.call('PTTL', KEYS[2])
 local came_in = redis.call('HMGET', KEYS[3], unpack(users))
 local nodes = redis.call('HMGET', KEYS[2], unpack(users))
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
+local changed = whole(meta[4]) or 0
 local made, token = 0, nil
 redis.call('HLEN', KEYS[8]) -- of another type: fails before the first write
 if not (is_epoch(epoch) and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
-    made = 1
+    made, changed = 1, 0
     token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7])
 end
 token = token or take_over(KEYS[1], seq, rev)
@@ -111,5 +112,5 @@ stamp_node(KEYS[8], ARGV[5], ARGV[6], KEYS[3], ARGV[7])
 if made == 1 or life_left < ARGV[2] * 14 / 15 then
     prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
 end
-return {'ok', epoch, seq, rev, members, messages, made, token,
+return {'ok', epoch, seq, rev, members, messages, made, token, changed,
     unpack(#users > 1 and behind or {})}

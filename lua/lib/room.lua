@@ -89,7 +89,7 @@ local function create_room(meta, epoch, shard_id, ...)
     if redis.call('HSET', meta, 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at', now_ms(),
         'shard_id', shard_id, 'home', home, 'term', 1, 'terms', '1 ' .. home:sub(1, 16) .. ' 0 0')
         < 8 then -- some fields were left
-        redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since')
+        redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since', 'changed')
     end
     redis.call('DEL', ...)
     return token_of(1, home)

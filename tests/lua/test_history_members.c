@@ -47,34 +47,34 @@ static const struct {
     unsigned limit, max_bytes;
     const char *reply; /* behind the epoch */
 } reads[] = {
-    {"all", 1, 3, "0", "", 100, 1000, "3 1 1 'm1' 'm2' 'm3'"},
-    {"behind the first", 1, 3, "1", "", 100, 1000, "3 1 2 'm2' 'm3'"},
-    {"behind the last", 1, 3, "3", "", 100, 1000, "3 1 4"},
-    {"behind what will be", 1, 3, "9", "", 100, 1000, "3 1 10"},
-    {"two", 1, 3, "0", "", 2, 1000, "3 1 1 'm1' 'm2'"},
-    {"none", 1, 3, "0", "", 0, 1000, "3 1 1"},
-    {"an empty history", 1, 0, "0", "", 100, 1000, "0 1 1"},
-    {"an empty history, backwards", 1, 0, "", "1", 100, 1000, "0 1 1"},
-    {"a history that was cut", 8, 10, "0", "", 100, 1000, "10 8 8 'm8' 'm9' 'm10'"},
-    {"what was cut, in part", 8, 10, "6", "", 100, 1000, "10 8 8 'm8' 'm9' 'm10'"},
-    {"just what is there", 8, 10, "7", "", 100, 1000, "10 8 8 'm8' 'm9' 'm10'"},
-    {"within a cut history", 8, 10, "8", "", 100, 1000, "10 8 9 'm9' 'm10'"},
-    {"no history is kept", 11, 10, "0", "", 100, 1000, "10 11 11"},
-    {"no history is kept, at the end", 11, 10, "10", "", 100, 1000, "10 11 11"},
-    {"the last ones", 1, 5, "", "9007199254740992", 2, 1000, "5 1 4 'm4' 'm5'"},
-    {"before the end", 1, 5, "", "6", 2, 1000, "5 1 4 'm4' 'm5'"},
-    {"before the last", 1, 5, "", "5", 2, 1000, "5 1 3 'm3' 'm4'"},
-    {"before the third", 1, 5, "", "3", 100, 1000, "5 1 1 'm1' 'm2'"},
-    {"before the first", 1, 5, "", "1", 100, 1000, "5 1 1"},
-    {"before the oldest held", 4, 5, "", "4", 100, 1000, "5 4 4"},
-    {"before what was cut", 4, 5, "", "2", 100, 1000, "5 4 2"},
-    {"before a cut history's second", 4, 6, "", "5", 100, 1000, "6 4 4 'm4'"},
-    {"one message at least", 1, 3, "0", "", 100, 0, "3 1 1 'm1'"},
-    {"one message at least, backwards", 1, 3, "", "4", 100, 0, "3 1 3 'm3'"},
-    {"two that just fit", 1, 3, "0", "", 100, 5, "3 1 1 'm1' 'm2'"},
-    {"two that do not fit", 1, 3, "0", "", 100, 4, "3 1 1 'm1'"},
-    {"two that just fit, backwards", 1, 3, "", "4", 100, 5, "3 1 2 'm2' 'm3'"},
-    {"two that do not fit, backwards", 1, 3, "", "4", 100, 4, "3 1 3 'm3'"},
+    {"all", 1, 3, "0", "", 100, 1000, "3 1 1 0 'm1' 'm2' 'm3'"},
+    {"behind the first", 1, 3, "1", "", 100, 1000, "3 1 2 0 'm2' 'm3'"},
+    {"behind the last", 1, 3, "3", "", 100, 1000, "3 1 4 0"},
+    {"behind what will be", 1, 3, "9", "", 100, 1000, "3 1 10 0"},
+    {"two", 1, 3, "0", "", 2, 1000, "3 1 1 0 'm1' 'm2'"},
+    {"none", 1, 3, "0", "", 0, 1000, "3 1 1 0"},
+    {"an empty history", 1, 0, "0", "", 100, 1000, "0 1 1 0"},
+    {"an empty history, backwards", 1, 0, "", "1", 100, 1000, "0 1 1 0"},
+    {"a history that was cut", 8, 10, "0", "", 100, 1000, "10 8 8 0 'm8' 'm9' 'm10'"},
+    {"what was cut, in part", 8, 10, "6", "", 100, 1000, "10 8 8 0 'm8' 'm9' 'm10'"},
+    {"just what is there", 8, 10, "7", "", 100, 1000, "10 8 8 0 'm8' 'm9' 'm10'"},
+    {"within a cut history", 8, 10, "8", "", 100, 1000, "10 8 9 0 'm9' 'm10'"},
+    {"no history is kept", 11, 10, "0", "", 100, 1000, "10 11 11 0"},
+    {"no history is kept, at the end", 11, 10, "10", "", 100, 1000, "10 11 11 0"},
+    {"the last ones", 1, 5, "", "9007199254740992", 2, 1000, "5 1 4 0 'm4' 'm5'"},
+    {"before the end", 1, 5, "", "6", 2, 1000, "5 1 4 0 'm4' 'm5'"},
+    {"before the last", 1, 5, "", "5", 2, 1000, "5 1 3 0 'm3' 'm4'"},
+    {"before the third", 1, 5, "", "3", 100, 1000, "5 1 1 0 'm1' 'm2'"},
+    {"before the first", 1, 5, "", "1", 100, 1000, "5 1 1 0"},
+    {"before the oldest held", 4, 5, "", "4", 100, 1000, "5 4 4 0"},
+    {"before what was cut", 4, 5, "", "2", 100, 1000, "5 4 2 0"},
+    {"before a cut history's second", 4, 6, "", "5", 100, 1000, "6 4 4 0 'm4'"},
+    {"one message at least", 1, 3, "0", "", 100, 0, "3 1 1 0 'm1'"},
+    {"one message at least, backwards", 1, 3, "", "4", 100, 0, "3 1 3 0 'm3'"},
+    {"two that just fit", 1, 3, "0", "", 100, 5, "3 1 1 0 'm1' 'm2'"},
+    {"two that do not fit", 1, 3, "0", "", 100, 4, "3 1 1 0 'm1'"},
+    {"two that just fit, backwards", 1, 3, "", "4", 100, 5, "3 1 2 0 'm2' 'm3'"},
+    {"two that do not fit, backwards", 1, 3, "", "4", 100, 4, "3 1 3 0 'm3'"},
 };
 
 static void a_piece_of_the_history_is_what_was_asked_for(void **state)
@@ -104,9 +104,10 @@ static void a_room_that_is_not_there_has_no_history(void **state)
 static void expect_numbers(const char *reply, int first, int last)
 {
     const char *at = strchr(reply, ' ');
-    int seq, oldest, from, used;
+    int seq, oldest, from, changed, used;
 
-    assert_int_equal(sscanf(at, "%d %d %d%n", &seq, &oldest, &from, &used), 3);
+    assert_int_equal(sscanf(at, "%d %d %d %d%n", &seq, &oldest, &from, &changed, &used),
+                     4);
     assert_int_equal(from, first);
     at += used;
     for (int i = first; i <= last; i++) {
@@ -163,7 +164,7 @@ static void a_tombstone_keeps_the_numbers_right(void **state)
     make_history(1, 4);
     redis_cmd(port(), "LSET rc:{lobby}:history 1 %s", stone);
 
-    snprintf(expected, sizeof(expected), "('" EPOCH_1 "' 4 1 2 '%s' 'm3')", stone);
+    snprintf(expected, sizeof(expected), "('" EPOCH_1 "' 4 1 2 0 '%s' 'm3')", stone);
     assert_string_equal(eval_room_history(&room, "1", "", 2, 1000), expected);
     assert_string_equal(eval_room_history(&room, "", "4", 2, 1000), expected);
 }

@@ -51,7 +51,7 @@ static void the_first_join_makes_the_room(void **state)
 
     (void)state;
     assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                        "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 1 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 1 joined 0 0 ann\n" JOINED("ann", "1"));
     epoch = eval_room_field(&room, "meta", "epoch");
@@ -80,7 +80,7 @@ static void a_second_user_raises_the_count_and_the_rev(void **state)
     room.epoch = EPOCH_2; /* not needed: the room is there */
 
     assert_string_equal(eval_room_join(&room, "node-2", "bob"),
-                        "('ok' '" EPOCH_1 "' 0 2 2 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 2 2 0 0 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 2 joined 0 0 bob\n" JOINED("bob", "2"));
 }
@@ -96,7 +96,7 @@ static void joining_again_through_the_same_node_only_prolongs(void **state)
 
     for (int i = 0; i < 3; i++)
         assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                            "('ok' '" EPOCH_1 "' 0 1 1 0 0)");
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 0 0)");
     assert_string_equal(eval_room_notices(&room), "");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
@@ -111,7 +111,7 @@ static void a_user_on_two_nodes_is_one_member(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_join(&room, "node-2", "ann"),
-                        "('ok' '" EPOCH_1 "' 0 1 1 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 0 0)");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 2);
     assert_string_equal(eval_room_leave(&room, "node-1", "ann"), "(1 0)");
     assert_string_equal(eval_room_notices(&room), "");
@@ -133,7 +133,7 @@ static void a_join_tells_where_the_history_stands(void **state)
     redis_cmd(port(), "PEXPIRE rc:{lobby}:history 5000");
 
     assert_string_equal(eval_room_join(&room, "node-1", "bob"),
-                        "('ok' '" EPOCH_1 "' 3 2 2 3 0)");
+                        "('ok' '" EPOCH_1 "' 3 2 2 3 0 0)");
     eval_room_expect_ttl(&room, "history", EVAL_ROOM_KEEP_MS);
 }
 
@@ -149,14 +149,14 @@ static void a_room_that_was_lost_is_recreated_without_leftovers(void **state)
     room.epoch = EPOCH_2;
 
     assert_string_equal(eval_room_join(&room, "node-1", "bob"),
-                        "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+                        "('ok' '" EPOCH_2 "' 0 1 1 0 1 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_2 " 1 joined 0 0 bob\n" JOINED("bob", "1"));
     assert_false(eval_room_has_key(&room, "history"));
     /* What stands of node-2 is of the old epoch, and counts as absent. */
     assert_string_equal(eval_room_leave(&room, "node-2", "ann"), "(1 0)");
     assert_string_equal(eval_room_join(&room, "node-2", "ann"),
-                        "('ok' '" EPOCH_2 "' 0 2 2 0 0)");
+                        "('ok' '" EPOCH_2 "' 0 2 2 0 0 0)");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
 }
 
@@ -186,7 +186,7 @@ static void a_ban_keeps_out_while_it_lasts(void **state)
         before = eval_state(&redis);
         reply = eval_room_join(&room, "node-1", "ann");
         if (!bans[i].refused) {
-            assert_string_equal(reply, "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+            assert_string_equal(reply, "('ok' '" EPOCH_1 "' 0 1 1 0 1 0)");
         } else {
             long long left;
 
@@ -212,7 +212,7 @@ static void an_odd_ban_is_for_good_and_keeps_out_nobody_else(void **state)
         assert_string_equal(
             eval_room_join_all(&room, "node-1",
                                (const char *[]){"ann", "bob", "cem", NULL}),
-            "('ok' '" EPOCH_1 "' 0 2 2 0 1 1 -1 0)");
+            "('ok' '" EPOCH_1 "' 0 2 2 0 1 0 1 -1 0)");
         assert_string_equal(eval_room_join(&room, "node-1", "bob"), "('banned' 0)");
     }
 }
@@ -255,7 +255,7 @@ static void the_last_leave_starts_the_countdown_and_a_join_stops_it(void **state
 
     room.epoch = EPOCH_2; /* not needed: the room is still there */
     assert_string_equal(eval_room_join(&room, "node-2", "bob"),
-                        "('ok' '" EPOCH_1 "' 1 3 1 1 0)");
+                        "('ok' '" EPOCH_1 "' 1 3 1 1 0 0)");
     assert_null(eval_room_field(&room, "meta", "empty_since"));
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
     eval_room_expect_ttl(&room, "history", EVAL_ROOM_KEEP_MS);
@@ -374,7 +374,7 @@ static void who_came_back_after_a_kick_stays(void **state)
     eval_room_join(&room, "node-2", "bob");
     kick("ann");
     assert_string_equal(eval_room_join(&room, "node-2", "ann"),
-                        "('ok' '" EPOCH_1 "' 0 4 2 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 4 2 0 0 0)");
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_leave_after_kick(&room, "node-1", "ann"), "(2 0)");
@@ -394,7 +394,7 @@ static void those_who_come_together_are_one_notice(void **state)
     assert_string_equal(
         eval_room_join_all(&room, "node-1",
                            (const char *[]){"ann", "bob", "c,m", "ann", NULL}),
-        "('ok' '" EPOCH_1 "' 0 3 3 0 0 1 1 0 0)");
+        "('ok' '" EPOCH_1 "' 0 3 3 0 0 0 1 1 0 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 3 joined 0 0 ann,c%2Cm\n" JOINED(
                             "ann", "2") "\n" JOINED("c,m", "3"));
@@ -409,7 +409,7 @@ static void who_is_banned_does_not_keep_out_those_who_come_along(void **state)
 
     assert_string_equal(eval_room_join_all(&room, "node-1",
                                            (const char *[]){"eve", "ann", "joe", NULL}),
-                        "('ok' '" EPOCH_1 "' 0 1 1 0 1 -1 0 -1)");
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 1 0 -1 0 -1)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 1 joined 0 0 ann\n" JOINED("ann", "1"));
     assert_string_equal(
@@ -458,7 +458,7 @@ static void a_crowded_room_sends_no_presence_events(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_join(&room, "node-1", "cem"),
-                        "('ok' '" EPOCH_1 "' 0 3 3 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 3 3 0 0 0)");
     eval_room_join(&room, "node-1", "dia");
     assert_string_equal(eval_room_leave(&room, "node-1", "dia"), "(3 3)");
     assert_string_equal(eval_room_notices(&room), "");
@@ -506,7 +506,7 @@ static void names_of_any_kind_stay_what_they_are(void **state)
         print_message("  %s in %s\n", names[i].user, names[i].room);
         room.name = names[i].room;
         assert_string_equal(eval_room_join(&room, "node-1", names[i].user),
-                            "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 1 0)");
         notice = eval_room_notices(&room);
         strbuf_add_format(&header, "1 " EPOCH_1 " 1 joined 0 0 %s\n", names[i].token);
         assert_memory_equal(notice, header.data, header.len);
@@ -705,7 +705,7 @@ static void a_join_recreates_a_room_whose_meta_has_lost_its_numbers(void **state
         eval_room_notices(&room);
         room.epoch = EPOCH_2;
         assert_string_equal(eval_room_join(&room, "node-2", "bob"),
-                            "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+                            "('ok' '" EPOCH_2 "' 0 1 1 0 1 0)");
         assert_non_null(strstr(eval_room_notices(&room), "1 " EPOCH_2 " 1 joined"));
         assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:meta"), 8);
         assert_string_equal(eval_room_say(&room, "node-2", "bob", "hi"),
@@ -725,7 +725,7 @@ static void a_count_of_nodes_that_is_no_number_counts_as_none(void **state)
         redis_cmd(port(), "HSET rc:{lobby}:members ann %b", odd_counts[i],
                   strlen(odd_counts[i]));
         assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                            "('ok' '" EPOCH_1 "' 0 2 2 0 0)");
+                            "('ok' '" EPOCH_1 "' 0 2 2 0 0 0)");
         assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
         eval_room_expect_books_balance(&room);
     }

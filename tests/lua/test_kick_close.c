@@ -136,7 +136,7 @@ static void a_join_behind_the_kick_counts_again(void **state)
     fill();
     kick("ann");
     assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                        "('ok' '" EPOCH_1 "' 0 4 2 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 4 2 0 0 0)");
     expect_field("on:node-1", "ann", EPOCH_1);
     expect_field("on:node-2", "ann", "kicked 3");
     expect_field("members", "ann", "1");
@@ -163,7 +163,7 @@ static void a_deaf_node_learns_of_the_kick_and_does_not_put_the_user_back(void *
     eval_room_notices(&room);
     assert_string_equal(
         eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "1", NULL}),
-        "('ok' '" EPOCH_1 "' 0 3 1 0 'ann' 'spam')");
+        "('ok' '" EPOCH_1 "' 0 3 1 0 0 'ann' 'spam')");
     assert_string_equal(eval_room_notices(&room), "");
     expect_field("on:node-1", "ann", NULL);
     eval_room_expect_books_balance(&room);
@@ -311,7 +311,7 @@ static void a_join_behind_the_closing_makes_another_room(void **state)
     close_room();
     room.epoch = EPOCH_2;
     assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                        "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+                        "('ok' '" EPOCH_2 "' 0 1 1 0 1 0)");
     expect_field("on:node-1", "", NULL);
     eval_room_expect_books_balance(&room);
 }
@@ -346,7 +346,7 @@ static void a_broken_room_is_closed_whichever_key_is_odd(void **state)
             assert_false(eval_room_has_key(&room, "history"));
             room.epoch = EPOCH_2;
             assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                                "('ok' '" EPOCH_2 "' 0 1 1 0 1)");
+                                "('ok' '" EPOCH_2 "' 0 1 1 0 1 0)");
             free(key);
         }
 }
@@ -364,7 +364,7 @@ static void a_key_of_a_wrong_type_alone_is_a_room_to_close(void **state)
         redis_cmd(port(), "EXPIRE %s 600", key);
         assert_non_null(strstr(close_room(), " 'closed *'"));
         assert_string_equal(eval_room_join(&room, "node-1", "ann"),
-                            "('ok' '" EPOCH_1 "' 0 1 1 0 1)");
+                            "('ok' '" EPOCH_1 "' 0 1 1 0 1 0)");
         free(key);
     }
 }

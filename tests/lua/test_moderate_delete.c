@@ -208,6 +208,29 @@ static void a_deleted_message_keeps_its_number_and_its_time(void **state)
     assert_int_equal(redis_cmd_number(port(), "LLEN rc:{lobby}:history"), 3);
 }
 
+/* So a gateway whose copy is older does not answer by it. */
+static void a_deletion_is_told_with_a_join_a_sync_a_read_and_a_renewal(void **state)
+{
+    static const char *const ann[] = {"ann", "1", NULL};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    say_with_ts("one", "1700000000001", "");
+    assert_null(eval_room_field(&room, "meta", "changed"));
+    delete_message("1");
+    assert_int_equal(eval_room_number(&room, "meta", "changed"), 2);
+    delete_message("1"); /* it is deleted already */
+    assert_int_equal(eval_room_number(&room, "meta", "changed"), 2);
+    assert_string_equal(eval_room_join(&room, "node-2", "bob"),
+                        "('ok' '" EPOCH_1 "' 1 3 2 1 0 2)");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('ok' '" EPOCH_1 "' 1 3 2 1 2)");
+    assert_string_equal(eval_room_renew(&room, "node-1", NULL),
+                        "('" EPOCH_1 "' 1 3 1 2 0 2)");
+    assert_string_equal(eval_room_history(&room, "1", "", 10, 1000),
+                        "('" EPOCH_1 "' 1 1 2 2)");
+}
+
 static void a_deleted_message_is_counted_off_the_bytes(void **state)
 {
     static const char *const bytes[] = {"1000", "-1000"};
@@ -307,6 +330,7 @@ int main(void)
         TEST(a_rev_that_is_no_number_stays_as_it_is),
         TEST(who_is_banned_cannot_join),
         TEST(a_deleted_message_keeps_its_number_and_its_time),
+        TEST(a_deletion_is_told_with_a_join_a_sync_a_read_and_a_renewal),
         TEST(a_deleted_message_is_counted_off_the_bytes),
         TEST(what_a_text_says_is_not_taken_for_its_time),
         TEST(deleting_again_tells_nobody),

@@ -550,7 +550,7 @@ static void a_seq_that_cannot_be_is_a_lost_room(void **state)
         room.epoch = EPOCH_2;
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1,
                                            (const char *[]){"ann", "1", NULL}),
-                            "('ok' '" EPOCH_2 "' 0 1 1 1)");
+                            "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
         room.epoch = EPOCH_1;
     }
 }
@@ -578,7 +578,7 @@ static void without_history_numbers_and_notices_go_on(void **state)
     assert_non_null(strstr(eval_room_notices(&room), " message 2 2 -\n"));
     assert_false(eval_room_has_key(&room, "history"));
     assert_string_equal(eval_room_history(&room, "0", "", 100, 1000),
-                        "('" EPOCH_1 "' 2 3 3)");
+                        "('" EPOCH_1 "' 2 3 3 0)");
 }
 
 static void a_history_that_is_switched_off_is_not_numbered_wrongly(void **state)
@@ -589,7 +589,7 @@ static void a_history_that_is_switched_off_is_not_numbered_wrongly(void **state)
     room.history_limit = 0; /* a gateway with another setting */
     publish("ann", NULL);
     assert_string_equal(eval_room_history(&room, "0", "", 100, 1000),
-                        "('" EPOCH_1 "' 3 4 4)");
+                        "('" EPOCH_1 "' 3 4 4 0)");
 }
 
 static void the_history_keeps_the_last_messages(void **state)

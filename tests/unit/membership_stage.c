@@ -75,7 +75,7 @@ void conn_want_ticks(struct conn *conn, bool watched)
 /* ---- what is below: the history ---- */
 
 void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, store_history_fn on_done, void *data)
+                        uint64_t now_ms, history_read_fn on_done, void *data)
 {
     struct stage *s = list_entry(cache, struct stage, history_cache);
 
@@ -86,7 +86,7 @@ void history_cache_read(struct history_cache *cache, struct room *room, uint64_t
     s->read_after = after;
     s->on_read = on_done;
     s->read_data = data;
-    room_ref(room); /* as store_history does */
+    room_ref(room); /* as history_read does */
 }
 
 /* Answers the read with the messages from `first` to `seq`, all that there are from `oldest`. */

@@ -47,7 +47,7 @@ struct stage {
     unsigned syncs;
     bool is_reading;
     uint64_t read_after;
-    store_history_fn on_read;
+    history_read_fn on_read;
     void *read_data;
 };
 

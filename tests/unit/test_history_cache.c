@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "gateway/history_cache.h"
+#include "tests/support/unit/history_rig.h"
 #include "tests/support/unit/room_rig.h"
 #include "tests/support/unit/room_world.h"
 #include "tests/support/unit/store_rig.h"
@@ -43,8 +44,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    while (store_rig.reads_count > 0)
-        store_rig_answer_read(0, NULL);
+    while (history_rig.count > 0)
+        history_rig_answer(0, NULL);
     history_cache_deinit(&w.cache);
     rig_close();
     assert_true(list_is_empty(&w.cache.entries));
@@ -82,7 +83,7 @@ static void run(void)
 static void first_read(void)
 {
     ask(0, 0);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     assert_true(w.askers[0].is_answered);
 }
 
@@ -91,7 +92,7 @@ static void fill(void)
 {
     first_read();
     ask(0, 0);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     run();
     assert_true(w.askers[0].is_answered);
 }
@@ -110,10 +111,10 @@ static void the_first_read_goes_to_redis_as_it_is(void **state)
 {
     (void)state;
     ask(0, 3);
-    assert_int_equal(store_rig.reads_count, 1);
-    assert_int_equal(store_rig.reads[0].after, 3);
-    assert_int_equal(store_rig.reads[0].limit, PROTO_BATCH_MESSAGES);
-    store_rig_answer_read(0, rig_history(5, 1, 4, 5));
+    assert_int_equal(history_rig.count, 1);
+    assert_int_equal(history_rig.reads[0].after, 3);
+    assert_int_equal(history_rig.reads[0].limit, PROTO_BATCH_MESSAGES);
+    history_rig_answer(0, rig_history(5, 1, 4, 5));
     assert_answer(0, 4, 5);
     assert_int_equal(rig.metrics.history_reads_total, 1);
     assert_true(list_is_empty(&w.cache.entries));
@@ -127,10 +128,10 @@ static void the_second_read_fills_the_ring_and_the_others_wait_for_it(void **sta
     ask(1, 0);
     ask(2, 3);
     ask(3, 5);
-    assert_int_equal(store_rig.reads_count, 1);
-    assert_int_equal(store_rig.reads[0].after, UINT64_MAX);
-    assert_true(store_rig.reads[0].before > 5);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    assert_int_equal(history_rig.count, 1);
+    assert_int_equal(history_rig.reads[0].after, UINT64_MAX);
+    assert_true(history_rig.reads[0].before > 5);
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     assert_false(w.askers[1].is_answered);
     run();
     assert_answer(1, 1, 5);
@@ -152,7 +153,7 @@ static void a_full_ring_answers_without_redis_and_goes_on(void **state)
     run();
     assert_answer(2, 3, 7);
     assert_int_equal(w.askers[2].seq, 7);
-    assert_int_equal(store_rig.reads_count, 0);
+    assert_int_equal(history_rig.count, 0);
 }
 
 static void a_room_without_an_entry_asks_alone_again_after_a_while(void **state)
@@ -161,11 +162,11 @@ static void a_room_without_an_entry_asks_alone_again_after_a_while(void **state)
     first_read();
     rig.now_ms += KEEP_MS;
     ask(1, 2);
-    assert_int_equal(store_rig.reads[0].after, 2);
+    assert_int_equal(history_rig.reads[0].after, 2);
     assert_true(list_is_empty(&w.cache.entries));
     rig.now_ms += KEEP_MS - 1;
     ask(2, 2);
-    assert_int_equal(store_rig.reads[1].after, UINT64_MAX);
+    assert_int_equal(history_rig.reads[1].after, UINT64_MAX);
 }
 
 /* ---- what the ring does not tell ---- */
@@ -177,10 +178,10 @@ static void who_is_ahead_of_this_worker_shares_a_read_of_redis(void **state)
     ask(1, 7);
     ask(2, 7);
     ask(3, 8);
-    assert_int_equal(store_rig.reads_count, 2);
-    assert_int_equal(store_rig.reads[0].after, 7);
-    assert_int_equal(store_rig.reads[1].after, 8);
-    store_rig_answer_read(0, rig_history(8, 1, 8, 8));
+    assert_int_equal(history_rig.count, 2);
+    assert_int_equal(history_rig.reads[0].after, 7);
+    assert_int_equal(history_rig.reads[1].after, 8);
+    history_rig_answer(0, rig_history(8, 1, 8, 8));
     assert_answer(1, 8, 8);
     assert_answer(2, 8, 8);
     assert_false(w.askers[3].is_answered);
@@ -192,15 +193,15 @@ static void a_history_that_does_not_fit_the_ring_is_read_as_it_is(void **state)
     first_read();
     ask(1, 0);
     ask(2, 0);
-    store_rig_answer_read(0, rig_history(5, 1, 4, 5));
-    assert_int_equal(store_rig.reads_count, 1);
-    assert_int_equal(store_rig.reads[0].after, 0);
+    history_rig_answer(0, rig_history(5, 1, 4, 5));
+    assert_int_equal(history_rig.count, 1);
+    assert_int_equal(history_rig.reads[0].after, 0);
     ask(3, 0); /* shares it: the ring is as full as it can be */
-    assert_int_equal(store_rig.reads_count, 1);
+    assert_int_equal(history_rig.count, 1);
     ask(4, 3);
     run();
     assert_answer(4, 4, 5);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     assert_answer(1, 1, 5);
     assert_answer(2, 1, 5);
     assert_answer(3, 1, 5);
@@ -212,7 +213,7 @@ static void a_fill_that_failed_fails_who_waited(void **state)
     first_read();
     ask(1, 0);
     ask(2, 3);
-    store_rig_answer_read(0, NULL);
+    history_rig_answer(0, NULL);
     assert_true(w.askers[1].has_failed);
     assert_true(w.askers[2].has_failed);
 }
@@ -225,13 +226,40 @@ static void a_fill_from_before_a_deletion_is_not_put_into_the_ring(void **state)
     first_read();
     ask(1, 0);
     rig_delete(2, 2);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5)); /* with message 2 */
+    history_rig_answer(0, rig_history(5, 1, 1, 5)); /* with message 2 */
     run();
     assert_false(w.askers[1].is_answered);
     assert_false(room_log_has(&w.room->log, 5));
-    assert_int_equal(store_rig.reads_count, 1);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    assert_int_equal(history_rig.count, 1);
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     assert_answer(1, 1, 5);
+}
+
+/* The notice of the deletion is still under way; it is older than the join. */
+static void who_joins_after_a_deletion_is_not_answered_by_an_older_ring(void **state)
+{
+    struct rig_client *bob = rig_client("bob");
+    struct room_joined joined = {
+        .epoch = RIG_EPOCH, .seq = 5, .rev = 3, .members = 2, .changed = 2};
+
+    (void)state;
+    fill();
+    ask(1, 0);
+    assert_int_equal(history_rig.count, 0); /* the ring would answer */
+    rig_join(bob);
+    room_on_joined(rig_take(RIG_JOIN).join, PROTO_OK, &joined, 0);
+    run();
+    assert_false(w.askers[1].is_answered);
+    ask(2, 0);
+    run();
+    assert_false(w.askers[2].is_answered);
+    while (history_rig.count > 0)
+        history_rig_answer(0, rig_history(5, 1, 1, 5));
+    run();
+    assert_answer(2, 1, 5);
+    ask(3, 0); /* the ring has it now */
+    run();
+    assert_answer(3, 1, 5);
 }
 
 static void a_read_after_a_deletion_shares_none_from_before(void **state)
@@ -241,14 +269,14 @@ static void a_read_after_a_deletion_shares_none_from_before(void **state)
     ask(1, 7);
     rig_delete(2, 2);
     ask(2, 7);
-    assert_int_equal(store_rig.reads_count, 2);
-    assert_int_equal(store_rig.reads[1].after, UINT64_MAX);
+    assert_int_equal(history_rig.count, 2);
+    assert_int_equal(history_rig.reads[1].after, UINT64_MAX);
     ask(3, 7);
-    assert_int_equal(store_rig.reads_count, 2);
-    store_rig_answer_read(1, rig_history(5, 1, 1, 5)); /* does not tell of 7 either */
-    assert_int_equal(store_rig.reads_count, 2);
-    assert_int_equal(store_rig.reads[1].after, 7);
-    store_rig_answer_read(0, rig_history(8, 1, 8, 8));
+    assert_int_equal(history_rig.count, 2);
+    history_rig_answer(1, rig_history(5, 1, 1, 5)); /* does not tell of 7 either */
+    assert_int_equal(history_rig.count, 2);
+    assert_int_equal(history_rig.reads[1].after, 7);
+    history_rig_answer(0, rig_history(8, 1, 8, 8));
     assert_true(w.askers[1].is_answered);
     assert_false(w.askers[2].is_answered);
 }
@@ -261,9 +289,9 @@ static void what_the_ring_would_have_answered_is_read_if_it_is_emptied(void **st
     rig_delete(2, 2);
     run();
     assert_false(w.askers[1].is_answered);
-    assert_int_equal(store_rig.reads_count, 1);
-    assert_int_equal(store_rig.reads[0].after, 2);
-    store_rig_answer_read(0, rig_history(5, 1, 3, 5));
+    assert_int_equal(history_rig.count, 1);
+    assert_int_equal(history_rig.reads[0].after, 2);
+    history_rig_answer(0, rig_history(5, 1, 3, 5));
     assert_answer(1, 3, 5);
 }
 
@@ -273,14 +301,14 @@ static void an_emptied_ring_is_filled_again(void **state)
     fill();
     rig_delete(2, 2);
     ask(1, 0);
-    assert_int_equal(store_rig.reads[0].after, UINT64_MAX);
-    store_rig_answer_read(0, rig_history(5, 1, 1, 5));
+    assert_int_equal(history_rig.reads[0].after, UINT64_MAX);
+    history_rig_answer(0, rig_history(5, 1, 1, 5));
     run();
     assert_answer(1, 1, 5);
     ask(2, 0);
     run();
     assert_answer(2, 1, 5);
-    assert_int_equal(store_rig.reads_count, 0);
+    assert_int_equal(history_rig.count, 0);
 }
 
 /* ---- how long it is kept ---- */
@@ -327,7 +355,7 @@ static void only_what_nobody_asks_for_is_dropped(void **state)
     rig_read(rig_history(0, 1, 1, 0));
     other = eve->member.room;
     history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[1]);
-    store_rig_answer_read(0, rig_history(0, 1, 1, 0));
+    history_rig_answer(0, rig_history(0, 1, 1, 0));
     history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[2]);
     run(); /* there is nothing to read */
     assert_non_null(other->history_cache.entry);
@@ -348,7 +376,7 @@ static void an_entry_that_is_being_read_stays(void **state)
     rig.now_ms += 2 * KEEP_MS;
     run();
     assert_non_null(w.room->history_cache.entry);
-    store_rig_answer_read(0, rig_history(7, 1, 8, 7));
+    history_rig_answer(0, rig_history(7, 1, 8, 7));
     run();
     assert_null(w.room->history_cache.entry);
 }
@@ -420,6 +448,7 @@ int main(void)
         TEST(a_history_that_does_not_fit_the_ring_is_read_as_it_is),
         TEST(a_fill_that_failed_fails_who_waited),
         TEST(a_fill_from_before_a_deletion_is_not_put_into_the_ring),
+        TEST(who_joins_after_a_deletion_is_not_answered_by_an_older_ring),
         TEST(a_read_after_a_deletion_shares_none_from_before),
         TEST(what_the_ring_would_have_answered_is_read_if_it_is_emptied),
         TEST(an_emptied_ring_is_filled_again),

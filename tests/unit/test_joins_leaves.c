@@ -102,7 +102,7 @@ static void one_join_is_told_the_state_of_the_room(void **state)
                           q("900000 0 500 n1 540000 2180000 bob bob "
                             "{'type':'member_joined','room':'r',"
                             "'user':'bob','members':"));
-    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 - 0");
     assert_joined(0, PROTO_OK, 2);
     assert_int_equal(store_rig.touched, 1);
     flush();
@@ -117,7 +117,7 @@ static void each_of_several_joins_has_a_rev_of_its_own(void **state)
     flush();
     assert_int_equal(store_rig.calls_count, 1);
     assert_int_equal(store_rig.calls[0].argc, 15 + 4 * 3);
-    store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - 2 1 -501 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - 0 2 1 -501 0");
     assert_joined(0, PROTO_OK, 7);
     assert_joined(1, PROTO_OK, 8);
     assert_joined(2, PROTO_BANNED, 0);
@@ -126,7 +126,7 @@ static void each_of_several_joins_has_a_rev_of_its_own(void **state)
     rig_join(w.joiners[4]);
     rig_join(w.joiners[5]);
     flush();
-    store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - -1 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - 0 -1 0");
     assert_joined(4, PROTO_BANNED, 0);
     assert_int_equal(w.joiners[4]->wait_ms, 0); /* for good */
     assert_joined(5, PROTO_OK, 9);
@@ -138,7 +138,7 @@ static void a_number_beyond_the_rev_makes_none_below_zero(void **state)
     rig_join(w.joiners[0]);
     rig_join(w.joiners[1]);
     flush();
-    store_rig_answer("ok " RIG_EPOCH " 5 3 3 5 0 - 9 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 3 3 5 0 - 0 9 0");
     assert_joined(0, PROTO_OK, 0);
     assert_joined(1, PROTO_OK, 3);
 }
@@ -191,7 +191,7 @@ static void leaves_go_before_joins(void **state)
                             "'reason':'left','user':'ann','members': 1"));
     store_rig_answer("1 1");
     assert_null(map_find(&w.room->users, "ann", 3));
-    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 - 0");
     assert_joined(0, PROTO_OK, 2);
 }
 
@@ -210,7 +210,7 @@ static void a_leave_that_failed_makes_the_room_compare(void **state)
     (void)state;
     rig_join(w.joiners[0]);
     flush();
-    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 -");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 - 0");
     rig_leave(w.ann, LEAVE_ASKED);
     flush();
     store_rig_answer_error("OOM");

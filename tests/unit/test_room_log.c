@@ -620,6 +620,33 @@ static void run_round(unsigned seed)
         free(w.texts[i]);
 }
 
+static void news_of_a_change_empties_the_ring(void **state)
+{
+    struct room_logs logs;
+    struct room_log log;
+
+    (void)state;
+    open_log(&log, &logs, 100, SIZE_MAX);
+    append(&log, 3, 10);
+    room_log_note_change(&log, 0, 9);
+    assert_true(room_log_has(&log, 3));
+    room_log_note_change(&log, 5, 9);
+    assert_false(room_log_has(&log, 3));
+    assert_int_equal(room_log_changed(&log), 5);
+    append(&log, 3, 10);
+    room_log_note_change(&log, 5, 9); /* known */
+    room_log_note_change(&log, 4, 4); /* from before */
+    room_log_note_change(&log, 3, 0);
+    assert_true(room_log_has(&log, 6));
+    assert_int_equal(room_log_changed(&log), 5);
+    room_log_note_change(&log, 2, 6); /* Redis was beyond it, and has it not */
+    assert_true(room_log_has(&log, 6));
+    assert_int_equal(room_log_changed(&log), 2);
+    room_log_start(&log, OTHER_EPOCH, 0);
+    assert_int_equal(room_log_changed(&log), 0);
+    close_log(&log, &logs);
+}
+
 static void the_ring_answers_what_redis_would(void **state)
 {
     (void)state;
@@ -640,6 +667,7 @@ int main(void)
         cmocka_unit_test(only_a_ring_that_holds_all_of_redis_tells_the_start),
         cmocka_unit_test(a_ring_that_is_cut_as_redis_cuts_tells_the_start),
         cmocka_unit_test(an_emptied_ring_tells_nothing_of_the_start),
+        cmocka_unit_test(news_of_a_change_empties_the_ring),
         cmocka_unit_test(the_ring_answers_what_redis_would),
     };
 

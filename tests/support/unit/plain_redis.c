@@ -23,7 +23,7 @@ static void create(struct plain_redis *r)
 {
     r->exists = true;
     snprintf(r->epoch, sizeof(r->epoch), "%016x", ++r->epochs % 0xffffff);
-    r->seq = r->rev = 0;
+    r->seq = r->rev = r->changed = 0;
     r->oldest = 1;
     memset(r->is_deleted, 0, sizeof(r->is_deleted));
     memset(r->changes, 0, sizeof(r->changes));
@@ -83,6 +83,7 @@ bool plain_delete(struct plain_redis *r, uint64_t seq)
         return false;
     r->is_deleted[seq] = true;
     raise_rev(r, NOTICE_DELETED, 0);
+    r->changed = r->rev;
     tell(r, (struct plain_note){.kind = NOTICE_DELETED, .first = seq, .last = seq});
     return true;
 }
@@ -213,6 +214,10 @@ void plain_go_back(struct plain_redis *r, uint64_t seq, uint64_t rev)
 {
     r->seq = seq;
     r->rev = rev;
+    if (r->changed > rev)
+        for (r->changed = rev; r->changed > 0; r->changed--)
+            if (r->changes[r->changed].kind == NOTICE_DELETED)
+                break;
     if (r->oldest > seq + 1)
         r->oldest = seq + 1;
     for (uint64_t i = seq + 1; i < PLAIN_MAX; i++)

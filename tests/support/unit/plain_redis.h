@@ -40,6 +40,7 @@ struct plain_redis {
     unsigned epochs;
     char epoch[PROTO_EPOCH_LEN + 1], closed[PROTO_EPOCH_LEN + 1];
     uint64_t seq, rev, oldest, limit;
+    uint64_t changed; /* rev of the latest deletion */
     bool is_deleted[PLAIN_MAX];
     char on[PLAIN_LOCAL][PROTO_EPOCH_LEN + 1]; /* of this node: the epoch, or empty */
     unsigned members[PLAIN_USERS];

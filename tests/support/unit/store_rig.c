@@ -28,21 +28,10 @@ void store_rig_open(const struct config *config, struct metrics *metrics)
 void store_rig_close(void)
 {
     assert_int_equal(store_rig.calls_count, 0);
-    assert_int_equal(store_rig.reads_count, 0);
     args_deinit(&store_rig.store.args);
 }
 
 /* ---- instead of store.c ---- */
-
-void store_history(struct store *store, struct room *room,
-                   const struct store_range *range, store_history_fn on_done,
-                   void *data)
-{
-    (void)store;
-    assert_true(store_rig.reads_count < STORE_RIG_MAX);
-    store_rig.reads[store_rig.reads_count++] = (struct store_rig_read){
-        room_ref(room), range->after, range->before, range->limit, on_done, data};
-}
 
 /* Takes the command apart: "$LEN\r\nBYTES\r\n" each. */
 static void add_call(enum script script, redis_reply_fn on_reply, void *data)
@@ -137,17 +126,6 @@ uint64_t redis_link_now(const struct redis_link *link)
 }
 
 /* ---- answers ---- */
-
-void store_rig_answer_read(unsigned i, const struct history *history)
-{
-    struct store_rig_read read = store_rig.reads[i];
-
-    assert_true(i < store_rig.reads_count);
-    for (store_rig.reads_count--; i < store_rig.reads_count; i++)
-        store_rig.reads[i] = store_rig.reads[i + 1];
-    read.on_done(read.data, history);
-    room_unref(read.room);
-}
 
 static struct store_rig_call take_call(void)
 {

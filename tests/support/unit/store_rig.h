@@ -1,19 +1,11 @@
-/* store_rig.h - stands for gateway/store.c in unit tests: calls of scripts and reads of the history
- * are written down and answered when the test says so. A test that uses it is linked with these
+/* store_rig.h - stands for gateway/store.c in unit tests: calls of scripts are
+ * written down and answered when the test says so. A test that uses it is linked with these
  * functions instead of store.c's.
  */
 #ifndef TESTS_SUPPORT_UNIT_STORE_RIG_H
 #define TESTS_SUPPORT_UNIT_STORE_RIG_H
 
 #include "gateway/store.h"
-
-struct store_rig_read {
-    struct room *room; /* a ref */
-    uint64_t after, before;
-    unsigned limit;
-    store_history_fn on_done;
-    void *data;
-};
 
 enum { STORE_RIG_MAX = 256, STORE_RIG_ARGS_MAX = 2048 };
 
@@ -29,9 +21,8 @@ struct store_rig_call {
 
 struct store_rig {
     struct store store;
-    struct store_rig_read reads[STORE_RIG_MAX]; /* not answered yet, the oldest first */
-    struct store_rig_call calls[STORE_RIG_MAX];
-    unsigned reads_count, calls_count;
+    struct store_rig_call calls[STORE_RIG_MAX]; /* not answered yet, the oldest first */
+    unsigned calls_count;
     bool is_away;      /* redis_link_is_ready says no */
     unsigned touched;  /* calls of store_touched */
     unsigned refusals; /* calls of store_note_refusal with an error */
@@ -43,9 +34,6 @@ void store_rig_open(const struct config *config, struct metrics *metrics);
 
 /* Nothing may wait for an answer any more. */
 void store_rig_close(void);
-
-/* Answers the i-th read; NULL: it failed. */
-void store_rig_answer_read(unsigned i, const struct history *history);
 
 /* Answers the oldest call with an array of these words: one that is a number is one, `nil` is
  * none, `( … )` is an array, all others are strings, also between quotes (`'7'`, `''`), with a space for each `~`.

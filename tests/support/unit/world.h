@@ -52,8 +52,9 @@ struct call {
 /* A read of the history: what Redis answered. */
 struct read {
     bool is_executed, exists;
+    unsigned outdated; /* how often it was asked again */
     char epoch[PROTO_EPOCH_LEN + 1];
-    uint64_t seq, oldest, first;
+    uint64_t seq, oldest, first, changed;
     size_t count;
     bool is_deleted[PLAIN_MAX];
 };

@@ -1,7 +1,7 @@
 /* world_link.c - see world.h: what the room asks of Redis, and what Redis tells.
  *
  *     hooks.… -> call -> Redis takes it -> answer    in order; the link may break anywhere
- *     store_history -> read -> Redis takes it -> answer    in any order
+ *     history_read -> read -> Redis takes it -> answer    in any order
  *     notes -> deliver_notice    in order, but for messages
  */
 #include "tests/support/unit/world.h"
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "gateway/deliver.h"
+#include "tests/support/unit/history_rig.h"
 #include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_world.h"
 
@@ -52,9 +53,9 @@ void world_read(struct member *member, uint64_t after)
         history_cache_read(&world.cache, member->room, after, rig.now_ms, on_history,
                            reader);
     else
-        store_history(
+        history_read(
             &store_rig.store, member->room,
-            &(struct store_range){.after = after, .limit = PROTO_BATCH_MESSAGES},
+            &(struct history_range){.after = after, .limit = PROTO_BATCH_MESSAGES},
             on_history, reader);
 }
 
@@ -65,14 +66,14 @@ static void on_backfill(void *data, const struct history *history)
 
 static void backfill_hook(struct room *room, uint64_t after)
 {
-    const struct store_range range = {.after = after, .limit = PROTO_BATCH_MESSAGES};
+    const struct history_range range = {.after = after, .limit = PROTO_BATCH_MESSAGES};
 
-    store_history(&store_rig.store, room, &range, on_backfill, room);
+    history_read(&store_rig.store, room, &range, on_backfill, room);
 }
 
 void world_note_reads(void)
 {
-    while (world.reads_count < store_rig.reads_count)
+    while (world.reads_count < history_rig.count)
         memset(&world.reads[world.reads_count++], 0, sizeof(world.reads[0]));
 }
 
@@ -81,13 +82,14 @@ static void execute_read(unsigned i)
 {
     const struct plain_redis *r = &world.redis;
     struct read *read = &world.reads[i];
-    uint64_t after = store_rig.reads[i].after;
+    uint64_t after = history_rig.reads[i].after;
 
     world_trace("redis answers read %u after %llu, redis at rev %llu", i,
                 (unsigned long long)after, (unsigned long long)r->rev);
     read->is_executed = true;
     read->exists = r->exists;
     read->seq = r->seq;
+    read->changed = r->changed;
     read->oldest = r->oldest;
     read->first = after != UINT64_MAX && after + 1 > r->oldest ? after + 1 : r->oldest;
     read->count = read->first <= r->seq ? (size_t)(r->seq + 1 - read->first) : 0;
@@ -116,6 +118,19 @@ static void add_line(struct strbuf *out, uint64_t seq, bool is_deleted)
     world_check(out->len - from == PLAIN_LINE - 1); /* and its line end */
 }
 
+/* As history_read.c: what is older than a known deletion is read again. */
+static bool is_older(unsigned i)
+{
+    struct room_log *log = &history_rig.reads[i].room->log;
+    const struct read *read = &world.reads[i];
+
+    if (!read->is_executed || !read->exists ||
+        strcmp(read->epoch, room_log_epoch(log)) != 0)
+        return false;
+    room_log_note_change(log, read->changed, 0);
+    return read->changed < room_log_changed(log);
+}
+
 static void answer_read(unsigned i, bool ok)
 {
     static struct strbuf text;
@@ -124,6 +139,12 @@ static void answer_read(unsigned i, bool ok)
     struct history history;
 
     read = world.reads[i];
+    if (ok && is_older(i)) {
+        world.reads[i] = (struct read){.outdated = read.outdated + 1};
+        if (read.outdated < 3)
+            return;
+        ok = false;
+    }
     world_trace("read %u comes back%s: %llu and %zu", i, ok ? "" : " badly",
                 (unsigned long long)read.first, read.count);
     history = (struct history){.epoch = read.epoch,
@@ -140,7 +161,7 @@ static void answer_read(unsigned i, bool ok)
     world.reads_count--;
     memmove(&world.reads[i], &world.reads[i + 1],
             (world.reads_count - i) * sizeof(read));
-    store_rig_answer_read(i, ok && read.is_executed && read.exists ? &history : NULL);
+    history_rig_answer(i, ok && read.is_executed && read.exists ? &history : NULL);
 }
 
 /* ---- calls ---- */
@@ -232,7 +253,11 @@ static void close_hook(struct room *room)
 static struct room_joined state_of_redis(void)
 {
     struct room_joined state = {
-        .seq = world.redis.seq, .rev = world.redis.rev, .members = 1};
+        .seq = world.redis.seq,
+        .rev = world.redis.rev,
+        .members = 1,
+        .changed = world.redis.changed,
+    };
 
     strcpy(state.epoch, world.redis.epoch);
     return state;
