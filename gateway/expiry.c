@@ -201,7 +201,7 @@ static void take_due_off(struct expiry *expiry, struct list *due, uint64_t now_m
 
     while ((link = list_first(due)) &&
            list_entry(link, struct expired, link)->due_ms <= now_ms) {
-        struct index_batch *batch = index_batch_new(expiry->store);
+        struct index_batch *batch = index_batch_new(expiry->store, INDEX_BATCH_ROOMS);
 
         for (unsigned i = 0; i < INDEX_BATCH_ROOMS && (link = list_first(due)); i++) {
             struct expired *room = list_entry(link, struct expired, link);
@@ -231,7 +231,7 @@ static void on_walked(void *data, int status, const redisReply *reply)
         return;
     }
     *offset = reply_count(reply) < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
-    batch = index_batch_new(expiry->store);
+    batch = index_batch_new(expiry->store, WALK_ROOMS);
     for (size_t i = 0; i < reply_count(reply) && i < WALK_ROOMS; i++) {
         struct json_text room = reply_text(reply, i);
 

@@ -64,11 +64,17 @@ void index_touch(struct index *index, const char *room, size_t len)
 
 static void write_batch(struct index *index, uint64_t now_ms)
 {
-    struct index_batch *batch = index_batch_new(index->store);
-    struct list *link;
+    struct index_batch *batch;
+    struct list rooms, *link;
+    unsigned count = 0;
 
-    for (unsigned i = 0; i < INDEX_BATCH_ROOMS && (link = list_first(&index->due));
-         i++) {
+    list_init(&rooms);
+    for (; count < INDEX_BATCH_ROOMS && (link = list_first(&index->due)); count++) {
+        list_remove(link);
+        list_add(&rooms, link);
+    }
+    batch = index_batch_new(index->store, count);
+    while ((link = list_first(&rooms))) {
         struct entry *entry = list_entry(link, struct entry, link);
 
         index_batch_add(batch, entry->room, entry->len);

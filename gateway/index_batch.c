@@ -1,10 +1,11 @@
 /* index_batch.c - see index_batch.h.
  *
- *     index_batch_write    -> ask (HLEN members, EXISTS meta of each)       -> index.lua
- *     index_batch_take_off -> ask (ZSCORE in rc:rooms, EXISTS meta of each) -> unindex.lua
+ *     index_batch_write    -> HLEN members of each, EXISTS meta of those without any -> index.lua
+ *     index_batch_take_off -> ZSCORE in rc:rooms and EXISTS meta of each -> unindex.lua
  */
 #include "gateway/index_batch.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ enum { VALUE_MAX = 32 };
 
 struct entry {
     unsigned char len;
+    bool asks_exists; /* else the value tells that it exists */
     bool exists;
     char room[PROTO_ROOM_MAX];
     char value[VALUE_MAX]; /* members, or the score; "" if it has none */
@@ -24,17 +26,21 @@ struct entry {
 struct index_batch {
     struct store *store;
     bool takes_off, unscored, failed;
-    unsigned count, answers; /* two of each room, in the order of the rooms */
+    unsigned count, cap;
+    unsigned to_answer;
+    unsigned next_value, next_exists; /* whose answer comes next: they come in order */
     redis_reply_fn on_reply;
     void *data;
-    struct entry entries[INDEX_BATCH_ROOMS];
+    struct entry entries[];
 };
 
-struct index_batch *index_batch_new(struct store *store)
+struct index_batch *index_batch_new(struct store *store, unsigned rooms_max)
 {
-    struct index_batch *batch = xcalloc(1, sizeof(*batch));
+    struct index_batch *batch =
+        xcalloc(1, sizeof(*batch) + rooms_max * sizeof(batch->entries[0]));
 
     batch->store = store;
+    batch->cap = rooms_max;
     return batch;
 }
 
@@ -42,6 +48,7 @@ void index_batch_add(struct index_batch *batch, const char *room, size_t len)
 {
     struct entry *entry = &batch->entries[batch->count++];
 
+    assert(batch->count <= batch->cap);
     entry->len = (unsigned char)len;
     memcpy(entry->room, room, len);
 }
@@ -108,18 +115,9 @@ static void take_value(struct index_batch *batch, struct entry *entry, int statu
     }
 }
 
-static void on_answer(void *data, int status, const redisReply *reply)
+static void end_answer(struct index_batch *batch)
 {
-    struct index_batch *batch = data;
-    struct entry *entry = &batch->entries[batch->answers / 2];
-
-    if (batch->answers % 2 == 0)
-        take_value(batch, entry, status, reply);
-    else if (status == 0)
-        entry->exists = reply_is_value(reply, 1);
-    else
-        batch->failed = true;
-    if (++batch->answers < 2 * batch->count)
+    if (--batch->to_answer > 0)
         return;
     if (!batch->failed && batch->takes_off)
         take_gone_off(batch);
@@ -128,30 +126,74 @@ static void on_answer(void *data, int status, const redisReply *reply)
     free(batch);
 }
 
-static void ask(struct index_batch *batch)
+static void on_exists(void *data, int status, const redisReply *reply)
+{
+    struct index_batch *batch = data;
+    struct entry *entry = &batch->entries[batch->next_exists++];
+
+    while (!entry->asks_exists)
+        entry = &batch->entries[batch->next_exists++];
+    entry->exists = reply_is_value(reply, 1);
+    batch->failed = batch->failed || status != 0;
+    end_answer(batch);
+}
+
+static void ask_exists(struct index_batch *batch, struct entry *entry)
 {
     struct args *args = &batch->store->args;
 
-    if (batch->count == 0)
-        free(batch);
-    else
-        for (unsigned i = 0, count = batch->count; i < count; i++) {
-            const struct entry *entry = &batch->entries[i];
+    entry->asks_exists = true;
+    batch->to_answer++;
+    redis_command_begin(&args->cmd);
+    redis_command_add_text(&args->cmd, "EXISTS");
+    args_add_room_key(args, entry->room, entry->len, KEY_META);
+    store_send_command(batch->store, on_exists, batch);
+}
 
-            redis_command_begin(&args->cmd);
-            redis_command_add_text(&args->cmd, batch->takes_off ? "ZSCORE" : "HLEN");
-            if (batch->takes_off) {
-                args_add_fleet_key(args, KEY_ROOMS);
-                redis_command_add(&args->cmd, entry->room, entry->len);
-            } else {
-                args_add_room_key(args, entry->room, entry->len, KEY_MEMBERS);
-            }
-            store_send_command(batch->store, on_answer, batch);
-            redis_command_begin(&args->cmd);
-            redis_command_add_text(&args->cmd, "EXISTS");
-            args_add_room_key(args, entry->room, entry->len, KEY_META);
-            store_send_command(batch->store, on_answer, batch);
-        }
+/* A room with members exists. */
+static void on_value(void *data, int status, const redisReply *reply)
+{
+    struct index_batch *batch = data;
+    struct entry *entry = &batch->entries[batch->next_value++];
+
+    take_value(batch, entry, status, reply);
+    if (!batch->takes_off && strcmp(entry->value, "0") == 0 && !batch->failed)
+        ask_exists(batch, entry);
+    else if (!batch->takes_off)
+        entry->exists = true;
+    end_answer(batch);
+}
+
+static void ask_value(struct index_batch *batch, const struct entry *entry)
+{
+    struct args *args = &batch->store->args;
+
+    batch->to_answer++;
+    redis_command_begin(&args->cmd);
+    if (batch->takes_off) {
+        redis_command_add_text(&args->cmd, "ZSCORE");
+        args_add_fleet_key(args, KEY_ROOMS);
+        redis_command_add(&args->cmd, entry->room, entry->len);
+    } else {
+        redis_command_add_text(&args->cmd, "HLEN");
+        args_add_room_key(args, entry->room, entry->len, KEY_MEMBERS);
+    }
+    store_send_command(batch->store, on_value, batch);
+}
+
+/* The score before it is looked whether the room exists: one that is made in between has
+ * another score. */
+static void ask(struct index_batch *batch)
+{
+    if (batch->count == 0) {
+        free(batch);
+        return;
+    }
+    for (unsigned i = 0; i < batch->count; i++) {
+        ask_value(batch, &batch->entries[i]);
+        if (batch->takes_off)
+            ask_exists(batch, &batch->entries[i]);
+    }
 }
 
 void index_batch_write(struct index_batch *batch)

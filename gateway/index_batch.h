@@ -1,8 +1,8 @@
 /* index_batch.h - rooms that are looked at before the fleet's indexes are written.
  *
  * A script names keys of one slot only (SPEC-SCALE S3), and the indexes stand elsewhere than the
- * rooms. So what is to be written is read first, by plain commands: of each room one value, and
- * after it whether there is such a room.
+ * rooms. So what is to be written is read first, by plain commands: of each room one value,
+ * and where that does not tell, whether there is such a room.
  */
 #ifndef GATEWAY_INDEX_BATCH_H
 #define GATEWAY_INDEX_BATCH_H
@@ -13,10 +13,11 @@ enum { INDEX_BATCH_ROOMS = 100 };
 
 struct index_batch;
 
-/* Frees itself after its last answer. Nothing is written if a read fails. */
-struct index_batch *index_batch_new(struct store *store);
+/* For so many rooms, at most INDEX_BATCH_ROOMS. Frees itself after its last answer. Nothing is
+ * written if a read fails. */
+struct index_batch *index_batch_new(struct store *store, unsigned rooms_max);
 
-/* At most INDEX_BATCH_ROOMS; the name is copied. */
+/* The name is copied. */
 void index_batch_add(struct index_batch *batch, const char *room, size_t len);
 
 /* Writes each room's members, as they are now (lua/index.lua). */
