@@ -7,11 +7,10 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/reply.h"
-#include "common/xalloc.h"
+#include "gateway/pool.h"
 
 enum { VALUE_MAX = 32 };
 
@@ -34,13 +33,16 @@ struct index_batch {
     struct entry entries[];
 };
 
+static size_t size_for(unsigned rooms_max)
+{
+    return sizeof(struct index_batch) + rooms_max * sizeof(struct entry);
+}
+
 struct index_batch *index_batch_new(struct store *store, unsigned rooms_max)
 {
-    struct index_batch *batch =
-        xcalloc(1, sizeof(*batch) + rooms_max * sizeof(batch->entries[0]));
+    struct index_batch *batch = pool_alloc(size_for(rooms_max));
 
-    batch->store = store;
-    batch->cap = rooms_max;
+    *batch = (struct index_batch){.store = store, .cap = rooms_max};
     return batch;
 }
 
@@ -50,6 +52,8 @@ void index_batch_add(struct index_batch *batch, const char *room, size_t len)
 
     assert(batch->count <= batch->cap);
     entry->len = (unsigned char)len;
+    entry->asks_exists = entry->exists = false;
+    memset(entry->value, 0, sizeof(entry->value));
     memcpy(entry->room, room, len);
 }
 
@@ -123,7 +127,7 @@ static void end_answer(struct index_batch *batch)
         take_gone_off(batch);
     else if (!batch->failed)
         write_all(batch);
-    free(batch);
+    pool_recycle(batch, size_for(batch->cap));
 }
 
 static void on_exists(void *data, int status, const redisReply *reply)
@@ -186,7 +190,7 @@ static void ask_value(struct index_batch *batch, const struct entry *entry)
 static void ask(struct index_batch *batch)
 {
     if (batch->count == 0) {
-        free(batch);
+        pool_recycle(batch, size_for(batch->cap));
         return;
     }
     for (unsigned i = 0; i < batch->count; i++) {

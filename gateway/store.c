@@ -19,6 +19,7 @@
 #include "gateway/announce.h"
 #include "gateway/args.h"
 #include "gateway/deliver.h"
+#include "gateway/pool.h"
 
 enum {
     REAP_USERS = 500,
@@ -108,10 +109,9 @@ struct call {
 
 static struct call *new_call(struct store *store, struct room *room)
 {
-    struct call *call = xcalloc(1, sizeof(*call));
+    struct call *call = pool_alloc(sizeof(*call));
 
-    call->store = store;
-    call->room = room;
+    *call = (struct call){.store = store, .room = room};
     return call;
 }
 
@@ -171,10 +171,10 @@ void store_note_refusal(struct store *store, const struct room *room, int status
 
 static void on_registered(void *data, int status, const redisReply *reply)
 {
-    struct call call = *(struct call *)data;
+    struct call *used = data, call = *used;
     bool is_unknown = status == 0 && reply_is_value(reply, -1);
 
-    free(data);
+    pool_recycle(used, sizeof(*used));
     room_on_registered(call.room, status == 0 && !is_unknown);
     if (is_unknown)
         call.store->on_unknown(call.store);
@@ -225,17 +225,17 @@ static void on_closed(void *data, int status, const redisReply *reply)
 
     if (status < 0 || !reply_is_array(reply, 3)) {
         room_on_closed(room, false);
-        free(call);
+        pool_recycle(call, sizeof(*call));
         return;
     }
     if (reply_number(reply, 0) > 0)
         store_touched(store, room);
     if (reply_number(reply, 2) > 0) { /* more than one call takes */
-        free(call);
+        pool_recycle(call, sizeof(*call));
         store_close(store, room);
         return;
     }
-    free(call);
+    pool_recycle(call, sizeof(*call));
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "SREM");
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
@@ -279,7 +279,7 @@ static void on_members(void *data, int status, const redisReply *reply)
     call->on_members(call->data, &members);
     room_unref(call->room);
     free(names);
-    free(call);
+    pool_recycle(call, sizeof(*call));
 }
 
 void store_members(struct store *store, struct room *room,

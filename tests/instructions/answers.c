@@ -96,16 +96,17 @@ static size_t count_arguments(const struct command *command)
 
 static void on_join(const struct command *command)
 {
-    size_t users = (count_arguments(command) - 4) / 3;
+    size_t users = (count_arguments(command) - 7) / 3;
 
     strbuf_add_format(&reply, "*%zu\r\n$2\r\nok\r\n$16\r\n" EPOCH "\r\n",
-                      users > 1 ? 8 + users : 8);
+                      users > 1 ? 9 + users : 9);
     add_number(ANSWERS_HISTORY);
     add_number(REV);
     add_number(1000);
     add_number(ANSWERS_HISTORY);
     add_number(0);
     add_text(TOKEN, sizeof(TOKEN) - 1);
+    add_number(0);
     for (size_t i = 0; users > 1 && i < users; i++)
         add_number(users - 1 - i);
 }
@@ -126,11 +127,12 @@ static void on_history(const struct command *command)
     const char *room = room_of(command->words[3]);
     struct strbuf line = {NULL, 0, 0};
 
-    strbuf_add_format(&reply, "*%d\r\n$16\r\n" EPOCH "\r\n", 5 + ANSWERS_HISTORY);
+    strbuf_add_format(&reply, "*%d\r\n$16\r\n" EPOCH "\r\n", 6 + ANSWERS_HISTORY);
     add_number(ANSWERS_HISTORY);
     add_number(1);
     add_number(1);
     add_text(TOKEN, sizeof(TOKEN) - 1);
+    add_number(0);
     for (uint64_t seq = 1; seq <= ANSWERS_HISTORY; seq++) {
         line.len = 0;
         answers_add_message(&line, room, seq);
