@@ -252,10 +252,10 @@ static void on_push(void *owner, const redisReply *reply)
 
         if (!is(channel, bus->canary))
             on_notice(bus, channel, text);
-        else if (text.len > 0)
-            bus->hooks.on_command(bus, text);
+        else if (reply_decimal(text) > 0)
+            bus->hooks.on_canary(bus, reply_decimal(text));
         else
-            bus->hooks.on_canary(bus);
+            bus->hooks.on_command(bus, text);
     } else if (is(what, "pmessage")) {
         on_expiry(bus, reply);
     } else if (is_confirmation(what)) {

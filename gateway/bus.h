@@ -18,7 +18,8 @@ struct bus;
 struct bus_hooks {
     void (*on_ready)(struct bus *bus);
     void (*on_lost)(struct bus *bus, const char *why);
-    void (*on_canary)(struct bus *bus); /* a message to itself came back */
+    /* A message to itself came back. */
+    void (*on_canary)(struct bus *bus, uint64_t number);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct bus *bus, struct json_text command);
     /* NULL: not asked for. */

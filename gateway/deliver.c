@@ -242,11 +242,16 @@ static void note_deletion(struct room *room, const struct notice *n)
 }
 
 /* Of the messages' notices under one token each begins above the last one's end. If not, the log
- * was put back on the same server. */
+ * was put back on the same server. Numbers up to the last answer's own may still be on their way,
+ * until a canary has come that was sent after it (SPEC-SCALE S4). */
 static bool comes_again(struct room *room, const struct notice *n)
 {
+    struct room_deliver *d = &room->deliver;
+
     if (!token_is_known(n->token))
         return false; /* of a version without terms: nothing is said about it */
+    if (d->noticed < d->answered && room->rooms->canary_heard > d->answered_canary)
+        d->noticed = d->answered;
     if (n->first <= room->deliver.noticed)
         return true;
     room->deliver.noticed = n->last;
@@ -280,10 +285,17 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
     }
 }
 
+static void note_answered(struct room *room, const struct room_joined *state)
+{
+    room->deliver.answered = state->seq;
+    room->deliver.answered_canary = room->rooms->canary_sent;
+}
+
 static void start_terms(struct room *room, const struct room_joined *state)
 {
     withheld_clear(&room->deliver.withheld);
     room->deliver.noticed = 0;
+    note_answered(room, state);
     terms_start(&room->terms, state->token, state->seq, state->rev);
 }
 
@@ -347,6 +359,7 @@ static void go_on(struct room *room, const struct room_joined *state)
     terms_settle(&room->terms, state->token, state->rev);
     room_log_note_change(&room->log, state->changed, state->rev);
     room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;
+    note_answered(room, state);
     has_dropped = give_withheld(room);
     if (!has_moved || has_dropped || room->was_deaf)
         deliver_position(room, state->epoch, state->token, state->seq);

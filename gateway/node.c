@@ -186,10 +186,11 @@ static void send_canary(struct node *node)
     struct store *store = node->store;
 
     node->canary_sent_ms = now(node);
+    node->rooms->canary_sent++;
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "PUBLISH");
     args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
-    redis_command_add_text(&store->args.cmd, "");
+    redis_command_add_u64(&store->args.cmd, node->rooms->canary_sent);
     store_send_command(store, NULL, NULL);
 }
 
@@ -412,8 +413,11 @@ void node_beat(struct node *node)
 
 /* ---- the canary ---- */
 
-void node_on_canary(struct node *node)
+void node_on_canary(struct node *node, uint64_t number)
 {
+    if (number > node->rooms->canary_sent)
+        return; /* of somebody else */
+    node->rooms->canary_heard = number;
     node->canary_heard_ms = now(node);
     node->has_canary = true;
     go_up_if_sure(node);

@@ -100,7 +100,7 @@ void node_init(struct node *node, const struct node_opts *opts);
 /* A link became ready, or was lost; the canary came back. */
 void node_on_link(struct node *node);
 void node_on_lost(struct node *node);
-void node_on_canary(struct node *node);
+void node_on_canary(struct node *node, uint64_t number);
 
 /* The room is registered: keep it alive. */
 void node_keep(struct node *node, struct room *room);

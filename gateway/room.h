@@ -142,8 +142,11 @@ struct room_catchup {
 
 struct room_deliver {
     char heard_epoch[PROTO_EPOCH_LEN + 1];
-    uint64_t heard;           /* the highest number seen in a notice of that epoch */
-    uint64_t noticed;         /* the last number of a notice under the room's token */
+    uint64_t heard;   /* the highest number seen in a notice of that epoch */
+    uint64_t noticed; /* the last number of a notice under the room's token */
+    /* The room's number in the answer of its last join or sync, and the last canary that was sent
+     * before that answer was read. */
+    uint64_t answered, answered_canary;
     struct withheld withheld; /* notices under another token */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
@@ -246,7 +249,9 @@ struct rooms {
     struct metrics *metrics;
     uint64_t grace_ms;
     struct room_logs logs;
-    struct list doubted;  /* rooms under another server's token */
+    struct list doubted; /* rooms under another server's token */
+    /* The node's canaries, by number: what Redis told before the one that was heard has come. */
+    uint64_t canary_sent, canary_heard;
     unsigned doubts_left; /* so many may be synced for it now */
     bool is_up;           /* Redis can be asked; else nothing is pumped */
     bool has_stuck;       /* some room is stuck */

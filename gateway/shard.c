@@ -65,9 +65,9 @@ static void on_bus_lost(struct bus *bus, const char *why)
 
 /* ---- what comes by the bus ---- */
 
-static void on_canary(struct bus *bus)
+static void on_canary(struct bus *bus, uint64_t number)
 {
-    node_on_canary(&shard_of_bus(bus)->node);
+    node_on_canary(&shard_of_bus(bus)->node, number);
 }
 
 static void on_command(struct bus *bus, struct json_text command)

@@ -252,7 +252,7 @@ static void happen(char what)
         fake_link_push(w.base.shard.bus.link);
         break;
     case 'c': /* subscribed, as it should be */
-        node_on_canary(&w.base.shard.node);
+        node_on_canary(&w.base.shard.node, w.base.shard.rooms.canary_sent);
         break;
     case 'j':
     case 'k':

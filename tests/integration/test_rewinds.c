@@ -212,6 +212,66 @@ static void a_room_that_is_restored_is_told_by_reset(void **state)
     redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
 }
 
+static double count_published(void)
+{
+    char *stats = redis_cmd_text(fleet.redis_port, "EVAL %s 0",
+                                 "return redis.call('INFO','commandstats')"
+                                 ":match('cmdstat_publish:calls=(%d+)') or '0'");
+    double published = atof(stats);
+
+    free(stats);
+    return published;
+}
+
+/* Each gateway has sent itself two canaries since then. */
+static bool canaries_have_flown(void *data)
+{
+    return count_published() >= *(double *)data + 8;
+}
+
+/* The token and the rev that meta has, as a script would write them. */
+static void publish_behind_everybodys_back(unsigned seq)
+{
+    redis_cmd(fleet.redis_port, "EVAL %s 2 rc:{r}:meta rc:{r}:events %u",
+              "local m = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'term', 'home')"
+              "local n, q = ARGV[1], string.char(34)"
+              "local line = ('{`type`:`message`,`room`:`r`,`seq`:' .. n .. "
+              "',`user`:`eve`,`text`:`x`,`ts`:1}'):gsub('`', q)"
+              "redis.call('HSET', KEYS[1], 'seq', n)"
+              "redis.call('PUBLISH', KEYS[2], '1 ' .. m[1] .. ' ' .. m[2] .. "
+              "' message ' .. n .. ' ' .. n .. ' - ' .. m[3] .. '.' .. "
+              "m[4]:sub(1, 16) .. string.char(10) .. line)",
+              seq);
+}
+
+/* Bob's gateway has not heard a message since bob joined: only the number that the join was
+ * answered with tells that the room went back. */
+static void a_room_that_is_restored_after_a_join_is_told_by_reset(void **state)
+{
+    struct chat *eve = chat_enter(fleet.gateways[0].port, "r", "eve"), *bob;
+    double published;
+
+    (void)state;
+    say_some(eve, NULL, 5, "kept");
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+    say_some(eve, NULL, 5, "lost");
+    bob = chat_enter(fleet.gateways[1].port, "r", "bob");
+    chat_leave(eve, "r");
+    chat_expect_skipping(bob, "member_left");
+    published = count_published();
+    assert_true(wait_until(canaries_have_flown, &published, PATIENCE_MS));
+    redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
+    redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+    publish_behind_everybodys_back(
+        (unsigned)redis_cmd_number(fleet.redis_port, "HGET rc:{r}:meta seq") + 1);
+    expect_reset(bob, false);
+    chat_leave(bob, "r");
+    chat_close(eve);
+    chat_close(bob);
+    redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
+}
+
 /* A master that becomes the replica of a copy, and is promoted again: its links stay up. */
 static void a_copy_that_is_taken_back_is_told_by_reset(void **state)
 {
@@ -325,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_of_server_that_loses_nothing_is_told_by_nothing),
         cmocka_unit_test(a_room_that_is_restored_is_told_by_reset),
+        cmocka_unit_test(a_room_that_is_restored_after_a_join_is_told_by_reset),
         cmocka_unit_test(a_copy_that_is_taken_back_is_told_by_reset),
         cmocka_unit_test(a_lost_tail_is_told_also_where_somebody_writes_on_past_it),
         cmocka_unit_test(a_lost_tail_of_changes_is_told_by_reset),

@@ -101,10 +101,10 @@ static void on_lost(struct bus *bus, const char *why)
     w.losses++;
 }
 
-static void on_canary(struct bus *bus)
+static void on_canary(struct bus *bus, uint64_t number)
 {
     (void)bus;
-    w.canaries++;
+    assert_int_equal(number, ++w.canaries);
 }
 
 static void on_command(struct bus *bus, struct json_text command)
@@ -373,9 +373,9 @@ static void another_node_has_another_canary(void **state)
     confirm_first();
     bus_set_node(&w.bus, "n2");
     assert_sent("UNSUBSCRIBE rc:canary:n1\nSUBSCRIBE rc:canary:n2\n");
-    push("message", "rc:canary:n1", "", NULL);
+    push("message", "rc:canary:n1", "1", NULL);
     assert_int_equal(w.canaries, 0);
-    push("message", "rc:canary:n2", "", NULL);
+    push("message", "rc:canary:n2", "1", NULL);
     assert_int_equal(w.canaries, 1);
 }
 
@@ -475,7 +475,10 @@ static void a_text_on_the_channel_of_the_canary_is_a_command(void **state)
     push("message", "rc:canary:n1", "disconnect ann", NULL);
     assert_string_equal(w.command, "disconnect ann");
     assert_int_equal(w.canaries, 0);
+    push("message", "rc:canary:n1", "1", NULL);
+    assert_int_equal(w.canaries, 1);
     push("message", "rc:canary:n1", "", NULL);
+    assert_string_equal(w.command, "");
     assert_int_equal(w.canaries, 1);
 }
 

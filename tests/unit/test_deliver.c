@@ -393,6 +393,45 @@ static void a_position_ahead_is_read_up_to(void **state)
     assert_int_equal(rig_count(RIG_REGISTER), 1);
 }
 
+/* A notice of message `seq` under the room's token. */
+static void hear(uint64_t seq)
+{
+    struct strbuf line = {NULL, 0, 0};
+    struct notice notice = {
+        .epoch = {RIG_EPOCH, PROTO_EPOCH_LEN},
+        .rev = 1,
+        .first = seq,
+        .last = seq,
+        .kind = NOTICE_MESSAGE,
+        .token = {1, 0xa1},
+    };
+
+    rig_add_line(&line, seq);
+    notice.lines = (struct json_text){line.data, line.len};
+    deliver_notice(w.room, &notice, rig.now_ms);
+    strbuf_deinit(&line);
+}
+
+/* What was told before the answer of the join may come after it, until a canary has come that was
+ * sent after the answer. A number that comes later than that comes again. */
+static void after_a_canary_a_number_below_the_joins_own_is_of_another_log(void **state)
+{
+    (void)state;
+    assert_int_equal(room_log_seq(&w.room->log), 5); /* of the join */
+    rig.rooms.canary_sent = 1;
+    hear(4);
+    assert_int_equal(rig_count(RIG_REGISTER), 0);
+    rig.rooms.canary_heard = 1;
+    hear(5);
+    assert_int_equal(rig_count(RIG_REGISTER), 1); /* before a sync */
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 5, 1);
+    rig.rooms.canary_heard = rig.rooms.canary_sent = 2;
+    hear(6);
+    assert_given("6");
+    assert_int_equal(rig_count(RIG_REGISTER), 0);
+}
+
 static void a_sync_reads_what_was_missed(void **state)
 {
     (void)state;
@@ -462,6 +501,7 @@ int main(void)
         TEST(what_was_heard_before_the_join_was_answered_is_read),
         TEST(what_was_heard_of_another_epoch_is_no_reason_to_read),
         TEST(a_position_ahead_is_read_up_to),
+        TEST(after_a_canary_a_number_below_the_joins_own_is_of_another_log),
         TEST(a_sync_reads_what_was_missed),
         TEST(one_slow_member_keeps_the_ring_for_itself),
         TEST(a_gap_of_the_room_is_one_of_its_slow_members),

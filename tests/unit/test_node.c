@@ -229,7 +229,7 @@ static void go_up(void)
     open_links();
     answer_beat("ok");
     take_command("PUBLISH", "1");
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_true(w.node.is_up);
 }
 
@@ -250,7 +250,7 @@ static void tick(unsigned count, bool hears)
                store_rig.calls[0].script == SCRIPTS_COUNT) {
             take_command("PUBLISH", "1");
             if (hears)
-                node_on_canary(&w.node);
+                node_on_canary(&w.node, rig.rooms.canary_sent);
         }
     }
 }
@@ -267,10 +267,10 @@ static void a_node_is_up_once_all_three_are_answered(void **state)
     answer_beat("ok");
     assert_int_equal(w.ups, 0);
     take_command("PUBLISH", "1");
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_int_equal(w.ups, 1);
     assert_state(NODE_READY);
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_int_equal(w.ups, 1);
 }
 
@@ -278,7 +278,7 @@ static void a_node_that_hears_itself_first_waits_for_the_heartbeat(void **state)
 {
     (void)state;
     open_links();
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_int_equal(w.ups, 0);
     assert_state(NODE_NO_WRITE);
     answer_beat("ok");
@@ -292,7 +292,7 @@ static void without_the_right_to_ask_for_the_server_a_node_is_not_up(void **stat
     store_rig_answer_error("NOPERM");
     answer_beat("ok");
     take_command("PUBLISH", "1");
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_int_equal(w.ups, 0);
     assert_state(NODE_NO_INFO);
     rig.now_ms += 1000;
@@ -523,7 +523,7 @@ static void a_deaf_node_restarts_its_bus_once_a_silence(void **state)
     assert_int_equal(w.bus_restarts, 1);
     tick(1, false);
     assert_int_equal(w.bus_restarts, 2);
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     assert_state(NODE_READY);
 }
 
