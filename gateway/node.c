@@ -15,24 +15,20 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
-#include "common/rights.h"
 #include "common/xalloc.h"
 #include "gateway/args.h"
-#include "gateway/deliver.h"
+#include "gateway/server_check.h"
 
 enum {
-    TICK_MS = 100,
     CANARY_MS = 1000,
-    UNSTICK_MS = 1000, /* what Redis refused is tried again after it */
+    INFO_MS = 1000, /* after a refusal */
     DEAF_MS = 3000,
-    FORMER_ROOMS = 500, /* a command */
 };
 
 static void start_beat(struct node *node);
@@ -46,27 +42,6 @@ static uint64_t now(const struct node *node)
 static uint64_t lease_ms(const struct node *node)
 {
     return (uint64_t)node->config->lease_ms;
-}
-
-/* ---- who we are ---- */
-
-/* `<hostname>-<pid>-<8 random hex>.<worker>` */
-static void choose_name(struct node *node)
-{
-    char host[256] = "gateway";
-    uint32_t random = 0;
-
-    gethostname(host, sizeof(host) - 1);
-    for (char *c = host; *c; c++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-",
-                    *c))
-            *c = '-';
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        abort();
-    snprintf(node->store->node, sizeof(node->store->node), "%s-%d-%08x.%u", host,
-             (int)getpid(), random, node->worker);
-    node->is_known = false;
-    bus_set_node(node->bus, node->store->node);
 }
 
 static void set_state(struct node *node, enum node_state state)
@@ -127,33 +102,6 @@ static void go_down(struct node *node)
     note_state(node);
 }
 
-static void on_memory_info(void *data, int status, const redisReply *reply)
-{
-    const char *policy;
-
-    (void)data;
-    if (status < 0)
-        return;
-    policy = strstr(reply_string(reply).base, "maxmemory_policy:");
-    if (policy && strncmp(policy + 17, "noeviction", 10) != 0)
-        log_warn("redis_evicts",
-                 "maxmemory_policy=%.*s text=\"rooms would lose keys: set "
-                 "noeviction\"",
-                 (int)strcspn(policy + 17, "\r\n"), policy + 17);
-}
-
-/* A Redis that evicts would take members and history away one by one. */
-static void check_policy(struct node *node)
-{
-    if (node->worker != 0)
-        return;
-    redis_command_begin(&node->store->args.cmd);
-    redis_command_add_text(&node->store->args.cmd, "INFO");
-    redis_command_add_text(&node->store->args.cmd, "memory");
-    store_send_command(node->store, on_memory_info, NULL);
-    rights_ask(node->store->link, node->config->redis.db);
-}
-
 /* Each script that changes a room asks which server it runs on (SPEC-SCALE S4). */
 static void on_server_info(void *data, int status, const redisReply *reply)
 {
@@ -202,11 +150,12 @@ void node_on_link(struct node *node)
     if (!node->canary_heard_ms)
         node->canary_heard_ms = now(node); /* from here on it is expected */
     node->has_canary = node->has_info = false;
-    if (!node->store->node[0])
-        choose_name(node);
-    else if (redis_link_take_loose(node->store->link) && node->is_known)
+    if (!node_name_is_chosen(&node->name))
+        node_name_choose(&node->name);
+    else if (redis_link_take_loose(node->store->link) && node->name.is_known)
         rename_loose(node);
-    check_policy(node);
+    if (node->worker == 0) /* one of the process is enough */
+        server_check_start(node->store);
     ask_for_server(node);
     start_beat(node);
     send_canary(node);
@@ -233,81 +182,20 @@ struct beat {
     char node[STORE_NODE_MAX];
 };
 
-/* A Redis that lost the old name also lost in which rooms it is, but may have been told of
- * members under it since. */
-static void note_former_rooms(struct node *node)
-{
-    struct room *room;
-    uint32_t at = 0;
-
-    while ((room = map_next(&node->rooms->map, &at))) {
-        strbuf_add_char(&node->former_rooms, (char)room->name_len);
-        strbuf_add(&node->former_rooms, room->name, room->name_len);
-    }
-}
-
-static void tell_former_rooms(struct node *node)
-{
-    struct args *args = &node->store->args;
-    const char *at = node->former_rooms.data, *end = at + node->former_rooms.len;
-
-    while (at < end) {
-        redis_command_begin(&args->cmd);
-        redis_command_add_text(&args->cmd, "SADD");
-        args_add_node_key(args, node->former, KEY_NODE_ROOMS);
-        for (int i = 0; i < FORMER_ROOMS && at < end; i++) {
-            redis_command_add(&args->cmd, at + 1, (unsigned char)*at);
-            at += 1 + (unsigned char)*at;
-        }
-        store_send_command(node->store, NULL, NULL);
-    }
-    strbuf_reset(&node->former_rooms, 0);
-}
-
-/* What the old name leaves is reaped once the members are told under the new one. A name that
- * waits for that already is left to its lease. */
-static void note_former(struct node *node)
-{
-    memcpy(node->former, node->store->node, sizeof(node->former));
-    strbuf_reset(&node->former_rooms, 4096);
-    note_former_rooms(node);
-}
-
-static void take_new_name(struct node *node, const char *why)
-{
-    choose_name(node);
-    log_warn("node_renamed", "was=%s now=%s why=\"%s\"", node->former,
-             node->store->node, why);
-    metric_add(&node->metrics->nodes_renamed_total, 1);
-    rooms_on_renamed(node->rooms);
-}
-
 /* What is under way under the old name ends with the connection. */
 static void rename_dead(struct node *node)
 {
-    note_former(node);
+    node_name_note_former(&node->name);
     go_down(node);
     redis_link_replace(node->store->link, "declared dead: another name");
-    take_new_name(node, "declared dead");
+    node_name_replace(&node->name, "declared dead");
 }
 
 /* What is under way under the old name could not be ended, so nothing more is written under it. */
 static void rename_loose(struct node *node)
 {
-    note_former(node);
-    take_new_name(node, "the connection before this one could not be ended");
-}
-
-/* Not before its members are told under the new name, else they would be seen leaving. */
-static void reap_former(struct node *node)
-{
-    if (!node->former[0] || !node->is_up || reaper_is_busy(&node->reaper) ||
-        !rooms_are_synced(node->rooms))
-        return;
-    tell_former_rooms(node);
-    reaper_start(&node->reaper, (struct json_text){node->former, strlen(node->former)},
-                 0);
-    node->former[0] = '\0';
+    node_name_note_former(&node->name);
+    node_name_replace(&node->name, "the connection before this one could not be ended");
 }
 
 static void take_silent(struct node *node, const redisReply *reply)
@@ -344,7 +232,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     }
     if (is_lost)
         rooms_doubt_all(node->rooms);
-    node->is_known = true;
+    node->name.is_known = true;
     node->answered_ms = beat.sent_ms;
     node->messages_told += beat.messages;
     if (!node->unbroken_ms)
@@ -387,7 +275,7 @@ static void start_beat(struct node *node)
     args_add_fleet_key(&store->args, KEY_STATS);
     redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add_u64(&store->args.cmd, lease_ms(node));
-    redis_command_add_u64(&store->args.cmd, !node->is_known);
+    redis_command_add_u64(&store->args.cmd, !node->name.is_known);
     redis_command_add_u64(&store->args.cmd, beat->messages);
     add_text_field(store, "address", node->address);
     add_field(store, "pid", (uint64_t)getpid());
@@ -430,7 +318,7 @@ static void check_canary(struct node *node)
                               ? node->canary_heard_ms
                               : node->listening_ms;
 
-    if (!has_links(node) || !node->store->node[0])
+    if (!has_links(node) || !node_name_is_chosen(&node->name))
         return;
     if (now(node) - deaf_since >= DEAF_MS) {
         node->listening_ms = now(node); /* one restart per silence */
@@ -441,27 +329,18 @@ static void check_canary(struct node *node)
         send_canary(node);
 }
 
-static void on_tick(uv_timer_t *timer)
-{
-    struct node *node = timer->data;
+/* ---- the rest ---- */
 
-    bus_check(node->bus);
+void node_tick(struct node *node)
+{
     check_canary(node);
-    if (node->lacks_info && now(node) - node->info_asked_ms >= UNSTICK_MS)
+    if (node->lacks_info && now(node) - node->info_asked_ms >= INFO_MS)
         ask_for_server(node);
     note_state(node);
     if (!node->is_up)
         return;
-    if (node->rooms->has_stuck && now(node) - node->unstuck_ms >= UNSTICK_MS) {
-        node->unstuck_ms = now(node);
-        rooms_pump(node->rooms);
-    }
-    reap_former(node);
-    rooms_doubt_more(node->rooms);
+    node_name_reap_former(&node->name, &node->reaper);
     renewals_run(&node->renewals, now(node));
-    if (node->expiry)
-        expiry_tick(node->expiry, now(node));
-    rooms_end_grace(node->rooms, now(node), false);
 }
 
 /* ---- beginning and end ---- */
@@ -477,21 +356,18 @@ void node_init(struct node *node, const struct node_opts *opts)
         .store = opts->store,
         .bus = opts->bus,
         .rooms = opts->rooms,
-        .index = opts->index,
-        .expiry = opts->expiry,
         .hooks = *opts->hooks,
         .address = opts->address,
         .worker = opts->worker,
         .state = opts->state,
         .started_ms = clock_ms(),
     };
+    node_name_init(&node->name, opts->store, opts->bus, opts->rooms, opts->worker);
     reaper_init(&node->reaper, opts->store, opts->index, opts->metrics);
     renewals_init(&node->renewals, opts->store, &node->reaper);
     uv_timer_init(opts->loop, &node->beat);
-    uv_timer_init(opts->loop, &node->tick);
-    node->beat.data = node->tick.data = node;
+    node->beat.data = node;
     uv_timer_start(&node->beat, on_beat, beat_ms, beat_ms);
-    uv_timer_start(&node->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 void node_keep(struct node *node, struct room *room)
@@ -515,8 +391,7 @@ void node_forget(struct node *node, redis_reply_fn on_done, void *data)
 void node_close(struct node *node)
 {
     node->is_closing = true;
-    strbuf_deinit(&node->former_rooms);
+    node_name_deinit(&node->name);
     reaper_close(&node->reaper);
     uv_close((uv_handle_t *)&node->beat, NULL);
-    uv_close((uv_handle_t *)&node->tick, NULL);
 }

@@ -13,8 +13,8 @@
 #include <stdatomic.h>
 
 #include "gateway/bus.h"
-#include "gateway/expiry.h"
 #include "gateway/index.h"
+#include "gateway/node_name.h"
 #include "gateway/reaper.h"
 #include "gateway/renewal.h"
 #include "gateway/store.h"
@@ -53,7 +53,6 @@ struct node_opts {
     struct bus *bus;
     struct rooms *rooms;
     struct index *index;
-    struct expiry *expiry; /* NULL: another worker looks after it */
     const char *address;
     unsigned worker;
     _Atomic int *state; /* enum node_state, for the ops thread */
@@ -67,13 +66,12 @@ struct node {
     struct store *store;
     struct bus *bus;
     struct rooms *rooms;
-    struct index *index;
-    struct expiry *expiry; /* NULL: another worker's */
     struct node_hooks hooks;
     const char *address;
     unsigned worker;
 
-    uv_timer_t beat, tick;
+    struct node_name name;
+    uv_timer_t beat;
     uint64_t started_ms;  /* wall clock */
     uint64_t answered_ms; /* when the last answered heartbeat was sent */
     uint64_t unbroken_ms; /* since when all were answered; 0: not */
@@ -82,15 +80,11 @@ struct node {
     uint64_t messages_told; /* of the counter, with the heartbeats so far */
     struct reaper reaper;   /* of dead nodes */
     struct renewals renewals;
-    uint64_t unstuck_ms, info_asked_ms;
-    char former[STORE_NODE_MAX]; /* a name that is to be reaped; empty: none */
-    struct strbuf
-        former_rooms; /* where it may be in: a byte for the length, the name */
-    bool has_info;    /* INFO was answered since the links are up: scripts need it */
-    bool lacks_info;  /* it was refused */
-    bool has_canary;  /* one came back since the links are up */
-    bool is_known;    /* Redis has a heartbeat under this name */
-    bool is_beating;  /* one is in flight */
+    uint64_t info_asked_ms;
+    bool has_info;   /* INFO was answered since the links are up: scripts need it */
+    bool lacks_info; /* it was refused */
+    bool has_canary; /* one came back since the links are up */
+    bool is_beating; /* one is in flight */
     bool is_up, is_draining, is_closing;
     _Atomic int *state; /* enum node_state, for the ops thread; borrowed */
 };
@@ -101,6 +95,9 @@ void node_init(struct node *node, const struct node_opts *opts);
 void node_on_link(struct node *node);
 void node_on_lost(struct node *node);
 void node_on_canary(struct node *node, uint64_t number);
+
+/* Every 100 ms: the canary, what Redis refused, the former name and the rooms' renewals. */
+void node_tick(struct node *node);
 
 /* The room is registered: keep it alive. */
 void node_keep(struct node *node, struct room *room);
@@ -118,7 +115,7 @@ void node_drain(struct node *node);
 /* Forgets this node in Redis if nothing is left of it; `on_done` in any case. */
 void node_forget(struct node *node, redis_reply_fn on_done, void *data);
 
-/* Closes the timers and ends what is in progress. */
+/* Closes the timer and ends what is in progress. */
 void node_close(struct node *node);
 
 #endif

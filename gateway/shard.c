@@ -6,6 +6,7 @@
  *     shard_open -> both links ready -> node -> on_up   -> hooks.on_status, the rooms
  *                                      node -> on_down -> the outbox, the rooms, hooks.on_status
  *     each turn: shard_check_lease, shard_flush
+ *     on_tick -> the bus, the node; while it is up the rooms, the expiry
  *     shard_drain -> shard_forget -> shard_close -> [the loop ends] -> shard_end, shard_deinit
  */
 #include "gateway/shard.h"
@@ -18,6 +19,11 @@
 #include "gateway/deliver.h"
 #include "gateway/history_read.h"
 #include "gateway/sync.h"
+
+enum {
+    TICK_MS = 100,
+    RETRY_MS = 1000, /* what Redis refused for a room */
+};
 
 /* ---- the links ---- */
 
@@ -192,6 +198,32 @@ static void on_unknown(struct store *store)
     node_beat(&list_entry(store, struct shard, store)->node);
 }
 
+/* ---- the clock ---- */
+
+static void retry_refused(struct shard *shard, uint64_t now_ms)
+{
+    if (!shard->rooms.has_stuck || now_ms - shard->retried_ms < RETRY_MS)
+        return;
+    shard->retried_ms = now_ms;
+    rooms_pump(&shard->rooms);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct shard *shard = timer->data;
+    uint64_t now_ms = uv_now(shard->opts.loop);
+
+    bus_check(&shard->bus);
+    node_tick(&shard->node);
+    if (!shard->is_up)
+        return;
+    retry_refused(shard, now_ms);
+    rooms_doubt_more(&shard->rooms);
+    if (shard->opts.worker == 0)
+        expiry_tick(&shard->expiry, now_ms);
+    rooms_end_grace(&shard->rooms, now_ms, false);
+}
+
 /* ---- beginning ---- */
 
 static void open_link(struct shard *shard)
@@ -237,7 +269,6 @@ static void open_node(struct shard *shard)
         .bus = &shard->bus,
         .rooms = &shard->rooms,
         .index = &shard->index,
-        .expiry = shard->opts.worker == 0 ? &shard->expiry : NULL,
         .address = shard->opts.address,
         .worker = shard->opts.worker,
         .state = &shard->state,
@@ -263,6 +294,9 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     expiry_init(&shard->expiry, &shard->store, opts->metrics);
     open_bus(shard);
     open_node(shard);
+    uv_timer_init(opts->loop, &shard->tick);
+    shard->tick.data = shard;
+    uv_timer_start(&shard->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 const char *shard_not_ready(const struct shard *shard)
@@ -337,6 +371,7 @@ void shard_close(struct shard *shard)
     shard->is_up = false;
     rooms_set_up(&shard->rooms, false);
     outbox_fail(&shard->outbox);
+    uv_close((uv_handle_t *)&shard->tick, NULL);
     node_close(&shard->node);
     bus_close(&shard->bus);
     redis_link_close(shard->link, NULL);

@@ -6,6 +6,7 @@
  *     rooms     what is here of them; they ask by room_hooks, which shard.c sets
  *     outbox, joins_leaves, history_cache   what goes out together, or is read once for many
  *     node      heartbeat, canary, and the reaper of dead nodes
+ *     tick      every 100 ms: what of these looks at the clock
  *     index, expiry   the fleet's list of rooms
  *
  * Knows neither clients nor their requests: those are session.h's.
@@ -64,8 +65,10 @@ struct shard {
     struct index index;
     struct expiry expiry; /* of a process the first worker's is at work */
     struct node node;
-    bool is_up;        /* Redis takes requests */
-    _Atomic int state; /* enum node_state */
+    uv_timer_t tick;     /* of all that looks at the clock */
+    uint64_t retried_ms; /* when what Redis refused was last tried again */
+    bool is_up;          /* Redis takes requests */
+    _Atomic int state;   /* enum node_state */
 };
 
 /* Connects. `shard` is zeroed. */

@@ -1,0 +1,12 @@
+/* server_check.h - what a Redis should be, told in the log by a gateway that connects to one that is
+ * not: a Redis that evicts keys would take members and history away one by one, and a user without
+ * a right fails some requests only.
+ */
+#ifndef GATEWAY_SERVER_CHECK_H
+#define GATEWAY_SERVER_CHECK_H
+
+#include "gateway/store.h"
+
+void server_check_start(struct store *store);
+
+#endif

@@ -1,0 +1,335 @@
+/* test_shard.c - what a shard does every 100 ms. The clock and the timer are the test's; in place of
+ * the links, the bus, the node and the expiry stand functions that count.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "gateway/shard.h"
+
+static struct {
+    struct shard shard;
+    struct config config;
+    struct metrics metrics;
+    uint64_t now_ms, tick_ms;
+    uv_timer_cb on_tick;
+    struct node_hooks node_hooks;
+    unsigned bus_checks, node_ticks, expiry_ticks, statuses, closed;
+} w;
+
+/* ---- in place of libuv and the links ---- */
+
+uint64_t uv_now(const uv_loop_t *loop)
+{
+    (void)loop;
+    return w.now_ms;
+}
+
+int uv_timer_init(uv_loop_t *loop, uv_timer_t *timer)
+{
+    (void)loop;
+    assert_ptr_equal(timer, &w.shard.tick);
+    return 0;
+}
+
+int uv_timer_start(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t first,
+                   uint64_t then)
+{
+    assert_ptr_equal(timer, &w.shard.tick);
+    assert_int_equal(first, then);
+    w.on_tick = on_timer;
+    w.tick_ms = then;
+    return 0;
+}
+
+void uv_close(uv_handle_t *handle, uv_close_cb on_close)
+{
+    assert_ptr_equal(handle, &w.shard.tick);
+    assert_null(on_close);
+    w.closed++;
+}
+
+struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts)
+{
+    (void)loop, (void)opts;
+    return (struct redis_link *)&w;
+}
+
+void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+{
+    (void)link, (void)on_closed;
+}
+
+void redis_link_hurry(struct redis_link *link)
+{
+    (void)link;
+}
+
+bool redis_link_is_ready(const struct redis_link *link)
+{
+    (void)link;
+    return false;
+}
+
+int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
+                    redis_reply_fn on_reply, void *data)
+{
+    (void)link, (void)cmd, (void)on_reply, (void)data;
+    return UV_ENOTCONN;
+}
+
+int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
+                          redis_reply_fn on_reply, void *data, uint64_t sent_ms)
+{
+    (void)sent_ms;
+    return redis_link_send(link, cmd, on_reply, data);
+}
+
+uint64_t redis_link_now(const struct redis_link *link)
+{
+    (void)link;
+    return w.now_ms;
+}
+
+/* ---- in place of the bus ---- */
+
+void bus_open(struct bus *bus, const struct bus_opts *opts)
+{
+    (void)bus, (void)opts;
+}
+
+void bus_check(struct bus *bus)
+{
+    assert_ptr_equal(bus, &w.shard.bus);
+    w.bus_checks++;
+}
+
+void bus_subscribe(struct bus *bus, struct room *room)
+{
+    (void)bus, (void)room;
+}
+
+void bus_unsubscribe(struct bus *bus, struct room *room)
+{
+    (void)bus, (void)room;
+}
+
+void bus_close(struct bus *bus)
+{
+    (void)bus;
+}
+
+void bus_deinit(struct bus *bus)
+{
+    (void)bus;
+}
+
+/* ---- in place of the node and the expiry ---- */
+
+void node_init(struct node *node, const struct node_opts *opts)
+{
+    assert_ptr_equal(node, &w.shard.node);
+    w.node_hooks = *opts->hooks;
+}
+
+void node_tick(struct node *node)
+{
+    assert_ptr_equal(node, &w.shard.node);
+    w.node_ticks++;
+}
+
+void node_on_link(struct node *node)
+{
+    (void)node;
+}
+
+void node_on_lost(struct node *node)
+{
+    (void)node;
+}
+
+void node_on_canary(struct node *node)
+{
+    (void)node;
+}
+
+void node_keep(struct node *node, struct room *room)
+{
+    (void)node, (void)room;
+}
+
+void node_check_lease(struct node *node)
+{
+    (void)node;
+}
+
+void node_beat(struct node *node)
+{
+    (void)node;
+}
+
+void node_drain(struct node *node)
+{
+    (void)node;
+}
+
+void node_forget(struct node *node, redis_reply_fn on_done, void *data)
+{
+    (void)node, (void)on_done, (void)data;
+}
+
+void node_close(struct node *node)
+{
+    (void)node;
+}
+
+void expiry_init(struct expiry *expiry, struct store *store, struct metrics *metrics)
+{
+    (void)expiry, (void)store, (void)metrics;
+}
+
+void expiry_add(struct expiry *expiry, const char *room, size_t len)
+{
+    (void)expiry, (void)room, (void)len;
+}
+
+void expiry_tick(struct expiry *expiry, uint64_t now_ms)
+{
+    assert_ptr_equal(expiry, &w.shard.expiry);
+    assert_int_equal(now_ms, w.now_ms);
+    w.expiry_ticks++;
+}
+
+void expiry_deinit(struct expiry *expiry)
+{
+    (void)expiry;
+}
+
+/* ---- the shard ---- */
+
+static void on_status(struct shard *shard)
+{
+    assert_ptr_equal(shard, &w.shard);
+    w.statuses++;
+}
+
+static void open_as(unsigned worker)
+{
+    static const struct shard_hooks hooks = {.on_status = on_status};
+    const struct shard_opts opts = {
+        .config = &w.config,
+        .metrics = &w.metrics,
+        .worker = worker,
+        .hooks = &hooks,
+    };
+
+    memset(&w, 0, sizeof(w));
+    log_max = LOG_SILENT;
+    w.now_ms = 1000000;
+    shard_open(&w.shard, &opts);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    shard_close(&w.shard);
+    assert_int_equal(w.closed, 1);
+    shard_end(&w.shard);
+    shard_deinit(&w.shard);
+    return 0;
+}
+
+static void tick(unsigned count)
+{
+    while (count-- > 0) {
+        w.now_ms += w.tick_ms;
+        w.on_tick(&w.shard.tick);
+    }
+}
+
+/* ---- the tests ---- */
+
+static void ten_ticks_a_second(void **state)
+{
+    (void)state;
+    open_as(0);
+    assert_int_equal(w.tick_ms, 100);
+}
+
+static void
+while_redis_is_away_only_the_bus_and_the_node_look_at_the_clock(void **state)
+{
+    (void)state;
+    open_as(0);
+    w.shard.rooms.has_stuck = true;
+    w.shard.rooms.doubts_left = 0;
+    tick(20);
+    assert_int_equal(w.bus_checks, 20);
+    assert_int_equal(w.node_ticks, 20);
+    assert_int_equal(w.expiry_ticks, 0);
+    assert_int_equal(w.shard.rooms.doubts_left, 0);
+    assert_true(w.shard.rooms.has_stuck);
+}
+
+static void while_the_node_is_up_its_rooms_do_too(void **state)
+{
+    (void)state;
+    open_as(0);
+    w.node_hooks.on_up(&w.shard.node);
+    assert_int_equal(w.statuses, 1);
+    w.shard.rooms.doubts_left = 0;
+    tick(3);
+    assert_int_equal(w.expiry_ticks, 3);
+    assert_int_equal(w.shard.rooms.doubts_left, ROOM_DOUBTS);
+    w.node_hooks.on_down(&w.shard.node);
+    tick(3);
+    assert_int_equal(w.expiry_ticks, 3);
+    assert_int_equal(w.bus_checks, 6);
+}
+
+static void rooms_expire_by_the_first_worker_of_a_process_alone(void **state)
+{
+    (void)state;
+    open_as(1);
+    w.node_hooks.on_up(&w.shard.node);
+    tick(3);
+    assert_int_equal(w.expiry_ticks, 0);
+    assert_int_equal(w.node_ticks, 3);
+}
+
+static void what_redis_refused_is_tried_again_every_second(void **state)
+{
+    (void)state;
+    open_as(0);
+    w.node_hooks.on_up(&w.shard.node);
+    w.shard.rooms.has_stuck = true;
+    tick(1);
+    assert_false(w.shard.rooms.has_stuck); /* all rooms were pumped */
+    w.shard.rooms.has_stuck = true;
+    tick(9);
+    assert_true(w.shard.rooms.has_stuck);
+    tick(1);
+    assert_false(w.shard.rooms.has_stuck);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(ten_ticks_a_second),
+        TEST(while_redis_is_away_only_the_bus_and_the_node_look_at_the_clock),
+        TEST(while_the_node_is_up_its_rooms_do_too),
+        TEST(rooms_expire_by_the_first_worker_of_a_process_alone),
+        TEST(what_redis_refused_is_tried_again_every_second),
+    };
+#undef TEST
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
