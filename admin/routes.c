@@ -83,11 +83,22 @@ static void otherwise(void *owner, struct http_request *req)
         console_serve(&api->console, req);
 }
 
+enum http_class {
+#define X(id, word) id,
+    HTTP_CLASSES(X)
+#undef X
+};
+
+static enum http_class class_of(int status)
+{
+    return (enum http_class)(HTTP_2XX + status / 100 - 2);
+}
+
 static void on_answered(void *owner, int status, uint64_t ns)
 {
     struct api *api = owner;
 
-    metric_add(&api->metrics->admin_requests_total[status / 100 - 2], 1);
+    metric_add(&api->metrics->admin_requests_total[class_of(status)], 1);
     metric_observe_ns(&api->metrics->admin_request_seconds, ns);
 }
 

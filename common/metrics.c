@@ -6,10 +6,8 @@
  */
 #include "common/metrics.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <string.h>
 
 enum kind { KIND_counter, KIND_gauge, KIND_gauge_min, KIND_gauge_max_ms };
 
@@ -80,19 +78,6 @@ static const struct {
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-unsigned metric_label(const char *name, const char *value)
-{
-    for (size_t i = 0; i < COUNT_OF(labelled); i++) {
-        if (strcmp(labelled[i].name, name) != 0)
-            continue;
-        for (unsigned at = 0; at < METRIC_LABELS_MAX && labelled[i].values[at]; at++)
-            if (strcmp(labelled[i].values[at], value) == 0)
-                return at;
-    }
-    assert(!"a metric or label value that is not in the table");
-    return 0;
-}
 
 void metric_observe_ns(struct metric_histogram *h, uint64_t ns)
 {

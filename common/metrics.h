@@ -144,11 +144,6 @@ static inline uint64_t metric_read(const metric *m)
     return atomic_load_explicit((metric *)m, memory_order_relaxed);
 }
 
-/* The index of the label value `value` in the array of the labelled metric `name`, for those who
- * have the word and not the id. Both must be in the table, else it asserts. It compares words:
- * not where it is hot. */
-unsigned metric_label(const char *name, const char *value);
-
 /* For the one writer: one observation of `ns` nanoseconds. */
 void metric_observe_ns(struct metric_histogram *h, uint64_t ns);
 

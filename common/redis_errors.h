@@ -9,19 +9,24 @@
 
 #include "common/metrics.h"
 
-enum { REDIS_ERRORS_KINDS_MAX = 16 };
+enum redis_error {
+#define X(id, word) id,
+    REDIS_ERRORS(X)
+#undef X
+        REDIS_ERRORS_COUNT
+};
 
 /* Zeroed but for metrics and link is ready. */
 struct redis_errors {
     struct metrics *metrics; /* borrowed */
     const char *link;        /* its name; borrowed */
-    uint64_t logged_at[REDIS_ERRORS_KINDS_MAX];
+    uint64_t logged_at[REDIS_ERRORS_COUNT];
 };
 
-/* `kind`: a label of redis_errors_total. The second logs nothing. */
-void redis_errors_count(struct redis_errors *errors, const char *kind, const char *text,
-                        uint64_t now);
-void redis_errors_count_quietly(struct redis_errors *errors, const char *kind);
+/* The second logs nothing. */
+void redis_errors_count(struct redis_errors *errors, enum redis_error kind,
+                        const char *text, uint64_t now);
+void redis_errors_count_quietly(struct redis_errors *errors, enum redis_error kind);
 
 /* Counts an error reply by what it begins with. Whether another connection may reach a better
  * Redis. */

@@ -190,7 +190,7 @@ static void retry_later(struct redis_link *link, const char *why)
         return;
     }
     pause_ms = next_pause_ms(link);
-    redis_errors_count_quietly(&link->errors, "connection");
+    redis_errors_count_quietly(&link->errors, REDIS_CONNECTION);
     redis_greeting_on_lost(&link->greeting);
     link->next = NULL; /* the name is asked again */
     drop_connection(link, LINK_DOWN);
@@ -211,8 +211,8 @@ static void on_deadlines(uv_timer_t *timer)
 
     while (
         redis_pending_expire(&link->pending, &at, now, link->opts.deadline_ms, &call)) {
-        redis_errors_count(&link->errors, "timeout", "no answer within the deadline",
-                           now);
+        redis_errors_count(&link->errors, REDIS_TIMEOUT,
+                           "no answer within the deadline", now);
         call.on_reply(call.data, UV_ETIMEDOUT, NULL);
         if (link->closing || link->state == LINK_DOWN)
             return;
@@ -303,7 +303,7 @@ static void take_reply(struct redis_link *link, redisReply *reply)
 
 static void drop_garbled(struct redis_link *link, const char *why)
 {
-    redis_errors_count(&link->errors, "protocol", why, uv_now(link->loop));
+    redis_errors_count(&link->errors, REDIS_PROTOCOL, why, uv_now(link->loop));
     retry_later(link, why);
 }
 

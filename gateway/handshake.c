@@ -1,7 +1,7 @@
 /* handshake.c - see handshake.h. */
 #include "gateway/handshake.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,16 +80,28 @@ static void say_what_to_set(struct strbuf *text, const struct upgrade_request *r
                       origin, host);
 }
 
+static enum upgrade_refusal refusal_of(int status)
+{
+    static const int statuses[] = {
+#define X(id, status) [id] = status,
+        UPGRADE_REFUSALS(X)
+#undef X
+    };
+    unsigned refusal = 0;
+
+    while (statuses[refusal] != status) {
+        refusal++;
+        assert(refusal < UPGRADE_REFUSALS_COUNT);
+    }
+    return (enum upgrade_refusal)refusal;
+}
+
 void handshake_print_refusal(struct strbuf *out, int status,
                              const struct upgrade_request *req, struct metrics *metrics)
 {
     struct strbuf text = {NULL, 0, 0};
-    char word[8];
 
-    snprintf(word, sizeof(word), "%d", status);
-    metric_add(
-        &metrics->refused_upgrades_total[metric_label("refused_upgrades_total", word)],
-        1);
+    metric_add(&metrics->refused_upgrades_total[refusal_of(status)], 1);
     if (status == 403)
         say_what_to_set(&text, req);
     upgrade_print_refusal(out, status, text.data);

@@ -12,6 +12,14 @@
 #include "common/strbuf.h"
 #include "gateway/upgrade.h"
 
+/* Of a request that is no good handshake, or comes when there is no place. */
+enum upgrade_refusal {
+#define X(id, status) id,
+    UPGRADE_REFUSALS(X)
+#undef X
+        UPGRADE_REFUSALS_COUNT
+};
+
 /* Zeroed to begin with. */
 struct handshake {
     struct strbuf *head; /* what has come, unless it came at once */

@@ -98,10 +98,7 @@ static void a_page_that_may_not_connect_is_told_what_to_set(void **state)
     assert_non_null(strstr(out.data, "HTTP/1.1 403 Forbidden\r\n"));
     assert_non_null(strstr(out.data, "Origin \"https://a.example\" may not connect"));
     assert_non_null(strstr(out.data, "ROOMCAST_ALLOWED_ORIGINS"));
-    assert_int_equal(
-        metric_read(
-            &m->refused_upgrades_total[metric_label("refused_upgrades_total", "403")]),
-        1);
+    assert_int_equal(metric_read(&m->refused_upgrades_total[UPGRADE_403]), 1);
     strbuf_deinit(&out);
 }
 

@@ -13,22 +13,23 @@
 #include "common/redis_errors.h"
 
 static const struct {
-    const char *text, *kind;
+    const char *text;
+    enum redis_error kind;
     bool restarts;
 } cases[] = {
-    {"OOM command not allowed when used memory > 'maxmemory'.", "oom", false},
-    {"READONLY You can't write against a read only replica.", "readonly", true},
-    {"NOREPLICAS Not enough good replicas to write.", "readonly", true},
-    {"LOADING Redis is loading the dataset in memory", "loading", true},
-    {"MASTERDOWN Link with MASTER is down", "loading", true},
-    {"BUSY Redis is busy running a script.", "busy", false},
-    {"MISCONF Redis is configured to save RDB snapshots", "misconf", false},
-    {"NOPERM this user has no permissions", "noperm", false},
-    {"NOAUTH Authentication required.", "noperm", false},
-    {"WRONGPASS invalid username-password pair", "noperm", false},
-    {"NOSCRIPT No matching script.", "noscript", false},
-    {"ERR unknown command 'JUMP'", "other", false},
-    {"", "other", false},
+    {"OOM command not allowed when used memory > 'maxmemory'.", REDIS_OOM, false},
+    {"READONLY You can't write against a read only replica.", REDIS_READONLY, true},
+    {"NOREPLICAS Not enough good replicas to write.", REDIS_READONLY, true},
+    {"LOADING Redis is loading the dataset in memory", REDIS_LOADING, true},
+    {"MASTERDOWN Link with MASTER is down", REDIS_LOADING, true},
+    {"BUSY Redis is busy running a script.", REDIS_BUSY, false},
+    {"MISCONF Redis is configured to save RDB snapshots", REDIS_MISCONF, false},
+    {"NOPERM this user has no permissions", REDIS_NOPERM, false},
+    {"NOAUTH Authentication required.", REDIS_NOPERM, false},
+    {"WRONGPASS invalid username-password pair", REDIS_NOPERM, false},
+    {"NOSCRIPT No matching script.", REDIS_NOSCRIPT, false},
+    {"ERR unknown command 'JUMP'", REDIS_OTHER, false},
+    {"", REDIS_OTHER, false},
 };
 
 static void each_refusal_has_a_kind(void **state)
@@ -37,12 +38,11 @@ static void each_refusal_has_a_kind(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct metrics metrics = {0};
         struct redis_errors errors = {.metrics = &metrics, .link = "test"};
-        unsigned label = metric_label("redis_errors_total", cases[i].kind);
 
         print_message("  %s\n", cases[i].text);
         assert_int_equal(redis_errors_take(&errors, cases[i].text, 1),
                          cases[i].restarts);
-        assert_int_equal(metric_read(&metrics.redis_errors_total[label]), 1);
+        assert_int_equal(metric_read(&metrics.redis_errors_total[cases[i].kind]), 1);
     }
 }
 
@@ -50,16 +50,15 @@ static void a_kind_is_logged_once_in_ten_seconds_and_always_counted(void **state
 {
     struct metrics metrics = {0};
     struct redis_errors errors = {.metrics = &metrics, .link = "test"};
-    unsigned label = metric_label("redis_errors_total", "timeout");
 
     (void)state;
-    redis_errors_count(&errors, "timeout", "late", 0);
-    redis_errors_count(&errors, "timeout", "late", 10000);
-    assert_int_equal(errors.logged_at[label], 1); /* 0 would be: never */
-    redis_errors_count(&errors, "timeout", "late", 10001);
-    assert_int_equal(errors.logged_at[label], 10001);
-    redis_errors_count_quietly(&errors, "timeout");
-    assert_int_equal(metric_read(&metrics.redis_errors_total[label]), 4);
+    redis_errors_count(&errors, REDIS_TIMEOUT, "late", 0);
+    redis_errors_count(&errors, REDIS_TIMEOUT, "late", 10000);
+    assert_int_equal(errors.logged_at[REDIS_TIMEOUT], 1); /* 0 would be: never */
+    redis_errors_count(&errors, REDIS_TIMEOUT, "late", 10001);
+    assert_int_equal(errors.logged_at[REDIS_TIMEOUT], 10001);
+    redis_errors_count_quietly(&errors, REDIS_TIMEOUT);
+    assert_int_equal(metric_read(&metrics.redis_errors_total[REDIS_TIMEOUT]), 4);
 }
 
 int main(void)
