@@ -479,7 +479,7 @@ static void a_node_whose_connection_could_not_be_ended_takes_another_name(void *
     assert_string_equal(store_rig.calls[0].argv[6], "1"); /* it is new */
     answer_beat("ok");
     take_command("PUBLISH", "1");
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     tick(1, true);
     assert_claim_of(former);
 }
@@ -517,7 +517,7 @@ static void a_former_name_waits_while_another_node_is_reaped(void **state)
     take_command("INFO", "role:master");
     answer_beat("ok");
     take_command("PUBLISH", "1");
-    node_on_canary(&w.node);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
     node_tick(&w.node);
     assert_int_equal(store_rig.calls_count, 1); /* of the other node's rooms */
     assert_string_equal(store_rig.calls[0].argv[0], "SRANDMEMBER");

@@ -155,9 +155,9 @@ void node_on_lost(struct node *node)
     (void)node;
 }
 
-void node_on_canary(struct node *node)
+void node_on_canary(struct node *node, uint64_t number)
 {
-    (void)node;
+    (void)node, (void)number;
 }
 
 void node_keep(struct node *node, struct room *room)
