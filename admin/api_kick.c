@@ -87,8 +87,14 @@ static void on_member(void *data, int status, const redisReply *reply)
     struct moderation_order *order = &call->order;
 
     if (status == 0 && reply_is_value(reply, 1)) {
-        moderation_set(order->api, KEY_BANS, order->room, order->user,
-                       (int64_t)call->ban_secs, on_banned, call);
+        const struct moderation_entry ban = {
+            .which = KEY_BANS,
+            .room = order->room,
+            .user = order->user,
+            .secs = (int64_t)call->ban_secs,
+        };
+
+        moderation_set(order->api, &ban, on_banned, call);
         return;
     }
     if (status == 0 && reply_is_value(reply, 0))

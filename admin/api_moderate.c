@@ -91,10 +91,10 @@ static void start(struct api *api, struct http_request *req, enum room_key which
                   enum audit_action action, bool lifts)
 {
     struct proto_request body = {.fields = 0};
-    struct json_text room, user;
+    struct moderation_entry entry = {.which = which};
     struct call *call;
 
-    if (!api_take_room(req, 0, &room) || !api_take_user(req, 1, &user))
+    if (!api_take_room(req, 0, &entry.room) || !api_take_user(req, 1, &entry.user))
         return;
     if (!lifts && !api_take_body(req, PROTO_F_SECS, PROTO_F_REASON, &body))
         return;
@@ -102,11 +102,11 @@ static void start(struct api *api, struct http_request *req, enum room_key which
         return;
     call = xcalloc(1, sizeof(*call));
     moderation_order_init(&call->order, api, req, body.reason);
-    call->order.room = room;
-    call->order.user = user;
+    call->order.room = entry.room;
+    call->order.user = entry.user;
     call->action = action;
-    moderation_set(api, which, room, user, lifts ? MODERATION_LIFT : (int64_t)body.secs,
-                   on_set, call);
+    entry.secs = lifts ? MODERATION_LIFT : (int64_t)body.secs;
+    moderation_set(api, &entry, on_set, call);
 }
 
 void api_moderate_ban(void *owner, struct http_request *req)

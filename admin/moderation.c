@@ -66,18 +66,17 @@ void moderation_reply(struct http_request *req, char *const *pending, size_t cou
 
 /* ---- bans and mutes ---- */
 
-void moderation_set(struct api *api, enum room_key which, struct json_text room,
-                    struct json_text user, int64_t secs, redis_reply_fn on_reply,
-                    void *data)
+void moderation_set(struct api *api, const struct moderation_entry *entry,
+                    redis_reply_fn on_reply, void *data)
 {
     db_begin_script(&api->db, SCRIPT_MODERATE, 2);
-    command_add_room_key(&api->db.cmd, room, which);
-    command_add_room_key(&api->db.cmd, room, KEY_META);
-    command_add(&api->db.cmd, user);
-    if (secs == MODERATION_LIFT)
+    command_add_room_key(&api->db.cmd, entry->room, entry->which);
+    command_add_room_key(&api->db.cmd, entry->room, KEY_META);
+    command_add(&api->db.cmd, entry->user);
+    if (entry->secs == MODERATION_LIFT)
         redis_command_add_text(&api->db.cmd, "");
     else
-        redis_command_add_u64(&api->db.cmd, (uint64_t)secs);
+        redis_command_add_u64(&api->db.cmd, (uint64_t)entry->secs);
     redis_command_add_u64(&api->db.cmd, ENTRIES_MAX);
     db_send_script(&api->db, SCRIPT_MODERATE, on_reply, data);
 }

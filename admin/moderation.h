@@ -36,10 +36,16 @@ void moderation_reply(struct http_request *req, char *const *pending, size_t cou
 
 enum { MODERATION_LIFT = -1 };
 
-/* lua/moderate.lua on KEY_BANS or KEY_MUTES: for `secs`, 0 for good, or MODERATION_LIFT. */
-void moderation_set(struct api *api, enum room_key which, struct json_text room,
-                    struct json_text user, int64_t secs, redis_reply_fn on_reply,
-                    void *data);
+/* A ban or a mute; room and user are borrowed for the call. */
+struct moderation_entry {
+    enum room_key which; /* KEY_BANS or KEY_MUTES */
+    struct json_text room, user;
+    int64_t secs; /* 0: for good; or MODERATION_LIFT */
+};
+
+/* lua/moderate.lua */
+void moderation_set(struct api *api, const struct moderation_entry *entry,
+                    redis_reply_fn on_reply, void *data);
 
 /* KICK_BROKEN: a key of the room is of a wrong type (broken.h). */
 enum moderation_kick { KICK_DONE, KICK_ABSENT, KICK_FAILED, KICK_BROKEN };

@@ -14,7 +14,7 @@ static const char *const words[] = {
 #undef X
 };
 
-/* Of the whole process: who floods one worker floods all of them. */
+/* Of the whole process: what floods one worker floods all of them. */
 static bool may_log(enum intake_kind kind)
 {
     static _Atomic uint64_t next_ms[INTAKE_KINDS_COUNT];

@@ -6,7 +6,7 @@
  * are full and halves when an eighth is, so adding and removing around one size do
  * not resize again and again.
  *
- * The hash is SipHash-1-3: strong enough that nobody who chooses names and watches
+ * The hash is SipHash-1-3: strong enough that no client that chooses names and measures
  * times finds collisions, and about 20 ns for the name of a room.
  */
 #include "common/map.h"

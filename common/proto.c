@@ -28,11 +28,6 @@ static const struct {
 static _Thread_local struct strbuf decoded;
 static _Thread_local struct json_members members, inner;
 
-const char *proto_request_word(enum request_type type)
-{
-    return requests[type].word;
-}
-
 bool proto_is_plain(const char *text, size_t len, size_t max)
 {
     if (len < 1 || len > max || !json_is_utf8(text, len))

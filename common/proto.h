@@ -139,7 +139,6 @@ bool proto_is_epoch(const char *text, size_t len);
 
 const char *proto_error_word(enum proto_error error);
 const char *proto_error_text(enum proto_error error); /* for people */
-const char *proto_request_word(enum request_type type);
 
 /* Begins `{"type":"<type>","id":<id>`; the caller adds fields and ends with '}'. An
  * empty id is left out. */

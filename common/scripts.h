@@ -47,7 +47,7 @@ enum script {
 /* Computes the digests; once, before any thread starts. */
 void scripts_init(void);
 
-/* Tells Redis all scripts, so that a call behind this is not sent twice and overtaken. */
+/* Tells Redis all scripts, so that a call after this is not sent twice and overtaken. */
 void scripts_load(struct redis_link *link);
 
 /* Begins `cmd` as a call of `script` with `keys` keys; the caller adds KEYS, then ARGV. */

@@ -2,12 +2,12 @@
  *
  *     announce_notice -> new_announcement -> give_all -> give to each member with an ack
  *                                                     -> put_out those whom it is about
- *                     -> keep                            until no member waits for its ack
- *     announce_to_acked -> give what was kept
+ *                     -> add_announcement                until no member waits for its ack
+ *     announce_to_acked -> give the announcements since its join
  *
  * A member is not given what its own join knew already: announcements up to the rev of the
- * join. A member whose join is not acked yet must not hear of later ones either, so they are
- * kept until it is.
+ * join. A member whose join is not acked yet must not hear of later ones either, so they wait
+ * until it is.
  */
 #include "gateway/announce.h"
 
@@ -17,7 +17,7 @@
 #include "common/xalloc.h"
 #include "gateway/catchup.h"
 
-enum { KEPT_MAX = 1000 }; /* for members that wait for their ack */
+enum { ANNOUNCEMENTS_MAX = 1000 }; /* for members that wait for their ack */
 
 #define FOUND UINT64_MAX /* in place of the rev of what a sync found */
 
@@ -114,7 +114,7 @@ static void give(struct member *member, const struct announcement *a)
     }
 }
 
-/* ---- what is kept ---- */
+/* ---- announcements for members without ack ---- */
 
 static bool has_members_without_ack(const struct room *room)
 {
@@ -127,33 +127,33 @@ static bool has_members_without_ack(const struct room *room)
     return false;
 }
 
-static void clear_kept(struct room *room)
+static void free_announcements(struct room *room)
 {
-    list_each(link, &room->announce.kept) {
+    list_each(link, &room->announce.announcements) {
         announcement_free(list_entry(link, struct announcement, link));
     }
-    room->announce.kept_count = 0;
+    room->announce.announcements_count = 0;
 }
 
 void announce_drop_idle(struct room *room)
 {
-    if (!list_is_empty(&room->announce.kept) && !has_members_without_ack(room))
-        clear_kept(room);
+    if (!list_is_empty(&room->announce.announcements) && !has_members_without_ack(room))
+        free_announcements(room);
 }
 
-/* For members without ack. If there are too many, the oldest one about who came and went is
- * dropped; kicks and closings never are. */
-static void keep(struct room *room, struct announcement *a)
+/* If there are too many, the oldest one about a join or a leave is dropped; kicks and closings never
+ * are. */
+static void add_announcement(struct room *room, struct announcement *a)
 {
-    list_add(&room->announce.kept, &a->link);
-    if (++room->announce.kept_count <= KEPT_MAX)
+    list_add(&room->announce.announcements, &a->link);
+    if (++room->announce.announcements_count <= ANNOUNCEMENTS_MAX)
         return;
-    list_each(link, &room->announce.kept) {
+    list_each(link, &room->announce.announcements) {
         struct announcement *old = list_entry(link, struct announcement, link);
 
         if (class_of(old->kind) == ROOM_PRESENCE) {
             metric_add(&room->rooms->metrics->presence_dropped_total, 1);
-            room->announce.kept_count--;
+            room->announce.announcements_count--;
             announcement_free(old);
             return;
         }
@@ -220,7 +220,7 @@ void announce_to_acked(struct member *member)
     struct room *room = member->room;
     const struct announcement *out = NULL;
 
-    list_each(link, &room->announce.kept) {
+    list_each(link, &room->announce.announcements) {
         struct announcement *a = list_entry(link, struct announcement, link);
 
         if (a->kind == NOTICE_SIGNAL || out)
@@ -229,7 +229,7 @@ void announce_to_acked(struct member *member)
         if (puts_out(a, member))
             out = a;
     }
-    if (out) /* what is kept lives until no member waits */
+    if (out) /* announcements live until no member waits */
         put_out(member, out, 0);
     else
         announce_drop_idle(room);
@@ -240,7 +240,7 @@ void announce_to_acked(struct member *member)
 static void forget_life(struct room *room)
 {
     room_log_forget(&room->log);
-    clear_kept(room);
+    free_announcements(room);
     list_each(link, &room->behind) {
         room_join_again(list_entry(link, struct member, link));
     }
@@ -276,7 +276,7 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
     if (n->kind == NOTICE_SIGNAL)
         announcement_free(a);
     else
-        keep(room, a);
+        add_announcement(room, a);
     if (n->kind == NOTICE_CLOSED)
         forget_life(room);
     announce_drop_idle(room);
@@ -288,19 +288,19 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 void announce_start(struct room *room, uint64_t rev)
 {
     room->announce.rev = room->announce.told = rev;
-    list_each(link, &room->announce.kept) {
+    list_each(link, &room->announce.announcements) {
         struct announcement *a = list_entry(link, struct announcement, link);
 
         if (strcmp(a->epoch, room_log_epoch(&room->log)) != 0) {
             announcement_free(a);
-            room->announce.kept_count--;
+            room->announce.announcements_count--;
         }
     }
 }
 
 void announce_reset(struct room *room, uint64_t rev)
 {
-    clear_kept(room);
+    free_announcements(room);
     room->announce.rev = room->announce.told = rev;
 }
 

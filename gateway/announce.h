@@ -23,7 +23,7 @@ void announce_deleted(struct room *room, uint64_t seq);
 void announce_event(struct room *room, const struct strbuf *event,
                     enum room_class class);
 
-/* The member has its ack now: it is told of what was kept, and may be put out. */
+/* The member has its ack now: it is given the announcements that waited for it, and may be put out. */
 void announce_to_acked(struct member *member);
 
 /* The room is known to stand at `rev`. */
@@ -32,10 +32,10 @@ void announce_start(struct room *room, uint64_t rev);
 /* A sync has found what was missed up to `rev`. */
 void announce_synced(struct room *room, uint64_t rev);
 
-/* The room was recreated and stands at `rev`: nothing from before is kept. */
+/* The room was recreated and stands at `rev`: announcements from before are dropped. */
 void announce_reset(struct room *room, uint64_t rev);
 
-/* Forgets what was kept if all members have their ack. */
+/* Drops the announcements if all members have their ack. */
 void announce_drop_idle(struct room *room);
 
 /* The rev of the last change that live members were told of. */

@@ -356,7 +356,7 @@ static void go_on(struct room *room, const struct room_joined *state)
     bool has_moved = !terms_is_current(&room->terms, state->token);
     bool has_dropped;
 
-    terms_settle(&room->terms, state->token, state->rev);
+    terms_continue(&room->terms, state->token, state->rev);
     room_log_note_change(&room->log, state->changed, state->rev);
     room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;
     note_answered(room, state);

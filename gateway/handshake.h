@@ -28,7 +28,7 @@ struct handshake {
 struct handshake_verdict {
     int status;                 /* as of upgrade_parse; 0: more must come */
     struct upgrade_request req; /* of 101 and 403; points into the bytes and the head */
-    const char *rest;           /* what came behind the request; of 101 */
+    const char *rest;           /* what came after the request; of 101 */
     size_t rest_len;
 };
 

@@ -4,7 +4,7 @@
  *     joins_leaves_leave -> leaves -> joins_leaves_flush -> start_leaves -> on_leaves
  *
  * A user is never in both lists, nor in one while the other's call is in flight: room.c
- * keeps back the one until the other is answered. Leaves go first, for who left as one user
+ * keeps back the one until the other is answered. Leaves go first, for a client that left as one user
  * and joins as another: that is the only order that a connection can ask for in one turn.
  */
 #include "gateway/joins_leaves.h"
@@ -65,20 +65,20 @@ static struct batch *new_batch(struct joins_leaves *jl, struct room *room,
 
 /* ---- joins ---- */
 
-/* How join `n` ended: `joined` comes as the room's state behind all of them, and becomes
- * the one behind this join. */
+/* How join `n` ended: `joined` comes as the room's state after all of them, and becomes
+ * the one after this join. */
 static enum proto_error outcome_of(const redisReply *reply, size_t n,
                                    struct room_joined *joined, uint64_t *wait_ms)
 {
-    long long behind = 0;
+    long long later = 0;
 
-    if (reply_take_number(reply, n + 9, &behind) && behind < 0) {
-        *wait_ms = (uint64_t)(-1 - behind);
+    if (reply_take_number(reply, n + 9, &later) && later < 0) {
+        *wait_ms = (uint64_t)(-1 - later);
         return PROTO_BANNED;
     }
-    joined->rev -= behind < (long long)joined->rev ? (uint64_t)behind : joined->rev;
+    joined->rev -= later < (long long)joined->rev ? (uint64_t)later : joined->rev;
     joined->members -=
-        behind < (long long)joined->members ? (uint64_t)behind : joined->members;
+        later < (long long)joined->members ? (uint64_t)later : joined->members;
     return PROTO_OK;
 }
 

@@ -1,7 +1,7 @@
 /* node.h - this worker as a node of the fleet: its name, its heartbeat, its canary, the
  * life of its rooms in Redis, and reaping the nodes that died.
  *
- * A node is one life of one worker. It beats three times a lease; who has been silent
+ * A node is one life of one worker. It beats three times a lease; a node that has been silent
  * for a lease is reaped by the others, but only by one whose own heartbeats were
  * answered for a whole lease without a break. A node that finds itself declared dead, or
  * that was stopped past its lease, takes a new name before it writes again. So does one whose lost

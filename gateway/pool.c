@@ -70,10 +70,10 @@ static bool is_from_malloc(unsigned class)
     return !ROOMCAST_POOL || class >= CLASSES;
 }
 
-static void count(size_t held, size_t dropped)
+static void count(size_t taken, size_t given_back)
 {
     if (pool.metrics)
-        metric_add(&pool.metrics->pool_bytes, held - dropped);
+        metric_add(&pool.metrics->pool_bytes, taken - given_back);
 }
 
 void *pool_alloc(size_t size)

@@ -1,6 +1,6 @@
 /* publish.c - see publish.h.
  *
- * The script takes the messages in runs, those of one user behind each other, because
+ * The script takes the messages in runs, consecutive ones of one user together, because
  * what it is told of each message and answers to each costs Redis more than the gateway.
  * Who asks counts the runs, who answers keeps to them.
  */

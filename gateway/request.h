@@ -110,7 +110,7 @@ void request_close(struct request_turns *turns);
 struct request *request_first_deferred(struct request_turns *turns);
 void request_run(struct request *request);
 
-/* What waits in `from`, which is closed, waits in `to` from now on, behind what is there. */
+/* What waits in `from`, which is closed, waits in `to` from now on, after what is there. */
 void request_hand_over(struct request_turns *from, struct request_turns *to);
 
 #endif

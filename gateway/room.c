@@ -65,7 +65,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->live);
     list_init(&room->doubted);
     withheld_init(&room->deliver.withheld);
-    list_init(&room->announce.kept);
+    list_init(&room->announce.announcements);
     list_init(&room->outbox.messages);
     list_init(&room->outbox.dirty);
     list_init(&room->joins_leaves.joins);

@@ -154,10 +154,10 @@ struct room_deliver {
 };
 
 struct room_announce {
-    uint64_t rev;     /* of the last change that live members were told of */
-    uint64_t told;    /* they were told of every one up to this */
-    struct list kept; /* announcements for members without ack */
-    unsigned kept_count;
+    uint64_t rev;              /* of the last change that live members were told of */
+    uint64_t told;             /* they were told of every one up to this */
+    struct list announcements; /* for members without ack */
+    unsigned announcements_count;
 };
 
 struct room_history_cache {

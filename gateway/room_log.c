@@ -143,8 +143,8 @@ bool room_log_read(const struct room_log *log, uint64_t after, struct json_text 
                    struct history *out)
 {
     uint64_t limit = log->logs->history_limit, seq;
-    uint64_t held = log->ring_count < limit ? log->ring_count : limit;
-    uint64_t oldest = log->seq - held + 1;
+    uint64_t count = log->ring_count < limit ? log->ring_count : limit;
+    uint64_t oldest = log->seq - count + 1;
     size_t bytes = 0;
 
     if (!log->epoch[0] || after > log->seq ||

@@ -66,14 +66,14 @@ void room_log_forget(struct room_log *log);
 /* The next message; takes the reference. `in_ring`: the ring is needed. */
 void room_log_append(struct room_log *log, struct frame *frame, bool in_ring);
 
-/* The log goes on behind message `seq`, without the messages up to it. */
+/* The log goes on after message `seq`, without the messages up to it. */
 void room_log_skip(struct room_log *log, uint64_t seq);
 
 /* Puts what was read of the history in front of what the ring holds, unless a hole would
  * remain between them. */
 void room_log_fill(struct room_log *log, const struct history *history);
 
-/* What a read of the history behind `after` would give, from the ring; false: the ring does not
+/* What a read of the history after `after` would give, from the ring; false: the ring does not
  * tell. `lines` has room for PROTO_BATCH_MESSAGES; NULL: none are given. */
 bool room_log_read(const struct room_log *log, uint64_t after, struct json_text *lines,
                    struct history *out);

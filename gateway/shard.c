@@ -376,7 +376,7 @@ void shard_close(struct shard *shard)
     bus_close(&shard->bus);
     redis_link_close(shard->link, NULL);
     shard->link = shard->store.link = NULL;
-    outbox_fail(&shard->outbox); /* what waited behind the calls in flight */
+    outbox_fail(&shard->outbox); /* what waited for the calls in flight */
     joins_leaves_flush(&shard->joins_leaves);
     store_run_failed(&shard->store);
 }

@@ -172,7 +172,7 @@ static void tell_deleted(struct sync *sync, const struct history *history)
             announce_deleted(sync->room, history->first + i);
 }
 
-/* Up to message last_seq, if it is still held. */
+/* Up to message last_seq, if it is still there. */
 static void on_lines(void *data, const struct history *history)
 {
     struct sync *sync = data;

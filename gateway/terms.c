@@ -37,7 +37,7 @@ void terms_see(struct terms *terms, struct token token, uint64_t seq, uint64_t r
     seen->rev = rev > seen->rev ? rev : seen->rev;
 }
 
-void terms_settle(struct terms *terms, struct token token, uint64_t rev)
+void terms_continue(struct terms *terms, struct token token, uint64_t rev)
 {
     uint64_t seq = 0;
 

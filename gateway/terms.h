@@ -40,7 +40,7 @@ void terms_start(struct terms *terms, struct token token, uint64_t seq, uint64_t
 void terms_see(struct terms *terms, struct token token, uint64_t seq, uint64_t rev);
 
 /* The room goes on under this token, at this rev; nothing that was seen is lost. */
-void terms_settle(struct terms *terms, struct token token, uint64_t rev);
+void terms_continue(struct terms *terms, struct token token, uint64_t rev);
 
 /* Whether what comes under this token counts: it is the room's. What comes under none is of a
  * version without terms, and counts. */

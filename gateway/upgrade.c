@@ -6,7 +6,7 @@
  *
  * Each step takes its bytes from the cursor and gives one of three: GO_ON, MORE (the
  * bytes ended too early) or the status of a refusal. The first refusal on the way is
- * the verdict, and it depends on nothing behind it; so a verdict once given does not
+ * the verdict, and it depends on nothing after it; so a verdict once given does not
  * change when more bytes come, and the caller may parse again from the start. To do so with
  * each line and each doubling is cheap enough: bytes and lines are bounded.
  *

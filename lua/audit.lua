@@ -1,4 +1,4 @@
--- audit.lua - note what an operator did, and tell who watches.
+-- audit.lua - note what an operator did, and tell the admin services.
 --
 -- Atomic because: what is told carries the entry's id and time.
 --

@@ -17,12 +17,12 @@
 -- Returns  {'ok', silent node…} (at most 16), {'lost', silent node…}: the same, but what the node
 --          says of itself was gone, so more may be; or {'dead'}: take another name
 --
--- Who is silent for longer than the lease, as after a Redis that stood still, is dead only if it was
+-- A node that is silent for longer than the lease, as after a Redis that stood still, is dead only if it was
 -- claimed meanwhile, or forgotten after that.
 --
 -- Cost O(log nodes). A stamp in the future was written before Redis's clock was set back, and
 -- tells nothing. It is set to half a lease ago: a living node beats each third of a lease, so it
--- renews in time, and a dead one is silent no later than if its last heartbeat had come at the
+-- beats again in time, and a dead one is silent no later than if its last heartbeat had come at the
 -- moment the clock was set back: a third, until somebody beats, and a half are less than a lease.
 
 local now = now_ms()

@@ -7,7 +7,7 @@
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq
 -- KEYS[2]  rc:{ROOM}:history   list     the last messages, oldest first
--- ARGV[1]  after               the messages behind this number, oldest first; or ''
+-- ARGV[1]  after               the messages after this number, oldest first; or ''
 -- ARGV[2]  before              else the last messages before this number
 -- ARGV[3]  limit               at most so many
 -- ARGV[4]  max_bytes           and so many bytes, but at least one message

@@ -6,7 +6,7 @@
 -- agree, and the sequence number returned must be the one of that very moment: what
 -- comes after it reaches the new members as a notice, what comes before by the history.
 --
--- KEYS[1]  rc:{ROOM}:meta       hash     epoch, seq, rev, …; made here if it is missing
+-- KEYS[1]  rc:{ROOM}:meta       hash     epoch, seq, rev, …; created here if it is missing
 -- KEYS[2]  rc:{ROOM}:members    hash     user -> on how many nodes
 -- KEYS[3]  rc:{ROOM}:on:NODE    hash     user -> epoch
 -- KEYS[4]  rc:{ROOM}:history    list     gets its life prolonged
@@ -14,7 +14,7 @@
 -- KEYS[6]  rc:{ROOM}:events     channel
 -- KEYS[7]  rc:{ROOM}:kicks      hash     goes with a lost meta, like members
 -- KEYS[8]  rc:{ROOM}:nodes      hash     node -> last stamp (ms), how often it stamps (ms)
--- ARGV[1]  epoch                for the room if it must be made
+-- ARGV[1]  epoch                for the room if it must be created
 -- ARGV[2]  keep_ms              how long the keys of a room in use live
 -- ARGV[3]  shard_id
 -- ARGV[4]  events_max           no member_joined in rooms with more members
@@ -23,16 +23,16 @@
 -- ARGV[7]  on_ms                how long KEYS[3] lives
 -- ARGV[8…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
--- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if made here, token, changed}, and,
---          if there are several users, a number for each: how many came in behind it, by
+-- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if created here, token, changed}, and,
+--          if there are several users, a number for each: how many came in after it, by
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --
 -- Cost O(users). A meta without epoch or numbers counts as lost, and a count of nodes that is no
--- number as none. Each who comes in raises rev by one, as if they had come one by one. What the
+-- number as none. Each user that comes in raises rev by one, as if all had come one by one. What the
 -- nodes share is prolonged only if it was not a moment ago (renew.lua).
 
-local users, free, behind, left = {}, {}, {}, {}
+local users, free, later, left = {}, {}, {}, {}
 for i = 8, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
@@ -40,7 +40,7 @@ for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
     till = till and tonumber(#till < 16 and till:match('^%d+$') or 0)
     if till and (till == 0 or till > now_ms()) then
         left[#left + 1] = till == 0 and 0 or till - now_ms()
-        behind[n] = -1 - left[#left]
+        later[n] = -1 - left[#left]
     else
         free[#free + 1] = n
     end
@@ -86,10 +86,10 @@ for _, n in ipairs(free) do
             tokens[#tokens + 1] = ARGV[i + 1]
         end
     end
-    behind[n] = #lines
+    later[n] = #lines
 end
 for _, n in ipairs(free) do
-    behind[n] = #lines - behind[n]
+    later[n] = #lines - later[n]
 end
 if #on > 0 then
     redis.call('HSET', KEYS[3], unpack(on))
@@ -113,4 +113,4 @@ if made == 1 or life_left < ARGV[2] * 14 / 15 then
     prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
 end
 return {'ok', epoch, seq, rev, members, messages, made, token, changed,
-    unpack(#users > 1 and behind or {})}
+    unpack(#users > 1 and later or {})}

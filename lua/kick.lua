@@ -3,7 +3,7 @@
 -- USES clock, room, notice
 --
 -- Atomic because: the count, the revision, the notice, and what a node that is deaf now
--- will find (kicks) must agree; and a join behind this call must count again, so nothing
+-- will find (kicks) must agree; and a join after this call must count again, so nothing
 -- of the user may be left on any node.
 --
 -- KEYS[1]  rc:{ROOM}:meta      hash

@@ -6,7 +6,7 @@
 -- ARGV[1]  cursor              of an HSCAN that goes on; '' at the start
 -- ARGV[2]  limit               about how many
 -- ARGV[3]  exact_max           up to so many members the reply holds all of them
--- ARGV[4]  with_nodes          1: behind each user, on how many nodes
+-- ARGV[4]  with_nodes          1: after each user, on how many nodes
 -- Returns  {count, 'all', user…} or {count, the next cursor ('0': the end), user…}
 --
 -- Cost O(limit), or O(exact_max).

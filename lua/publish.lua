@@ -11,7 +11,7 @@
 -- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; what is none of the
 --           room's counts as unknown. Only where a message has a key, like the next
 -- KEYS[7]   rc:{ROOM}:keys:old  hash     what was keys before
--- ARGV[1]   keep                how many messages the history holds, 0: none
+-- ARGV[1]   keep                how many messages the history keeps, 0: none
 -- ARGV[2]   keep_bytes          and how many bytes of them, but at least one message
 -- ARGV[3]   head                JSON up to the sequence number
 -- ARGV[4]   runs                how many there are: consecutive messages of one user
@@ -150,15 +150,15 @@ local first, last = string.format('%d', seq - count + 1), string.format('%d', se
 local keep, keep_bytes, bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
 if keep > 0 then
     local length = call('RPUSH', KEYS[2], unpack(lines))
-    local over, held = length - keep, tonumber(meta[4])
+    local over, stored = length - keep, tonumber(meta[4])
     if length == count then
         call('PEXPIRE', KEYS[2], call('PTTL', KEYS[1]))
-        held = 0
-    elseif not (held and held >= -keep_bytes and held <= keep_bytes) then
-        held = -math.huge -- of another version or another keep_bytes, or no number
+        stored = 0
+    elseif not (stored and stored >= -keep_bytes and stored <= keep_bytes) then
+        stored = -math.huge -- of another version or another keep_bytes, or no number
     end
-    bytes = (held < 0 and -held or held) + size
-    if held < 0 or over > 0 and held <= keep_bytes / 2 then
+    bytes = (stored < 0 and -stored or stored) + size
+    if stored < 0 or over > 0 and stored <= keep_bytes / 2 then
         if over > 0 then
             call('LTRIM', KEYS[2], '-' .. ARGV[1], '-1')
             length, over = keep, 0

@@ -14,7 +14,7 @@
 -- ARGV[2]  node
 -- ARGV[3]  every_ms            how often the node renews the room
 -- ARGV[4]  on_ms               how long KEYS[3] lives
--- ARGV[5]  patience_ms         who has not stamped for so long, and twice its own every_ms, is
+-- ARGV[5]  patience_ms         a node without a stamp for so long, and twice its every_ms, is
 --          silent; at most 600000 counts as every_ms
 -- ARGV[6…] user                at most 100 of those of whom Redis was told
 -- Returns  {epoch, seq, rev, users of this node, members, how many of the users given are not in

@@ -25,13 +25,13 @@ end
 local total = redis.call('ZCARD', KEYS[1])
 local from = 0
 if ARGV[1] ~= '' then
-    local score, behind = tonumber(ARGV[1]), total
-    while from < behind do
-        local middle = math.floor((from + behind) / 2)
+    local score, to = tonumber(ARGV[1]), total
+    while from < to do
+        local middle = math.floor((from + to) / 2)
         local at = redis.call('ZREVRANGE', KEYS[1], middle, middle, 'WITHSCORES')
         local other = tonumber(at[2])
         if other < score or (other == score and is_before(at[1], ARGV[2])) then
-            behind = middle
+            to = middle
         else
             from = middle + 1
         end

@@ -179,8 +179,8 @@ static void a_member_is_told_after_its_ack_what_came_after_its_join(void **state
     rig_assert_given(w.ann, "joined joe, joined eve, joined sue, left joe");
     ack();
     rig_assert_given(eve, "ack 5, batch none, joined sue, left joe");
-    assert_true(list_is_empty(&w.room->announce.kept));
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_true(list_is_empty(&w.room->announce.announcements));
+    assert_int_equal(w.room->announce.announcements_count, 0);
 }
 
 static void what_comes_before_the_answer_of_the_join_is_kept(void **state)
@@ -224,9 +224,9 @@ static void what_was_heard_of_another_life_is_told_to_nobody(void **state)
     rig_registered(true);
     rig_presence(NOTICE_LEFT, 7, "joe");
     rig_kick(8, "eve");
-    assert_int_equal(the_room()->announce.kept_count, 2);
+    assert_int_equal(the_room()->announce.announcements_count, 2);
     rig_joined(RIG_OTHER_EPOCH, 0, 1);
-    assert_int_equal(the_room()->announce.kept_count, 0);
+    assert_int_equal(the_room()->announce.announcements_count, 0);
     assert_int_equal(announce_rev(the_room()), 1);
 }
 
@@ -234,7 +234,7 @@ static void nothing_is_kept_where_all_have_their_ack(void **state)
 {
     (void)state;
     rig_presence(NOTICE_JOINED, 3, "eve");
-    assert_true(list_is_empty(&w.room->announce.kept));
+    assert_true(list_is_empty(&w.room->announce.announcements));
 }
 
 static void nothing_is_kept_for_a_member_that_went(void **state)
@@ -243,9 +243,9 @@ static void nothing_is_kept_for_a_member_that_went(void **state)
 
     (void)state;
     rig_presence(NOTICE_LEFT, 4, "joe");
-    assert_int_equal(w.room->announce.kept_count, 1);
+    assert_int_equal(w.room->announce.announcements_count, 1);
     rig_leave(eve, LEAVE_ASKED);
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_int_equal(w.room->announce.announcements_count, 0);
 }
 
 static void nothing_is_kept_for_a_join_that_failed(void **state)
@@ -253,9 +253,9 @@ static void nothing_is_kept_for_a_join_that_failed(void **state)
     (void)state;
     rig_join(rig_client("eve"));
     rig_presence(NOTICE_LEFT, 4, "joe");
-    assert_int_equal(w.room->announce.kept_count, 1);
+    assert_int_equal(w.room->announce.announcements_count, 1);
     rig_refused(PROTO_BANNED);
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_int_equal(w.room->announce.announcements_count, 0);
 }
 
 static void what_is_kept_waits_for_the_last_ack(void **state)
@@ -270,7 +270,7 @@ static void what_is_kept_waits_for_the_last_ack(void **state)
     rig_assert_given(eve, "ack 5, batch none, left sue");
     ack();
     rig_assert_given(joe, "ack 5, batch none, left sue");
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_int_equal(w.room->announce.announcements_count, 0);
 }
 
 /* Of a thousand that wait, the oldest one about who came or went gives way. */
@@ -282,7 +282,7 @@ static void too_much_is_not_kept_but_every_kick_is(void **state)
     rig_kick(4, "joe");
     for (unsigned i = 0; i < 1001; i++)
         rig_presence(NOTICE_JOINED, 5 + i, i < 2 ? "early" : "late");
-    assert_int_equal(w.room->announce.kept_count, 1000);
+    assert_int_equal(w.room->announce.announcements_count, 1000);
     assert_int_equal(rig.metrics.presence_dropped_total, 2);
     ack();
     assert_memory_equal(eve->given.data, "ack 5, batch none, left joe, joined late, ",
@@ -343,7 +343,7 @@ static void a_member_without_ack_is_put_out_after_it(void **state)
     rig_assert_given(eve, "ack 5, batch none, kicked"); /* and no more */
     assert_true(eve->is_removed);
     assert_null(eve->member.room);
-    assert_int_equal(the_room()->announce.kept_count, 0);
+    assert_int_equal(the_room()->announce.announcements_count, 0);
 }
 
 static void who_came_back_after_a_kick_stays(void **state)
@@ -584,7 +584,7 @@ static void what_was_kept_of_a_closed_room_is_forgotten(void **state)
     (void)state;
     rig_presence(NOTICE_LEFT, 4, "joe");
     rig_close_room(5);
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_int_equal(w.room->announce.announcements_count, 0);
     rig_joined(RIG_OTHER_EPOCH, 0, 1);
     assert_int_equal(eve->member.rev, 1);
 }
@@ -600,7 +600,7 @@ static void a_reset_forgets_what_was_kept(void **state)
     room_needs_sync(w.room);
     rig_registered(true);
     rig_synced(RIG_OTHER_EPOCH, 0, 1);
-    assert_int_equal(w.room->announce.kept_count, 0);
+    assert_int_equal(w.room->announce.announcements_count, 0);
     assert_int_equal(announce_rev(w.room), 1);
     assert_given("left joe, reset 0");
     assert_int_equal(eve->member.rev, 1);

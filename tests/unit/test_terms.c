@@ -131,7 +131,7 @@ static void more_tokens_than_fit_count_as_lost(void **state)
     terms_see(&terms, token_of("9.00000000000000bb"), 1, 1);
     assert_true(terms.has_more);
     assert_false(holds(&terms, &terms, A, 10, 5, ENTRY_A));
-    terms_settle(&terms, token_of(B), 7);
+    terms_continue(&terms, token_of(B), 7);
     assert_true(holds(&terms, &terms, B, 10, 7, ENTRY_A ENTRY_B("10", "5")));
 }
 
@@ -154,7 +154,7 @@ static void settling_keeps_the_highest_number(void **state)
     (void)state;
     terms_start(&terms, token_of(A), 10, 5);
     terms_see(&terms, token_of(B), 13, 0);
-    terms_settle(&terms, token_of(B), 7);
+    terms_continue(&terms, token_of(B), 7);
     assert_true(terms_is_current(&terms, token_of(B)));
     assert_false(terms_is_current(&terms, token_of(A)));
     assert_false(holds(&terms, &terms, B, 12, 7, ""));

@@ -274,7 +274,7 @@ static void check_end(void)
                      strcmp(world.redis.on[user], world.redis.epoch) == 0) ==
                     is_in[user]);
     if (world_room()) {
-        world_check(list_is_empty(&world_room()->announce.kept));
+        world_check(list_is_empty(&world_room()->announce.announcements));
         world_check(world_room()->users.count > 0);
     }
 }
