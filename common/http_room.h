@@ -1,4 +1,4 @@
-/* http_room.h - who gets in when all connections that an HTTP server may have are there.
+/* http_room.h - which connection gets in when an HTTP server has all that it may have.
  *
  * For a new one the oldest that is idle makes room, else the oldest whose request is not whole
  * yet; where all are being answered, the new one is refused. That is decided when those that

@@ -2,8 +2,8 @@
  *
  * Other programs can write there too. A name of a room, a user or a node that was read (from a
  * key, a set, a hash, a notice, a keyspace event) goes through one of the three questions
- * below before anything is done with it. What is refused, here or by those who look at
- * notices and replies, is counted in malformed_total and logged, one line a minute and kind.
+ * below before anything is done with it. What is refused, here or where
+ * notices and replies are parsed, is counted in malformed_total and logged, one line a minute and kind.
  */
 #ifndef COMMON_INTAKE_H
 #define COMMON_INTAKE_H

@@ -6,7 +6,7 @@
  * lost, or UV_ECANCELED when the link is closed. Nothing is queued while the link is not ready.
  *
  * A link for notices (RESP2 takes no commands on a subscribed connection) gives every
- * reply to on_push instead and knows no deadlines: who waits for a confirmation or a
+ * reply to on_push instead and knows no deadlines: what waits for a confirmation or a
  * canary restarts it.
  *
  * An attempt tries every address of the host's name, in order.
@@ -36,7 +36,7 @@ struct redis_link_opts {
     const char *name; /* CLIENT SETNAME; borrowed */
     bool for_notices; /* replies go to on_push */
     uint64_t deadline_ms;
-    uint64_t silence_ms; /* no whole reply for so long: the connection is made again */
+    uint64_t silence_ms; /* no whole reply for so long: the connection is replaced */
     uint64_t retry_min_ms, retry_max_ms;
     struct metrics *metrics; /* redis_errors_total, redis_reconnects_total */
 

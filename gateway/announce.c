@@ -141,8 +141,8 @@ void announce_drop_idle(struct room *room)
         free_announcements(room);
 }
 
-/* If there are too many, the oldest one about a join or a leave is dropped; kicks and closings never
- * are. */
+/* If there are too many, the oldest one about a join or a leave is dropped; kicks and closings
+ * never are. */
 static void add_announcement(struct room *room, struct announcement *a)
 {
     list_add(&room->announce.announcements, &a->link);

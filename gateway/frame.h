@@ -27,7 +27,7 @@ enum frame_opcode {
 struct frame *frame_new(enum frame_opcode opcode, const void *payload, size_t len);
 struct frame *frame_new_text(const char *text, size_t len);
 
-/* Several text messages in one, for who gets them all: one for each line of `text`. */
+/* Several text messages in one, for clients that get all of them: one for each line of `text`. */
 struct frame *frame_new_texts(const char *text, size_t len);
 
 /* Bytes that go out as they are: an HTTP answer, a frame that wslay encoded. Copies. */

@@ -66,7 +66,7 @@ struct handshake_verdict handshake_take(struct handshake *handshake, const char 
 
 /* ---- refusals ---- */
 
-static void say_what_to_set(struct strbuf *text, const struct upgrade_request *req)
+static void print_what_to_set(struct strbuf *text, const struct upgrade_request *req)
 {
     static struct log_limit lines = {.per_sec = 1};
     const char *origin = log_name(req->origin.base, req->origin.len);
@@ -103,7 +103,7 @@ void handshake_print_refusal(struct strbuf *out, int status,
 
     metric_add(&metrics->refused_upgrades_total[refusal_of(status)], 1);
     if (status == 403)
-        say_what_to_set(&text, req);
+        print_what_to_set(&text, req);
     upgrade_print_refusal(out, status, text.data);
     strbuf_deinit(&text);
 }

@@ -185,7 +185,7 @@ static void ask_value(struct index_batch *batch, const struct entry *entry)
     store_send_command(batch->store, on_value, batch);
 }
 
-/* The score before it is looked whether the room exists: one that is made in between has
+/* The score before it is looked whether the room exists: one that is created in between has
  * another score. */
 static void ask(struct index_batch *batch)
 {

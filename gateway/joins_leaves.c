@@ -4,8 +4,8 @@
  *     joins_leaves_leave -> leaves -> joins_leaves_flush -> start_leaves -> on_leaves
  *
  * A user is never in both lists, nor in one while the other's call is in flight: room.c
- * keeps back the one until the other is answered. Leaves go first, for a client that left as one user
- * and joins as another: that is the only order that a connection can ask for in one turn.
+ * keeps back the one until the other is answered. Leaves go first, for a client that left as one
+ * user and joins as another: that is the only order that a connection can ask for in one turn.
  */
 #include "gateway/joins_leaves.h"
 

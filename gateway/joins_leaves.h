@@ -22,7 +22,7 @@ void joins_leaves_leave(struct joins_leaves *jl, struct room *room,
 /* Sends what came together; last in a turn, because what runs before it adds to it. */
 void joins_leaves_flush(struct joins_leaves *jl);
 
-/* leave.lua for somebody who is not here; for sync.h. */
+/* leave.lua for a user that is not here; for sync.h. */
 void joins_leaves_send_ghost(struct store *store, const struct room *room,
                              const struct room_user *ghost);
 

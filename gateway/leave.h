@@ -13,7 +13,7 @@
     X(LEAVE_JOIN_FAILED, "closed", true, false)                                        \
     X(LEAVE_KICKED, "kicked", false, false)                                            \
     X(LEAVE_KICKED_BEFORE, "kicked", true, false) /* may be in again since */          \
-    X(LEAVE_ROOM_CLOSED, "closed", true, false)   /* who joined the next room since */ \
+    X(LEAVE_ROOM_CLOSED, "closed", true, false)   /* may be in the next one */         \
     X(LEAVE_EXPIRED, "expired", true, false)
 
 enum leave_reason {

@@ -9,7 +9,7 @@
  * The lease is also looked at locally: a process that was stopped longer than its lease
  * wakes up with requests in its sockets, and what they lead to must not be written under a
  * name that others may be reaping. node_check_lease drops the link, and with it what
- * is not yet written, and the next heartbeat tells who we are.
+ * is not yet written, and the next heartbeat tells under which name.
  */
 #include "gateway/node.h"
 

@@ -109,7 +109,7 @@ static void fail_waiting(struct room *room)
     room_unref(room);
 }
 
-/* Redis says that somebody is not in who is in here: one of both is wrong. */
+/* Redis says that a user is not in the room, but here it is: one of both is wrong. */
 static bool contradicts(const struct room *room, const struct outgoing *out,
                         const struct publish_result *result)
 {

@@ -2,7 +2,7 @@
  *
  * The script takes the messages in runs, consecutive ones of one user together, because
  * what it is told of each message and answers to each costs Redis more than the gateway.
- * Who asks counts the runs, who answers keeps to them.
+ * The gateway counts the runs, the script keeps to them.
  */
 #include "gateway/publish.h"
 

@@ -1,4 +1,4 @@
-/* req_signal.c - `signal`: to who is there now, never stored, no answer unless it fails.
+/* req_signal.c - `signal`: to the members of now, never stored, no answer unless it fails.
  *
  * It counts as a request in flight all the same: a client must not send more of them than
  * Redis takes. */

@@ -312,7 +312,7 @@ void room_user_left(struct room_user *user);
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
 
-/* Takes out a user who is in grace, at once; nothing for others. */
+/* Removes a user in grace at once; nothing for others. */
 void room_end_grace(struct room_user *user, enum leave_reason reason);
 
 /* The room was closed: Redis has none of its users any more, and need not be told that they

@@ -67,7 +67,7 @@ static void end_sync(struct sync *sync, bool ok)
     room_on_synced(room, ok, &state);
 }
 
-/* Somebody whom Redis has on this node, but who is not here. */
+/* A user that Redis has on this node, and this node has not. */
 static void send_extra(struct sync *sync, struct json_text name)
 {
     struct room_user *ghost = xcalloc(1, sizeof(*ghost) + name.len + 1);

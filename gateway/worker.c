@@ -4,7 +4,7 @@
  * their rooms are in. A turn of the loop ends in three prepare handles, which libuv runs in the
  * reverse order of their start:
  *
- *     on_turn_end   what must not be written any more, who died, what goes to Redis
+ *     on_turn_end   what must not be written any more, what ended, what goes to Redis
  *     conn's flush  one write a client
  *     the links     one write a connection to Redis
  *
@@ -160,8 +160,8 @@ static void start_end(struct worker *w)
 }
 
 /* A returning client has all of its grace, but for the last ones: they have a bit less, so
- * that this node leaves nothing behind. Where the drain is too short for the grace, who
- * is still in it is left to the lease. */
+ * that this node leaves nothing behind. Where the drain is too short for the grace, users
+ * that are still in it are left to the lease. */
 static void end_grace(struct worker *w)
 {
     uint64_t drain_ms = (uint64_t)w->config->drain_ms;

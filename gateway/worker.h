@@ -22,7 +22,7 @@ struct worker_shared {
     _Atomic unsigned open_count; /* sockets of the process */
 };
 
-/* Makes worker `index` for the bound socket `fd` (taken). All are made before the first is
+/* Creates worker `index` for the bound socket `fd` (taken). All are created before the first is
  * started, because they read each other's metrics. */
 struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd);
 

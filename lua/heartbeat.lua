@@ -17,8 +17,8 @@
 -- Returns  {'ok', silent node…} (at most 16), {'lost', silent node…}: the same, but what the node
 --          says of itself was gone, so more may be; or {'dead'}: take another name
 --
--- A node that is silent for longer than the lease, as after a Redis that stood still, is dead only if it was
--- claimed meanwhile, or forgotten after that.
+-- A node that is silent for longer than the lease, as after a Redis that stood still, is dead only
+-- if it was claimed meanwhile, or forgotten after that.
 --
 -- Cost O(log nodes). A stamp in the future was written before Redis's clock was set back, and
 -- tells nothing. It is set to half a lease ago: a living node beats each third of a lease, so it

@@ -23,8 +23,8 @@
 -- ARGV[7]  on_ms                how long KEYS[3] lives
 -- ARGV[8…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
--- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if created here, token, changed}, and,
---          if there are several users, a number for each: how many came in after it, by
+-- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if created here, token,
+--          changed}, and, if there are several users, a number for each: how many came in after it, by
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --

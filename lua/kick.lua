@@ -16,7 +16,7 @@
 -- ARGV[1]  user
 -- ARGV[2]  token               the user, percent-encoded, for the notice's header
 -- ARGV[3]  reason
--- ARGV[4]  kicked              JSON for those who are put out
+-- ARGV[4]  kicked              JSON for members that are put out
 -- ARGV[5]  left                JSON of member_left up to the count, for the others
 -- ARGV[6]  events_max          no member_left in rooms with more members
 -- ARGV[7]  ttl_ms              how long an empty room lives

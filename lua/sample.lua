@@ -1,4 +1,4 @@
--- sample.lua - add a point to the series of who is online.
+-- sample.lua - add a point to the series of users online.
 --
 -- Atomic because: of several replicas only one samples, and a series has one point in
 -- each ten seconds, whichever replica samples.

@@ -15,7 +15,7 @@
 -- KEYS[8]  rc:{ROOM}:bans      hash     user -> until ms; see join.lua
 -- KEYS[9]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
 -- ARGV[1]  known               the epoch that the node knows
--- ARGV[2]  epoch               for the room if it must be made
+-- ARGV[2]  epoch               for the room if it must be created
 -- ARGV[3]  keep_ms             how long the keys of a room in use live
 -- ARGV[4]  shard_id
 -- ARGV[5]  events_max          no member_joined in rooms with more members

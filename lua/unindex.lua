@@ -2,7 +2,7 @@
 --
 -- USES notice
 --
--- Atomic because: a room that was made again in the meantime must stay: its score is another.
+-- Atomic because: a room that was recreated in the meantime must stay: its score is another.
 --
 -- KEYS[1]  rc:rooms             zset     room -> last activity (ms)
 -- KEYS[2]  rc:rooms:members     zset     room -> members
