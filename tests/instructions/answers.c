@@ -222,20 +222,20 @@ static void on_subscribe(const struct command *command)
     }
 }
 
-static void push(const char *channel, size_t channel_len, const struct strbuf *text)
+static void push(const char *channel, size_t channel_len, struct json_text text)
 {
     strbuf_add_text(&reply, "*3\r\n$7\r\nmessage\r\n");
     add_text(channel, channel_len);
-    add_text(text->data, text->len);
+    add_text(text.base, text.len);
 }
 
 /* Only the canary: what is published by scripts is sent by answers_notify. */
 static void on_publish_command(const struct command *command)
 {
-    struct strbuf nothing = {"", 0, 0};
+    struct json_text text = command->words[2];
 
     if (notices_fd >= 0) {
-        push(command->words[1].base, command->words[1].len, &nothing);
+        push(command->words[1].base, command->words[1].len, text);
         send_reply(notices_fd);
     }
     add_number(1);
@@ -302,7 +302,7 @@ void answers_notify(const char *room, uint64_t first, uint64_t last)
         strbuf_add_char(&text, '\n');
         answers_add_message(&text, room, seq);
     }
-    push(channel, (size_t)len, &text);
+    push(channel, (size_t)len, (struct json_text){text.data, text.len});
     send_reply(notices_fd);
     strbuf_deinit(&text);
 }
