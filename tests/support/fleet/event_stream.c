@@ -111,6 +111,7 @@ static bool has_event(void *data)
     while (take_event(s))
         if (s->name[0] || s->text.len > 0)
             return true;
+    s->name[0] = '\0'; /* not the one before */
     return false;
 }
 
