@@ -24,6 +24,8 @@ struct page {
 
 static void start_page(struct page *page, uint64_t before);
 
+enum { FIRST_LINE = 6 }; /* in history.lua's answer */
+
 /* The lines that are messages of the room with their numbers, the first `first`; how many. */
 static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t first,
                         const redisReply *reply)
@@ -35,11 +37,11 @@ static size_t add_lines(struct strbuf *out, const struct page *page, uint64_t fi
     lines_add_head(&head, page->room);
     strbuf_reset(out, PROTO_BATCH_BYTES);
     strbuf_add_text(out, "{\"messages\":[");
-    for (size_t i = 5; i < reply_count(reply); i++) {
+    for (size_t i = FIRST_LINE; i < reply_count(reply); i++) {
         struct json_text line = reply_text(reply, i);
 
-        if (!lines_is_message((struct json_text){head.data, head.len}, first + i - 5,
-                              line)) {
+        if (!lines_is_message((struct json_text){head.data, head.len},
+                              first + i - FIRST_LINE, line)) {
             intake_refuse(metrics, INTAKE_HISTORY, "history",
                           (struct json_text){"", 0});
             continue;
@@ -58,11 +60,11 @@ static void on_history(void *data, int status, const redisReply *reply)
     struct page *page = data;
     struct strbuf *out = &api_of(page->req)->out;
     uint64_t oldest = reply_number(reply, 2), first = reply_number(reply, 3);
-    bool has_older = reply_count(reply) > 5 && first > oldest;
+    bool has_older = reply_count(reply) > FIRST_LINE && first > oldest;
 
     if (status < 0) {
         broken_failed(page->req, status, reply);
-    } else if (!reply_is_array(reply, 5)) {
+    } else if (!reply_is_array(reply, FIRST_LINE)) {
         broken_or(page->req, api_room_not_found);
     } else if (add_lines(out, page, first, reply) == 0 && has_older &&
                ++page->reads < READS_MAX) {
