@@ -231,6 +231,12 @@ static bool give_withheld(struct room *room)
     return has_dropped;
 }
 
+bool deliver_withholds_all(const struct room *room, struct token token)
+{
+    return !terms_is_current(&room->terms, token) && !room->was_deaf &&
+           !room->deliver.withheld.has_dropped;
+}
+
 /* ---- notices ---- */
 
 /* What is being read may still have the message that is deleted now: members that hear of the

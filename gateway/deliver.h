@@ -17,6 +17,10 @@ void deliver_malformed(struct room *room, const char *where);
 void deliver_position(struct room *room, const char *epoch, struct token token,
                       uint64_t seq);
 
+/* Whether every notice under this token is withheld here, for it is another than the room's: none
+ * need be looked for. */
+bool deliver_withholds_all(const struct room *room, struct token token);
+
 /* The end of a hooks.backfill; NULL: it failed. */
 void deliver_backfill(struct room *room, const struct history *history);
 

@@ -47,12 +47,16 @@ void index_deinit(struct index *index)
     map_deinit(&index->entries);
 }
 
-void index_touch(struct index *index, const char *room, size_t len)
+void index_touch(struct index *index, const char *room, size_t len, bool is_new)
 {
     struct entry *entry = map_find(&index->entries, room, len);
 
     if (entry) {
         entry->touched = true;
+        if (is_new) {
+            list_remove(&entry->link);
+            list_add(&index->due, &entry->link);
+        }
         return;
     }
     entry = xcalloc(1, sizeof(*entry) + len + 1);

@@ -20,8 +20,9 @@ struct index {
 void index_init(struct index *index, struct store *store);
 void index_deinit(struct index *index);
 
-/* Something changed in the room. */
-void index_touch(struct index *index, const char *room, size_t len);
+/* Something changed in the room. `is_new`: it was created, and is written at once, also if
+ * a room of this name was written a moment ago. */
+void index_touch(struct index *index, const char *room, size_t len, bool is_new);
 
 /* Writes what is due; once a turn of the loop. */
 void index_flush(struct index *index, uint64_t now_ms);

@@ -106,7 +106,7 @@ static void on_joins(void *data, int status, const redisReply *reply)
 
     store_note_refusal(batch->store, batch->room, status, reply);
     if (ok)
-        store_touched(batch->store, batch->room);
+        store_touched(batch->store, batch->room, reply_number(reply, 6) == 1);
     for (size_t n = 0; (link = list_first(&batch->list)); n++) {
         struct join *join = list_entry(link, struct join, link);
         enum proto_error error = PROTO_UNAVAILABLE;
@@ -164,7 +164,7 @@ static void on_leaves(void *data, int status, const redisReply *reply)
 
     store_note_refusal(batch->store, batch->room, status, reply);
     if (ok)
-        store_touched(batch->store, batch->room);
+        store_touched(batch->store, batch->room, false);
     while ((link = list_first(&batch->list))) {
         list_remove(link);
         room_on_left(batch->room, list_entry(link, struct room_user, leave), ok);

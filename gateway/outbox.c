@@ -164,7 +164,7 @@ static void on_batch_done(void *data, int status, const redisReply *reply)
 
     store_note_refusal(batch->outbox->store, room, status, reply);
     if (is_known) {
-        store_touched(batch->outbox->store, room);
+        store_touched(batch->outbox->store, room, false);
         note_answer(batch, &answer, find_acked(&batch->messages, &answer));
     }
     for (unsigned i = 0; is_known && (link = list_first(&batch->messages)); i++) {

@@ -125,7 +125,7 @@ static void on_reaped(void *data, int status, const redisReply *reply)
     }
     job->members += reply_number(reply, 0);
     metric_add(&reaper->metrics->members_expired_total, reply_number(reply, 0));
-    index_touch(reaper->index, room->room, room->len);
+    index_touch(reaper->index, room->room, room->len, false);
     if (reply_number(reply, 2) > 0) {
         start_room(room);
         return;
@@ -144,10 +144,37 @@ static struct reap_room *new_room(struct reap_job *job, struct json_text name)
     return room;
 }
 
+static void on_dropped(void *data, int status, const redisReply *reply)
+{
+    struct reap_job *job = data;
+
+    (void)reply;
+    if (job->reaper && status == 0)
+        start_page(job);
+    else
+        end_job(job);
+}
+
+/* The key is no set: what it said is lost, but the rooms tell of the node (renewal.h). */
+static void drop_rooms(struct reap_job *job)
+{
+    struct store *store = job->reaper->store;
+
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, "DEL");
+    args_add_node_key(&store->args, job->node, KEY_NODE_ROOMS);
+    store_send_command(store, on_dropped, job);
+}
+
 static void on_page(void *data, int status, const redisReply *reply)
 {
     struct reap_job *job = data;
 
+    if (job->reaper && status == UV_EREMOTEIO &&
+        strncmp(reply_error(reply), "WRONGTYPE", 9) == 0) {
+        drop_rooms(job);
+        return;
+    }
     if (!job->reaper || status < 0 || !reply_is_array(reply, 0)) {
         end_job(job);
         return;

@@ -188,9 +188,9 @@ static const struct room_hooks room_hooks = {
     .backfill = backfill_room,
 };
 
-static void on_touched(struct store *store, const char *room, size_t len)
+static void on_touched(struct store *store, const char *room, size_t len, bool is_new)
 {
-    index_touch(&list_entry(store, struct shard, store)->index, room, len);
+    index_touch(&list_entry(store, struct shard, store)->index, room, len, is_new);
 }
 
 static void on_unknown(struct store *store)

@@ -115,9 +115,9 @@ static struct call *new_call(struct store *store, struct room *room)
     return call;
 }
 
-void store_touched(struct store *store, const struct room *room)
+void store_touched(struct store *store, const struct room *room, bool is_new)
 {
-    store->on_touched(store, room->name, room->name_len);
+    store->on_touched(store, room->name, room->name_len, is_new);
 }
 
 /* ---- broken rooms ---- */
@@ -229,7 +229,7 @@ static void on_closed(void *data, int status, const redisReply *reply)
         return;
     }
     if (reply_number(reply, 0) > 0)
-        store_touched(store, room);
+        store_touched(store, room, false);
     if (reply_number(reply, 2) > 0) { /* more than one call takes */
         pool_recycle(call, sizeof(*call));
         store_close(store, room);

@@ -26,7 +26,7 @@ struct store {
     uint64_t broken_since_ms;
     struct list failed; /* calls that could not be sent; store_run_failed */
     /* A room's members or history changed; for the indexes. */
-    void (*on_touched)(struct store *store, const char *room, size_t len);
+    void (*on_touched)(struct store *store, const char *room, size_t len, bool is_new);
     /* Redis does not know this node; for its heartbeat. */
     void (*on_unknown)(struct store *store);
 };
@@ -74,8 +74,8 @@ void store_send_command(struct store *store, redis_reply_fn on_reply, void *data
 void store_note_refusal(struct store *store, const struct room *room, int status,
                         const redisReply *reply);
 
-/* Calls on_touched. */
-void store_touched(struct store *store, const struct room *room);
+/* Calls on_touched; is_new: Redis has just created the room. */
+void store_touched(struct store *store, const struct room *room, bool is_new);
 
 /* Begins reap.lua for `node` in `room`; send with SCRIPT_REAP. */
 void store_begin_reap(struct store *store, const char *room, size_t room_len,

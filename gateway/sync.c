@@ -33,6 +33,7 @@
 #include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/args.h"
+#include "gateway/deliver.h"
 #include "gateway/history_read.h"
 #include "gateway/joins_leaves.h"
 
@@ -210,7 +211,8 @@ static void compare(struct sync *sync)
         end_sync(sync, true);
     else if (!terms_holds(&room->terms, &sync->sent, &answer, entries))
         start_remake(sync, sync->known);
-    else if (sync->state.rev > sync->told && room_log_seq(&room->log) > 0)
+    else if (sync->state.rev > sync->told && room_log_seq(&room->log) > 0 &&
+             !deliver_withholds_all(room, sync->state.token))
         look_for_deletions(sync);
     else
         end_sync(sync, true);
@@ -269,7 +271,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     sync->state.token = reply_token(reply, 6);
     sync->state.changed = reply_number(reply, 8);
     take_terms(sync, reply_text(reply, 7));
-    store_touched(sync->store, room);
+    store_touched(sync->store, room, false);
     take_kicks(sync, reply);
     if (sync->seen != room->users.count ||
         (before[0] && strcmp(before, sync->state.epoch) != 0))
@@ -301,6 +303,17 @@ static void add_last_line(struct sync *sync)
     redis_command_add_text(cmd, digest);
 }
 
+static void add_token(struct sync *sync)
+{
+    struct token token = terms_token(&sync->room->terms);
+    char text[48] = "";
+
+    if (token_is_known(token))
+        snprintf(text, sizeof(text), "%llu.%016llx", (unsigned long long)token.term,
+                 (unsigned long long)token.home);
+    redis_command_add_text(&sync->store->args.cmd, text);
+}
+
 static void start_page(struct sync *sync)
 {
     struct store *store = sync->store;
@@ -329,6 +342,7 @@ static void start_page(struct sync *sync)
     redis_command_add_u64(&store->args.cmd, room->is_told);
     add_last_line(sync);
     args_add_stamp(&store->args);
+    add_token(sync);
     while (count < SYNC_USERS && (user = map_next(&room->users, &sync->at))) {
         if (!user->is_in || user->is_leaving)
             continue;

@@ -13,7 +13,8 @@
 -- KEYS[6]   rc:{ROOM}:keys:old  hash
 -- KEYS[7]   rc:{ROOM}:bans      hash     stays, as mutes do, unless it is no hash
 -- KEYS[8]   rc:{ROOM}:mutes     hash
--- KEYS[9]   rc:{ROOM}:closed    string   epoch and reason, for ten minutes
+-- KEYS[9]   rc:{ROOM}:closed    string   epoch, those before it since the room was created, and
+--           reason, for ten minutes
 -- KEYS[10]  rc:{ROOM}:events    channel
 -- KEYS[11]  rc:{ROOM}:nodes     hash     tells which nodes have members
 -- KEYS[12…] rc:{ROOM}:on:NODE   hash     one for each of these nodes
@@ -32,7 +33,8 @@ local function is_odd(key)
     return not has_type(KEYS[key], key == 9 and 'string' or 'hash')
 end
 
-local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq') or {}
+local meta = has_type(KEYS[1], 'hash') and redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq', 'former')
+    or {}
 local epoch, rev = meta[1], whole(meta[2])
 if not (is_epoch(epoch) and rev) then
     epoch, rev = nil, 0
@@ -63,7 +65,8 @@ for key = 7, 8 do
         redis.call('UNLINK', KEYS[key])
     end
 end
-redis.call('SET', KEYS[9], (epoch or '*') .. ' ' .. ARGV[1], 'EX', 600)
+redis.call('SET', KEYS[9], (epoch or '*') .. (epoch and meta[4] and ',' .. meta[4] or '') .. ' '
+    .. ARGV[1], 'EX', 600)
 for _, i in ipairs(found) do
     redis.call('UNLINK', KEYS[i + 11])
     redis.call('HSET', KEYS[i + 11], '', mark)

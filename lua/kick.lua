@@ -24,6 +24,9 @@
 --          {'again', node…}: these are not among KEYS, and nothing was done. A meta without epoch or
 --          rev, a whole number from 0 to 2^53 - 1, counts as lost: nobody is in
 --
+-- A user of a former epoch that a node has not put in again yet is kicked too: after a remake the
+-- node may be deaf.
+--
 -- Cost O(nodes). In place of the user's epoch stands the mark, which counts as absent,
 -- until the node has put its clients out.
 
@@ -32,7 +35,7 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq')
 local epoch, rev = meta[1], whole(meta[2])
 local nodes = redis.call('HGET', KEYS[2], user)
 nodes = nodes and (tonumber(nodes) or 1) or 0
-if not (epoch and rev) or nodes < 1 then
+if not (epoch and rev) then
     return {'absent'}
 end
 
@@ -42,9 +45,13 @@ if missing then
 end
 local found = {}
 for i = 7, #KEYS do
-    if redis.call('HGET', KEYS[i], user) == epoch then
+    local came_in = redis.call('HGET', KEYS[i], user)
+    if came_in == epoch or nodes < 1 and is_epoch(came_in) then
         found[#found + 1] = i - 6
     end
+end
+if nodes < 1 and #found == 0 then
+    return {'absent'}
 end
 redis.call('HLEN', KEYS[4]) -- of another type: fails before the first write
 
@@ -58,11 +65,11 @@ for _, i in ipairs(found) do
     redis.call('HSET', KEYS[i + 6], user, mark)
 end
 local members = redis.call('HLEN', KEYS[2])
-if members == 0 then
+if members == 0 and nodes >= 1 then
     start_countdown(KEYS[1], KEYS[3], ARGV[7])
 end
 local lines = ARGV[4]
-if members <= tonumber(ARGV[6]) then
+if members <= tonumber(ARGV[6]) and nodes >= 1 then
     lines = lines .. '\n' .. ARGV[5] .. members .. '}'
 end
 tell(KEYS[5], epoch, rev, 'kicked', 0, ARGV[2], token, lines)

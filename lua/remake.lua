@@ -13,16 +13,19 @@
 --          such room
 --
 -- Cost O(1), and O(members) in the background. created_at and kicks stay, and rev goes on, so a
--- kick from before still counts. Every node that has the room is told (remade), and syncs.
+-- kick from before still counts; former remembers the epochs, so that a closing counts for a node
+-- that knows one of them. Every node that has the room is told (remade), and syncs.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'rev', 'seq', 'former')
 local epoch, rev = meta[1], whole(meta[2]) or 0 -- no whole number: as in sync.lua
 if epoch ~= ARGV[1] then
     return epoch
 end
 local token = take_over(KEYS[1], whole(meta[3]) or 0, rev)
 local raised = digits(rev + 1)
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised)
+-- At most 16 former ones.
+local former = (epoch .. (meta[4] and ',' .. meta[4] or '')):sub(1, 16 * 17 - 1)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised, 'former', former)
 redis.call('HDEL', KEYS[1], 'keys_at') -- the keys of messages were known under the old epoch only
 redis.call('DEL', KEYS[2])
 tell(KEYS[3], ARGV[2], raised, 'remade', 0, '-', token, '')

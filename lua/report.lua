@@ -1,6 +1,6 @@
 -- report.lua - tell that a node is silent in a room: it is to be reaped there, unless it lives.
 --
--- USES clock
+-- USES clock, room
 --
 -- Atomic because: a node that beats again at this moment must not become a dead one.
 --
@@ -19,6 +19,9 @@ local heard = redis.call('ZSCORE', KEYS[1], ARGV[1])
 
 if heard and tonumber(heard) > now - ARGV[3] then
     return 1
+end
+if not has_type(KEYS[2], 'set') then
+    redis.call('DEL', KEYS[2])
 end
 redis.call('SADD', KEYS[2], ARGV[2])
 if not heard then

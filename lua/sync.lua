@@ -11,7 +11,7 @@
 -- KEYS[4]  rc:{ROOM}:history   list
 -- KEYS[5]  rc:{ROOM}:events    channel
 -- KEYS[6]  rc:{ROOM}:kicks     hash     user -> rev and reason
--- KEYS[7]  rc:{ROOM}:closed    string   epoch and reason
+-- KEYS[7]  rc:{ROOM}:closed    string   epochs and reason
 -- KEYS[8]  rc:{ROOM}:bans      hash     user -> until ms; see join.lua
 -- KEYS[9]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
 -- ARGV[1]  known               the epoch that the node knows
@@ -24,7 +24,8 @@
 -- ARGV[8]  last                the number of the last message that the node has seen
 -- ARGV[9]  digest              SHA-1 of its line; '' if it is not known
 -- ARGV[10] node; [11] every_ms, [12] on_ms: as for join.lua
--- ARGV[13…] three a user, at most 500 users: user; percent-encoded; rev of the join
+-- ARGV[13] token               under which the node has seen the room; '' if there is none
+-- ARGV[14…] three a user, at most 500 users: user; percent-encoded; rev of the join
 -- Returns  {'ok', epoch, seq, rev, members, users on this node, token, terms, changed, kicked
 --          user, reason, …}
 --          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
@@ -34,15 +35,16 @@
 -- Cost O(users). A value in KEYS[3] that is neither the epoch nor the mark of a kick was put there
 -- by somebody else, if the node was told under this epoch: the user is counted already.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed', 'terms')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local closed, reason = (redis.call('GET', KEYS[7]) or ''):match('^(%S+) (.*)$')
-if closed == ARGV[1] or closed == '*' and epoch ~= ARGV[1] then
+if closed and (',' .. closed .. ','):find(',' .. ARGV[1] .. ',', 1, true)
+    or closed == '*' and epoch ~= ARGV[1] then
     return {'closed', reason}
 end
 
 local users = {}
-for i = 13, #ARGV, 3 do
+for i = 14, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
 local is_there = is_epoch(epoch) and seq and rev
@@ -56,19 +58,7 @@ local function count_of(n)
     return whole(nodes[n]) or 0
 end
 
--- Whether the history has another message as the last one that the node has seen: the room was put
--- back, and others have written on. What was deleted or edited has another line, too.
-local function has_other_line()
-    local last = whole(ARGV[8])
-    local line = ARGV[9] ~= '' and last <= seq and redis.call('LINDEX', KEYS[4], last - seq - 1)
-    if not line or redis.sha1hex(line) == ARGV[9] then
-        return false
-    end
-    local is_json, message = pcall(cjson.decode, line)
-    return not (is_json and type(message) == 'table' and (message.deleted or message.edited_at))
-end
-
-if is_there and epoch == ARGV[1] and has_other_line() then
+if is_there and epoch == ARGV[1] and has_other_line(KEYS[4], whole(ARGV[8]), ARGV[9], seq) then
     return {'torn', epoch}
 end
 
@@ -81,9 +71,9 @@ end
 
 local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
-    local joined = tonumber(ARGV[3 * n + 12])
+    local joined = tonumber(ARGV[3 * n + 13])
     local kick, why = (is_there and kicked[n] or ''):match('^(%d+) ?(.*)$')
-    if kick and tonumber(kick) > joined then
+    if kick and tonumber(kick) > believed_rev(joined, meta[5], ARGV[13], rev) then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, why
     elseif came_in[n] ~= epoch and is_banned(n) then
@@ -122,7 +112,7 @@ for n, user in ipairs(users) do
         if count == 1 and not is_counted[n] then
             members = nodes[n] and members or members + 1
             lines[#lines + 1] = ARGV[6] .. json_name(user) .. ',"members":' .. members .. '}'
-            tokens[#tokens + 1] = ARGV[3 * n + 11]
+            tokens[#tokens + 1] = ARGV[3 * n + 12]
         end
     end
 end

@@ -17,6 +17,14 @@
 --                 the token under which this server changes the room. If another server did so
 --                 before, this one has taken over at seq and rev, and terms says so. For after
 --                 the first write, because full memory must not refuse the rest
+-- has_other_line(history, last, digest, seq)
+--                 whether the history of a room at seq has another message as number last than the
+--                 one with this SHA-1 ('': not known): the room was put back, and others have
+--                 written on. What was deleted or edited has another line, too
+-- believed_rev(seen, terms, token, rev)
+--                 how much of a rev that was seen under a token is of this log, which is at rev: no
+--                 more than up to where the next server took over; nothing if the token is of
+--                 another log, or if this one was put back below it
 -- create_room(meta, epoch, shard_id, …)
 --                 writes a new meta and gives its token; the other keys are left over from a
 --                 lost one, and go
@@ -83,13 +91,37 @@ local function take_over(meta, seq, rev)
     return token_of(term, home)
 end
 
+local function has_other_line(history, last, digest, seq)
+    local line = digest ~= '' and last <= seq and redis.call('LINDEX', history, last - seq - 1)
+    if not line or redis.sha1hex(line) == digest then
+        return false
+    end
+    local is_json, message = pcall(cjson.decode, line)
+    return not (is_json and type(message) == 'table' and (message.deleted or message.edited_at))
+end
+
+local function believed_rev(seen, terms, token, rev)
+    local is_next = false
+    if seen >= 2 ^ 53 then -- of a life of the room that the node has yet to learn of
+        return seen
+    end
+    for term, home, at in (terms or ''):gmatch('(%d+) (%x+) %d+ (%d+)') do
+        if is_next then
+            return math.min(seen, tonumber(at))
+        end
+        is_next = term .. '.' .. home == token
+    end
+    return (is_next or token == '') and seen <= rev and seen or 0
+end
+
 local function create_room(meta, epoch, shard_id, ...)
     local home = this_server()
     -- First what Redis refuses when memory is full: after a DEL it would not.
     if redis.call('HSET', meta, 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at', now_ms(),
         'shard_id', shard_id, 'home', home, 'term', 1, 'terms', '1 ' .. home:sub(1, 16) .. ' 0 0')
         < 8 then -- some fields were left
-        redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since', 'changed')
+        redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since', 'changed',
+            'former')
     end
     redis.call('DEL', ...)
     return token_of(1, home)

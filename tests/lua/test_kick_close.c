@@ -217,6 +217,32 @@ static void a_caller_that_does_not_name_all_nodes_is_told_which(void **state)
     assert_string_equal(close_on(one), "(0 'closed " EPOCH_1 "' 1)");
 }
 
+/* The room was remade while node-1 was deaf: it has not put ann in again, but must not later. */
+static void who_was_in_before_a_remake_is_kicked_and_closed_out_too(void **state)
+{
+    static const char *const ann[] = {"ann", "1", NULL};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "ann");
+    eval_room_remake(&room, EPOCH_1, EPOCH_2);
+    eval_room_join(&room, "node-2", "bob");
+    eval_room_notices(&room);
+    assert_string_equal(kick("ann"), "('ok' 'kicked 4' 1)");
+    assert_string_equal(eval_room_notices(&room),
+                        "1 " EPOCH_2 " 4 kicked 0 0 ann\n" KICKED);
+    assert_string_equal(kick("cem"), "('absent')");
+    assert_string_equal(kick("ann"), "('absent')");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('ok' '" EPOCH_2 "' 0 4 1 0 0 'ann' 'spam')");
+    close_room();
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
+                        "('closed' 'late')");
+    assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, ann),
+                        "('closed' 'late')");
+    eval_room_leave(&room, "node-1", "");
+    eval_room_leave(&room, "node-2", "");
+}
+
 /* Strangers' fields are no nodes, and a room that lost nodes is not kept from being closed. */
 static void what_is_no_node_is_not_asked_for(void **state)
 {
@@ -448,6 +474,7 @@ int main(void)
         TEST(the_last_one_kicked_starts_the_countdown),
         TEST(nobody_is_kicked_who_is_not_in),
         TEST(a_caller_that_does_not_name_all_nodes_is_told_which),
+        TEST(who_was_in_before_a_remake_is_kicked_and_closed_out_too),
         TEST(what_is_no_node_is_not_asked_for),
         TEST(nine_thousand_nodes_are_named_in_one_answer),
         TEST(in_large_rooms_only_who_is_kicked_is_told),

@@ -493,14 +493,15 @@ static void a_kick_newer_than_the_join_wins(void **state)
         print_message("  %s\n", kicks[i].name);
         eval_reset(&redis);
         eval_room_join(&room, "node-2", "cem");
+        redis_cmd(port(), "HSET rc:{lobby}:meta rev 20");
         redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s bobby %s", kicks[i].kick,
                   "9 not bob");
         redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
         if (kicks[i].reason)
             snprintf(expected, sizeof(expected),
-                     "('ok' '" EPOCH_1 "' 0 2 2 1 0 'ann' '%s')", kicks[i].reason);
+                     "('ok' '" EPOCH_1 "' 0 21 2 1 0 'ann' '%s')", kicks[i].reason);
         else
-            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_1 "' 0 3 3 2 0)");
+            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_1 "' 0 22 3 2 0)");
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, users), expected);
         assert_int_equal(eval_room_number(&room, "members", "ann"), !kicks[i].reason);
         assert_int_equal(eval_room_number(&room, "members", "bob"), 1);
@@ -531,14 +532,57 @@ static void a_kick_counts_after_the_room_was_remade(void **state)
     (void)state;
     room.epoch = EPOCH_2;
     eval_room_join(&room, "node-2", "cem");
+    redis_cmd(port(), "HSET rc:{lobby}:meta rev 9");
     redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s", "5 spam");
     redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 0 1 1 0 0 'ann' 'spam')");
+                        "('ok' '" EPOCH_2 "' 0 9 1 0 0 'ann' 'spam')");
     assert_string_equal(
         eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "5", NULL}),
-        "('ok' '" EPOCH_2 "' 0 2 2 1 0)"); /* came in after it */
+        "('ok' '" EPOCH_2 "' 0 10 2 1 0)"); /* came in after it */
+}
+
+/* Ann joined at rev 24 of a log that Redis has lost: it went back to rev 2, and kicked her. */
+static void a_kick_wins_over_a_join_of_a_lost_log(void **state)
+{
+    static const char *const ann_at_24[] = {"ann", "24", NULL};
+    static const char *const ann_later[] = {"ann", "18446744073709551615", NULL};
+    static const struct {
+        const char *terms, *token; /* of meta, and what the node knows */
+        const char *rev;
+        bool stays;
+    } logs[] = {
+        {"1 000000000000000a 0 0", "1.000000000000000a", "3", false},
+        {"1 000000000000000a 0 0", "1.000000000000000a", "40", true},
+        /* The next server took over at rev 2, and has gone far beyond 24. */
+        {"1 000000000000000a 0 0,2 000000000000000b 0 2", "1.000000000000000a", "40",
+         false},
+        /* It took over after the join. */
+        {"1 000000000000000a 0 0,2 000000000000000b 0 30", "1.000000000000000a", "40",
+         true},
+        {"7 000000000000000b 0 30", "1.000000000000000a", "40", false},
+        {"1 000000000000000a 0 0", "", "40", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(logs); i++) {
+        const char *reply;
+
+        print_message("  %zu\n", i);
+        eval_reset(&redis);
+        eval_room_join(&room, "node-2", "cem");
+        redis_cmd(port(), "HSET rc:{lobby}:meta rev %s terms %s", logs[i].rev,
+                  logs[i].terms);
+        redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s", "3 spam");
+        redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
+        room.token = logs[i].token;
+        reply = eval_room_sync(&room, "node-1", EPOCH_1, ann_at_24);
+        assert_int_equal(strstr(reply, "'ann' 'spam'") == NULL, logs[i].stays);
+        /* Whose join was answered with an epoch that the node had yet to learn of. */
+        reply = eval_room_sync(&room, "node-1", EPOCH_1, ann_later);
+        assert_null(strstr(reply, "'ann' 'spam'"));
+    }
 }
 
 static void a_banned_user_is_not_put_back(void **state)
@@ -706,6 +750,7 @@ int main(void)
         TEST(a_kick_newer_than_the_join_wins),
         TEST(all_that_were_kicked_are_named_and_gone),
         TEST(a_kick_counts_after_the_room_was_remade),
+        TEST(a_kick_wins_over_a_join_of_a_lost_log),
         TEST(a_banned_user_is_not_put_back),
         TEST(a_kick_out_of_a_lost_room_does_not_follow_into_the_new_one),
         TEST(a_closing_that_was_not_heard_wins),

@@ -42,7 +42,7 @@ static int tear_down(void **state)
 
 static void touch(const char *room)
 {
-    index_touch(&rooms_index, room, strlen(room));
+    index_touch(&rooms_index, room, strlen(room), false);
 }
 
 /* Answers what is asked of so many rooms: each has a member. */
@@ -163,6 +163,18 @@ static void a_call_takes_a_hundred_rooms(void **state)
     store_rig_answer_number(0);
 }
 
+static void a_room_that_is_created_again_does_not_wait(void **state)
+{
+    (void)state;
+    touch("a");
+    assert_written("a");
+    touch("a");
+    assert_written("");
+    index_touch(&rooms_index, "a", 1, true);
+    assert_written("a");
+    assert_written("");
+}
+
 static void without_redis_a_room_stays_due(void **state)
 {
     (void)state;
@@ -196,6 +208,7 @@ int main(void)
         TEST(a_room_is_written_at_once_and_then_rests),
         TEST(what_changes_before_it_is_written_is_written_once),
         TEST(a_call_takes_a_hundred_rooms),
+        TEST(a_room_that_is_created_again_does_not_wait),
         TEST(without_redis_a_room_stays_due),
         TEST(at_the_end_all_that_changed_is_written),
         TEST(the_members_are_counted_when_they_are_written),

@@ -75,6 +75,25 @@ static void a_node_without_rooms_is_forgotten(void **state)
     assert_int_equal(metrics.nodes_reaped_total, 1);
 }
 
+static void rooms_of_a_wrong_type_are_dropped(void **state)
+{
+    (void)state;
+    start(DEAD, 10000);
+    store_rig_answer_number(1);
+    store_rig_answer_error("WRONGTYPE not a set");
+    store_rig_assert_call(SCRIPTS_COUNT, 0, "DEL rc:node:" DEAD ":rooms");
+    store_rig_answer_number(1);
+    store_rig_assert_call(SCRIPTS_COUNT, 0, "SRANDMEMBER rc:node:" DEAD ":rooms 100");
+    store_rig_answer("");
+    store_rig_answer_number(1);
+    assert_int_equal(metrics.nodes_reaped_total, 1);
+    start(DEAD, 10000);
+    store_rig_answer_number(1);
+    store_rig_answer_error("WRONGTYPE not a set");
+    store_rig_answer(NULL);
+    assert_false(reaper_is_busy(&reaper));
+}
+
 static void a_claim_that_another_has_ends_the_job(void **state)
 {
     (void)state;
@@ -182,6 +201,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_node_without_rooms_is_forgotten),
+        TEST(rooms_of_a_wrong_type_are_dropped),
         TEST(a_claim_that_another_has_ends_the_job),
         TEST(the_rooms_of_a_page_are_reaped_side_by_side),
         TEST(a_room_that_fails_ends_the_job_after_its_page),

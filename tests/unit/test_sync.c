@@ -26,7 +26,7 @@
 
 enum {
     KEYS = 9,
-    USERS = KEYS + 12, /* the first of them among the arguments */
+    USERS = KEYS + 13, /* the first of them among the arguments */
     MANY = 620,        /* users, for more than one page */
 };
 
@@ -105,7 +105,7 @@ static void what_is_here_is_sent_with_what_was_seen(void **state)
     assert_int_equal(strlen(store_rig.calls[0].argv[KEYS + 1]), PROTO_EPOCH_LEN);
     store_rig_assert_call(SCRIPT_SYNC, KEYS + 2,
                           q("900000 0 500 {'type':'member_joined','room':'r',"
-                            "'user': 1 5  n1 540000 2180000 ann ann 1"));
+                            "'user': 1 5  n1 540000 2180000  ann ann 1"));
     store_rig_answer(AS_IT_IS);
     assert_synced();
     assert_int_equal(store_rig.touched, 1);

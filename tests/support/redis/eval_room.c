@@ -259,6 +259,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     eval_arg(room->redis, "%llu", room->last);
     eval_arg(room->redis, "%s", room->digest ? room->digest : "");
     add_stamp(room, node);
+    eval_arg(room->redis, "%s", room->token ? room->token : "");
     for (; *users; users += 2) {
         eval_arg(room->redis, "%s", users[0]);
         add_percent(room, users[0]);

@@ -81,9 +81,9 @@ void store_note_refusal(struct store *store, const struct room *room, int status
     store_rig.refusals += status != 0;
 }
 
-void store_touched(struct store *store, const struct room *room)
+void store_touched(struct store *store, const struct room *room, bool is_new)
 {
-    (void)store, (void)room;
+    (void)store, (void)room, (void)is_new;
     store_rig.touched++;
 }
 
