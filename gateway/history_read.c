@@ -18,7 +18,6 @@
 enum {
     BATCH_ENVELOPE_BYTES = 2048, /* of a history_batch, around the messages */
     PAGES_MAX = 100,             /* without a message in them, that one read looks at */
-    OUTDATED_MAX = 3,            /* answers that are older than what is known here */
     CHANGED_AT = 5,              /* in the answer */
     LINES_AT = 6,
 };
@@ -27,7 +26,8 @@ struct history_read {
     struct store *store;
     struct room *room;      /* a ref */
     uint64_t after, before; /* as in history_range */
-    unsigned limit, pages, outdated;
+    unsigned limit, pages;
+    bool was_outdated; /* it was asked for again */
     history_read_fn on_done;
     void *data;
 };
@@ -122,19 +122,25 @@ static bool is_of_log(const struct room *room, const struct history *history)
            terms_is_current(&room->terms, history->token);
 }
 
-/* The read was answered before a deletion or an edit that is known here by now. */
-static void read_again(struct history_read *read)
+/* Whether the answer is from before a deletion or an edit that is known here by now. Then it is asked
+ * for again, once: what was sent after the notice is answered as Redis has it, and a notice that
+ * Redis knows nothing of was somebody else's. */
+static bool is_outdated(struct history_read *read, const struct history *history,
+                        uint64_t changed)
 {
-    if (++read->outdated <= OUTDATED_MAX)
-        start_read(read);
-    else
-        end_read(read, NULL);
+    struct room_log *log = &read->room->log;
+
+    if (!is_of_log(read->room, history))
+        return false;
+    if (changed < room_log_changed(log) && !read->was_outdated)
+        return true;
+    room_log_note_change(log, changed, read->was_outdated ? UINT64_MAX : 0);
+    return false;
 }
 
 static void on_history(void *data, int status, const redisReply *reply)
 {
     struct history_read *read = data;
-    struct room_log *log = &read->room->log;
     char epoch[PROTO_EPOCH_LEN + 1];
     struct history history;
     uint64_t first;
@@ -145,12 +151,10 @@ static void on_history(void *data, int status, const redisReply *reply)
         end_read(read, NULL);
         return;
     }
-    if (is_of_log(read->room, &history)) {
-        room_log_note_change(log, reply_number(reply, CHANGED_AT), 0);
-        if (reply_number(reply, CHANGED_AT) < room_log_changed(log)) {
-            read_again(read);
-            return;
-        }
+    if (is_outdated(read, &history, reply_number(reply, CHANGED_AT))) {
+        read->was_outdated = true;
+        start_read(read);
+        return;
     }
     count = history.count;
     first = history.first;

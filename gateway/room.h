@@ -74,7 +74,8 @@ struct room_joined {
     char epoch[PROTO_EPOCH_LEN + 1];
     struct token token;
     uint64_t seq, rev, members;
-    uint64_t changed; /* rev of the latest deletion or edit of the history */
+    uint64_t changed;   /* rev of the latest deletion or edit of the history */
+    uint64_t epoch_seq; /* of a sync: the last number before this epoch began */
 };
 
 /* How a join ended. `wait_ms`: how long a ban still lasts, 0: for good. */

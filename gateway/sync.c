@@ -222,7 +222,7 @@ static void compare(struct sync *sync)
 
 static void take_kicks(struct sync *sync, const redisReply *reply)
 {
-    for (size_t i = 9; i + 1 < reply_count(reply); i += 2)
+    for (size_t i = 10; i + 1 < reply_count(reply); i += 2)
         if (intake_user(sync->store->metrics, "kicks", reply_text(reply, i)))
             announce_kick(sync->room, reply_text(reply, i), reply_text(reply, i + 1),
                           0);
@@ -261,7 +261,7 @@ static void on_page(void *data, int status, const redisReply *reply)
         start_remake(sync, sync->state.epoch);
         return;
     }
-    if (!reply_is_array(reply, 9)) {
+    if (!reply_is_array(reply, 10)) {
         end_sync(sync, false);
         return;
     }
@@ -270,6 +270,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     sync->state.members = reply_number(reply, 4);
     sync->state.token = reply_token(reply, 6);
     sync->state.changed = reply_number(reply, 8);
+    sync->state.epoch_seq = reply_number(reply, 9);
     take_terms(sync, reply_text(reply, 7));
     store_touched(sync->store, room, false);
     take_kicks(sync, reply);

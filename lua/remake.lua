@@ -25,7 +25,8 @@ local token = take_over(KEYS[1], whole(meta[3]) or 0, rev)
 local raised = digits(rev + 1)
 -- At most 16 former ones.
 local former = (epoch .. (meta[4] and ',' .. meta[4] or '')):sub(1, 16 * 17 - 1)
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised, 'former', former)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised, 'former', former, 'epoch_seq',
+    digits(whole(meta[3]) or 0))
 redis.call('HDEL', KEYS[1], 'keys_at') -- the keys of messages were known under the old epoch only
 redis.call('DEL', KEYS[2])
 tell(KEYS[3], ARGV[2], raised, 'remade', 0, '-', token, '')

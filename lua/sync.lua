@@ -26,8 +26,8 @@
 -- ARGV[10] node; [11] every_ms, [12] on_ms: as for join.lua
 -- ARGV[13] token               under which the node has seen the room; '' if there is none
 -- ARGV[14…] three a user, at most 500 users: user; percent-encoded; rev of the join
--- Returns  {'ok', epoch, seq, rev, members, users on this node, token, terms, changed, kicked
---          user, reason, …}
+-- Returns  {'ok', epoch, seq, rev, members, users on this node, token, terms, changed, the
+--          number after which this epoch began, kicked user, reason, …}
 --          or {'closed', reason}, or {'torn', epoch}: a key of the room was lost, so the
 --          counts of nodes tell nothing, or its history is another one, and nothing was done: to
 --          be remade (remake.lua)
@@ -35,7 +35,8 @@
 -- Cost O(users). A value in KEYS[3] that is neither the epoch nor the mark of a kick was put there
 -- by somebody else, if the node was told under this epoch: the user is counted already.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed', 'terms')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed', 'terms',
+    'epoch_seq')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local closed, reason = (redis.call('GET', KEYS[7]) or ''):match('^(%S+) (.*)$')
 if closed and (',' .. closed .. ','):find(',' .. ARGV[1] .. ',', 1, true)
@@ -137,4 +138,5 @@ if users_here > 0 then
     stamp_node(KEYS[9], ARGV[10], ARGV[11], KEYS[3], ARGV[12])
 end
 return {'ok', epoch, seq, rev, members, users_here, token,
-    redis.call('HGET', KEYS[1], 'terms'), is_there and whole(meta[4]) or 0, unpack(kicks)}
+    redis.call('HGET', KEYS[1], 'terms'), is_there and whole(meta[4]) or 0,
+    is_there and (whole(meta[6]) or seq) or 0, unpack(kicks)}

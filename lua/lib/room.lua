@@ -118,8 +118,8 @@ local function create_room(meta, epoch, shard_id, ...)
     local home = this_server()
     -- First what Redis refuses when memory is full: after a DEL it would not.
     if redis.call('HSET', meta, 'epoch', epoch, 'seq', 0, 'rev', 0, 'created_at', now_ms(),
-        'shard_id', shard_id, 'home', home, 'term', 1, 'terms', '1 ' .. home:sub(1, 16) .. ' 0 0')
-        < 8 then -- some fields were left
+        'shard_id', shard_id, 'home', home, 'term', 1, 'terms', '1 ' .. home:sub(1, 16) .. ' 0 0',
+        'epoch_seq', 0) < 9 then -- some fields were left
         redis.call('HDEL', meta, 'bytes', 'keys_at', 'empty_since', 'changed',
             'former')
     end

@@ -707,7 +707,7 @@ static void a_join_recreates_a_room_whose_meta_has_lost_its_numbers(void **state
         assert_string_equal(eval_room_join(&room, "node-2", "bob"),
                             "('ok' '" EPOCH_2 "' 0 1 1 0 1 0)");
         assert_non_null(strstr(eval_room_notices(&room), "1 " EPOCH_2 " 1 joined"));
-        assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:meta"), 8);
+        assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:meta"), 9);
         assert_string_equal(eval_room_say(&room, "node-2", "bob", "hi"),
                             "('" EPOCH_2 "' 1)");
     }

@@ -163,7 +163,7 @@ static void a_deaf_node_learns_of_the_kick_and_does_not_put_the_user_back(void *
     eval_room_notices(&room);
     assert_string_equal(
         eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "1", NULL}),
-        "('ok' '" EPOCH_1 "' 0 3 1 0 0 'ann' 'spam')");
+        "('ok' '" EPOCH_1 "' 0 3 1 0 0 0 'ann' 'spam')");
     assert_string_equal(eval_room_notices(&room), "");
     expect_field("on:node-1", "ann", NULL);
     eval_room_expect_books_balance(&room);
@@ -233,7 +233,7 @@ static void who_was_in_before_a_remake_is_kicked_and_closed_out_too(void **state
     assert_string_equal(kick("cem"), "('absent')");
     assert_string_equal(kick("ann"), "('absent')");
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 0 4 1 0 0 'ann' 'spam')");
+                        "('ok' '" EPOCH_2 "' 0 4 1 0 0 0 'ann' 'spam')");
     close_room();
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
                         "('closed' 'late')");

@@ -224,7 +224,7 @@ static void a_deletion_is_told_with_a_join_a_sync_a_read_and_a_renewal(void **st
     assert_string_equal(eval_room_join(&room, "node-2", "bob"),
                         "('ok' '" EPOCH_1 "' 1 3 2 1 0 2)");
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 1 3 2 1 2)");
+                        "('ok' '" EPOCH_1 "' 1 3 2 1 2 0)");
     assert_string_equal(eval_room_renew(&room, "node-1", NULL),
                         "('" EPOCH_1 "' 1 3 1 2 0 2)");
     assert_string_equal(eval_room_history(&room, "1", "", 10, 1000),

@@ -550,7 +550,7 @@ static void a_seq_that_cannot_be_is_a_lost_room(void **state)
         room.epoch = EPOCH_2;
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1,
                                            (const char *[]){"ann", "1", NULL}),
-                            "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
+                            "('ok' '" EPOCH_2 "' 0 1 1 1 0 0)");
         room.epoch = EPOCH_1;
     }
 }

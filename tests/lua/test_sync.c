@@ -56,7 +56,7 @@ static void where_all_is_well_only_the_life_is_prolonged(void **state)
         redis_cmd(port(), "PEXPIRE rc:{lobby}:%s 5000", keys[i]);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 1 2 2 2 0)");
+                        "('ok' '" EPOCH_1 "' 1 2 2 2 0 0)");
     assert_string_equal(eval_room_notices(&room), "");
     for (size_t i = 0; i < COUNT(keys); i++)
         eval_room_expect_ttl(&room, keys[i],
@@ -76,7 +76,7 @@ static void a_room_that_redis_lost_is_recreated(void **state)
     before = eval_now_ms(&redis);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_2 "' 0 2 2 2 0)");
+                        "('ok' '" EPOCH_2 "' 0 2 2 2 0 0)");
     assert_string_equal(eval_room_notices(&room),
                         REMADE(EPOCH_2, "0") "\n\n"
                                              "1 " EPOCH_2
@@ -103,7 +103,7 @@ static void a_second_node_finds_the_room_that_the_first_created(void **state)
     room.epoch = "00000000000000e3";
 
     assert_string_equal(eval_room_sync(&room, "node-2", EPOCH_1, cem),
-                        "('ok' '" EPOCH_2 "' 0 3 3 2 0)");
+                        "('ok' '" EPOCH_2 "' 0 3 3 2 0 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_2 " 3 joined 0 0 cem\n" JOINED("cem", "3"));
     assert_int_equal(eval_room_number(&room, "members", "ann"), 2);
@@ -120,7 +120,7 @@ static void only_meta_lost_is_the_room_lost(void **state)
     room.epoch = EPOCH_2;
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
+                        "('ok' '" EPOCH_2 "' 0 1 1 1 0 0)");
     assert_false(eval_room_has_key(&room, "history"));
     assert_int_equal(redis_cmd_number(port(), "HLEN rc:{lobby}:members"), 1);
 }
@@ -133,7 +133,7 @@ static void who_is_missing_is_put_back_and_the_others_stay(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 0 3 3 2 0)");
+                        "('ok' '" EPOCH_1 "' 0 3 3 2 0 0)");
     assert_string_equal(eval_room_notices(&room),
                         "1 " EPOCH_1 " 3 joined 0 0 bob\n" JOINED("bob", "3"));
 }
@@ -146,7 +146,7 @@ static void extra_users_are_counted(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 0 2 2 2 0)");
+                        "('ok' '" EPOCH_1 "' 0 2 2 2 0 0)");
 }
 
 static void a_user_who_is_in_through_another_node_is_not_announced(void **state)
@@ -156,7 +156,7 @@ static void a_user_who_is_in_through_another_node_is_not_announced(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 0 1 1 1 0)");
+                        "('ok' '" EPOCH_1 "' 0 1 1 1 0 0)");
     assert_string_equal(eval_room_notices(&room), "");
     assert_int_equal(eval_room_number(&room, "members", "ann"), 2);
 }
@@ -232,7 +232,7 @@ static void a_user_under_an_odd_epoch_is_counted_as_before(void **state)
                   strlen(values[i]), values[i], strlen(values[i]));
         eval_room_notices(&room);
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, both),
-                            "('ok' '" EPOCH_1 "' 0 2 2 2 0)");
+                            "('ok' '" EPOCH_1 "' 0 2 2 2 0 0)");
         assert_string_equal(eval_room_notices(&room), "");
         assert_int_equal(eval_room_number(&room, "members", "ann"), 1);
         assert_int_equal(eval_room_number(&room, "members", "bob"), 2);
@@ -246,7 +246,7 @@ static void under_a_new_name_nothing_is_torn(void **state)
     eval_room_join(&room, "node-2", "ann");
     room.told = false;
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 0 1 1 1 0)");
+                        "('ok' '" EPOCH_1 "' 0 1 1 1 0 0)");
 }
 
 static void a_kicked_user_tears_nothing(void **state)
@@ -260,7 +260,7 @@ static void a_kicked_user_tears_nothing(void **state)
     redis_cmd(port(), "HSET rc:{lobby}:kicks ann %s", "3 rude");
     redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 0 2 1 1 0 'ann' 'rude')");
+                        "('ok' '" EPOCH_1 "' 0 2 1 1 0 0 'ann' 'rude')");
 }
 
 static void a_meta_without_numbers_is_recreated(void **state)
@@ -278,7 +278,7 @@ static void a_meta_without_numbers_is_recreated(void **state)
         room.epoch = EPOCH_2;
         room.told = true;
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                            "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
+                            "('ok' '" EPOCH_2 "' 0 1 1 1 0 0)");
         assert_false(eval_room_has_key(&room, "history"));
         eval_room_expect_books_balance(&room);
     }
@@ -302,7 +302,7 @@ static void syncing_twice_changes_nothing(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 0 2 2 2 0)");
+                        "('ok' '" EPOCH_1 "' 0 2 2 2 0 0)");
     assert_string_equal(eval_room_notices(&room), "");
 }
 
@@ -313,7 +313,7 @@ static void a_sync_stops_the_countdown(void **state)
     eval_room_leave(&room, "node-1", "ann");
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 0 3 1 1 0)");
+                        "('ok' '" EPOCH_1 "' 0 3 1 1 0 0)");
     assert_null(eval_room_field(&room, "meta", "empty_since"));
     eval_room_expect_ttl(&room, "meta", EVAL_ROOM_KEEP_MS);
 }
@@ -328,7 +328,7 @@ static void a_sync_of_nobody_does_not_prolong_an_empty_room(void **state)
     before = eval_state(&redis);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, nobody),
-                        "('ok' '" EPOCH_1 "' 0 2 0 0 0)");
+                        "('ok' '" EPOCH_1 "' 0 2 0 0 0 0)");
     after = eval_state(&redis);
     assert_string_equal(after, before);
     free(before);
@@ -358,7 +358,7 @@ static void a_lost_tail_shows_in_the_number(void **state)
     redis_cmd(port(), "LTRIM rc:{lobby}:history 0 2");
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_1 "' 3 1 1 1 0)");
+                        "('ok' '" EPOCH_1 "' 3 1 1 1 0 0)");
 }
 
 /* ---- a lost tail ---- */
@@ -400,10 +400,10 @@ static void a_new_epoch_goes_on_with_the_numbers(void **state)
     assert_string_equal(eval_room_say(&room, "node-1", "ann", "hi"),
                         "('" EPOCH_2 "' -1)");
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 5 4 1 1 0)");
+                        "('ok' '" EPOCH_2 "' 5 4 1 1 0 5)");
     assert_string_equal(
         eval_room_sync(&room, "node-2", EPOCH_1, (const char *[]){"bob", "2", NULL}),
-        "('ok' '" EPOCH_2 "' 5 5 2 1 0)");
+        "('ok' '" EPOCH_2 "' 5 5 2 1 0 5)");
     assert_string_equal(eval_room_say(&room, "node-1", "ann", "hi"),
                         "('" EPOCH_2 "' 6)");
 }
@@ -455,7 +455,7 @@ static void five_hundred_users_go_in_one_call(void **state)
         users[2 * i + 1] = "1";
     }
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, users),
-                        "('ok' '" EPOCH_1 "' 0 500 500 500 0)");
+                        "('ok' '" EPOCH_1 "' 0 500 500 500 0 0)");
     for (const char *at = eval_room_notices(&room); (at = strstr(at, "member_joined"));
          at++)
         lines++;
@@ -499,9 +499,9 @@ static void a_kick_newer_than_the_join_wins(void **state)
         redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
         if (kicks[i].reason)
             snprintf(expected, sizeof(expected),
-                     "('ok' '" EPOCH_1 "' 0 21 2 1 0 'ann' '%s')", kicks[i].reason);
+                     "('ok' '" EPOCH_1 "' 0 21 2 1 0 0 'ann' '%s')", kicks[i].reason);
         else
-            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_1 "' 0 22 3 2 0)");
+            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_1 "' 0 22 3 2 0 0)");
         assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, users), expected);
         assert_int_equal(eval_room_number(&room, "members", "ann"), !kicks[i].reason);
         assert_int_equal(eval_room_number(&room, "members", "bob"), 1);
@@ -521,7 +521,7 @@ static void all_that_were_kicked_are_named_and_gone(void **state)
     eval_room_notices(&room);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 0 1 1 0 0 'ann' 'a' 'bob' 'b')");
+                        "('ok' '" EPOCH_1 "' 0 1 1 0 0 0 'ann' 'a' 'bob' 'b')");
     assert_string_equal(eval_room_notices(&room), "");
     assert_false(eval_room_has_key(&room, "on:node-1"));
 }
@@ -537,10 +537,27 @@ static void a_kick_counts_after_the_room_was_remade(void **state)
     redis_cmd(port(), "EXPIRE rc:{lobby}:kicks 600");
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann),
-                        "('ok' '" EPOCH_2 "' 0 9 1 0 0 'ann' 'spam')");
+                        "('ok' '" EPOCH_2 "' 0 9 1 0 0 0 'ann' 'spam')");
     assert_string_equal(
         eval_room_sync(&room, "node-1", EPOCH_1, (const char *[]){"ann", "5", NULL}),
-        "('ok' '" EPOCH_2 "' 0 10 2 1 0)"); /* came in after it */
+        "('ok' '" EPOCH_2 "' 0 10 2 1 0 0)"); /* came in after it */
+}
+
+/* So that a node which was deaf gives its members what was said under the new epoch. */
+static void a_sync_tells_where_the_epoch_began(void **state)
+{
+    static const char *const cem[] = {"cem", "1", NULL};
+
+    (void)state;
+    eval_room_join(&room, "node-2", "cem");
+    eval_room_say(&room, "node-2", "cem", "one");
+    assert_string_equal(eval_room_sync(&room, "node-2", EPOCH_1, cem),
+                        "('ok' '" EPOCH_1 "' 1 1 1 1 0 0)");
+    eval_room_remake(&room, EPOCH_1, EPOCH_2);
+    eval_room_sync(&room, "node-2", EPOCH_1, cem);
+    eval_room_say(&room, "node-2", "cem", "two");
+    assert_string_equal(eval_room_sync(&room, "node-2", EPOCH_2, cem),
+                        "('ok' '" EPOCH_2 "' 2 3 1 1 0 1)");
 }
 
 /* Ann joined at rev 24 of a log that Redis has lost: it went back to rev 2, and kicked her. */
@@ -591,7 +608,7 @@ static void a_banned_user_is_not_put_back(void **state)
     eval_room_join(&room, "node-2", "cem");
     redis_cmd(port(), "HSET rc:{lobby}:bans ann 0 bob 1");
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_1, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 0 2 2 1 0 'ann' 'banned')");
+                        "('ok' '" EPOCH_1 "' 0 2 2 1 0 0 'ann' 'banned')");
     assert_int_equal(redis_cmd_number(port(), "HEXISTS rc:{lobby}:members ann"), 0);
 }
 
@@ -606,7 +623,7 @@ static void a_kick_out_of_a_lost_room_does_not_follow_into_the_new_one(void **st
     eval_room_sync(&room, "node-1", EPOCH_1, ann);
 
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, ann),
-                        "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
+                        "('ok' '" EPOCH_2 "' 0 1 1 1 0 0)");
 }
 
 static const struct {
@@ -635,7 +652,7 @@ static void a_closing_that_was_not_heard_wins(void **state)
         if (closings[i].reason)
             snprintf(expected, sizeof(expected), "('closed' '%s')", closings[i].reason);
         else
-            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_2 "' 0 1 1 1 0)");
+            snprintf(expected, sizeof(expected), "('ok' '" EPOCH_2 "' 0 1 1 1 0 0)");
         assert_string_equal(eval_room_sync(&room, "node-1", closings[i].known, ann),
                             expected);
         after = eval_state(&redis);
@@ -666,7 +683,7 @@ static void a_crowded_room_hears_nothing_of_a_sync(void **state)
     (void)state;
     room.events_max = 1;
     assert_string_equal(eval_room_sync(&room, "node-1", EPOCH_2, ann_and_bob),
-                        "('ok' '" EPOCH_1 "' 0 2 2 2 0)");
+                        "('ok' '" EPOCH_1 "' 0 2 2 2 0 0)");
     assert_string_equal(eval_room_notices(&room), REMADE(EPOCH_1, "0"));
     assert_int_equal(eval_room_number(&room, "meta", "rev"), 2);
 }
@@ -750,6 +767,7 @@ int main(void)
         TEST(a_kick_newer_than_the_join_wins),
         TEST(all_that_were_kicked_are_named_and_gone),
         TEST(a_kick_counts_after_the_room_was_remade),
+        TEST(a_sync_tells_where_the_epoch_began),
         TEST(a_kick_wins_over_a_join_of_a_lost_log),
         TEST(a_banned_user_is_not_put_back),
         TEST(a_kick_out_of_a_lost_room_does_not_follow_into_the_new_one),

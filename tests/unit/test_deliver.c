@@ -393,6 +393,25 @@ static void a_position_ahead_is_read_up_to(void **state)
     assert_int_equal(rig_count(RIG_REGISTER), 1);
 }
 
+/* Another node remade the room after message 2, and two more were said under the new epoch. */
+static void after_a_reset_what_was_said_under_the_new_epoch_is_given(void **state)
+{
+    struct room_joined joined = {
+        .epoch = RIG_OTHER_EPOCH, .seq = 4, .rev = 3, .members = 2, .epoch_seq = 2};
+    struct history history;
+
+    (void)state;
+    room_needs_sync(w.room);
+    rig_registered(true);
+    room_on_synced(rig_take(RIG_SYNC).room, true, &joined);
+    assert_given("reset 2");
+    assert_backfills_after(2);
+    history = *rig_history(4, 1, 3, 4);
+    history.epoch = RIG_OTHER_EPOCH;
+    rig_backfilled(&history);
+    assert_given("3, 4");
+}
+
 /* A notice of message `seq` under the room's token. */
 static void hear(uint64_t seq)
 {
@@ -501,6 +520,7 @@ int main(void)
         TEST(what_was_heard_before_the_join_was_answered_is_read),
         TEST(what_was_heard_of_another_epoch_is_no_reason_to_read),
         TEST(a_position_ahead_is_read_up_to),
+        TEST(after_a_reset_what_was_said_under_the_new_epoch_is_given),
         TEST(after_a_canary_a_number_below_the_joins_own_is_of_another_log),
         TEST(a_sync_reads_what_was_missed),
         TEST(one_slow_member_keeps_the_ring_for_itself),

@@ -22,7 +22,7 @@
 #define TOKEN ((struct token){1, 0xa1})
 #define TOKEN_WORD "1.00000000000000a1"
 #define OTHER_TOKEN_WORD "2.00000000000000b2"
-#define AS_IT_IS "ok " RIG_EPOCH " 5 1 1 1 '' '' 0"
+#define AS_IT_IS "ok " RIG_EPOCH " 5 1 1 1 '' '' 0 5"
 
 enum {
     KEYS = 9,
@@ -120,7 +120,7 @@ static void the_last_line_is_sent_as_its_digest(void **state)
     start();
     assert_string_equal(store_rig.calls[0].argv[KEYS + 7], "6");
     assert_int_equal(strlen(store_rig.calls[0].argv[KEYS + 8]), 40);
-    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 '' '' 0 6");
     assert_synced();
 }
 
@@ -185,7 +185,7 @@ static void many_users_are_sent_in_pages_each_once(void **state)
             assert_false(sent[n]);
             sent[n] = true;
         }
-        store_rig_answer("ok " RIG_EPOCH " 5 1 621 621 '' '' 0");
+        store_rig_answer("ok " RIG_EPOCH " 5 1 621 621 '' '' 0 5");
     }
     assert_int_equal(count, MANY + 1);
     assert_synced();
@@ -204,7 +204,7 @@ static void users_that_change_meanwhile_begin_the_walk_again(void **state)
     room_user_free(users[MANY - 1]);
     while (store_rig.calls_count > 0) {
         pages++;
-        store_rig_answer("ok " RIG_EPOCH " 5 1 620 620 '' '' 0");
+        store_rig_answer("ok " RIG_EPOCH " 5 1 620 620 '' '' 0 5");
         if (pages == 1)
             assert_int_equal(store_rig.calls[0].argc, first);
     }
@@ -223,8 +223,8 @@ static void an_epoch_that_changes_meanwhile_begins_the_walk_again(void **state)
     add_many(users);
     start();
     while (store_rig.calls_count > 0)
-        store_rig_answer(pages++ == 0 ? "ok " RIG_EPOCH " 5 1 621 621 '' '' 0"
-                                      : "ok " RIG_OTHER_EPOCH " 0 1 621 621 '' '' 0");
+        store_rig_answer(pages++ == 0 ? "ok " RIG_EPOCH " 5 1 621 621 '' '' 0 5"
+                                      : "ok " RIG_OTHER_EPOCH " 0 1 621 621 '' '' 0 0");
     assert_int_equal(pages, 4);
     assert_synced();
     free_many(users);
@@ -252,7 +252,7 @@ static void extra_users_leave_as_expired(void **state)
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' '' 0 5");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 0 COUNT 500");
     store_rig_answer("'7' ( ann x bob x )");
     store_rig_assert_call(SCRIPT_LEAVE, 6,
@@ -274,7 +274,7 @@ static void extra_users_that_cannot_be_read_fail_the_sync(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         start_again();
-        store_rig_answer("ok " RIG_EPOCH " 5 1 2 2 '' '' 0");
+        store_rig_answer("ok " RIG_EPOCH " 5 1 2 2 '' '' 0 5");
         store_rig_answer(answers[i]);
         assert_failed();
     }
@@ -302,7 +302,7 @@ static void a_missed_kick_is_told(void **state)
     bob = rig_client("bob");
     rig_live(5, 1, bob, NULL);
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 '' '' 0 bob rude {odd} rude");
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 '' '' 0 5 bob rude {odd} rude");
     assert_true(bob->is_removed);
     assert_false(w.ann->is_removed);
     rig_assert_given(bob, "kicked");
@@ -334,7 +334,7 @@ static void a_rev_that_has_moved_on_is_looked_at_for_deletions(void **state)
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
     assert_int_equal(history_rig.count, 1);
     assert_int_equal(history_rig.reads[0].after, UINT64_MAX);
     assert_int_equal(history_rig.reads[0].before, 6);
@@ -347,12 +347,12 @@ static void lines_that_are_no_tombstones_or_of_other_messages_tell_nothing(void 
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
     answer_lines(4, q("{'type':'message','room':'r','seq':4,'user':'u'}"));
     assert_synced();
     metric_set(&rig.metrics.syncs_total, 0);
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0 5");
     answer_lines(3, q("{'type':'message','room':'r','seq':3,'deleted':true}"));
     /* The list ends below what was seen. */
     assert_synced();
@@ -363,7 +363,7 @@ static void lines_that_cannot_be_read_fail_the_sync(void **state)
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
     history_rig_answer(0, NULL);
     assert_failed();
 }
@@ -374,7 +374,7 @@ static void another_epoch_resets_the_room(void **state)
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_OTHER_EPOCH " 2 1 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_OTHER_EPOCH " 2 1 1 1 '' '' 0 2");
     rig_assert_given(w.ann, "reset 2");
     assert_synced();
     assert_string_equal(room_log_epoch(&w.room->log), RIG_OTHER_EPOCH);
@@ -391,7 +391,7 @@ static void remake(const char *epoch)
     assert_string_equal(store_rig.calls[0].argv[KEYS],
                         RIG_EPOCH); /* it knows no other */
     assert_int_equal(store_rig.calls[0].argc, USERS + 3);
-    store_rig_answer("ok " RIG_OTHER_EPOCH " 0 0 1 1 '' '' 0");
+    store_rig_answer("ok " RIG_OTHER_EPOCH " 0 0 1 1 '' '' 0 0");
     rig_assert_given(w.ann, "reset 0");
     assert_synced();
 }
@@ -418,7 +418,7 @@ static void a_server_behind_what_was_seen_has_its_room_remade(void **state)
     (void)state;
     terms_start(&w.room->terms, TOKEN, 5, 1);
     start();
-    store_rig_answer("ok " RIG_EPOCH " 4 1 1 1 " TOKEN_WORD " '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 4 1 1 1 " TOKEN_WORD " '' 0 4");
     remake(RIG_EPOCH);
 }
 
@@ -428,7 +428,7 @@ static void a_server_that_took_over_below_what_was_seen_too(void **state)
     terms_start(&w.room->terms, TOKEN, 5, 1);
     start();
     store_rig_answer("ok " RIG_EPOCH " 9 9 1 1 " OTHER_TOKEN_WORD
-                     " 1~00000000000000a1~0~0,2~00000000000000b2~4~1 0");
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~4~1 0 5");
     remake(RIG_EPOCH);
 }
 
@@ -438,7 +438,7 @@ static void a_server_that_took_over_at_what_was_seen_goes_on(void **state)
     terms_start(&w.room->terms, TOKEN, 5, 1);
     start();
     store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " OTHER_TOKEN_WORD
-                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1 0");
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1 0 5");
     rig_assert_given(w.ann, "");
     assert_synced();
     assert_int_equal(terms_token(&w.room->terms).home, 0xb2);
@@ -451,7 +451,7 @@ static void what_was_delivered_is_seen_under_the_token_of_the_room(void **state)
     rig_messages(6, 6);
     rig_assert_given(w.ann, "6");
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " TOKEN_WORD " '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " TOKEN_WORD " '' 0 5");
     remake(RIG_EPOCH);
 }
 
@@ -463,7 +463,7 @@ static void so_is_what_is_delivered_while_the_answer_is_under_way(void **state)
     rig_messages(6, 6);
     rig_assert_given(w.ann, "6");
     store_rig_answer("ok " RIG_EPOCH " 5 1 1 1 " OTHER_TOKEN_WORD
-                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1 0");
+                     " 1~00000000000000a1~0~0,2~00000000000000b2~5~1 0 5");
     remake(RIG_EPOCH);
 }
 
@@ -473,7 +473,7 @@ static void what_is_seen_while_the_answer_is_under_way_is_not_lost(void **state)
     terms_start(&w.room->terms, TOKEN, 5, 1);
     start();
     terms_see(&w.room->terms, TOKEN, 7, 1); /* acked meanwhile */
-    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 " TOKEN_WORD " '' 0");
+    store_rig_answer("ok " RIG_EPOCH " 6 1 1 1 " TOKEN_WORD " '' 0 6");
     assert_int_equal(store_rig.calls_count, 0); /* no remake */
     assert_int_equal(metric_read(&rig.metrics.syncs_total), 1);
     while (rig_count(RIG_BACKFILL) > 0)

@@ -23,7 +23,7 @@ static void create(struct plain_redis *r)
 {
     r->exists = true;
     snprintf(r->epoch, sizeof(r->epoch), "%016x", ++r->epochs % 0xffffff);
-    r->seq = r->rev = r->changed = 0;
+    r->seq = r->rev = r->changed = r->epoch_seq = 0;
     r->oldest = 1;
     memset(r->is_deleted, 0, sizeof(r->is_deleted));
     memset(r->changes, 0, sizeof(r->changes));
@@ -164,6 +164,7 @@ static void remake(struct plain_redis *r)
 
     snprintf(epoch, sizeof(epoch), "%016x", ++r->epochs % 0xffffff);
     strcpy(r->epoch, epoch);
+    r->epoch_seq = r->seq;
     raise_rev(r, NOTICE_MESSAGE, 0);
     memset(r->members, 0, PLAIN_LOCAL * sizeof(r->members[0]));
 }

@@ -40,7 +40,8 @@ struct plain_redis {
     unsigned epochs;
     char epoch[PROTO_EPOCH_LEN + 1], closed[PROTO_EPOCH_LEN + 1];
     uint64_t seq, rev, oldest, limit;
-    uint64_t changed; /* rev of the latest deletion */
+    uint64_t changed;   /* rev of the latest deletion */
+    uint64_t epoch_seq; /* the last number before this epoch began */
     bool is_deleted[PLAIN_MAX];
     char on[PLAIN_LOCAL][PROTO_EPOCH_LEN + 1]; /* of this node: the epoch, or empty */
     unsigned members[PLAIN_USERS];

@@ -132,7 +132,8 @@ void rig_left(bool ok)
 
 void rig_synced(const char *epoch, uint64_t seq, uint64_t rev)
 {
-    struct room_joined state = {.seq = seq, .rev = rev, .members = rev};
+    struct room_joined state = {
+        .seq = seq, .rev = rev, .members = rev, .epoch_seq = seq};
 
     if (!epoch) {
         room_on_synced(rig_take(RIG_SYNC).room, false, &state);

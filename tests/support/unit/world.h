@@ -52,7 +52,7 @@ struct call {
 /* A read of the history: what Redis answered. */
 struct read {
     bool is_executed, exists;
-    unsigned outdated; /* how often it was asked again */
+    bool was_outdated; /* it was asked again */
     char epoch[PROTO_EPOCH_LEN + 1];
     uint64_t seq, oldest, first, changed;
     size_t count;

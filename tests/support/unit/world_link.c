@@ -127,8 +127,10 @@ static bool is_older(unsigned i)
     if (!read->is_executed || !read->exists ||
         strcmp(read->epoch, room_log_epoch(log)) != 0)
         return false;
-    room_log_note_change(log, read->changed, 0);
-    return read->changed < room_log_changed(log);
+    if (read->changed < room_log_changed(log) && !read->was_outdated)
+        return true;
+    room_log_note_change(log, read->changed, read->was_outdated ? UINT64_MAX : 0);
+    return false;
 }
 
 static void answer_read(unsigned i, bool ok)
@@ -140,10 +142,8 @@ static void answer_read(unsigned i, bool ok)
 
     read = world.reads[i];
     if (ok && is_older(i)) {
-        world.reads[i] = (struct read){.outdated = read.outdated + 1};
-        if (read.outdated < 3)
-            return;
-        ok = false;
+        world.reads[i] = (struct read){.was_outdated = true};
+        return;
     }
     world_trace("read %u comes back%s: %llu and %zu", i, ok ? "" : " badly",
                 (unsigned long long)read.first, read.count);
@@ -257,6 +257,7 @@ static struct room_joined state_of_redis(void)
         .rev = world.redis.rev,
         .members = 1,
         .changed = world.redis.changed,
+        .epoch_seq = world.redis.epoch_seq,
     };
 
     strcpy(state.epoch, world.redis.epoch);
