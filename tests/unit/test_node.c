@@ -276,6 +276,20 @@ static void a_node_is_up_once_all_three_are_answered(void **state)
     assert_int_equal(w.ups, 1);
 }
 
+static void a_canary_that_was_never_sent_proves_nothing(void **state)
+{
+    (void)state;
+    open_links();
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node, rig.rooms.canary_sent + 1);
+    assert_int_equal(w.ups, 0);
+    assert_int_equal(rig.rooms.canary_heard, 0);
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_int_equal(w.ups, 1);
+    assert_int_equal(rig.rooms.canary_heard, rig.rooms.canary_sent);
+}
+
 static void a_node_that_hears_itself_first_waits_for_the_heartbeat(void **state)
 {
     (void)state;
@@ -672,6 +686,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_node_is_up_once_all_three_are_answered),
+        TEST(a_canary_that_was_never_sent_proves_nothing),
         TEST(a_node_that_hears_itself_first_waits_for_the_heartbeat),
         TEST(without_the_right_to_ask_for_the_server_a_node_is_not_up),
         TEST(without_both_links_nothing_is_asked),

@@ -343,6 +343,44 @@ static void a_rev_that_has_moved_on_is_looked_at_for_deletions(void **state)
     assert_synced();
 }
 
+#define MOVED_ON                                                                       \
+    "ok " RIG_EPOCH " 5 2 1 1 " OTHER_TOKEN_WORD                                       \
+    " 1~00000000000000a1~0~0,2~00000000000000b2~5~1 0 5"
+
+/* All that came under the new token is withheld, and given after the sync. */
+static void what_is_withheld_is_not_looked_for(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    start();
+    store_rig_answer(MOVED_ON);
+    assert_int_equal(history_rig.count, 0);
+    assert_synced();
+}
+
+static void what_was_dropped_or_not_heard_is_looked_for(void **state)
+{
+    (void)state;
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    w.room->deliver.withheld.has_dropped = true;
+    start();
+    store_rig_answer(MOVED_ON);
+    answer_lines(4, FOUR_IS_DELETED);
+    rig_assert_given(w.ann, "deleted 4");
+    while (rig_count(RIG_BACKFILL) > 0)
+        rig_backfilled(rig_history(5, 1, 6, 5));
+    tear_down(state);
+    set_up(state);
+    terms_start(&w.room->terms, TOKEN, 5, 1);
+    w.room->was_deaf = true;
+    start();
+    store_rig_answer(MOVED_ON);
+    answer_lines(4, FOUR_IS_DELETED);
+    rig_assert_given(w.ann, "deleted 4");
+    while (rig_count(RIG_BACKFILL) > 0)
+        rig_backfilled(rig_history(5, 1, 6, 5));
+}
+
 static void lines_that_are_no_tombstones_or_of_other_messages_tell_nothing(void **state)
 {
     (void)state;
@@ -497,6 +535,8 @@ int main(void)
         TEST(a_missed_closing_is_told),
         TEST(a_missed_kick_is_told),
         TEST(a_rev_that_has_moved_on_is_looked_at_for_deletions),
+        TEST(what_is_withheld_is_not_looked_for),
+        TEST(what_was_dropped_or_not_heard_is_looked_for),
         TEST(lines_that_are_no_tombstones_or_of_other_messages_tell_nothing),
         TEST(lines_that_cannot_be_read_fail_the_sync),
         TEST(another_epoch_resets_the_room),
