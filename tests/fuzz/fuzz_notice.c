@@ -14,6 +14,7 @@
 #include "common/xalloc.h"
 #include "gateway/catchup.h"
 #include "gateway/deliver.h"
+#include "gateway/history_read.h"
 #include "tests/fuzz/fake_link.h"
 #include "tests/fuzz/fake_worker.h"
 
@@ -259,7 +260,7 @@ static void close_room(struct room *room)
 
 static void backfill_room(struct room *room, uint64_t after)
 {
-    store_backfill(&w.worker.shard.store, room, after);
+    history_read_backfill(&w.worker.shard.store, room, after);
 }
 
 static void add_string(struct strbuf *out, const char *bytes, size_t len)
@@ -283,8 +284,8 @@ static void answer_history(void)
     strbuf_add_format(
         &reply,
         "*%llu\r\n$16\r\n" EPOCH "\r\n:%llu\r\n:%llu\r\n:%llu\r\n$18\r\n" TOKEN_TEXT
-        "\r\n",
-        (unsigned long long)(5 + (first <= w.seq ? w.seq - first + 1 : 0)),
+        "\r\n:0\r\n",
+        (unsigned long long)(6 + (first <= w.seq ? w.seq - first + 1 : 0)),
         (unsigned long long)w.seq, (unsigned long long)oldest,
         (unsigned long long)first);
     for (; first <= w.seq; first++) {
