@@ -65,12 +65,12 @@ bool proto_is_node(const char *name, size_t len)
 
 bool proto_is_epoch(const char *text, size_t len)
 {
-    size_t i = 0;
+    bool is_hex = len == PROTO_EPOCH_LEN;
 
-    while (i < len &&
-           ((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
-        i++;
-    return i == len && len == PROTO_EPOCH_LEN;
+    for (size_t i = 0; is_hex && i < PROTO_EPOCH_LEN; i++)
+        is_hex =
+            (unsigned char)(text[i] - '0') <= 9 || (unsigned char)(text[i] - 'a') <= 5;
+    return is_hex;
 }
 
 /* The text of a string token, in `out`; false if the token is no string. */

@@ -9,21 +9,37 @@ void redis_command_begin(struct redis_command *cmd)
     cmd->argc = 0;
 }
 
+/* Most arguments have less than a hundred bytes. */
+static inline char *print_len(char *at, size_t len)
+{
+    char digits[STRBUF_U64_DIGITS];
+    const char *first;
+
+    if (len < 10) {
+        *at++ = (char)('0' + len);
+        return at;
+    }
+    if (len < 100) {
+        *at++ = (char)('0' + len / 10);
+        *at++ = (char)('0' + len % 10);
+        return at;
+    }
+    first = strbuf_print_u64(digits, len);
+    return mempcpy(at, first, (size_t)(digits + sizeof(digits) - first));
+}
+
 /* "$LEN", the bytes and their line ends at one go: a message takes some twenty of these. */
 void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len)
 {
-    char digits[STRBUF_U64_DIGITS];
-    const char *first = strbuf_print_u64(digits, len);
-    size_t count = (size_t)(digits + sizeof(digits) - first);
-    size_t size = 1 + count + 2 + len + 2;
-    char *at = strbuf_reserve(&cmd->args, size);
+    char *start = strbuf_reserve(&cmd->args, 1 + STRBUF_U64_DIGITS + 2 + len + 2);
+    char *at = start;
 
     *at++ = '$';
-    at = mempcpy(at, first, count);
+    at = print_len(at, len);
     at = mempcpy(at, "\r\n", 2);
     at = len > 0 ? mempcpy(at, bytes, len) : at; /* bytes may be NULL then */
     memcpy(at, "\r\n", 3);
-    cmd->args.len += size;
+    cmd->args.len += (size_t)(at + 2 - start);
     cmd->argc++;
 }
 
