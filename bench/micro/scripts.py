@@ -43,6 +43,7 @@ HISTORY = 100
 HISTORY_BYTES = 1_048_576
 DEDUPE_MS = 300_000
 KEYS_MAX = 100_000
+STAMP = [NODE, 540_000, 2_180_000]  # of the node: args_add_stamp
 TEXT = "x" * 100
 TAIL = f',"user":"user-1","text":"{TEXT}","ts":1700000000000}}'
 
@@ -169,19 +170,19 @@ def event(kind, room, user):
 
 
 def call_join(redis, room, users):
-    arguments = [EPOCH, KEEP_MS, 0, EVENTS_MAX]
+    arguments = [EPOCH, KEEP_MS, 0, EVENTS_MAX, *STAMP]
     for user in users:
         arguments += [user, user, event("member_joined", room, user)]
     return redis.call("join", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "bans", "events", "kicks"), arguments)
+                                   "bans", "events", "kicks", "nodes"), arguments)
 
 
 def call_leave(redis, room, users):
-    arguments = [ROOM_TTL_MS, EVENTS_MAX]
+    arguments = [ROOM_TTL_MS, EVENTS_MAX, NODE]
     for user in users:
         arguments += [user, user, event("member_left", room, user), 1]
     return redis.call("leave", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                    "events"), arguments)
+                                    "events", "nodes"), arguments)
 
 
 def call_publish(redis, room, count, message_keys=()):
@@ -218,11 +219,11 @@ def call_bare(redis, room, count):
 
 def call_sync(redis, room, users, known=EPOCH):
     arguments = [known, EPOCH, KEEP_MS, 0, EVENTS_MAX,
-                 f'{{"type":"member_joined","room":"{room}","user":', 1, 0, ""]
+                 f'{{"type":"member_joined","room":"{room}","user":', 1, 0, "", *STAMP, ""]
     for user in users:
         arguments += [user, user, 1]
     return redis.call("sync", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "events", "kicks", "closed", "bans"), arguments)
+                                   "events", "kicks", "closed", "bans", "nodes"), arguments)
 
 
 def fill_room(redis, room, members, messages=HISTORY):
@@ -318,14 +319,16 @@ def leave_crowd(redis):
 
 @case("register")
 def register(redis):
+    redis.ask("ZADD", "rc:nodes", 1, NODE)
     return [redis.call("register", ["rc:nodes", f"rc:node:{NODE}:rooms"], [NODE, room])
             for room in room_names(2000)]
 
 
 @case("renew")
 def renew(redis):
-    return [redis.call("renew", keys(room, "meta", "members", f"on:{NODE}", "history"),
-                       [KEEP_MS]) for room in fill_rooms(redis, 2000, 10)]
+    return [redis.call("renew", keys(room, "meta", "members", f"on:{NODE}", "history",
+                                     "nodes"),
+                       [KEEP_MS, *STAMP, 20_000]) for room in fill_rooms(redis, 2000, 10)]
 
 
 @case("heartbeat", at_once=1)
@@ -377,10 +380,10 @@ def members(redis):
 @case("reap, all of a dead node", 500, at_once=1)
 def reap(redis):
     return [redis.call("reap", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                    "events"),
+                                    "events", "nodes"),
                        [500, ROOM_TTL_MS, EVENTS_MAX,
                         f'{{"type":"member_left","room":"{room}","reason":"expired",'
-                        f'"user":']) for room in fill_rooms(redis, 50, 500)]
+                        f'"user":', NODE]) for room in fill_rooms(redis, 50, 500)]
 
 
 @case("index", 100)
@@ -388,10 +391,9 @@ def index(redis):
     rooms = fill_rooms(redis, 2000, 2, 0)
     calls = []
     for at in range(0, len(rooms), 100):
-        some = rooms[at:at + 100]
-        pairs = [name for room in some for name in keys(room, "meta", "members")]
+        some = [word for room in rooms[at:at + 100] for word in (room, 2)]
         calls.append(redis.call(
-            "index", ["rc:rooms", "rc:rooms:members", "rc:events", *pairs], some))
+            "index", ["rc:rooms", "rc:rooms:members", "rc:events"], some))
     redis.run(calls, 1)  # the rooms are known
     return calls * 5
 
@@ -406,18 +408,18 @@ def remake(redis):
 @case("kick")
 def kick(redis):
     return [redis.call("kick", keys(room, "meta", "members", "history", "kicks",
-                                    "events", f"on:{NODE}"),
+                                    "events", "nodes", f"on:{NODE}"),
                        ["user-0003", "user-0003", "rude",
                         f'{{"type":"kicked","room":"{room}","reason":"rude"}}',
                         event("member_left", room, "user-0003"), EVENTS_MAX,
-                        ROOM_TTL_MS, 1]) for room in fill_rooms(redis, 500, 10)]
+                        ROOM_TTL_MS]) for room in fill_rooms(redis, 500, 10)]
 
 
 @case("close")
 def close(redis):
     return [redis.call("close", keys(room, "meta", "members", "history", "kicks", "keys",
                                      "keys:old", "bans", "mutes", "closed", "events",
-                                     f"on:{NODE}"),
+                                     "nodes", f"on:{NODE}"),
                        ["over", f'{{"type":"room_closed","room":"{room}"}}'])
             for room in fill_rooms(redis, 500, 100)]
 
@@ -439,7 +441,7 @@ def moderate(redis):
 @case("room")
 def room_row(redis):
     names = ["meta", "members", "history", "bans", "mutes", "kicks", "keys", "keys:old",
-             "closed"]
+             "closed", "nodes"]
     return [redis.call("room", keys(room, *names), [room])
             for room in fill_rooms(redis, 1000, 2, 1)]
 
@@ -485,9 +487,9 @@ def unindex(redis):
     rooms = room_names(5000)
     for name in ("rc:rooms", "rc:rooms:members"):
         redis.ask("ZADD", name, *(word for room in rooms for word in (0, room)))
-    return [redis.call("unindex", ["rc:rooms", "rc:rooms:members", "rc:events",
-                                   *(key(room, "meta") for room in rooms[at:at + 100])],
-                       ["room_expired", *rooms[at:at + 100]])
+    return [redis.call("unindex", ["rc:rooms", "rc:rooms:members", "rc:events"],
+                       ["room_expired", *(word for room in rooms[at:at + 100]
+                                          for word in (room, 0))])
             for at in range(0, len(rooms), 100)]
 
 
