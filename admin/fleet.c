@@ -25,8 +25,6 @@ enum {
     SAMPLES_KEPT = 24 * 360, /* a day */
 };
 
-static void start_reading(struct fleet *fleet);
-
 static void answer(struct fleet *fleet, bool ok)
 {
     struct list *link;
@@ -60,13 +58,6 @@ static void end_reading(struct fleet *fleet, bool ok)
     note_up(fleet);
     answer(fleet, ok);
     fleet->on_read(fleet->owner);
-    if (list_is_empty(&fleet->waiting_for_next))
-        return;
-    list_each(link, &fleet->waiting_for_next) {
-        list_remove(link);
-        list_add(&fleet->waiting, link);
-    }
-    start_reading(fleet);
 }
 
 /* ---- keys of a wrong type ---- */
@@ -275,14 +266,6 @@ void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
     start_reading(fleet);
 }
 
-/* What is being read may be from before: one more is read after it. */
-void fleet_get_next(struct fleet *fleet, struct fleet_wait *wait)
-{
-    list_add(fleet->is_reading ? &fleet->waiting_for_next : &fleet->waiting,
-             &wait->link);
-    start_reading(fleet);
-}
-
 char **fleet_copy_names(const struct fleet *fleet, size_t *count)
 {
     char **names = xcalloc(fleet->view.count + 1, sizeof(char *));
@@ -327,7 +310,6 @@ void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
         .owner = owner,
     };
     list_init(&fleet->waiting);
-    list_init(&fleet->waiting_for_next);
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         abort();
     snprintf(fleet->replica, sizeof(fleet->replica), "admin-%d-%08x", (int)getpid(),

@@ -32,8 +32,8 @@ struct fleet {
     struct metrics *metrics;
     uv_timer_t tick;
     struct fleet_view view, next;
-    struct list waiting, waiting_for_next; /* for this reading; for the one after it */
-    struct strbuf sample;                  /* scratch */
+    struct list waiting;  /* for this reading */
+    struct strbuf sample; /* scratch */
     uint64_t read_at_ms;
     uint64_t now_ms;             /* by Redis's clock, when it was read */
     size_t to_read;              /* nodes of `next` whose hash has not come */
@@ -56,10 +56,8 @@ void fleet_refresh(struct fleet *fleet);
 /* The link was lost. */
 void fleet_on_lost(struct fleet *fleet);
 
-/* Calls wait->on_view with a view in fleet->view that is fresh, at once or later; or, the
- * second, with one that is read from now on. */
+/* Calls wait->on_view with a view in fleet->view that is fresh, at once or later. */
 void fleet_get(struct fleet *fleet, struct fleet_wait *wait);
-void fleet_get_next(struct fleet *fleet, struct fleet_wait *wait);
 
 /* The names of the nodes in the view, as new strings. */
 char **fleet_copy_names(const struct fleet *fleet, size_t *count);

@@ -11,14 +11,12 @@
 
 #include "common/command.h"
 #include "common/intake.h"
-#include "common/lines.h"
 #include "common/log.h"
 #include "common/notice.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/args.h"
-#include "gateway/deliver.h"
 #include "gateway/pool.h"
 
 enum {

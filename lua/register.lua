@@ -11,7 +11,8 @@
 -- Returns  1 if the room is new to the set, 0 if not, or -1: Redis does not know the node (any
 --          more), which needs another name
 --
--- Cost O(1). What is no set is replaced by one. The set makes reaping quick; which nodes have members tells rc:{ROOM}:nodes.
+-- Cost O(1). What is no set is replaced by one. The set makes reaping quick; which nodes have
+-- members tells rc:{ROOM}:nodes.
 
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
     return -1
