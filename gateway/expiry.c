@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fnv.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
@@ -82,16 +83,11 @@ void expiry_add(struct expiry *expiry, const char *room, size_t len)
 
 /* ---- whose turn it is ---- */
 
-/* FNV-1a of room and process, and a last stirring. */
 static uint32_t weight_of(const struct expired *room, const char *process)
 {
-    uint32_t hash = 2166136261;
+    uint32_t hash = fnv_add(FNV_START, room->room, room->len);
 
-    for (unsigned i = 0; i < room->len; i++)
-        hash = (hash ^ (unsigned char)room->room[i]) * 16777619;
-    for (; *process; process++)
-        hash = (hash ^ (unsigned char)*process) * 16777619;
-    return (hash ^ hash >> 15) * 0x2c1b3c6d;
+    return fnv_stir(fnv_add(hash, process, strlen(process)));
 }
 
 /* How many other processes come before this one. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/command.h"
+#include "common/fnv.h"
 #include "common/reply.h"
 
 enum { FIXED_KEYS = 5, TWINS_SLOTS = 2 * PUBLISH_MAX };
@@ -74,18 +75,12 @@ static void add_keys(struct args *args, const struct room *room, bool has_keys)
     }
 }
 
-/* FNV-1a. */
-static uint32_t add_hash(uint32_t hash, struct json_text text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        hash = (hash ^ (unsigned char)text.base[i]) * 16777619u;
-    return hash;
-}
-
 /* Never 0. */
 static uint32_t hash_of(const struct publish_message *m)
 {
-    return add_hash(add_hash(2166136261u, m->user), m->key) | 1;
+    uint32_t hash = fnv_add(FNV_START, m->user.base, m->user.len);
+
+    return fnv_add(hash, m->key.base, m->key.len) | 1;
 }
 
 /* Whether two messages may have the same user and key: the script need not look then. Only

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/fnv.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
@@ -218,14 +219,10 @@ void renewals_renew(struct renewals *renewals, struct room *room)
 
 /* A room's turn follows from its name and the wall clock, so that all nodes ask for it at about
  * the same time and the first one spares the others most of the work (lua/renew.lua), and
- * a crowd of rooms is spread evenly. FNV-1a and a last stirring. */
+ * a crowd of rooms is spread evenly. */
 static unsigned slot_of(const struct room *room)
 {
-    uint32_t hash = 2166136261;
-
-    for (unsigned i = 0; i < room->name_len; i++)
-        hash = (hash ^ (unsigned char)room->name[i]) * 16777619;
-    return (hash ^ hash >> 15) * 0x2c1b3c6d >> 24; /* similar names lie apart */
+    return fnv_stir(fnv_add(FNV_START, room->name, room->name_len)) >> 24;
 }
 
 /* A clock that is put forward or back only makes a room's turn come sooner. */
