@@ -12,31 +12,18 @@
 
 #include "admin/fleet_view.h"
 #include "tests/support/unit/quotes.h"
+#include "tests/support/unit/read_reply.h"
 
 #define NOW_MS 1700000000000u
 
-static struct reply_arena arena;
-static redisReader *reader;
 static struct metrics metrics;
 static struct fleet_view view;
 static struct strbuf out;
 
-static const redisReply *read_reply(const char *bytes)
-{
-    void *reply = NULL;
-
-    reply_arena_reset(&arena);
-    redisReaderFeed(reader, bytes, strlen(bytes));
-    assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
-    assert_non_null(reply);
-    return reply;
-}
-
 static int start(void **state)
 {
     (void)state;
-    reader = redisReaderCreateWithFunctions(&reply_arena_functions);
-    reader->privdata = &arena;
+    read_reply_open();
     metrics = (struct metrics){0};
     return 0;
 }
@@ -46,8 +33,7 @@ static int stop(void **state)
     (void)state;
     fleet_view_deinit(&view);
     strbuf_deinit(&out);
-    redisReaderFree(reader);
-    reply_arena_deinit(&arena);
+    read_reply_close();
     return 0;
 }
 

@@ -12,39 +12,25 @@
 #include <uv.h>
 
 #include "common/redis_greeting.h"
+#include "tests/support/unit/read_reply.h"
 
 #define OK "+OK\r\n"
 #define NOPERM "-NOPERM this user has no permissions\r\n"
 #define INFO "$27\r\nid=7 addr=1.2.3.4:5 name=x\n\r\n"
 
-static struct reply_arena arena;
-static redisReader *reader;
 static struct redis_command cmd;
-
-static const redisReply *read_reply(const char *bytes)
-{
-    void *reply = NULL;
-
-    reply_arena_reset(&arena);
-    redisReaderFeed(reader, bytes, strlen(bytes));
-    assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
-    assert_non_null(reply);
-    return reply;
-}
 
 static int start(void **state)
 {
     (void)state;
-    reader = redisReaderCreateWithFunctions(&reply_arena_functions);
-    reader->privdata = &arena;
+    read_reply_open();
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    redisReaderFree(reader);
-    reply_arena_deinit(&arena);
+    read_reply_close();
     redis_command_deinit(&cmd);
     return 0;
 }

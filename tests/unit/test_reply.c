@@ -9,34 +9,19 @@
 #include <cmocka.h>
 
 #include "common/reply.h"
-
-static struct reply_arena arena;
-static redisReader *reader;
-
-static const redisReply *read_reply(const char *bytes)
-{
-    void *reply = NULL;
-
-    reply_arena_reset(&arena);
-    redisReaderFeed(reader, bytes, strlen(bytes));
-    assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
-    assert_non_null(reply);
-    return reply;
-}
+#include "tests/support/unit/read_reply.h"
 
 static int start(void **state)
 {
     (void)state;
-    reader = redisReaderCreateWithFunctions(&reply_arena_functions);
-    reader->privdata = &arena;
+    read_reply_open();
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    redisReaderFree(reader);
-    reply_arena_deinit(&arena);
+    read_reply_close();
     return 0;
 }
 
