@@ -73,7 +73,7 @@ static void note_state(struct node *node)
         set_state(node, NODE_NO_INFO);
     else if (!node->unbroken_ms || now(node) - node->answered_ms > lease_ms(node))
         set_state(node, NODE_NO_WRITE);
-    else if (!node->has_canary || heard >= DEAF_MS)
+    else if (!node->is_up || heard >= DEAF_MS)
         set_state(node, NODE_DEAF);
     else
         set_state(node, NODE_READY);
@@ -95,10 +95,10 @@ static void go_down(struct node *node)
 {
     node->unbroken_ms = 0;
     renewals_break(&node->renewals);
-    if (!node->is_up)
-        return;
-    node->is_up = false;
-    node->hooks.on_down(node);
+    if (node->is_up) {
+        node->is_up = false;
+        node->hooks.on_down(node);
+    }
     note_state(node);
 }
 

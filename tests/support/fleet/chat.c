@@ -18,6 +18,7 @@
 #include "common/xalloc.h"
 #include "tests/support/fleet/json_path.h"
 #include "tests/support/redis/print.h"
+#include "tests/support/redis/process.h"
 #include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
@@ -162,10 +163,11 @@ bool chat_recv(struct chat *chat, long deadline_ms)
 
 static void recv_or_fail(struct chat *chat, const char *expected)
 {
-    if (!chat_recv(chat, CHAT_DEADLINE_MS))
-        fail_msg("expected %s, but nothing came (close code %d); before it: %s",
-                 expected, chat->close_code,
-                 chat->text.data ? chat->text.data : "nothing");
+    if (chat_recv(chat, CHAT_DEADLINE_MS))
+        return;
+    process_print_logs();
+    fail_msg("expected %s, but nothing came (close code %d); before it: %s", expected,
+             chat->close_code, chat->text.data ? chat->text.data : "nothing");
 }
 
 static bool is_type(const struct chat *chat, const char *type)
@@ -176,8 +178,10 @@ static bool is_type(const struct chat *chat, const char *type)
 void chat_expect(struct chat *chat, const char *type)
 {
     recv_or_fail(chat, type);
-    if (!is_type(chat, type))
+    if (!is_type(chat, type)) {
+        process_print_logs();
         fail_msg("expected %s, got %s", type, chat->text.data);
+    }
 }
 
 void chat_expect_skipping(struct chat *chat, const char *type)
@@ -278,19 +282,52 @@ int chat_get_count(const struct chat *chat, const char *path)
     return cJSON_GetArraySize(find_or_fail(chat, path, cJSON_IsArray(item), item));
 }
 
-void chat_join(struct chat *chat, const char *room, const char *user)
+/* The last message is a join_ack: reads the history, and leaves the ack as the last message. */
+static void read_history(struct chat *chat)
 {
-    cJSON *ack;
+    cJSON *ack = chat->json;
 
-    chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
-    chat_expect_skipping(chat, "join_ack");
-    ack = chat->json;
     chat->json = NULL;
     do
         chat_expect(chat, "history_batch");
     while (chat_is_true(chat, "more"));
     cJSON_Delete(chat->json);
     chat->json = ack;
+}
+
+void chat_join(struct chat *chat, const char *room, const char *user)
+{
+    chat_send(chat, "{'type':'join','room':'%s','user':'%s'}", room, user);
+    chat_expect_skipping(chat, "join_ack");
+    read_history(chat);
+}
+
+struct join_request {
+    struct chat *chat;
+    const char *room, *user;
+};
+
+static bool is_joined(void *data)
+{
+    struct join_request *join = data;
+
+    chat_send(join->chat, "{'type':'join','room':'%s','user':'%s'}", join->room,
+              join->user);
+    do
+        recv_or_fail(join->chat, "join_ack");
+    while (!is_type(join->chat, "join_ack") && !is_type(join->chat, "error"));
+    if (is_type(join->chat, "join_ack"))
+        return true;
+    assert_string_equal(chat_get_text(join->chat, "code"), "unavailable");
+    return false;
+}
+
+void chat_join_when_up(struct chat *chat, const char *room, const char *user)
+{
+    struct join_request join = {chat, room, user};
+
+    assert_true(wait_until(is_joined, &join, CHAT_DEADLINE_MS));
+    read_history(chat);
 }
 
 struct chat *chat_enter(int port, const char *room, const char *user)

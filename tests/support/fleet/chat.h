@@ -96,6 +96,10 @@ int chat_get_count(const struct chat *chat, const char *path);
  * the join by chat_send. */
 void chat_join(struct chat *chat, const char *room, const char *user);
 
+/* The same while Redis may be away, or the machine so slow that a lease ends: asks again as long as
+ * the answer is `unavailable`. */
+void chat_join_when_up(struct chat *chat, const char *room, const char *user);
+
 /* Opens and joins. */
 struct chat *chat_enter(int port, const char *room, const char *user);
 

@@ -22,7 +22,31 @@
 
 extern char **environ;
 
-enum { LOG_TAIL_BYTES = 4096, LOG_DEADLINE_MS = 20000 };
+enum { LOG_TAIL_BYTES = 4096, LOG_DEADLINE_MS = 20000, RUNNING_MAX = 64 };
+
+/* What runs, and where it logs to; of more than so many the logs are not printed. */
+static struct running {
+    pid_t pid; /* 0: free */
+    char *log_path;
+} running[RUNNING_MAX];
+
+static void note_started(pid_t pid, const char *log_path)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i].pid == 0) {
+            running[i] = (struct running){pid, strdup(log_path)};
+            return;
+        }
+}
+
+static void note_ended(pid_t pid)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i].pid == pid) {
+            free(running[i].log_path);
+            running[i] = (struct running){0};
+        }
+}
 
 /* Whether it is a setting of one of our programs. */
 static bool is_setting(const char *variable)
@@ -97,6 +121,7 @@ void process_start(struct process *p, const char *const *argv, const char *const
         perror("fork");
         abort();
     }
+    note_started(pid, log_path);
     p->pid = pid;
     p->status = PROCESS_STILL_RUNS;
 }
@@ -127,6 +152,7 @@ static bool look(struct process *p, int options)
     if (waitpid(p->pid, &status, options) == 0 || WIFSTOPPED(status))
         return true;
     p->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    note_ended(p->pid);
     p->pid = 0;
     return false;
 }
@@ -187,6 +213,13 @@ void process_print_log(const char *log_path)
     len = fread(tail, 1, sizeof(tail), log);
     fclose(log);
     fprintf(stderr, "---- %s\n%.*s----\n", log_path, (int)len, tail);
+}
+
+void process_print_logs(void)
+{
+    for (size_t i = 0; i < RUNNING_MAX; i++)
+        if (running[i].pid != 0)
+            process_print_log(running[i].log_path);
 }
 
 bool process_has_logged(const char *log_path, const char *text)

@@ -49,8 +49,9 @@ void process_kill(struct process *p);
 /* The memory that is resident now. A sanitizer holds on to what is freed. */
 long process_resident_kib(const struct process *p);
 
-/* Prints the end of a log file, to say why a test failed. */
+/* Prints the end of a log file, to say why a test failed; of the log files of all that runs. */
 void process_print_log(const char *log_path);
+void process_print_logs(void);
 
 /* Whether the log file has a line with `text` in it. A program that runs writes its lines
  * a little later than it logs them: see process_expect_logged. */
