@@ -3,7 +3,7 @@
 
 #include "admin/broken.h"
 #include "common/proto.h"
-#include "common/router.h"
+#include "common/shard_of.h"
 
 /* One that cannot be read: what is not known of it is 0. */
 static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole)

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "common/command.h"
-#include "common/router.h"
+#include "common/shard_of.h"
 
 enum { RENEW_MS_MAX = 600000 };
 
