@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 enum kind { KIND_counter, KIND_gauge, KIND_gauge_min, KIND_gauge_max_ms };
 
@@ -77,6 +78,13 @@ static const struct {
     {2500000000, "2.5"}, {10000000000, "10"},
 };
 
+static unsigned shards = 1;
+
+void metrics_set_shards(unsigned count)
+{
+    shards = count;
+}
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 void metric_observe_ns(struct metric_histogram *h, uint64_t ns)
@@ -129,6 +137,12 @@ static void print_value(struct strbuf *out, enum kind kind, uint64_t value)
         strbuf_add_format(out, " %" PRIu64 "\n", value);
 }
 
+/* How many values of the row are printed at most. */
+static unsigned values_of(const struct row *row)
+{
+    return row->label && strcmp(row->label, "shard") == 0 ? shards : METRIC_LABELS_MAX;
+}
+
 static void print_row(struct strbuf *out, const struct row *row,
                       struct metrics *const *workers, unsigned count)
 {
@@ -138,7 +152,7 @@ static void print_row(struct strbuf *out, const struct row *row,
         strbuf_add_format(out, "roomcast_%s", row->name);
         print_value(out, row->kind, fold(row, 0, workers, count));
     }
-    for (unsigned at = 0; at < METRIC_LABELS_MAX && row->values[at]; at++) {
+    for (unsigned at = 0; at < values_of(row) && row->values[at]; at++) {
         strbuf_add_format(out, "roomcast_%s{%s=\"%s\"}", row->name, row->label,
                           row->values[at]);
         print_value(out, row->kind, fold(row, at, workers, count));

@@ -102,7 +102,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, fanout_seconds, "From reading a notice to the last write of it")        \
     X(ADMIN, admin_request_seconds, "From an HTTP request to its answer")
 
-enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 16 };
+enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 64 };
 
 struct metric_histogram {
     metric buckets[METRIC_BUCKETS + 1]; /* each its own part; the last is +Inf */
@@ -146,6 +146,10 @@ static inline uint64_t metric_read(const metric *m)
 
 /* For the one writer: one observation of `ns` nanoseconds. */
 void metric_observe_ns(struct metric_histogram *h, uint64_t ns);
+
+/* How many shards there are, 1 to 64; at first 1. Of a metric by shard so many values are printed.
+ * Before any thread starts. */
+void metrics_set_shards(unsigned count);
 
 /* Adds the text of all metrics of `program` to `out`, prefix roomcast_, over `count` workers:
  * counters, gauges and histograms summed, but for the kinds that say otherwise. */

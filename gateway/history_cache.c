@@ -285,6 +285,7 @@ void history_cache_init(struct history_cache *cache, struct store *store,
     *cache = (struct history_cache){.store = store, .rooms = rooms};
     list_init(&cache->entries);
     list_init(&cache->ready);
+    rooms->history_cache = cache;
     rooms->observer.on_uncached = on_room_freed;
 }
 

@@ -24,6 +24,7 @@
 #include "common/xalloc.h"
 #include "gateway/conn.h"
 #include "gateway/ops_server.h"
+#include "gateway/shards.h"
 #include "gateway/worker.h"
 
 enum {
@@ -157,6 +158,8 @@ static void start_workers(struct gateway *g)
     unsigned count = g->shared.count;
 
     g->shared.config = &g->config;
+    g->shared.shards = shards_count(&g->config);
+    metrics_set_shards(g->shared.shards);
     g->shared.address = g->address;
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->workers = xcalloc(count, sizeof(struct worker *));

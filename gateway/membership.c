@@ -27,11 +27,8 @@ static uint64_t now_ms(const struct memberships *in)
     return uv_now(in->conn->env->loop);
 }
 
-void membership_env_init(struct membership_env *env, struct rooms *rooms,
-                         struct history_cache *history_cache, struct strbuf *reply)
+void membership_env_init(struct membership_env *env, struct strbuf *reply)
 {
-    env->rooms = rooms;
-    env->history_cache = history_cache;
     env->reply = reply;
     list_init(&env->dead);
 }
@@ -224,15 +221,15 @@ static void keep_since(struct membership *m, const struct proto_request *req)
     m->since_epoch[PROTO_EPOCH_LEN] = '\0';
 }
 
-void membership_join(struct membership *m, const struct proto_request *req,
-                     size_t bytes)
+void membership_join(struct membership *m, struct rooms *rooms,
+                     const struct proto_request *req, size_t bytes)
 {
     request_begin(&m->turns, req, bytes);
     keep_since(m, req);
     if (m->member.room)
         room_rejoin(&m->member, on_joined);
     else
-        room_join(m->in->env->rooms, &m->member, req->room, req->user, on_joined);
+        room_join(rooms, &m->member, req->room, req->user, on_joined);
 }
 
 /* ---- the history ---- */
@@ -338,8 +335,8 @@ static bool start_read(struct member *member, uint64_t after)
     m->has_slot = false;
     m->read = pool_alloc(sizeof(*m->read));
     *m->read = (struct membership_read){in->slot, m};
-    history_cache_read(in->env->history_cache, member->room, after, now_ms(in),
-                       on_history, m->read);
+    history_cache_read(member->room->rooms->history_cache, member->room, after,
+                       now_ms(in), on_history, m->read);
     return true;
 }
 

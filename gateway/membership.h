@@ -20,10 +20,8 @@
 
 struct membership_read;
 
-/* What the memberships of a worker share; the pointers are borrowed. */
+/* What the memberships of a worker share; `reply` is borrowed. */
 struct membership_env {
-    struct rooms *rooms;
-    struct history_cache *history_cache;
     struct strbuf *reply; /* scratch for one answer or event */
     struct list dead;     /* memberships, freed at the end of the turn */
 };
@@ -51,8 +49,7 @@ struct membership {
     bool has_slot;                         /* it was its turn, and no read has begun */
 };
 
-void membership_env_init(struct membership_env *env, struct rooms *rooms,
-                         struct history_cache *history_cache, struct strbuf *reply);
+void membership_env_init(struct membership_env *env, struct strbuf *reply);
 
 /* Frees what was dropped in this turn. */
 void membership_end_turn(struct membership_env *env);
@@ -73,10 +70,10 @@ struct membership *membership_find(struct memberships *memberships,
 /* One in no room yet; membership_join next. */
 struct membership *membership_add(struct memberships *memberships);
 
-/* Begins the join, or the repeated join, that `req` asks for; `bytes` is what it counts. The
- * answer comes later or, where Redis refuses just now, before this returns. */
-void membership_join(struct membership *membership, const struct proto_request *req,
-                     size_t bytes);
+/* Begins the join, or the repeated join, of one of `rooms` that `req` asks for; `bytes` is what it
+ * counts. The answer comes later or, where Redis refuses just now, before this returns. */
+void membership_join(struct membership *membership, struct rooms *rooms,
+                     const struct proto_request *req, size_t bytes);
 
 /* Takes it out of its connection, and its member out of the room if it is still in. What was
  * deferred is dispatched and finds nobody in. Nothing if it was dropped before. */

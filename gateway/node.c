@@ -63,9 +63,9 @@ static void note_state(struct node *node)
 {
     uint64_t heard = now(node) - node->canary_heard_ms;
 
-    metric_set(&node->metrics->canary_age_seconds[0],
+    metric_set(&node->metrics->canary_age_seconds[node->shard],
                node->canary_heard_ms ? heard : 0);
-    metric_set(&node->metrics->redis_up[0],
+    metric_set(&node->metrics->redis_up[node->shard],
                node->is_up && node->has_canary && heard < DEAF_MS);
     if (!has_links(node))
         set_state(node, NODE_NO_REDIS);
@@ -359,6 +359,7 @@ void node_init(struct node *node, const struct node_opts *opts)
         .hooks = *opts->hooks,
         .address = opts->address,
         .worker = opts->worker,
+        .shard = opts->shard,
         .state = opts->state,
         .started_ms = clock_ms(),
     };

@@ -54,7 +54,7 @@ struct node_opts {
     struct rooms *rooms;
     struct index *index;
     const char *address;
-    unsigned worker;
+    unsigned worker, shard;
     _Atomic int *state; /* enum node_state, for the ops thread */
     const struct node_hooks *hooks;
 };
@@ -68,7 +68,7 @@ struct node {
     struct rooms *rooms;
     struct node_hooks hooks;
     const char *address;
-    unsigned worker;
+    unsigned worker, shard;
 
     struct node_name name;
     uv_timer_t beat;

@@ -34,20 +34,30 @@ static void collect_from(struct found *found, struct list *members,
     }
 }
 
-static void disconnect(struct session_env *env, const char *user, size_t len)
+static void collect_of_shard(struct found *found, const struct shard *shard,
+                             const char *user, size_t len)
 {
-    struct found found = {NULL, 0, 0};
     struct room *room;
     uint32_t at = 0;
 
-    while ((room = map_next(&env->shard->rooms.map, &at))) {
+    while ((room = map_next(&shard->rooms.map, &at))) {
         struct list *lists[] = {&room->live, &room->behind, &room->joining,
                                 &room->waiting};
         const struct room_user *in = map_find(&room->users, user, len);
 
         for (int i = 0; in && i < 4; i++)
-            collect_from(&found, lists[i], in);
+            collect_from(found, lists[i], in);
     }
+}
+
+static void disconnect(struct session_env *env, struct shard *shard, const char *user,
+                       size_t len)
+{
+    struct found found = {NULL, 0, 0};
+
+    (void)shard; /* in whichever shard the rooms are */
+    for (unsigned i = 0; i < env->shards->count; i++)
+        collect_of_shard(&found, &env->shards->all[i], user, len);
     for (size_t i = 0; i < found.count; i++)
         conn_close(found.conns[i], CONN_END_OPERATOR);
     log_info("disconnected_by_operator", "memberships=%zu", found.count);
@@ -55,11 +65,13 @@ static void disconnect(struct session_env *env, const char *user, size_t len)
 }
 
 /* A room that is not here any more: what may be left of this node in it is reaped. */
-static void sync_room(struct session_env *env, const char *name, size_t len)
+static void sync_room(struct session_env *env, struct shard *shard, const char *name,
+                      size_t len)
 {
-    struct store *store = &env->shard->store;
-    struct room *room = room_find(&env->shard->rooms, name, len);
+    struct store *store = &shard->store;
+    struct room *room = room_find(&shard->rooms, name, len);
 
+    (void)env;
     if (room) {
         room_needs_sync(room);
     } else {
@@ -71,7 +83,8 @@ static void sync_room(struct session_env *env, const char *name, size_t len)
 static const struct verb {
     const char *word;
     size_t name_max;
-    void (*run)(struct session_env *env, const char *name, size_t len);
+    void (*run)(struct session_env *env, struct shard *shard, const char *name,
+                size_t len);
 } verbs[] = {
     {"disconnect ", PROTO_USER_MAX, disconnect},
     {"sync ", PROTO_ROOM_MAX, sync_room},
@@ -88,7 +101,8 @@ static const struct verb *find_verb(struct json_text command)
     return NULL;
 }
 
-void node_commands_run(struct session_env *env, struct json_text command)
+void node_commands_run(struct session_env *env, struct shard *shard,
+                       struct json_text command)
 {
     const struct verb *verb = find_verb(command);
     size_t at, len;
@@ -102,6 +116,6 @@ void node_commands_run(struct session_env *env, struct json_text command)
     name = xmemdup(command.base + at, command.len - at);
     if (percent_decode(name, command.len - at, &len) == 0 &&
         proto_is_name(name, len, verb->name_max))
-        verb->run(env, name, len);
+        verb->run(env, shard, name, len);
     free(name);
 }

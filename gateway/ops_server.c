@@ -7,6 +7,7 @@
 #include "common/http.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "gateway/shards.h"
 
 enum { MAX_BODY_BYTES = 4096 }; /* nobody needs one */
 
@@ -59,27 +60,56 @@ static void get_healthz(void *owner, struct http_request *req)
     reply_text(req, 200, &body);
 }
 
+/* Whether each worker turns; else adds which does not. */
+static bool all_turn(const struct ops_server *ops, struct strbuf *body)
+{
+    for (unsigned i = 0; i < ops->shared->count; i++)
+        if (!worker_is_alive(ops->workers[i], uv_hrtime()))
+            strbuf_add_format(body, "worker %u: its loop does not turn\n", i);
+    return body->len == 0;
+}
+
+/* Why a shard is not ready here, of the first worker for which it is not; NULL: it is. */
+static const char *shard_not_ready_here(const struct ops_server *ops, unsigned shard)
+{
+    const char *why = NULL;
+
+    for (unsigned i = 0; i < ops->shared->count && !why; i++)
+        why = worker_not_ready(ops->workers[i], shard);
+    return why;
+}
+
+/* Whether enough shards are ready (SPEC-SCALE S9); adds which are not. */
+static bool enough_are_ready(const struct ops_server *ops, struct strbuf *body)
+{
+    unsigned ready = 0, count = ops->shared->shards;
+    const char *why;
+
+    for (unsigned i = 0; i < count; i++) {
+        why = shard_not_ready_here(ops, i);
+        if (why)
+            strbuf_add_format(body, "shard %u: %s\n", i, why);
+        else
+            ready++;
+    }
+    return 100 * ready >= shards_ready_percent(ops->shared->config) * count;
+}
+
 static void get_readyz(void *owner, struct http_request *req)
 {
     struct ops_server *ops = owner;
-    struct strbuf body = {NULL, 0, 0};
+    struct strbuf body = {NULL, 0, 0}, reasons = {NULL, 0, 0};
+    bool is_ready = false;
 
     if (ops->is_draining)
         strbuf_add_text(&body, "draining\n");
-    for (unsigned i = 0; i < ops->shared->count && !ops->is_draining; i++) {
-        const char *why = worker_is_alive(ops->workers[i], uv_hrtime())
-                              ? worker_not_ready(ops->workers[i])
-                              : "its loop does not turn";
-
-        if (why)
-            strbuf_add_format(&body, "worker %u, shard 0: %s\n", i, why);
-    }
-    if (body.len > 0) {
-        reply_text(req, 503, &body);
-        return;
-    }
-    strbuf_add_text(&body, "ready\n");
-    reply_text(req, 200, &body);
+    else if (all_turn(ops, &body))
+        is_ready = enough_are_ready(ops, &reasons);
+    if (is_ready)
+        strbuf_add_text(&body, "ready\n");
+    strbuf_add(&body, reasons.data ? reasons.data : "", reasons.len);
+    strbuf_deinit(&reasons);
+    reply_text(req, is_ready ? 200 : 503, &body);
 }
 
 static const struct http_route routes[] = {

@@ -27,15 +27,14 @@ static void on_history(void *data, const struct history *history)
 static void start_history(struct slot_wait *wait)
 {
     struct request *request = list_entry(wait, struct request, slot);
-    struct session *session = session_of_request(request);
     const struct membership *m = session_begin_read(request);
 
     if (m) { /* else the request may be gone */
         const struct history_range range = {UINT64_MAX, request->before,
                                             request->limit};
 
-        history_read(&session->env->shard->store, m->member.room, &range, on_history,
-                     request);
+        history_read(&shard_of_room(m->member.room)->store, m->member.room, &range,
+                     on_history, request);
     }
 }
 

@@ -92,7 +92,6 @@ static void on_members(void *data, const struct store_members *members)
 static void start_members(struct slot_wait *wait)
 {
     struct request *request = list_entry(wait, struct request, slot);
-    struct session *session = session_of_request(request);
     const struct membership *m = session_begin_read(request);
 
     if (m) { /* else the request may be gone */
@@ -100,8 +99,8 @@ static void start_members(struct slot_wait *wait)
         const struct store_page page = {scans ? request->cursor + 1 : NULL,
                                         request->limit, PAGE_EXACT_MAX};
 
-        store_members(&session->env->shard->store, m->member.room, &page, on_members,
-                      request);
+        store_members(&shard_of_room(m->member.room)->store, m->member.room, &page,
+                      on_members, request);
     }
 }
 

@@ -34,6 +34,7 @@ enum proto_error req_join(const struct req *req, uint64_t *wait_ms)
         return PROTO_UNAVAILABLE; /* it is being compared with Redis */
     if (!m)
         m = membership_add(&session->memberships);
-    membership_join(m, req->parsed, req->len);
+    membership_join(m, &shards_find(session->env->shards, req->parsed->room)->rooms,
+                    req->parsed, req->len);
     return PROTO_OK;
 }

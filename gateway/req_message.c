@@ -60,7 +60,7 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
     proto_add_message_tail(tail, message.user, req->parsed->text, clock_ms(),
                            req->parsed->data);
     message.tail = (struct json_text){tail->data, tail->len};
-    outbox_add(&session->env->shard->outbox, m->member.room, &message,
+    outbox_add(&shard_of_room(m->member.room)->outbox, m->member.room, &message,
                uv_now(session->env->conn.loop), on_published, request);
     return PROTO_OK;
 }

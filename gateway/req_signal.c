@@ -35,7 +35,7 @@ enum proto_error req_signal(const struct req *req, uint64_t *wait_ms)
     else
         strbuf_add_text(event, "null");
     strbuf_add_char(event, '}');
-    store_signal(&session->env->shard->store, room,
+    store_signal(&shard_of_room(room)->store, room,
                  (struct json_text){user->name, user->name_len}, event, on_sent,
                  request_begin(&req->membership->turns, req->parsed, req->len));
     return PROTO_OK;

@@ -32,7 +32,8 @@ static enum proto_error run(struct req *req, struct json_text text,
     }
     if ((needs & PROTO_NEEDS_MEMBERSHIP) && !m)
         return PROTO_NOT_JOINED;
-    if ((needs & PROTO_NEEDS_REDIS) && !req->session->env->shard->is_up)
+    if ((needs & PROTO_NEEDS_REDIS) &&
+        !shards_find(req->session->env->shards, req->parsed->room)->is_up)
         return PROTO_UNAVAILABLE;
     req->membership = m;
     return rows[type].run(req, wait_ms);

@@ -26,6 +26,7 @@
 #include "gateway/withheld.h"
 
 struct history_batch;
+struct history_cache;
 struct history_entry;
 struct join;
 struct member;
@@ -244,7 +245,8 @@ struct room_observer {
 
 struct rooms {
     struct map map;
-    struct list grace; /* users without members, soonest first */
+    struct history_cache *history_cache; /* that clients' reads go through; borrowed */
+    struct list grace;                   /* users without members, soonest first */
     struct room_hooks hooks;
     struct room_observer observer;
     struct metrics *metrics;

@@ -216,10 +216,10 @@ void session_accept(struct session_env *env, uv_stream_t *listener)
 
 /* ---- all of a worker ---- */
 
-void session_env_init(struct session_env *env, struct shard *shard,
+void session_env_init(struct session_env *env, struct shards *shards,
                       const struct config *config)
 {
-    env->shard = shard;
+    env->shards = shards;
     env->requests = (struct request_env){
         .count_max = (uint32_t)config->requests_in_flight,
         .bytes_max = IN_FLIGHT_MESSAGES * (uint64_t)config->max_message_bytes,
@@ -227,30 +227,63 @@ void session_env_init(struct session_env *env, struct shard *shard,
         .on_empty = on_empty,
         .on_turn = on_turn,
     };
-    membership_env_init(&env->memberships, &shard->rooms, &shard->history_cache,
-                        &env->reply);
+    membership_env_init(&env->memberships, &env->reply);
     slot_reads_init(&env->reads);
     list_init(&env->dead);
     list_init(&env->resuming);
 }
 
-void session_tell_status(struct session_env *env)
+static void begin_status(struct strbuf *out, const struct shard *shard)
 {
-    const char *redis = env->shard->is_up ? "up" : "down";
-    struct strbuf event = {NULL, 0, 0}; /* env->reply may be in use */
+    const char *redis = shard->is_up ? "up" : "down";
+
+    strbuf_reset(out, 4096);
+    proto_begin(out, "status", (struct json_text){NULL, 0});
+    proto_add_text(out, "redis", redis, strlen(redis));
+}
+
+static void send_status(struct session *session, struct strbuf *event)
+{
     struct frame *frame;
 
-    proto_begin(&event, "status", (struct json_text){NULL, 0});
-    proto_add_text(&event, "redis", redis, strlen(redis));
-    strbuf_add_char(&event, '}');
-    frame = frame_new_text(event.data, event.len);
+    strbuf_add_char(event, '}');
+    frame = frame_new_text(event->data, event->len);
+    conn_send(&session->conn, frame, SENDER_REPLY);
+    frame_unref(frame);
+}
+
+/* Adds the rooms of the connection that are in `shard`; false: there are none. */
+static bool add_rooms(struct strbuf *out, const struct memberships *in,
+                      const struct shard *shard)
+{
+    bool has_some = false;
+
+    list_each(link, &in->all) {
+        const struct room *room =
+            list_entry(link, struct membership, link)->member.room;
+
+        if (!room || shard_of_room(room) != shard)
+            continue;
+        strbuf_add_text(out, has_some ? "," : ",\"rooms\":[");
+        strbuf_add_json(out, room->name, room->name_len);
+        has_some = true;
+    }
+    strbuf_add_text(out, has_some ? "]" : "");
+    return has_some;
+}
+
+void session_tell_status(struct session_env *env, const struct shard *shard)
+{
+    struct strbuf event = {NULL, 0, 0}; /* env->reply may be in use */
+
     list_each(link, &env->conn.all) {
         struct session *session = session_of_conn(list_entry(link, struct conn, all));
 
-        if (session->memberships.count > 0)
-            conn_send(&session->conn, frame, SENDER_REPLY);
+        begin_status(&event, shard);
+        if (env->shards->count > 1 ? add_rooms(&event, &session->memberships, shard)
+                                   : session->memberships.count > 0)
+            send_status(session, &event);
     }
-    frame_unref(frame);
     strbuf_deinit(&event);
 }
 

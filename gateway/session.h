@@ -14,7 +14,7 @@
 #include "gateway/conn.h"
 #include "gateway/membership.h"
 #include "gateway/request.h"
-#include "gateway/shard.h"
+#include "gateway/shards.h"
 #include "gateway/slot.h"
 #include "gateway/token_bucket.h"
 
@@ -23,7 +23,7 @@ struct session;
 /* What all sessions of a worker share; owned by the worker. */
 struct session_env {
     struct conn_env conn;
-    struct shard *shard; /* borrowed; the one that all rooms are in */
+    struct shards *shards; /* borrowed */
     struct request_env requests;
     struct membership_env memberships;
     struct slot_reads reads;
@@ -53,11 +53,12 @@ extern const struct conn_events session_events;
 /* A socket waits at `listener`. */
 void session_accept(struct session_env *env, uv_stream_t *listener);
 
-void session_env_init(struct session_env *env, struct shard *shard,
+void session_env_init(struct session_env *env, struct shards *shards,
                       const struct config *config);
 
-/* Clients that are in a room learn whether Redis can be asked. */
-void session_tell_status(struct session_env *env);
+/* Clients that are in a room of `shard` learn whether its Redis can be asked; where there are several
+ * shards also which of their rooms that is about (SPEC-SCALE S9). */
+void session_tell_status(struct session_env *env, const struct shard *shard);
 
 /* Reads on from those whose requests were answered, and frees what died in this turn. */
 void session_end_turn(struct session_env *env);

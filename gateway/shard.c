@@ -6,7 +6,7 @@
  *     shard_open -> both links ready -> node -> on_up   -> hooks.on_status, the rooms
  *                                      node -> on_down -> the outbox, the rooms, hooks.on_status
  *     each turn: shard_check_lease, shard_flush
- *     on_tick -> the bus, the node; while it is up the rooms, the expiry
+ *     shard_tick -> the bus, the node; while it is up the rooms, the expiry
  *     shard_drain -> shard_forget -> shard_close -> [the loop ends] -> shard_end, shard_deinit
  */
 #include "gateway/shard.h"
@@ -20,10 +20,7 @@
 #include "gateway/history_read.h"
 #include "gateway/sync.h"
 
-enum {
-    TICK_MS = 100,
-    RETRY_MS = 1000, /* what Redis refused for a room */
-};
+enum { RETRY_MS = 1000 }; /* what Redis refused for a room */
 
 /* ---- the links ---- */
 
@@ -31,7 +28,8 @@ static void on_link_ready(void *owner)
 {
     struct shard *shard = owner;
 
-    log_info("redis_ready", "worker=%u link=commands", shard->opts.worker);
+    log_info("redis_ready", "worker=%u shard=%u link=commands", shard->opts.worker,
+             shard->opts.number);
     scripts_load(shard->link);
     redis_link_hurry(shard->bus.link);
     node_on_link(&shard->node);
@@ -41,8 +39,8 @@ static void on_link_lost(void *owner, const char *why)
 {
     struct shard *shard = owner;
 
-    log_warn("redis_lost", "worker=%u link=commands why=\"%s\"", shard->opts.worker,
-             why);
+    log_warn("redis_lost", "worker=%u shard=%u link=commands why=\"%s\"",
+             shard->opts.worker, shard->opts.number, why);
     node_on_lost(&shard->node);
 }
 
@@ -55,7 +53,8 @@ static void on_bus_ready(struct bus *bus)
 {
     struct shard *shard = shard_of_bus(bus);
 
-    log_info("redis_ready", "worker=%u link=notices", shard->opts.worker);
+    log_info("redis_ready", "worker=%u shard=%u link=notices", shard->opts.worker,
+             shard->opts.number);
     redis_link_hurry(shard->link);
     node_on_link(&shard->node);
 }
@@ -64,8 +63,8 @@ static void on_bus_lost(struct bus *bus, const char *why)
 {
     struct shard *shard = shard_of_bus(bus);
 
-    log_warn("redis_lost", "worker=%u link=notices why=\"%s\"", shard->opts.worker,
-             why);
+    log_warn("redis_lost", "worker=%u shard=%u link=notices why=\"%s\"",
+             shard->opts.worker, shard->opts.number, why);
     node_on_lost(&shard->node);
 }
 
@@ -109,7 +108,8 @@ static void on_up(struct node *node)
 {
     struct shard *shard = list_entry(node, struct shard, node);
 
-    log_info("redis_up", "worker=%u node=%s", shard->opts.worker, shard->store.node);
+    log_info("redis_up", "worker=%u shard=%u node=%s", shard->opts.worker,
+             shard->opts.number, shard->store.node);
     shard->is_up = true;
     shard->opts.hooks->on_status(shard);
     rooms_set_up(&shard->rooms, true);
@@ -128,11 +128,6 @@ static void on_down(struct node *node)
 static const struct node_hooks node_hooks = {on_up, on_down};
 
 /* ---- what rooms ask for ---- */
-
-static struct shard *shard_of_room(const struct room *room)
-{
-    return list_entry(room->rooms, struct shard, rooms);
-}
 
 static void subscribe(struct room *room)
 {
@@ -208,11 +203,8 @@ static void retry_refused(struct shard *shard, uint64_t now_ms)
     rooms_pump(&shard->rooms);
 }
 
-static void on_tick(uv_timer_t *timer)
+void shard_tick(struct shard *shard, uint64_t now_ms)
 {
-    struct shard *shard = timer->data;
-    uint64_t now_ms = uv_now(shard->opts.loop);
-
     bus_check(&shard->bus);
     node_tick(&shard->node);
     if (!shard->is_up)
@@ -231,8 +223,8 @@ static void open_link(struct shard *shard)
     struct redis_link_opts opts =
         redis_link_opts_of(shard->opts.config, shard->link_name);
 
-    snprintf(shard->link_name, sizeof(shard->link_name), "roomcast-%u-commands",
-             shard->opts.worker);
+    snprintf(shard->link_name, sizeof(shard->link_name), "roomcast-%u-%u-commands",
+             shard->opts.worker, shard->opts.number);
     opts.metrics = shard->opts.metrics;
     opts.owner = shard;
     opts.on_ready = on_link_ready;
@@ -254,8 +246,8 @@ static void open_bus(struct shard *shard)
 
     if (shard->opts.worker == 0)
         hooks.on_expired = on_expired;
-    snprintf(shard->bus_name, sizeof(shard->bus_name), "roomcast-%u-notices",
-             shard->opts.worker);
+    snprintf(shard->bus_name, sizeof(shard->bus_name), "roomcast-%u-%u-notices",
+             shard->opts.worker, shard->opts.number);
     bus_open(&shard->bus, &opts);
 }
 
@@ -271,6 +263,7 @@ static void open_node(struct shard *shard)
         .index = &shard->index,
         .address = shard->opts.address,
         .worker = shard->opts.worker,
+        .shard = shard->opts.number,
         .state = &shard->state,
         .hooks = &node_hooks,
     };
@@ -294,9 +287,6 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     expiry_init(&shard->expiry, &shard->store, opts->metrics);
     open_bus(shard);
     open_node(shard);
-    uv_timer_init(opts->loop, &shard->tick);
-    shard->tick.data = shard;
-    uv_timer_start(&shard->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 const char *shard_not_ready(const struct shard *shard)
@@ -371,7 +361,6 @@ void shard_close(struct shard *shard)
     shard->is_up = false;
     rooms_set_up(&shard->rooms, false);
     outbox_fail(&shard->outbox);
-    uv_close((uv_handle_t *)&shard->tick, NULL);
     node_close(&shard->node);
     bus_close(&shard->bus);
     redis_link_close(shard->link, NULL);

@@ -1,12 +1,11 @@
-/* shard.h - all that a worker has once a Redis: its links, its rooms, what brings them together
- * and its life there as a node. A worker has one, as long as there is one Redis (SPEC-SCALE S2).
+/* shard.h - all that a worker has once a shard: its links, its rooms, what brings them together
+ * and its life there as a node (SPEC-SCALE S2). shards.h has all of a worker.
  *
  *     link      commands and their replies, by way of `store`
  *     bus       the other link, for notices
  *     rooms     what is here of them; they ask by room_hooks, which shard.c sets
  *     outbox, joins_leaves, history_cache   what goes out together, or is read once for many
  *     node      heartbeat, canary, and the reaper of dead nodes
- *     tick      every 100 ms: what of these looks at the clock
  *     index, expiry   the fleet's list of rooms
  *
  * Knows neither clients nor their requests: those are session.h's.
@@ -32,7 +31,6 @@
 
 struct shard;
 
-/* Its owner embeds struct shard. */
 struct shard_hooks {
     /* `is_up` has changed. */
     void (*on_status)(struct shard *shard);
@@ -47,8 +45,9 @@ struct shard_opts {
     uv_loop_t *loop;
     const struct config *config;
     struct metrics *metrics; /* of the worker */
-    unsigned worker;
+    unsigned worker, number;
     const char *address; /* of the gateway, as others see it */
+    void *owner;         /* of the hooks */
     const struct shard_hooks *hooks;
 };
 
@@ -65,7 +64,6 @@ struct shard {
     struct index index;
     struct expiry expiry; /* of a process the first worker's is at work */
     struct node node;
-    uv_timer_t tick;     /* of all that looks at the clock */
     uint64_t retried_ms; /* when what Redis refused was last tried again */
     bool is_up;          /* Redis takes requests */
     _Atomic int state;   /* enum node_state */
@@ -76,6 +74,9 @@ void shard_open(struct shard *shard, const struct shard_opts *opts);
 
 /* Why it is not ready, or NULL if it is. A literal. From any thread. */
 const char *shard_not_ready(const struct shard *shard);
+
+/* Every 100 ms: all that looks at the clock. */
+void shard_tick(struct shard *shard, uint64_t now_ms);
 
 /* First in the end of a turn: a worker that was stopped past its lease must not write. */
 void shard_check_lease(struct shard *shard);
@@ -92,6 +93,11 @@ void shard_drain(struct shard *shard);
 /* The last clients were sent away: Redis forgets this node; hooks.on_forgotten when it has, or at
  * once where it cannot be asked. */
 void shard_forget(struct shard *shard);
+
+static inline struct shard *shard_of_room(const struct room *room)
+{
+    return list_entry(room->rooms, struct shard, rooms);
+}
 
 /* Disconnects. What waits for an answer gets that there is none. */
 void shard_close(struct shard *shard);

@@ -1,6 +1,6 @@
 /* worker.c - see worker.h.
  *
- * One loop: the listener, the sessions of the clients that it accepts, and the shard that
+ * One loop: the listener, the sessions of the clients that it accepts, and the shards that
  * their rooms are in. A turn of the loop ends in three prepare handles, which libuv runs in the
  * reverse order of their start:
  *
@@ -24,7 +24,7 @@
 #include "gateway/pool.h"
 #include "gateway/requests.h"
 #include "gateway/session.h"
-#include "gateway/shard.h"
+#include "gateway/shards.h"
 
 enum {
     BACKLOG = 4096,
@@ -35,16 +35,18 @@ enum {
 };
 
 static void note_alive(struct worker *worker);
+static void tick_shards(struct worker *worker);
 static void step_drain(struct worker *worker);
 
 /* What the worker does again and again. */
-enum tick { TICK_ALIVE, TICK_DRAIN, TICKS };
+enum tick { TICK_ALIVE, TICK_SHARDS, TICK_DRAIN, TICKS };
 
 static const struct {
     void (*run)(struct worker *worker);
     unsigned every_ms;
 } ticks[TICKS] = {
     [TICK_ALIVE] = {note_alive, 500},
+    [TICK_SHARDS] = {tick_shards, 100},
     [TICK_DRAIN] = {step_drain, 20}, /* from worker_drain on */
 };
 
@@ -63,7 +65,8 @@ struct worker {
     uv_timer_t ticks[TICKS];
 
     struct session_env sessions;
-    struct shard shard;
+    struct shards shards;
+    unsigned forgotten; /* shards that were told to forget this node, and did */
     struct drain drain;
     uint64_t forget_at_ms;
     bool is_draining, is_forgetting, is_closing;
@@ -84,16 +87,16 @@ static void start_tick(struct worker *w, enum tick tick)
     uv_timer_start(&w->ticks[tick], on_tick, 0, ticks[tick].every_ms);
 }
 
-/* ---- what the shard says ---- */
+/* ---- what a shard says ---- */
 
 static struct worker *worker_of(struct shard *shard)
 {
-    return list_entry(shard, struct worker, shard);
+    return shard->opts.owner;
 }
 
 static void on_status(struct shard *shard)
 {
-    session_tell_status(&worker_of(shard)->sessions);
+    session_tell_status(&worker_of(shard)->sessions, shard);
 }
 
 static void on_notice(struct shard *shard)
@@ -103,14 +106,14 @@ static void on_notice(struct shard *shard)
 
 static void on_command(struct shard *shard, struct json_text command)
 {
-    node_commands_run(&worker_of(shard)->sessions, command);
+    node_commands_run(&worker_of(shard)->sessions, shard, command);
 }
 
 static void on_forgotten(struct shard *shard)
 {
     struct worker *w = worker_of(shard);
 
-    if (!w->is_closing)
+    if (++w->forgotten == w->shards.count && !w->is_closing)
         w->forget_at_ms = uv_now(&w->loop); /* step_drain closes */
 }
 
@@ -134,7 +137,7 @@ static void close_all(struct worker *w)
     if (w->is_closing)
         return;
     w->is_closing = true;
-    shard_close(&w->shard);
+    shards_close(&w->shards);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
     for (int i = 0; i < TICKS; i++)
@@ -156,7 +159,7 @@ static void start_end(struct worker *w)
     }
     w->is_forgetting = true;
     w->forget_at_ms = uv_now(&w->loop) + LAST_WORD_MS;
-    shard_forget(&w->shard);
+    shards_forget(&w->shards);
 }
 
 /* A returning client has all of its grace, but for the last ones: they have a bit less, so
@@ -167,7 +170,7 @@ static void end_grace(struct worker *w)
     uint64_t drain_ms = (uint64_t)w->config->drain_ms;
 
     if (drain_ms >= 2 * (uint64_t)w->config->presence_grace_ms)
-        rooms_end_grace(&w->shard.rooms, uv_now(&w->loop), true);
+        shards_end_grace(&w->shards, uv_now(&w->loop));
 }
 
 static void step_drain(struct worker *w)
@@ -175,8 +178,8 @@ static void step_drain(struct worker *w)
     uint64_t now_ms = uv_now(&w->loop);
     uint64_t since = now_ms - w->drain.started_ms;
     uint64_t drain_ms = (uint64_t)w->config->drain_ms;
-    bool is_empty = list_is_empty(&w->sessions.conn.all) &&
-                    (w->shard.rooms.map.count == 0 || !w->shard.is_up);
+    bool is_empty =
+        list_is_empty(&w->sessions.conn.all) && shards_are_empty(&w->shards);
 
     if (w->is_forgetting) {
         if (now_ms >= w->forget_at_ms)
@@ -198,7 +201,7 @@ static void start_drain(struct worker *w)
     log_info("draining", "worker=%u connections=%llu", w->index,
              (unsigned long long)metric_read(&w->metrics.connections));
     uv_close((uv_handle_t *)&w->listener, NULL);
-    shard_drain(&w->shard);
+    shards_drain(&w->shards);
     drain_start(&w->drain, &w->sessions, uv_now(&w->loop));
     start_tick(w, TICK_DRAIN);
 }
@@ -207,12 +210,12 @@ static void start_drain(struct worker *w)
 
 static void dump(const struct worker *w)
 {
-    shard_dump(&w->shard);
-    log_info("totals", "worker=%u node=%s connections=%llu rooms=%u members=%llu up=%d",
-             w->index, w->shard.store.node,
+    for (unsigned i = 0; i < w->shards.count; i++)
+        shard_dump(&w->shards.all[i]);
+    log_info("totals", "worker=%u connections=%llu rooms=%llu members=%llu", w->index,
              (unsigned long long)metric_read(&w->metrics.connections),
-             w->shard.rooms.map.count,
-             (unsigned long long)metric_read(&w->metrics.members), w->shard.is_up);
+             (unsigned long long)metric_read(&w->metrics.rooms),
+             (unsigned long long)metric_read(&w->metrics.members));
 }
 
 static void on_wake(uv_async_t *async)
@@ -225,6 +228,11 @@ static void on_wake(uv_async_t *async)
         start_drain(w);
 }
 
+static void tick_shards(struct worker *w)
+{
+    shards_tick(&w->shards, uv_now(&w->loop));
+}
+
 static void note_alive(struct worker *w)
 {
     atomic_store_explicit(&w->turned_ns, uv_hrtime(), memory_order_relaxed);
@@ -234,9 +242,9 @@ static void on_turn_end(uv_prepare_t *prepare)
 {
     struct worker *w = prepare->data;
 
-    shard_check_lease(&w->shard);
+    shards_check_lease(&w->shards);
     session_end_turn(&w->sessions);
-    shard_flush(&w->shard, uv_now(&w->loop));
+    shards_flush(&w->shards, uv_now(&w->loop));
 }
 
 static struct log_limit accept_lines = {.per_sec = 1};
@@ -260,12 +268,13 @@ static void open_parts(struct worker *w)
         .metrics = &w->metrics,
         .worker = w->index,
         .address = w->shared->address,
+        .owner = w,
         .hooks = &shard_hooks,
     };
     struct conn_env *conns = &w->sessions.conn;
 
-    shard_open(&w->shard, &opts);
-    session_env_init(&w->sessions, &w->shard, w->config);
+    shards_open(&w->shards, &opts);
+    session_env_init(&w->sessions, &w->shards, w->config);
     w->sessions.dispatch = requests_dispatch;
     conn_env_init(conns, &w->loop, w->config, &w->metrics, &session_events);
     conns->open_count = &w->shared->open_count;
@@ -287,6 +296,7 @@ static void open_handles(struct worker *w)
     }
     uv_prepare_start(&w->turn_end, on_turn_end);
     start_tick(w, TICK_ALIVE);
+    start_tick(w, TICK_SHARDS);
     rc = uv_tcp_open(&w->listener, w->fd);
     if (rc == 0)
         rc = uv_listen((uv_stream_t *)&w->listener, BACKLOG, on_connection);
@@ -306,9 +316,9 @@ static void run(void *arg)
     open_handles(w);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
-    shard_end(&w->shard);
+    shards_end(&w->shards);
     session_end_turn(&w->sessions);
-    shard_deinit(&w->shard);
+    shards_deinit(&w->shards);
     conn_env_deinit(&w->sessions.conn);
     strbuf_deinit(&w->sessions.reply);
     assert(w->sessions.count == 0);
@@ -364,9 +374,9 @@ bool worker_has_ended(const struct worker *w)
     return atomic_load(&((struct worker *)w)->has_ended);
 }
 
-const char *worker_not_ready(const struct worker *w)
+const char *worker_not_ready(const struct worker *w, unsigned shard)
 {
-    return shard_not_ready(&w->shard);
+    return shard_not_ready(&w->shards.all[shard]);
 }
 
 bool worker_is_alive(const struct worker *w, uint64_t now_ns)

@@ -18,6 +18,7 @@ struct worker_shared {
     const char *address;      /* as the gateway is named in Redis */
     struct metrics **metrics; /* of all workers */
     unsigned count;
+    unsigned shards;
     unsigned max_connections;
     _Atomic unsigned open_count; /* sockets of the process */
 };
@@ -40,8 +41,8 @@ void worker_join(struct worker *worker);
 
 bool worker_has_ended(const struct worker *worker);
 
-/* Why it is not ready, or NULL if it is. A literal. */
-const char *worker_not_ready(const struct worker *worker);
+/* Why it is not ready for rooms of this shard, or NULL if it is. A literal. */
+const char *worker_not_ready(const struct worker *worker, unsigned shard);
 
 /* Whether its loop has turned within the last 5 s; `now_ns` from uv_hrtime. */
 bool worker_is_alive(const struct worker *worker, uint64_t now_ns);

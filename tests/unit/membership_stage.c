@@ -291,7 +291,7 @@ static void run(struct stage *s, struct membership *m, const char *text)
     char word[16];
 
     if (req.type == REQUEST_JOIN) {
-        membership_join(m ? m : membership_add(&s->in), &req, 2);
+        membership_join(m ? m : membership_add(&s->in), &s->rooms, &req, 2);
         return;
     }
     snprintf(word, sizeof(word), m ? "%.2s runs" : "%.2s not in", text);
@@ -398,7 +398,8 @@ struct stage *stage_new(void)
                                                .on_member_gone = ignore_room,
                                                .on_freed = ignore_room};
     s->rooms.is_up = true;
-    membership_env_init(&s->env, &s->rooms, &s->history_cache, &s->reply);
+    s->rooms.history_cache = &s->history_cache;
+    membership_env_init(&s->env, &s->reply);
     s->request_env = (struct request_env){.count_max = 1000,
                                           .bytes_max = 1000000,
                                           .on_bound = ignore_window,

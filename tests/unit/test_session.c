@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/xalloc.h"
 #include "gateway/pool.h"
 #include "gateway/session.h"
 #include "tests/support/unit/quotes.h"
@@ -19,7 +20,8 @@ enum { IN_FLIGHT = 3, SESSIONS = SLOT_READS_MAX + 2 };
 
 struct stage {
     struct session_env env;
-    struct shard shard;
+    struct shards shards;
+    struct shard shard[2];
     struct config config;
     struct session *sessions[SESSIONS];
     unsigned accepted, errors, starts, dispatched;
@@ -132,7 +134,8 @@ static struct stage *stage_new(void)
     s->env.conn.config = &s->config;
     s->env.conn.metrics = &metrics;
     list_init(&s->env.conn.all);
-    session_env_init(&s->env, &s->shard, &s->config);
+    s->shards = (struct shards){s->shard, 1};
+    session_env_init(&s->env, &s->shards, &s->config);
     s->env.dispatch = on_dispatch;
     session_accept(&s->env, NULL);
     return s;
@@ -344,13 +347,38 @@ static void those_that_are_in_a_room_are_told_whether_redis_is_up(void **state)
     membership_add(&s->sessions[1]->memberships);
     for (unsigned i = 0; i < s->accepted; i++)
         list_add(&s->env.conn.all, &s->sessions[i]->conn.all);
-    session_tell_status(&s->env);
+    session_tell_status(&s->env, s->shard);
     assert_int_equal(s->tells, 1);
     assert_string_equal(s->told, q("{'type':'status','redis':'down'}"));
-    s->shard.is_up = true;
-    session_tell_status(&s->env);
+    s->shard[0].is_up = true;
+    session_tell_status(&s->env, s->shard);
     assert_int_equal(s->tells, 2);
     assert_string_equal(s->told, q("{'type':'status','redis':'up'}"));
+    end_sockets(s);
+    stage_free(s);
+}
+
+static void those_with_rooms_in_a_shard_are_told_which(void **state)
+{
+    struct stage *s = stage_new();
+    struct room *here = xcalloc(1, sizeof(*here) + 3);
+    struct membership *m;
+
+    (void)state;
+    s->shards.count = 2;
+    here->rooms = &s->shard[1].rooms;
+    here->name_len = 2;
+    memcpy(here->name, "a\"", 2);
+    m = membership_add(&s->sessions[0]->memberships);
+    m->member.room = here;
+    list_add(&s->env.conn.all, &s->sessions[0]->conn.all);
+    session_tell_status(&s->env, &s->shard[0]);
+    assert_int_equal(s->tells, 0);
+    session_tell_status(&s->env, &s->shard[1]);
+    assert_string_equal(
+        s->told, "{\"type\":\"status\",\"redis\":\"down\",\"rooms\":[\"a\\\"\"]}");
+    m->member.room = NULL;
+    free(here);
     end_sockets(s);
     stage_free(s);
 }
@@ -416,6 +444,7 @@ int main(void)
         cmocka_unit_test(one_that_left_meanwhile_is_not_read_for),
         cmocka_unit_test(what_waits_for_its_room_goes_on_after_a_large_answer),
         cmocka_unit_test(those_that_are_in_a_room_are_told_whether_redis_is_up),
+        cmocka_unit_test(those_with_rooms_in_a_shard_are_told_which),
         cmocka_unit_test(a_session_lives_until_its_last_answer),
         cmocka_unit_test(a_session_lives_until_its_slot_is_left),
         cmocka_unit_test(requests_that_wait_for_the_slot_end_with_the_socket),

@@ -1,0 +1,46 @@
+/* shards.h - all shards of a worker, and which one a room is in (SPEC-SCALE S2).
+ *
+ * With one Redis there is one. Knows neither clients nor their requests.
+ */
+#ifndef GATEWAY_SHARDS_H
+#define GATEWAY_SHARDS_H
+
+#include "gateway/shard.h"
+
+struct shards {
+    struct shard *all; /* by number */
+    unsigned count;
+};
+
+/* Of a fleet with these settings. */
+unsigned shards_count(const struct config *config);
+
+/* How many percent of them must be ready for the gateway to be. */
+unsigned shards_ready_percent(const struct config *config);
+
+/* Opens all; `opts->number` is set for each. `shards` is zeroed. */
+void shards_open(struct shards *shards, const struct shard_opts *opts);
+
+/* The one that a room of this name is in. */
+struct shard *shards_find(const struct shards *shards, struct json_text room);
+
+/* The same as shard_check_lease, shard_flush, shard_tick, shard_drain, shard_forget, shard_close and
+ * shard_end, for all of them. */
+void shards_check_lease(struct shards *shards);
+void shards_flush(struct shards *shards, uint64_t now_ms);
+void shards_tick(struct shards *shards, uint64_t now_ms);
+void shards_drain(struct shards *shards);
+void shards_forget(struct shards *shards);
+void shards_close(struct shards *shards);
+void shards_end(struct shards *shards);
+
+/* Frees the memory, once nobody holds a room. */
+void shards_deinit(struct shards *shards);
+
+/* Whether nobody is in a room of a shard that could be told. */
+bool shards_are_empty(const struct shards *shards);
+
+/* Starts the leave of all users that are in their grace. */
+void shards_end_grace(struct shards *shards, uint64_t now_ms);
+
+#endif
