@@ -345,8 +345,8 @@ void api_events(void *owner, struct http_request *req)
 struct events *events_open(struct api *api)
 {
     struct events *e = xcalloc(1, sizeof(*e));
-    struct redis_link_opts opts =
-        redis_link_opts_of(api->config, "roomcast-admin-notices");
+    struct redis_link_opts opts = redis_link_opts_of(
+        api->config, &api->config->redis.urls[0], "roomcast-admin-notices");
 
     e->api = api;
     listeners_init(&e->listeners, api->metrics, on_room, e);

@@ -44,7 +44,7 @@ static void on_ready(void *owner)
 
     log_info("redis_ready", "link=commands");
     scripts_load(api->db.link);
-    rights_ask(api->db.link, api->config->redis.db);
+    rights_ask(api->db.link, api->config->redis.urls[0].db);
     fleet_refresh(&api->fleet);
 }
 
@@ -66,8 +66,8 @@ static void on_fleet_read(void *owner)
 
 static void open_link(struct api *api)
 {
-    struct redis_link_opts opts =
-        redis_link_opts_of(api->config, "roomcast-admin-commands");
+    struct redis_link_opts opts = redis_link_opts_of(
+        api->config, &api->config->redis.urls[0], "roomcast-admin-commands");
 
     opts.metrics = api->metrics;
     opts.owner = api;

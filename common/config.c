@@ -4,8 +4,8 @@
  * settings (finish). Adding a setting means adding a field to struct config and a row here;
  * docs/configuration.md is printed from the table too.
  *
- * Not here: what a text must look like (config_check.c), an address or a URL
- * (config_address.c).
+ * Not here: what a text must look like (config_check.c), an address (config_address.c),
+ * or the URL of a Redis (redis_url.c).
  */
 #include "common/config.h"
 
@@ -23,7 +23,7 @@ static const char *check_redis_url(void *target, const char *text)
 {
     struct config *config = target;
 
-    return config_parse_redis(&config->redis, text);
+    return redis_urls_parse(&config->redis, text);
 }
 
 #define GATEWAY CONFIG_GATEWAY
@@ -86,7 +86,25 @@ static const struct setting rows[] = {
            "in so long is cut"),
     URL("ROOMCAST_REDIS_URL", BOTH, redis_url, "redis://127.0.0.1:6379",
         check_redis_url, "redis://[USER:PASSWORD@]HOST[:PORT][/DB]",
-        "the Redis that holds all state; user and password percent-encoded"),
+        "the Redis that holds all state; user and password percent-encoded; "
+        "docs/redis.md has the other forms"),
+    TEXT("ROOMCAST_REDIS_CA_FILE", BOTH, redis_ca_file, "", NULL, "FILE",
+         "PEM certificates of those who may sign that of Redis and of a Sentinel; "
+         "without it the system's"),
+    TEXT("ROOMCAST_REDIS_CERT_FILE", BOTH, redis_cert_file, "", NULL, "FILE",
+         "PEM certificate, with its chain, that is shown to Redis over TLS"),
+    TEXT("ROOMCAST_REDIS_KEY_FILE", BOTH, redis_key_file, "", NULL, "FILE",
+         "PEM key of ROOMCAST_REDIS_CERT_FILE, without a passphrase"),
+    TEXT("ROOMCAST_REDIS_TLS_NAME", BOTH, redis_tls_name, "", config_check_word, "NAME",
+         "the name that the certificates of Redis must have, and the Sentinels', in "
+         "place of the host in the URL"),
+    TEXT("ROOMCAST_SENTINEL_USER", BOTH, sentinel_user, "", NULL, "USER",
+         "who the Sentinels are told this is; needs a password"),
+    SECRET("ROOMCAST_SENTINEL_PASSWORD", BOTH, sentinel_password, "", NULL, "PASSWORD",
+           "of the Sentinels, where they ask for one"),
+    NUMBER("ROOMCAST_READY_SHARDS", GATEWAY, ready_shards, "0", 0, 100,
+           "percent of the shards that must be up for /readyz to answer 200; 0: 100 of "
+           "one shard, 51 of several"),
     TEXT("ROOMCAST_KEY_PREFIX", BOTH, key_prefix, "rc", config_check_prefix,
          "1 to 64 of A-Z a-z 0-9 _ . -",
          "how each key and channel in Redis begins; two fleets on one Redis need two"),
@@ -203,6 +221,11 @@ static struct settings settings_of(enum config_program program)
     };
 }
 
+static bool is_of_examples(const char *secret)
+{
+    return secret && strncmp(secret, example_secret, strlen(example_secret)) == 0;
+}
+
 /* Of docker-compose.yml and the like, which work with no edit: everybody who knows the
  * project knows them too. */
 static void warn_about_examples(const struct config *config)
@@ -212,18 +235,54 @@ static void warn_about_examples(const struct config *config)
     const struct {
         const char *name, *secret;
     } secrets[] = {
-        {"ROOMCAST_REDIS_URL", config->redis.password},
+        {"ROOMCAST_SENTINEL_PASSWORD", config->sentinel_password},
         {"AUTH_TOKEN", config->auth_token},
     };
+    bool is_example = false;
 
+    for (unsigned i = 0; i < config->redis.count; i++)
+        is_example |= is_of_examples(config->redis.urls[i].password);
+    if (is_example)
+        log_warn("example_secret", "of=ROOMCAST_REDIS_URL %s", text);
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
-        if (secrets[i].secret &&
-            strncmp(secrets[i].secret, example_secret, strlen(example_secret)) == 0)
+        if (is_of_examples(secrets[i].secret))
             log_warn("example_secret", "of=%s %s", secrets[i].name, text);
+}
+
+/* What the parser takes and the programs do not, so far. */
+static const char *unsupported(const struct redis_urls *redis)
+{
+    if (redis->count > 1)
+        return "several Redis are not in this build yet";
+    if (redis->urls[0].form == REDIS_CLUSTER)
+        return "a Redis Cluster is not in this build yet";
+    return redis->urls[0].form != REDIS_TCP || redis->urls[0].is_tls
+               ? "only redis:// is in this build yet"
+               : NULL;
+}
+
+static bool finish_redis(const struct config *config)
+{
+    const char *reason = unsupported(&config->redis);
+
+    if (reason)
+        return setting_value_refuse("ROOMCAST_REDIS_URL", "%s", reason);
+    if (config->redis_cert_file[0] && !config->redis_key_file[0])
+        return setting_value_refuse("ROOMCAST_REDIS_CERT_FILE",
+                                    "needs ROOMCAST_REDIS_KEY_FILE");
+    if (config->redis_key_file[0] && !config->redis_cert_file[0])
+        return setting_value_refuse("ROOMCAST_REDIS_KEY_FILE",
+                                    "needs ROOMCAST_REDIS_CERT_FILE");
+    if (config->sentinel_user[0] && !config->sentinel_password[0])
+        return setting_value_refuse("ROOMCAST_SENTINEL_USER",
+                                    "needs ROOMCAST_SENTINEL_PASSWORD");
+    return true;
 }
 
 static bool finish(struct config *config, enum config_program program)
 {
+    if (!finish_redis(config))
+        return false;
     if (program == CONFIG_ADMIN && !config->auth_token[0])
         return setting_value_refuse("AUTH_TOKEN",
                                     "must be set: it is what operators have to send");
@@ -259,7 +318,7 @@ void config_deinit(struct config *config)
     struct settings settings = settings_of(CONFIG_GATEWAY);
 
     settings_deinit(&settings, config);
-    config_deinit_redis(&config->redis);
+    redis_urls_deinit(&config->redis);
     *config = (struct config){0};
 }
 
@@ -278,8 +337,10 @@ void config_print_markdown(FILE *out)
         "`--history-limit 50` or `--history-limit=50`. A flag beats the variable; an\n"
         "empty variable counts as none. What may hold a password can also come from\n"
         "the file that the variable with `_FILE` behind its name tells; `AUTH_TOKEN` "
-        "is\n"
-        "no flag, because other users of a machine can see those. A bad setting ends "
+        "and\n"
+        "`ROOMCAST_SENTINEL_PASSWORD` are no flags, because other users of a machine "
+        "can see\n"
+        "those. A bad setting ends "
         "the\n"
         "program at once with one line on stderr and exit code 2.\n\n"
         "Seconds may be a fraction, with up to three decimals, where the limits say "

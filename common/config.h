@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "common/config_address.h"
+#include "common/redis_url.h"
 
 enum config_program { CONFIG_GATEWAY = 1, CONFIG_ADMIN = 2 };
 
@@ -23,7 +23,11 @@ struct config {
     char *listen, *ops_listen;
     char *advertise; /* empty: host name and port */
     char *redis_url;
-    struct config_redis redis;
+    struct redis_urls redis;
+    char *redis_ca_file, *redis_cert_file, *redis_key_file; /* empty: none */
+    char *redis_tls_name;                                   /* empty: the host's */
+    char *sentinel_user, *sentinel_password;                /* empty: none */
+    long ready_shards; /* percent; 0: 100 of one shard, 51 of several */
     char *key_prefix;
     char *admin_listen, *public_ws_urls; /* urls empty: from the page's host */
     char *auth_token;                    /* never empty for the admin service */

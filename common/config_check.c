@@ -21,7 +21,7 @@ const char *config_check_address(void *target, const char *text)
     char *host, *port;
 
     (void)target;
-    if (config_split_address(text, &host, &port) < 0)
+    if (config_split_address(text, NULL, &host, &port) < 0)
         return "must be a host and a port from 1 to 65535, as 0.0.0.0:9001 or "
                "[::]:9001";
     free(host);

@@ -55,7 +55,7 @@ static int open_socket(const char *address)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     char *host, *port;
-    int rc = config_split_address(address, &host, &port);
+    int rc = config_split_address(address, NULL, &host, &port);
 
     if (rc < 0)
         return rc;

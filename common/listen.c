@@ -51,7 +51,7 @@ static int bind_name(const char *host, const char *port, int shared)
 int listen_bind(const char *name, const char *address, int shared)
 {
     char *host = NULL, *port = NULL;
-    int fd = config_split_address(address, &host, &port);
+    int fd = config_split_address(address, NULL, &host, &port);
 
     if (fd == 0)
         fd = bind_name(host, port, shared);

@@ -454,8 +454,9 @@ static void start_resolve(struct redis_link *link)
     int rc;
 
     link->state = LINK_CONNECTING;
-    rc = uv_getaddrinfo(link->loop, &link->resolve, on_resolved, link->opts.host,
-                        link->opts.port, &tcp);
+    rc = uv_getaddrinfo(link->loop, &link->resolve, on_resolved,
+                        link->opts.url->hosts[0].host, link->opts.url->hosts[0].port,
+                        &tcp);
     if (rc < 0)
         retry_later(link, uv_strerror(rc));
     else
@@ -474,8 +475,8 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
 
     link->opts = *opts;
     link->loop = loop;
-    link->greeting.me =
-        (struct redis_identity){opts->user, opts->password, opts->name, opts->db};
+    link->greeting.me = (struct redis_identity){opts->url->user, opts->url->password,
+                                                opts->name, opts->url->db};
     link->errors.metrics = opts->metrics;
     link->errors.link = opts->name;
     link->pause_ms = opts->retry_min_ms;

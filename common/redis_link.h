@@ -30,11 +30,9 @@
 struct redis_link;
 
 struct redis_link_opts {
-    const char *host, *port;     /* borrowed, for the life of the link */
-    const char *user, *password; /* borrowed; NULL: none */
-    int db;
-    const char *name; /* CLIENT SETNAME; borrowed */
-    bool for_notices; /* replies go to on_push */
+    const struct redis_url *url; /* no list; borrowed, for the life of the link */
+    const char *name;            /* CLIENT SETNAME; borrowed */
+    bool for_notices;            /* replies go to on_push */
     uint64_t deadline_ms;
     uint64_t silence_ms; /* no whole reply for so long: the connection is replaced */
     uint64_t retry_min_ms, retry_max_ms;
@@ -47,9 +45,10 @@ struct redis_link_opts {
     void (*on_push)(void *owner, const redisReply *reply); /* borrowed; also errors */
 };
 
-/* What the settings say of where Redis is and how patient to be; the caller adds metrics,
- * owner and callbacks. `config` and `name` are borrowed. */
+/* What the settings say of how patient to be; the caller adds metrics, owner and callbacks. All
+ * borrowed. */
 struct redis_link_opts redis_link_opts_of(const struct config *config,
+                                          const struct redis_url *url,
                                           const char *name);
 
 /* Starts to connect; callbacks come from the loop, never from inside open. The link

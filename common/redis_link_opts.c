@@ -7,14 +7,11 @@ enum {
     RETRY_MAX_MS = 2000,
 };
 
-struct redis_link_opts redis_link_opts_of(const struct config *config, const char *name)
+struct redis_link_opts redis_link_opts_of(const struct config *config,
+                                          const struct redis_url *url, const char *name)
 {
     return (struct redis_link_opts){
-        .host = config->redis.host,
-        .port = config->redis.port,
-        .user = config->redis.user,
-        .password = config->redis.password,
-        .db = config->redis.db,
+        .url = url,
         .name = name,
         .deadline_ms = (uint64_t)config->redis_deadline_ms,
         .silence_ms = SILENCE_MS,

@@ -9,7 +9,7 @@
 
 #include "common/xalloc.h"
 
-enum { FILE_BYTES_MAX = 4096, DECIMALS_MAX = 3 };
+enum { FILE_BYTES_MAX = 16384, DECIMALS_MAX = 3 };
 
 void *setting_value_field(void *target, const struct setting *row)
 {

@@ -123,7 +123,7 @@ static void subscribe_expiry(struct bus *bus)
 
     begin(bus, "PSUBSCRIBE");
     redis_command_add(&bus->cmd, pattern,
-                      keys_expiry_pattern(pattern, bus->config->redis.db));
+                      keys_expiry_pattern(pattern, bus->config->redis.urls[0].db));
     add_pending(bus, NULL);
     send_command(bus);
 }
@@ -300,7 +300,8 @@ static void on_lost(void *owner, const char *why)
 
 void bus_open(struct bus *bus, const struct bus_opts *opts)
 {
-    struct redis_link_opts of_link = redis_link_opts_of(opts->config, opts->name);
+    struct redis_link_opts of_link =
+        redis_link_opts_of(opts->config, &opts->config->redis.urls[0], opts->name);
 
     bus->loop = opts->loop;
     bus->config = opts->config;

@@ -28,5 +28,5 @@ void server_check_start(struct store *store)
     redis_command_add_text(&store->args.cmd, "INFO");
     redis_command_add_text(&store->args.cmd, "memory");
     store_send_command(store, on_memory_info, NULL);
-    rights_ask(store->link, store->config->redis.db);
+    rights_ask(store->link, store->config->redis.urls[0].db);
 }

@@ -220,8 +220,8 @@ void shard_tick(struct shard *shard, uint64_t now_ms)
 
 static void open_link(struct shard *shard)
 {
-    struct redis_link_opts opts =
-        redis_link_opts_of(shard->opts.config, shard->link_name);
+    struct redis_link_opts opts = redis_link_opts_of(
+        shard->opts.config, &shard->opts.config->redis.urls[0], shard->link_name);
 
     snprintf(shard->link_name, sizeof(shard->link_name), "roomcast-%u-%u-commands",
              shard->opts.worker, shard->opts.number);

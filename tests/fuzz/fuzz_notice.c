@@ -26,7 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MEMBERS = 3, HISTORY_MAX = 32, ROUNDS_MAX = 200, CALLS_MAX = 1024 };
 
+static struct redis_url url;
 static struct config config = {
+    .redis = {.urls = &url, .count = 1},
     .key_prefix = "rc",
     .history_limit = HISTORY_MAX,
     .room_ttl_ms = 300000,

@@ -29,7 +29,9 @@ enum {
     ANSWERS_MAX = 300
 };
 
+static struct redis_url url;
 static struct config config = {
+    .redis = {.urls = &url, .count = 1},
     .key_prefix = "rc",
     .history_limit = 5,
     .room_ttl_ms = 300000,
@@ -529,7 +531,7 @@ static void open_admin(uv_loop_t *loop)
         "1\r\n0\r\n"
         "*7\r\n$1\r\nb\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$"
         "1\r\n0\r\n";
-    struct redis_link_opts opts = redis_link_opts_of(&config, "commands");
+    struct redis_link_opts opts = redis_link_opts_of(&config, &url, "commands");
 
     memset(&api, 0, sizeof(api));
     api.loop = loop;

@@ -163,6 +163,7 @@ static int set_up(void **state)
         .name = "notices",
         .hooks = &hooks,
     };
+    static struct redis_url url;
 
     (void)state;
     memset(&w, 0, sizeof(w));
@@ -170,6 +171,7 @@ static int set_up(void **state)
     keys_set_prefix("rc");
     rig_open();
     rig.config.redis_deadline_ms = DEADLINE_MS;
+    rig.config.redis = (struct redis_urls){.urls = &url, .count = 1};
     rig.rooms.hooks.subscribe = subscribe;
     rig.rooms.hooks.unsubscribe = unsubscribe;
     bus_open(&w.bus, &opts);

@@ -207,8 +207,11 @@ static void open_as(unsigned worker)
         .hooks = &hooks,
     };
 
+    static struct redis_url url;
+
     memset(&w, 0, sizeof(w));
     log_max = LOG_SILENT;
+    w.config.redis = (struct redis_urls){.urls = &url, .count = 1};
     w.now_ms = 1000000;
     shard_open(&w.shard, &opts);
 }
