@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "common/router.h"
+#include "common/shard_of.h"
 #include "common/xalloc.h"
 
 unsigned shards_count(const struct config *config)
