@@ -169,7 +169,7 @@ void api_odd_key(struct http_request *req, enum fleet_key which, const char *typ
 {
     char key[KEYS_MAX_BYTES], message[KEYS_MAX_BYTES + 64];
 
-    keys_fleet(key, which);
+    keys_fleet(key, 0, which);
     snprintf(message, sizeof(message), "%s in Redis is no %s; it must be removed", key,
              type);
     api_broken(req, message);

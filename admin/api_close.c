@@ -53,9 +53,9 @@ static void take_off(struct call *call)
     struct db *db = &call->order.api->db;
 
     db_begin_script(db, SCRIPT_UNINDEX, 3);
-    command_add_fleet_key(&db->cmd, KEY_ROOMS);
-    command_add_fleet_key(&db->cmd, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&db->cmd, KEY_FLEET_EVENTS);
+    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
+    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&db->cmd, 0, KEY_FLEET_EVENTS);
     redis_command_add_text(&db->cmd, "room_closed");
     command_add(&db->cmd, call->order.room);
     redis_command_add_text(&db->cmd, call->score ? call->score : "");
@@ -90,7 +90,7 @@ static void unindex(struct call *call)
     struct db *db = &call->order.api->db;
 
     db_begin(db, "ZSCORE");
-    command_add_fleet_key(&db->cmd, KEY_ROOMS);
+    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
     command_add(&db->cmd, call->order.room);
     db_send(db, on_score, call);
 }

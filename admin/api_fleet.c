@@ -118,7 +118,7 @@ void api_fleet_online(void *owner, struct http_request *req)
         !api_is_up(req))
         return;
     db_begin(&api->db, "LRANGE");
-    command_add_fleet_key(&api->db.cmd, KEY_STATS_ONLINE);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_STATS_ONLINE);
     strbuf_reset(&api->out, 4096);
     strbuf_add_format(&api->out, "-%u", (unsigned)minutes * SAMPLES_A_MINUTE);
     redis_command_add(&api->db.cmd, api->out.data, api->out.len);

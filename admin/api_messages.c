@@ -143,9 +143,9 @@ static void free_call(struct call *call)
 static void touch_index(struct api *api, struct json_text room)
 {
     db_begin_script(&api->db, SCRIPT_INDEX, 5);
-    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
-    command_add_fleet_key(&api->db.cmd, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_ROOMS);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_FLEET_EVENTS);
     command_add_room_key(&api->db.cmd, room, KEY_META);
     command_add_room_key(&api->db.cmd, room, KEY_MEMBERS);
     command_add(&api->db.cmd, room);

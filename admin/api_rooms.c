@@ -190,7 +190,8 @@ static void start_page(struct listing *l)
     if (name)
         *name++ = '\0';
     db_begin_script(&api->db, SCRIPT_ROOMS, 1);
-    command_add_fleet_key(&api->db.cmd, l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
+    command_add_fleet_key(&api->db.cmd, 0,
+                          l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
     redis_command_add_text(&api->db.cmd, name ? l->cursor + 1 : "");
     redis_command_add_text(&api->db.cmd, name ? name : "");
     redis_command_add_u64(&api->db.cmd, l->limit);
@@ -287,7 +288,7 @@ static void start_scan(struct listing *l)
     struct api *api = l->api;
 
     db_begin(&api->db, "ZSCAN");
-    command_add_fleet_key(&api->db.cmd, KEY_ROOMS);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_ROOMS);
     redis_command_add_text(&api->db.cmd, l->scan);
     redis_command_add_text(&api->db.cmd, "COUNT");
     redis_command_add_u64(&api->db.cmd, SCAN_COUNT);

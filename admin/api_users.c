@@ -171,7 +171,7 @@ static void start_step(struct look *look)
     struct api *api = look->api;
 
     db_begin(&api->db, "SSCAN");
-    command_add_node_key(&api->db.cmd, look->nodes[look->at], KEY_NODE_ROOMS);
+    command_add_node_key(&api->db.cmd, 0, look->nodes[look->at], KEY_NODE_ROOMS);
     redis_command_add_text(&api->db.cmd, look->step);
     redis_command_add_text(&api->db.cmd, "COUNT");
     redis_command_add_u64(&api->db.cmd, STEP_COUNT);
@@ -325,7 +325,7 @@ static void tell(struct order *order)
     order->again_count = 0;
     for (size_t i = 0; i < count; i++) {
         db_begin(&api->db, "PUBLISH");
-        command_add_node_key(&api->db.cmd, order->nodes[i], KEY_NODE_CANARY);
+        command_add_node_key(&api->db.cmd, 0, order->nodes[i], KEY_NODE_CANARY);
         redis_command_add(&api->db.cmd, order->text.data, order->text.len);
         db_send(&api->db, on_told, order);
     }

@@ -72,8 +72,8 @@ void audit_add(struct api *api, const struct audit_origin *origin,
     }
     strbuf_add_char(out, '}');
     db_begin_script(&api->db, SCRIPT_AUDIT, 2);
-    command_add_fleet_key(&api->db.cmd, KEY_AUDIT);
-    command_add_fleet_key(&api->db.cmd, KEY_FLEET_EVENTS);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_AUDIT);
+    command_add_fleet_key(&api->db.cmd, 0, KEY_FLEET_EVENTS);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->audit_entries);
     redis_command_add(&api->db.cmd, out->data, out->len);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

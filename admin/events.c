@@ -350,8 +350,8 @@ struct events *events_open(struct api *api)
 
     e->api = api;
     listeners_init(&e->listeners, api->metrics, on_room, e);
-    keys_node(e->canary, api->fleet.replica, KEY_NODE_CANARY);
-    keys_fleet(e->channel, KEY_FLEET_EVENTS);
+    keys_node(e->canary, 0, api->fleet.replica, KEY_NODE_CANARY);
+    keys_fleet(e->channel, 0, KEY_FLEET_EVENTS);
     opts.for_notices = true;
     opts.metrics = api->metrics;
     opts.owner = e;

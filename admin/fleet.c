@@ -79,7 +79,7 @@ static bool is_odd_fleet_key(enum fleet_key which, int status, const redisReply 
 {
     char key[KEYS_MAX_BYTES];
 
-    keys_fleet(key, which);
+    keys_fleet(key, 0, which);
     return is_odd_type(key, status, reply);
 }
 
@@ -87,7 +87,7 @@ static bool is_odd_node(const char *node, int status, const redisReply *reply)
 {
     char key[KEYS_MAX_BYTES];
 
-    keys_node(key, node, KEY_NODE);
+    keys_node(key, 0, node, KEY_NODE);
     return is_odd_type(key, status, reply);
 }
 
@@ -114,7 +114,7 @@ static void start_nodes(struct fleet *fleet)
     fleet->to_read = count;
     for (size_t i = 0; i < count; i++) {
         db_begin(db, "HMGET");
-        command_add_node_key(&db->cmd, fleet->next.nodes[i].name, KEY_NODE);
+        command_add_node_key(&db->cmd, 0, fleet->next.nodes[i].name, KEY_NODE);
         for (size_t k = 0; k < FLEET_VIEW_FIELDS; k++)
             redis_command_add_text(&db->cmd, fleet_view_fields[k]);
         db_send(db, on_node, fleet);
@@ -182,14 +182,14 @@ static void start_reading(struct fleet *fleet)
     db_begin(db, "TIME");
     db_send(db, on_time, fleet);
     db_begin(db, "ZCARD");
-    command_add_fleet_key(&db->cmd, KEY_ROOMS);
+    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
     db_send(db, on_rooms, fleet);
     db_begin(db, "HGET");
-    command_add_fleet_key(&db->cmd, KEY_STATS);
+    command_add_fleet_key(&db->cmd, 0, KEY_STATS);
     redis_command_add_text(&db->cmd, "messages_total");
     db_send(db, on_messages, fleet);
     db_begin(db, "ZRANGE");
-    command_add_fleet_key(&db->cmd, KEY_NODES);
+    command_add_fleet_key(&db->cmd, 0, KEY_NODES);
     redis_command_add_u64(&db->cmd, 0);
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
     redis_command_add_text(&db->cmd, "WITHSCORES");
@@ -219,8 +219,8 @@ static void start_sample(struct fleet *fleet)
     strbuf_reset(out, 4096);
     fleet_view_add_totals(&fleet->view, out);
     db_begin_script(db, SCRIPT_SAMPLE, 2);
-    command_add_fleet_key(&db->cmd, KEY_STATS_SAMPLER);
-    command_add_fleet_key(&db->cmd, KEY_STATS_ONLINE);
+    command_add_fleet_key(&db->cmd, 0, KEY_STATS_SAMPLER);
+    command_add_fleet_key(&db->cmd, 0, KEY_STATS_ONLINE);
     redis_command_add_text(&db->cmd, fleet->replica);
     redis_command_add_u64(&db->cmd, SAMPLER_LEASE_MS);
     redis_command_add_u64(&db->cmd, SAMPLES_KEPT);

@@ -31,19 +31,20 @@ void command_add_on_key(struct redis_command *cmd, struct json_text room,
     redis_command_add(cmd, key, keys_on_node(key, room.base, room.len, node));
 }
 
-void command_add_node_key(struct redis_command *cmd, const char *node,
+void command_add_node_key(struct redis_command *cmd, unsigned shard, const char *node,
                           enum node_key which)
 {
     char key[KEYS_MAX_BYTES];
 
-    redis_command_add(cmd, key, keys_node(key, node, which));
+    redis_command_add(cmd, key, keys_node(key, shard, node, which));
 }
 
-void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which)
+void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
+                           enum fleet_key which)
 {
     char key[KEYS_MAX_BYTES];
 
-    redis_command_add(cmd, key, keys_fleet(key, which));
+    redis_command_add(cmd, key, keys_fleet(key, shard, which));
 }
 
 void command_add_history_limits(struct redis_command *cmd, const struct config *config)

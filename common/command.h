@@ -15,9 +15,10 @@ void command_add_room_key(struct redis_command *cmd, struct json_text room,
                           enum room_key which);
 void command_add_on_key(struct redis_command *cmd, struct json_text room,
                         const char *node);
-void command_add_node_key(struct redis_command *cmd, const char *node,
+void command_add_node_key(struct redis_command *cmd, unsigned shard, const char *node,
                           enum node_key which);
-void command_add_fleet_key(struct redis_command *cmd, enum fleet_key which);
+void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
+                           enum fleet_key which);
 
 /* The keys of room.lua, but for the node's. */
 enum { COMMAND_ROOM_KEYS = 10 };

@@ -3,16 +3,17 @@
 #include "common/keys.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/proto.h"
+#include "common/shard_of.h"
 #include "common/strbuf.h"
 
 enum { PREFIX_MAX = 64 };
 
 static char prefix[PREFIX_MAX + 1] = "rc";
 static size_t prefix_len = 2;
+static bool is_cluster;
 
 static const char *const room_suffixes[] = {
     [KEY_META] = "meta",     [KEY_MEMBERS] = "members",   [KEY_HISTORY] = "history",
@@ -29,6 +30,7 @@ static const char *const fleet_names[] = {
     [KEY_STATS_ONLINE] = "stats:online",
     [KEY_STATS_SAMPLER] = "stats:sampler",
     [KEY_AUDIT] = "audit",
+    [KEY_SHARD] = "shard",
     [KEY_FLEET_EVENTS] = "events",
 };
 
@@ -37,6 +39,11 @@ void keys_set_prefix(const char *text)
     prefix_len = strlen(text);
     assert(prefix_len < sizeof(prefix));
     memcpy(prefix, text, prefix_len + 1);
+}
+
+void keys_set_cluster(bool value)
+{
+    is_cluster = value;
 }
 
 enum { FIXED_BYTES = 64 }; /* more than stands around the names in any key */
@@ -124,28 +131,51 @@ size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
     return end(out, put(at, key, key_len));
 }
 
-size_t keys_node(char *out, const char *node, enum node_key which)
+/* `{number}:` */
+static char *put_tag(char *out, unsigned number)
 {
-    static const struct {
-        const char *before, *behind;
-    } around[] = {
-        [KEY_NODE] = {"node:", ""},
-        [KEY_NODE_ROOMS] = {"node:", ":rooms"},
-        [KEY_NODE_CLAIM] = {"node:", ":claim"},
-        [KEY_NODE_CANARY] = {"canary:", ""},
-    };
+    return put_text(put_number(put_text(out, "{"), number), "}:");
+}
+
+/* `rc:`, or in a cluster `rc:shard:{10}:` */
+static char *put_shard(char *out, unsigned shard)
+{
+    out = put_prefix(out);
+    return is_cluster ? put_tag(put_text(out, "shard:"), shard_of_tag(shard)) : out;
+}
+
+size_t keys_canary(char *out, unsigned number, const char *node)
+{
     size_t node_len = strlen(node);
     char *at;
 
     if (!fits(node_len, 0))
         return no_name(out);
-    at = put(put_text(put_prefix(out), around[which].before), node, node_len);
-    return end(out, put_text(at, around[which].behind));
+    at = put_text(put_prefix(out), "canary:");
+    return end(out, put(is_cluster ? put_tag(at, number) : at, node, node_len));
 }
 
-size_t keys_fleet(char *out, enum fleet_key which)
+size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which)
 {
-    return end(out, put_text(put_prefix(out), fleet_names[which]));
+    static const char *const suffixes[] = {
+        [KEY_NODE] = "",
+        [KEY_NODE_ROOMS] = ":rooms",
+        [KEY_NODE_CLAIM] = ":claim",
+    };
+    size_t node_len = strlen(node);
+    char *at;
+
+    if (which == KEY_NODE_CANARY)
+        return keys_canary(out, shard_of_tag(shard), node);
+    if (!fits(node_len, 0))
+        return no_name(out);
+    at = put(put_text(put_shard(out, shard), "node:"), node, node_len);
+    return end(out, put_text(at, suffixes[which]));
+}
+
+size_t keys_fleet(char *out, unsigned shard, enum fleet_key which)
+{
+    return end(out, put_text(put_shard(out, shard), fleet_names[which]));
 }
 
 size_t keys_expiry_pattern(char *out, int db)

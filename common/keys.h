@@ -1,13 +1,16 @@
-/* keys.h - every Redis key and channel name (SPEC section 3); the only file that spells
- * one.
+/* keys.h - every Redis key and channel name (SPEC section 3, SPEC-SCALE S3); the only file that
+ * spells one.
  *
- * The tag `{R}` keeps all of a room in one cluster slot. Names are built into buffers
+ * The tag `{R}` keeps all of a room in one cluster slot. What belongs to no room is of a shard's
+ * registry: with one Redis or a list each shard has a Redis of its own, and its names are the same
+ * in all; in a cluster they have the shard's tag, so that a registry is in one slot, too. Names are built into buffers
  * of the caller, KEYS_MAX_BYTES long, followed by a NUL; each function returns the
  * length. Any legal names fit; with longer ones the name is empty, whatever the build.
  */
 #ifndef COMMON_KEYS_H
 #define COMMON_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,15 +41,19 @@ enum fleet_key {
     KEY_ROOMS,
     KEY_ROOMS_MEMBERS,
     KEY_NODES,
-    KEY_STATS,
+    KEY_STATS, /* this and the next three: of shard 0 alone */
     KEY_STATS_ONLINE,
     KEY_STATS_SAMPLER,
     KEY_AUDIT,
+    KEY_SHARD,        /* of a list: which of its Redis this is */
     KEY_FLEET_EVENTS, /* a channel */
 };
 
 /* Sets the prefix (SPEC: ROOMCAST_KEY_PREFIX); once, before any thread starts. */
 void keys_set_prefix(const char *prefix);
+
+/* Whether Redis is a cluster; also once. */
+void keys_set_cluster(bool is_cluster);
 
 size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which);
 
@@ -58,8 +65,13 @@ size_t keys_on_node(char *out, const char *room, size_t room_len, const char *no
 size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
                   size_t key_len);
 
-size_t keys_node(char *out, const char *node, enum node_key which);
-size_t keys_fleet(char *out, enum fleet_key which);
+/* Of the registry of `shard`. */
+size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which);
+size_t keys_fleet(char *out, unsigned shard, enum fleet_key which);
+
+/* A canary (a channel) in a cluster that goes by the slot of {number}, whatever shard that is of:
+ * KEY_NODE_CANARY goes by the tag of its shard. */
+size_t keys_canary(char *out, unsigned number, const char *node);
 
 /* The pattern of keyspace notifications for the expiry of rooms in database `db`. */
 size_t keys_expiry_pattern(char *out, int db);

@@ -38,11 +38,11 @@ void rights_ask(struct redis_link *link, int db)
     redis_command_add(&cmd, name, keys_expiry_pattern(name, db));
     redis_command_add_u64(&cmd, FLEET + 2);
     for (size_t i = 0; i < FLEET; i++)
-        command_add_fleet_key(&cmd, fleet[i]);
-    command_add_node_key(&cmd, "any", KEY_NODE);
+        command_add_fleet_key(&cmd, 0, fleet[i]);
+    command_add_node_key(&cmd, 0, "any", KEY_NODE);
     command_add_room_key(&cmd, room, KEY_META);
-    command_add_fleet_key(&cmd, KEY_FLEET_EVENTS);
-    command_add_node_key(&cmd, "any", KEY_NODE_CANARY);
+    command_add_fleet_key(&cmd, 0, KEY_FLEET_EVENTS);
+    command_add_node_key(&cmd, 0, "any", KEY_NODE_CANARY);
     command_add_room_key(&cmd, room, KEY_EVENTS);
     if (scripts_send(link, SCRIPT_RIGHTS, &cmd, on_rights, NULL) < 0)
         log_debug("rights_not_asked", "why=\"not connected\"");

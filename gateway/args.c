@@ -6,7 +6,6 @@
 #include <sys/random.h>
 
 #include "common/command.h"
-#include "common/shard_of.h"
 
 enum { RENEW_MS_MAX = 600000 };
 
@@ -23,12 +22,12 @@ void args_add_room_key(struct args *args, const char *room, size_t len,
 
 void args_add_node_key(struct args *args, const char *node, enum node_key which)
 {
-    command_add_node_key(&args->cmd, node, which);
+    command_add_node_key(&args->cmd, args->shard, node, which);
 }
 
 void args_add_fleet_key(struct args *args, enum fleet_key which)
 {
-    command_add_fleet_key(&args->cmd, which);
+    command_add_fleet_key(&args->cmd, args->shard, which);
 }
 
 void args_add_key(struct args *args, const struct room *room, enum room_key which)
@@ -74,9 +73,9 @@ void args_add_percent(struct args *args, const char *name, size_t len)
     add_scratch(args);
 }
 
-void args_add_shard(struct args *args, const struct room *room)
+void args_add_shard(struct args *args)
 {
-    redis_command_add_u64(&args->cmd, shard_of(room->name, room->name_len, 1));
+    redis_command_add_u64(&args->cmd, args->shard);
 }
 
 void args_add_events_max(struct args *args)

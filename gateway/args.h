@@ -13,6 +13,7 @@ struct args {
     struct redis_command cmd;
     struct strbuf scratch;
     const char *node; /* this worker's name in Redis; borrowed */
+    unsigned shard;   /* whose registry the keys of nodes and the fleet are of */
     const struct config *config;
 };
 
@@ -32,7 +33,7 @@ void args_add_own_on(struct args *args, const struct room *room);
 /* ARGV. */
 void args_add_text(struct args *args, struct json_text text);
 void args_add_percent(struct args *args, const char *name, size_t len);
-void args_add_shard(struct args *args, const struct room *room);
+void args_add_shard(struct args *args);
 void args_add_events_max(struct args *args);
 void args_add_room_ttl(struct args *args);
 

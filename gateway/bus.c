@@ -113,7 +113,7 @@ void bus_set_node(struct bus *bus, const char *node)
         add_pending(bus, NULL);
         send_command(bus);
     }
-    keys_node(bus->canary, node, KEY_NODE_CANARY);
+    keys_node(bus->canary, 0, node, KEY_NODE_CANARY);
     subscribe_canary(bus);
 }
 

@@ -141,7 +141,7 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     args_add_key(args, room, KEY_ROOM_NODES);
     args_add_new_epoch(args);
     args_add_keep_ms(args);
-    args_add_shard(args, room);
+    args_add_shard(args);
     args_add_events_max(args);
     args_add_stamp(args);
     list_each(link, &batch->list) {

@@ -276,6 +276,7 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     shard->opts = *opts;
     open_link(shard);
     store_init(&shard->store, shard->link, opts->config, opts->metrics);
+    shard->store.args.shard = opts->number;
     shard->store.on_touched = on_touched;
     shard->store.on_unknown = on_unknown;
     rooms_init(&shard->rooms, &room_hooks, opts->metrics, opts->config);

@@ -336,7 +336,7 @@ static void start_page(struct sync *sync)
     redis_command_add_text(&store->args.cmd, sync->known);
     args_add_new_epoch(&store->args);
     args_add_keep_ms(&store->args);
-    args_add_shard(&store->args, room);
+    args_add_shard(&store->args);
     args_add_events_max(&store->args);
     args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
                            NULL);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "common/keys.h"
+#include "common/shard_of.h"
 #include "common/xalloc.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -17,6 +18,7 @@ static int set_prefix(void **state)
 {
     (void)state;
     keys_set_prefix("rc");
+    keys_set_cluster(false);
     return 0;
 }
 
@@ -30,11 +32,12 @@ static const struct {
     enum room_key which;
     const char *name;
 } room_keys[] = {
-    {KEY_META, "rc:{a b}:meta"},       {KEY_MEMBERS, "rc:{a b}:members"},
-    {KEY_HISTORY, "rc:{a b}:history"}, {KEY_BANS, "rc:{a b}:bans"},
-    {KEY_MUTES, "rc:{a b}:mutes"},     {KEY_KICKS, "rc:{a b}:kicks"},
-    {KEY_CLOSED, "rc:{a b}:closed"},   {KEY_EVENTS, "rc:{a b}:events"},
-    {KEY_KEYS, "rc:{a b}:keys"},       {KEY_KEYS_OLD, "rc:{a b}:keys:old"},
+    {KEY_META, "rc:{a b}:meta"},        {KEY_MEMBERS, "rc:{a b}:members"},
+    {KEY_HISTORY, "rc:{a b}:history"},  {KEY_BANS, "rc:{a b}:bans"},
+    {KEY_MUTES, "rc:{a b}:mutes"},      {KEY_KICKS, "rc:{a b}:kicks"},
+    {KEY_CLOSED, "rc:{a b}:closed"},    {KEY_EVENTS, "rc:{a b}:events"},
+    {KEY_KEYS, "rc:{a b}:keys"},        {KEY_KEYS_OLD, "rc:{a b}:keys:old"},
+    {KEY_ROOM_NODES, "rc:{a b}:nodes"},
 };
 
 static void keys_of_a_room_carry_its_tag(void **state)
@@ -50,23 +53,94 @@ static void keys_of_a_room_carry_its_tag(void **state)
     expect_name(key, keys_field(key, "ann", 3, "k:1", 3), "3:ann:k:1");
 }
 
-static void keys_of_nodes_and_the_fleet(void **state)
+/* `out`: a list, and one Redis; `in`: shard 2 of a cluster. */
+static const struct {
+    enum fleet_key which;
+    const char *out, *in;
+} fleet_keys[] = {
+    {KEY_ROOMS, "rc:rooms", "rc:shard:{113}:rooms"},
+    {KEY_ROOMS_MEMBERS, "rc:rooms:members", "rc:shard:{113}:rooms:members"},
+    {KEY_NODES, "rc:nodes", "rc:shard:{113}:nodes"},
+    {KEY_STATS, "rc:stats", "rc:shard:{113}:stats"},
+    {KEY_STATS_ONLINE, "rc:stats:online", "rc:shard:{113}:stats:online"},
+    {KEY_STATS_SAMPLER, "rc:stats:sampler", "rc:shard:{113}:stats:sampler"},
+    {KEY_AUDIT, "rc:audit", "rc:shard:{113}:audit"},
+    {KEY_SHARD, "rc:shard", "rc:shard:{113}:shard"},
+    {KEY_FLEET_EVENTS, "rc:events", "rc:shard:{113}:events"},
+};
+
+static const struct {
+    enum node_key which;
+    const char *out, *in;
+} node_keys[] = {
+    {KEY_NODE, "rc:node:h-1.0", "rc:shard:{113}:node:h-1.0"},
+    {KEY_NODE_ROOMS, "rc:node:h-1.0:rooms", "rc:shard:{113}:node:h-1.0:rooms"},
+    {KEY_NODE_CLAIM, "rc:node:h-1.0:claim", "rc:shard:{113}:node:h-1.0:claim"},
+    {KEY_NODE_CANARY, "rc:canary:h-1.0", "rc:canary:{113}:h-1.0"},
+};
+
+static void each_redis_of_a_list_has_the_same_registry(void **state)
 {
     char key[KEYS_MAX_BYTES];
 
     (void)state;
-    expect_name(key, keys_node(key, "h-1.0", KEY_NODE), "rc:node:h-1.0");
-    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_ROOMS), "rc:node:h-1.0:rooms");
-    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_CLAIM), "rc:node:h-1.0:claim");
-    expect_name(key, keys_node(key, "h-1.0", KEY_NODE_CANARY), "rc:canary:h-1.0");
-    expect_name(key, keys_fleet(key, KEY_ROOMS), "rc:rooms");
-    expect_name(key, keys_fleet(key, KEY_ROOMS_MEMBERS), "rc:rooms:members");
-    expect_name(key, keys_fleet(key, KEY_NODES), "rc:nodes");
-    expect_name(key, keys_fleet(key, KEY_STATS), "rc:stats");
-    expect_name(key, keys_fleet(key, KEY_STATS_ONLINE), "rc:stats:online");
-    expect_name(key, keys_fleet(key, KEY_STATS_SAMPLER), "rc:stats:sampler");
-    expect_name(key, keys_fleet(key, KEY_AUDIT), "rc:audit");
-    expect_name(key, keys_fleet(key, KEY_FLEET_EVENTS), "rc:events");
+    for (unsigned shard = 0; shard < SHARD_OF_MAX; shard++) {
+        for (size_t i = 0; i < COUNT(fleet_keys); i++)
+            expect_name(key, keys_fleet(key, shard, fleet_keys[i].which),
+                        fleet_keys[i].out);
+        for (size_t i = 0; i < COUNT(node_keys); i++)
+            expect_name(key, keys_node(key, shard, "h-1.0", node_keys[i].which),
+                        node_keys[i].out);
+    }
+}
+
+static void a_registry_of_a_cluster_is_in_one_slot_of_its_shard(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    keys_set_cluster(true);
+    for (size_t i = 0; i < COUNT(fleet_keys); i++)
+        expect_name(key, keys_fleet(key, 2, fleet_keys[i].which), fleet_keys[i].in);
+    for (size_t i = 0; i < COUNT(node_keys); i++)
+        expect_name(key, keys_node(key, 2, "h-1.0", node_keys[i].which),
+                    node_keys[i].in);
+    for (unsigned shard = 0; shard < SHARD_OF_MAX; shard++) {
+        unsigned slot =
+            cluster_slot_of_key(key, keys_fleet(key, shard, KEY_FLEET_EVENTS));
+
+        assert_int_equal(slot / SHARD_OF_SLOTS, shard);
+        for (size_t i = 0; i < COUNT(node_keys); i++) {
+            size_t len = keys_node(key, shard, "n", node_keys[i].which);
+
+            assert_int_equal(cluster_slot_of_key(key, len), slot);
+        }
+    }
+}
+
+static void keys_of_rooms_are_the_same_in_a_cluster(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+    size_t len;
+
+    (void)state;
+    keys_set_cluster(true);
+    expect_name(key, keys_room(key, "r", 1, KEY_META), "rc:{r}:meta");
+    expect_name(key, keys_on_node(key, "r", 1, "n"), "rc:{r}:on:n");
+    expect_name(key, keys_expiry_pattern(key, 0), "__keyspace@0__:rc:{*}:meta");
+    assert_non_null(keys_room_of_events("rc:{r}:events", 13, &len));
+    assert_null(keys_room_of_events("rc:shard:{10}:events", 20, &len));
+}
+
+static void a_canary_of_a_cluster_goes_by_any_slot(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    expect_name(key, keys_canary(key, 7, "n"), "rc:canary:n");
+    keys_set_cluster(true);
+    expect_name(key, keys_canary(key, 7, "n"), "rc:canary:{7}:n");
+    expect_name(key, keys_canary(key, UINT32_MAX, "n"), "rc:canary:{4294967295}:n");
 }
 
 static const struct {
@@ -112,7 +186,10 @@ static void the_longest_names_fit(void **state)
     keys_set_prefix(prefix);
     assert_int_equal(keys_on_node(key, room, sizeof(room), node), 64 + 132 + 3 + 319);
     assert_int_equal(keys_field(key, user, 64, user, 64), 3 + 64 + 1 + 64);
-    assert_int_equal(keys_node(key, node, KEY_NODE_ROOMS), 64 + 6 + 319 + 6);
+    assert_int_equal(keys_node(key, 0, node, KEY_NODE_ROOMS), 64 + 6 + 319 + 6);
+    keys_set_cluster(true);
+    assert_int_equal(keys_node(key, 2, node, KEY_NODE_ROOMS), 64 + 18 + 319 + 6);
+    assert_int_equal(keys_canary(key, UINT32_MAX, node), 64 + 21 + 319);
     assert_int_equal(keys_expiry_pattern(key, 2147483647), 11 + 10 + 3 + 64 + 9);
 }
 
@@ -131,8 +208,9 @@ static void what_is_too_long_is_no_name(void **state)
     expect_name(key, keys_on_node(key, name, LONG, name), "");
     expect_name(key, keys_field(key, name, LONG, name, LONG), "");
     expect_name(key, keys_field(key, "u", 1, name, LONG), "");
+    expect_name(key, keys_canary(key, 0, name), "");
     for (int i = KEY_NODE; i <= KEY_NODE_CANARY; i++)
-        expect_name(key, keys_node(key, name, (enum node_key)i), "");
+        expect_name(key, keys_node(key, 0, name, (enum node_key)i), "");
     for (size_t len = KEYS_MAX_BYTES - 20; len < KEYS_MAX_BYTES + 20; len++) {
         size_t key_len = keys_room(key, name, len, KEY_META);
 
@@ -150,8 +228,8 @@ static void a_prefix_is_in_every_name(void **state)
     (void)state;
     keys_set_prefix("my.fleet-1_x");
     expect_name(key, keys_room(key, "r", 1, KEY_META), "my.fleet-1_x:{r}:meta");
-    expect_name(key, keys_fleet(key, KEY_NODES), "my.fleet-1_x:nodes");
-    expect_name(key, keys_node(key, "n", KEY_NODE_CANARY), "my.fleet-1_x:canary:n");
+    expect_name(key, keys_fleet(key, 0, KEY_NODES), "my.fleet-1_x:nodes");
+    expect_name(key, keys_node(key, 0, "n", KEY_NODE_CANARY), "my.fleet-1_x:canary:n");
     expect_name(key, keys_expiry_pattern(key, 3),
                 "__keyspace@3__:my.fleet-1_x:{*}:meta");
     assert_null(keys_room_of_events("rc:{r}:events", 13, &len));
@@ -256,7 +334,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keys_of_a_room_carry_its_tag),
-        TEST(keys_of_nodes_and_the_fleet),
+        TEST(each_redis_of_a_list_has_the_same_registry),
+        TEST(a_registry_of_a_cluster_is_in_one_slot_of_its_shard),
+        TEST(keys_of_rooms_are_the_same_in_a_cluster),
+        TEST(a_canary_of_a_cluster_goes_by_any_slot),
         TEST(users_and_keys_never_meet),
         TEST(a_key_may_hold_a_nul),
         TEST(the_longest_names_fit),
