@@ -324,7 +324,7 @@ static void tell(struct order *order)
     order->to_answer = count;
     order->again_count = 0;
     for (size_t i = 0; i < count; i++) {
-        db_begin(&api->db, "PUBLISH");
+        db_begin(&api->db, command_publish());
         command_add_node_key(&api->db.cmd, 0, order->nodes[i], KEY_NODE_CANARY);
         redis_command_add(&api->db.cmd, order->text.data, order->text.len);
         db_send(&api->db, on_told, order);

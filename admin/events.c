@@ -279,7 +279,7 @@ static void check_canary(struct events *e)
         redis_link_restart(e->link, "deaf: own notices do not come back");
         return;
     }
-    db_begin(&api->db, "PUBLISH");
+    db_begin(&api->db, command_publish());
     redis_command_add_text(&api->db.cmd, e->canary);
     redis_command_add_text(&api->db.cmd, "");
     db_send(&api->db, NULL, NULL);

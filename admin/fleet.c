@@ -218,9 +218,10 @@ static void start_sample(struct fleet *fleet)
 
     strbuf_reset(out, 4096);
     fleet_view_add_totals(&fleet->view, out);
-    db_begin_script(db, SCRIPT_SAMPLE, 2);
+    db_begin_script(db, SCRIPT_SAMPLE, 3);
     command_add_fleet_key(&db->cmd, 0, KEY_STATS_SAMPLER);
     command_add_fleet_key(&db->cmd, 0, KEY_STATS_ONLINE);
+    command_add_fleet_key(&db->cmd, 0, KEY_FLEET_EVENTS);
     redis_command_add_text(&db->cmd, fleet->replica);
     redis_command_add_u64(&db->cmd, SAMPLER_LEASE_MS);
     redis_command_add_u64(&db->cmd, SAMPLES_KEPT);

@@ -174,7 +174,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_start();
     keys_set_prefix(service.config.key_prefix);
-    scripts_init();
+    keys_set_cluster(redis_urls_is_cluster(&service.config.redis));
+    scripts_init(keys_is_cluster());
     share_descriptors(&service);
     uv_loop_init(&service.loop);
     start(&service);

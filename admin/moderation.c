@@ -69,9 +69,10 @@ void moderation_reply(struct http_request *req, char *const *pending, size_t cou
 void moderation_set(struct api *api, const struct moderation_entry *entry,
                     redis_reply_fn on_reply, void *data)
 {
-    db_begin_script(&api->db, SCRIPT_MODERATE, 2);
+    db_begin_script(&api->db, SCRIPT_MODERATE, 3);
     command_add_room_key(&api->db.cmd, entry->room, entry->which);
     command_add_room_key(&api->db.cmd, entry->room, KEY_META);
+    command_add_room_key(&api->db.cmd, entry->room, KEY_EVENTS);
     command_add(&api->db.cmd, entry->user);
     if (entry->secs == MODERATION_LIFT)
         redis_command_add_text(&api->db.cmd, "");

@@ -47,6 +47,11 @@ void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
     redis_command_add(cmd, key, keys_fleet(key, shard, which));
 }
 
+const char *command_publish(void)
+{
+    return keys_is_cluster() ? "SPUBLISH" : "PUBLISH";
+}
+
 void command_add_history_limits(struct redis_command *cmd, const struct config *config)
 {
     redis_command_add_u64(cmd, (uint64_t)config->history_limit);

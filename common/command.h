@@ -20,6 +20,10 @@ void command_add_node_key(struct redis_command *cmd, unsigned shard, const char 
 void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
                            enum fleet_key which);
 
+/* The verb that tells those who listen to a channel: in a cluster it stays with the master of the
+ * channel's slot, which is where they listen (SSUBSCRIBE). */
+const char *command_publish(void);
+
 /* The keys of room.lua, but for the node's. */
 enum { COMMAND_ROOM_KEYS = 10 };
 void command_add_room_keys(struct redis_command *cmd, struct json_text room);

@@ -13,7 +13,7 @@ enum { PREFIX_MAX = 64 };
 
 static char prefix[PREFIX_MAX + 1] = "rc";
 static size_t prefix_len = 2;
-static bool is_cluster;
+static bool in_cluster;
 
 static const char *const room_suffixes[] = {
     [KEY_META] = "meta",     [KEY_MEMBERS] = "members",   [KEY_HISTORY] = "history",
@@ -41,9 +41,14 @@ void keys_set_prefix(const char *text)
     memcpy(prefix, text, prefix_len + 1);
 }
 
-void keys_set_cluster(bool value)
+void keys_set_cluster(bool is_cluster)
 {
-    is_cluster = value;
+    in_cluster = is_cluster;
+}
+
+bool keys_is_cluster(void)
+{
+    return in_cluster;
 }
 
 enum { FIXED_BYTES = 64 }; /* more than stands around the names in any key */
@@ -141,7 +146,7 @@ static char *put_tag(char *out, unsigned number)
 static char *put_shard(char *out, unsigned shard)
 {
     out = put_prefix(out);
-    return is_cluster ? put_tag(put_text(out, "shard:"), shard_of_tag(shard)) : out;
+    return in_cluster ? put_tag(put_text(out, "shard:"), shard_of_tag(shard)) : out;
 }
 
 size_t keys_canary(char *out, unsigned number, const char *node)
@@ -152,7 +157,7 @@ size_t keys_canary(char *out, unsigned number, const char *node)
     if (!fits(node_len, 0))
         return no_name(out);
     at = put_text(put_prefix(out), "canary:");
-    return end(out, put(is_cluster ? put_tag(at, number) : at, node, node_len));
+    return end(out, put(in_cluster ? put_tag(at, number) : at, node, node_len));
 }
 
 size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which)

@@ -54,6 +54,7 @@ void keys_set_prefix(const char *prefix);
 
 /* Whether Redis is a cluster; also once. */
 void keys_set_cluster(bool is_cluster);
+bool keys_is_cluster(void);
 
 size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which);
 

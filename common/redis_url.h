@@ -44,6 +44,12 @@ struct redis_urls {
 const char *redis_urls_parse(struct redis_urls *urls, const char *text)
     __attribute__((warn_unused_result));
 
+/* Whether it is a cluster; one is alone. */
+static inline bool redis_urls_is_cluster(const struct redis_urls *urls)
+{
+    return urls->urls[0].form == REDIS_CLUSTER;
+}
+
 /* Frees what parse made, also after it failed; may be called twice. */
 void redis_urls_deinit(struct redis_urls *urls);
 

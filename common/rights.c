@@ -36,6 +36,7 @@ void rights_ask(struct redis_link *link, int db)
 
     scripts_begin(&cmd, SCRIPT_RIGHTS, 0);
     redis_command_add(&cmd, name, keys_expiry_pattern(name, db));
+    redis_command_add_u64(&cmd, keys_is_cluster());
     redis_command_add_u64(&cmd, FLEET + 2);
     for (size_t i = 0; i < FLEET; i++)
         command_add_fleet_key(&cmd, 0, fleet[i]);

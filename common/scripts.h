@@ -44,8 +44,9 @@ enum script {
         SCRIPTS_COUNT
 };
 
-/* Computes the digests; once, before any thread starts. */
-void scripts_init(void);
+/* Computes the digests; once, before any thread starts. Where Redis is a cluster the scripts publish
+ * by SPUBLISH, which stays with the master of the slot. */
+void scripts_init(bool is_cluster);
 
 /* Tells Redis all scripts, so that a call after this is not sent twice and overtaken. */
 void scripts_load(struct redis_link *link);

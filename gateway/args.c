@@ -14,6 +14,12 @@ static struct json_text name_of(const struct room *room)
     return (struct json_text){room->name, room->name_len};
 }
 
+void args_begin_publish(struct args *args)
+{
+    redis_command_begin(&args->cmd);
+    redis_command_add_text(&args->cmd, command_publish());
+}
+
 void args_add_room_key(struct args *args, const char *room, size_t len,
                        enum room_key which)
 {

@@ -8,7 +8,7 @@
 #include "common/redis_link.h"
 #include "gateway/room.h"
 
-/* One a worker; begin the command with scripts_begin or redis_command_begin. */
+/* One a worker; begin the command with scripts_begin, redis_command_begin or args_begin_publish. */
 struct args {
     struct redis_command cmd;
     struct strbuf scratch;
@@ -18,6 +18,9 @@ struct args {
 };
 
 void args_deinit(struct args *args);
+
+/* Begins a command that tells those who listen to a channel; add the channel and the bytes. */
+void args_begin_publish(struct args *args);
 
 /* KEYS. */
 void args_add_room_key(struct args *args, const char *room, size_t len,

@@ -229,7 +229,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     log_start();
     keys_set_prefix(gateway.config.key_prefix);
-    scripts_init();
+    keys_set_cluster(redis_urls_is_cluster(&gateway.config.redis));
+    scripts_init(keys_is_cluster());
     uv_loop_init(&gateway.loop);
     start(&gateway);
     uv_run(&gateway.loop, UV_RUN_DEFAULT);

@@ -135,8 +135,7 @@ static void send_canary(struct node *node)
 
     node->canary_sent_ms = now(node);
     node->rooms->canary_sent++;
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_begin_publish(&store->args);
     args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
     redis_command_add_u64(&store->args.cmd, node->rooms->canary_sent);
     store_send_command(store, NULL, NULL);
@@ -268,11 +267,13 @@ static void start_beat(struct node *node)
         metric_read(&node->metrics->messages_published_total) - node->messages_told;
     memcpy(beat->node, store->node, sizeof(beat->node));
     node->is_beating = true;
-    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4);
+    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4 + (store->args.shard == 0));
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, store->node, KEY_NODE);
     args_add_node_key(&store->args, store->node, KEY_NODE_CLAIM);
-    args_add_fleet_key(&store->args, KEY_STATS);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
+    if (store->args.shard == 0)
+        args_add_fleet_key(&store->args, KEY_STATS);
     redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add_u64(&store->args.cmd, lease_ms(node));
     redis_command_add_u64(&store->args.cmd, !node->name.is_known);

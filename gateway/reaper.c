@@ -39,11 +39,12 @@ static void start_page(struct reap_job *job);
 void reaper_forget(struct store *store, const char *node, redis_reply_fn on_done,
                    void *data)
 {
-    scripts_begin(&store->args.cmd, SCRIPT_FORGET, 4);
+    scripts_begin(&store->args.cmd, SCRIPT_FORGET, 5);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, node, KEY_NODE);
     args_add_node_key(&store->args, node, KEY_NODE_ROOMS);
     args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
     redis_command_add_text(&store->args.cmd, node);
     store_send_script(store, SCRIPT_FORGET, on_done, data);
 }
@@ -244,9 +245,10 @@ void reaper_start(struct reaper *reaper, struct json_text name, uint64_t silent_
     memcpy(job->node, name.base, name.len);
     node = job->node;
     reaper->job = job;
-    scripts_begin(&store->args.cmd, SCRIPT_CLAIM, 2);
+    scripts_begin(&store->args.cmd, SCRIPT_CLAIM, 3);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, node, KEY_NODE_CLAIM);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
     redis_command_add_text(&store->args.cmd, node);
     redis_command_add_u64(&store->args.cmd, silent_ms);
     redis_command_add_text(&store->args.cmd, store->node);

@@ -55,8 +55,7 @@ static void order_sync(struct store *store, const struct report *report)
     strbuf_reset(text, 4096);
     strbuf_add_text(text, "sync ");
     strbuf_add_percent(text, report->room, report->len);
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_begin_publish(&store->args);
     args_add_node_key(&store->args, report->node, KEY_NODE_CANARY);
     redis_command_add(&store->args.cmd, text->data, text->len);
     store_send_command(store, NULL, NULL);
@@ -88,9 +87,10 @@ static void report_silent(struct renewals *renewals, const struct room *room,
     memcpy(report->node, node.base, node.len);
     report->len = room->name_len;
     memcpy(report->room, room->name, room->name_len);
-    scripts_begin(&store->args.cmd, SCRIPT_REPORT, 2);
+    scripts_begin(&store->args.cmd, SCRIPT_REPORT, 3);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, report->node, KEY_NODE_ROOMS);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
     redis_command_add_text(&store->args.cmd, report->node);
     redis_command_add(&store->args.cmd, room->name, room->name_len);
     redis_command_add_u64(&store->args.cmd, lease_ms(renewals));
@@ -201,12 +201,13 @@ void renewals_renew(struct renewals *renewals, struct room *room)
     call->rev = announce_rev(room);
     call->told = count_told(room);
     call->users = room->users.count;
-    scripts_begin(&args->cmd, SCRIPT_RENEW, 5);
+    scripts_begin(&args->cmd, SCRIPT_RENEW, 6);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_ROOM_NODES);
+    args_add_key(args, room, KEY_EVENTS);
     args_add_keep_ms(args);
     args_add_stamp(args);
     redis_command_add_u64(&args->cmd, 2 * lease_ms(renewals));

@@ -180,9 +180,10 @@ static void on_registered(void *data, int status, const redisReply *reply)
 
 void store_register(struct store *store, struct room *room)
 {
-    scripts_begin(&store->args.cmd, SCRIPT_REGISTER, 2);
+    scripts_begin(&store->args.cmd, SCRIPT_REGISTER, 3);
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, store->node, KEY_NODE_ROOMS);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
     redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add(&store->args.cmd, room->name, room->name_len);
     store_send_script(store, SCRIPT_REGISTER, on_registered, new_call(store, room));
@@ -313,8 +314,7 @@ void store_signal(struct store *store, const struct room *room, struct json_text
 
     strbuf_reset(text, 4096);
     notice_print(text, &notice, &user, 1);
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "PUBLISH");
+    args_begin_publish(&store->args);
     args_add_key(&store->args, room, KEY_EVENTS);
     redis_command_add(&store->args.cmd, text->data, text->len);
     store_send_command(store, on_reply, data);

@@ -8,6 +8,7 @@
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:DEAD:claim   string   the claimant, when it claimed (ms): the node is dead from
 --          now on, until it is forgotten (forget.lua)
+-- KEYS[3]  rc:events            channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  dead                 the node
 -- ARGV[2]  lease_ms             a node silent for so long is dead; 0: the claimant's own
 --          former name, which Redis may have lost

@@ -7,6 +7,7 @@
 -- KEYS[2]  rc:node:DEAD         hash
 -- KEYS[3]  rc:node:DEAD:rooms   set      rooms that are not reaped yet
 -- KEYS[4]  rc:node:DEAD:claim   string
+-- KEYS[5]  rc:events            channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  dead                 the node
 -- Returns  1 if this call removed it, else 0
 --

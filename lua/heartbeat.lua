@@ -8,7 +8,8 @@
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:NODE         hash     what the node says of itself
 -- KEYS[3]  rc:node:NODE:claim   string   there from the claim on: the node is dead
--- KEYS[4]  rc:stats             hash     totals of the fleet
+-- KEYS[4]  rc:events            channel  for a cluster: all or nothing (docs/redis.md)
+-- KEYS[5]  rc:stats             hash     totals of the fleet: with the first shard's heartbeat only
 -- ARGV[1]  node
 -- ARGV[2]  lease_ms             a node silent for so long is dead
 -- ARGV[3]  first                1: the first heartbeat under this name
@@ -34,9 +35,9 @@ if not is_first and (redis.call('EXISTS', KEYS[3]) == 1
     return {'dead'}
 end
 local total = '' -- of messages, if there is something to add and the key takes it
-if tonumber(ARGV[4]) > 0 then
-    local kind = redis.call('TYPE', KEYS[4]).ok
-    local had = kind == 'hash' and redis.call('HGET', KEYS[4], 'messages_total') or '0'
+if KEYS[5] and tonumber(ARGV[4]) > 0 then
+    local kind = redis.call('TYPE', KEYS[5]).ok
+    local had = kind == 'hash' and redis.call('HGET', KEYS[5], 'messages_total') or '0'
     had = #had < 16 and had:match('^%d+$') or '0'
     total = (kind == 'hash' or kind == 'none') and string.format('%d', had + ARGV[4]) or ''
 end
@@ -45,7 +46,7 @@ redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 if total ~= '' then
-    redis.call('HSET', KEYS[4], 'messages_total', total)
+    redis.call('HSET', KEYS[5], 'messages_total', total)
 end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 64)) do
     redis.call('ZADD', KEYS[1], 'XX', now - math.floor(ARGV[2] / 2), node)

@@ -7,6 +7,7 @@
 --
 -- KEYS[1]  rc:{ROOM}:bans or :mutes   hash   user -> until ms; 0, or no 1 to 15 digits: for good
 -- KEYS[2]  rc:{ROOM}:meta             hash   its rev counts this, if there is a room
+-- KEYS[3]  rc:{ROOM}:events           channel   for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  user
 -- ARGV[2]  secs                       how long; 0: for good; '' lifts
 -- ARGV[3]  most                       entries at most

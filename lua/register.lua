@@ -6,6 +6,7 @@
 --
 -- KEYS[1]  rc:nodes             zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:NODE:rooms   set
+-- KEYS[3]  rc:events            channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  node
 -- ARGV[2]  room
 -- Returns  1 if the room is new to the set, 0 if not, or -1: Redis does not know the node (any

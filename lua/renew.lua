@@ -10,6 +10,7 @@
 -- KEYS[3]  rc:{ROOM}:on:NODE   hash
 -- KEYS[4]  rc:{ROOM}:history   list
 -- KEYS[5]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
+-- KEYS[6]  rc:{ROOM}:events    channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
 -- ARGV[2]  node
 -- ARGV[3]  every_ms            how often the node renews the room

@@ -6,6 +6,7 @@
 --
 -- KEYS[1]  rc:nodes              zset     node -> last heartbeat (ms)
 -- KEYS[2]  rc:node:SILENT:rooms  set
+-- KEYS[3]  rc:events             channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  silent                the node
 -- ARGV[2]  room
 -- ARGV[3]  lease_ms              a node silent for so long is dead

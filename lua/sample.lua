@@ -5,6 +5,7 @@
 --
 -- KEYS[1]  rc:stats:sampler    string   the replica that samples; expires
 -- KEYS[2]  rc:stats:online     list     samples as JSON, oldest first
+-- KEYS[3]  rc:events           channel  for a cluster: all or nothing (docs/redis.md)
 -- ARGV[1]  replica
 -- ARGV[2]  lease_ms            another replica goes on when this one is silent for so long
 -- ARGV[3]  keep                how many samples the list holds

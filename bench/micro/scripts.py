@@ -320,20 +320,22 @@ def leave_crowd(redis):
 @case("register")
 def register(redis):
     redis.ask("ZADD", "rc:nodes", 1, NODE)
-    return [redis.call("register", ["rc:nodes", f"rc:node:{NODE}:rooms"], [NODE, room])
+    return [redis.call("register", ["rc:nodes", f"rc:node:{NODE}:rooms", "rc:events"],
+                       [NODE, room])
             for room in room_names(2000)]
 
 
 @case("renew")
 def renew(redis):
     return [redis.call("renew", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                     "nodes"),
+                                     "nodes", "events"),
                        [KEEP_MS, *STAMP, 20_000]) for room in fill_rooms(redis, 2000, 10)]
 
 
 @case("heartbeat", at_once=1)
 def heartbeat(redis):
-    node_keys = ["rc:nodes", f"rc:node:{NODE}", f"rc:node:{NODE}:claim", "rc:stats"]
+    node_keys = ["rc:nodes", f"rc:node:{NODE}", f"rc:node:{NODE}:claim", "rc:events",
+                 "rc:stats"]
     fields = ["address", "gateway:9001", "pid", 4242, "version", "0.1.0", "started_at",
               1700000000000, "connections", 10000, "rooms", 2000, "members", 10000,
               "messages", 1000000, "draining", 0]
@@ -434,7 +436,7 @@ def delete(redis):
 
 @case("moderate")
 def moderate(redis):
-    return [redis.call("moderate", keys(room, "mutes", "meta"), ["ann", 60, 1000])
+    return [redis.call("moderate", keys(room, "mutes", "meta", "events"), ["ann", 60, 1000])
             for room in fill_rooms(redis, 500, 1, 0)]
 
 
@@ -455,7 +457,7 @@ def rooms_page(redis):
 
 @case("sample", at_once=1)
 def sample(redis):
-    return [redis.call("sample", ["rc:stats:sampler", "rc:stats:online"],
+    return [redis.call("sample", ["rc:stats:sampler", "rc:stats:online", "rc:events"],
                        [f"replica-{n % 2}", 15_000, 8640, ',"connections":1}'])
             for n in range(500)]
 
@@ -470,7 +472,7 @@ def audit(redis):
 @case("claim")
 def claim(redis):
     redis.ask("ZADD", "rc:nodes", 1, "dead")
-    return [redis.call("claim", ["rc:nodes", "rc:node:dead:claim"],
+    return [redis.call("claim", ["rc:nodes", "rc:node:dead:claim", "rc:events"],
                        ["dead", 10_000, NODE, 5000])] * 500
 
 
@@ -479,7 +481,7 @@ def forget(redis):
     nodes = [f"dead-{n}" for n in range(500)]
     redis.ask("ZADD", "rc:nodes", *(word for node in nodes for word in (1, node)))
     return [redis.call("forget", ["rc:nodes", f"rc:node:{node}", f"rc:node:{node}:rooms",
-                                f"rc:node:{node}:claim"], [node]) for node in nodes]
+                                f"rc:node:{node}:claim", "rc:events"], [node]) for node in nodes]
 
 
 @case("unindex", 100)

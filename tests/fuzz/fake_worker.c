@@ -16,7 +16,7 @@ void fake_worker_set_up(void)
         return;
     is_set_up = true;
     keys_set_prefix("rc");
-    scripts_init();
+    scripts_init(false);
     log_max = LOG_SILENT;
 }
 

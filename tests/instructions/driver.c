@@ -471,7 +471,7 @@ int main(int argc, char **argv)
     rc = config_load(&config, CONFIG_GATEWAY, 5, settings);
     assert(rc == CONFIG_RUN);
     backtrace(frames, 1); /* allocates when it is called first */
-    scripts_init();
+    scripts_init(false);
     answers_init();
     kernel_on_poll(answers_give);
     start(&config);

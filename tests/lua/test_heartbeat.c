@@ -33,6 +33,7 @@ static const char *beat_with_lease(const char *node, bool first, int messages,
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:%s", node);
     eval_key(&redis, "rc:node:%s:claim", node);
+    eval_key(&redis, "rc:events");
     eval_key(&redis, "rc:stats");
     eval_arg(&redis, "%s", node);
     eval_arg(&redis, "%d", lease_ms);
@@ -40,6 +41,23 @@ static const char *beat_with_lease(const char *node, bool first, int messages,
     eval_arg(&redis, "%d", messages);
     eval_arg(&redis, "address");
     eval_arg(&redis, "host:9001");
+    eval_arg(&redis, "connections");
+    eval_arg(&redis, "3");
+    return eval_run(&redis);
+}
+
+/* As of a shard that is not the first one. */
+static const char *beat_without_stats(const char *node, bool first, int messages)
+{
+    eval_begin(&redis, SCRIPT_HEARTBEAT);
+    eval_key(&redis, "rc:nodes");
+    eval_key(&redis, "rc:node:%s", node);
+    eval_key(&redis, "rc:node:%s:claim", node);
+    eval_key(&redis, "rc:events");
+    eval_arg(&redis, "%s", node);
+    eval_arg(&redis, "%d", LEASE_MS);
+    eval_arg(&redis, "%d", first);
+    eval_arg(&redis, "%d", messages);
     eval_arg(&redis, "connections");
     eval_arg(&redis, "3");
     return eval_run(&redis);
@@ -79,6 +97,7 @@ static const char *enter(const char *node, const char *where)
     eval_begin(&redis, SCRIPT_REGISTER);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:%s:rooms", node);
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "%s", node);
     eval_arg(&redis, "%s", where);
     return eval_run(&redis);
@@ -243,6 +262,15 @@ static const struct {
     {"Redis lost all", lose_everything},
 };
 
+static void a_heartbeat_without_the_key_of_totals_adds_nothing(void **state)
+{
+    (void)state;
+    assert_string_equal(beat_without_stats("me", true, 5), "('ok')");
+    assert_string_equal(beat_without_stats("me", false, 7), "('ok')");
+    assert_int_equal(redis_cmd_number(port(), "HGET rc:node:me connections"), 3);
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:stats"), 0);
+}
+
 static void who_was_declared_dead_learns_it_and_changes_nothing(void **state)
 {
     (void)state;
@@ -320,6 +348,7 @@ int main(void)
         TEST(at_most_sixteen_are_told),
         TEST(the_node_itself_is_never_silent),
         TEST(messages_are_added_up),
+        TEST(a_heartbeat_without_the_key_of_totals_adds_nothing),
         TEST(who_was_declared_dead_learns_it_and_changes_nothing),
         TEST(who_was_silent_for_a_lease_is_told_and_dead_once_it_is_claimed),
         TEST(who_was_silent_but_not_claimed_keeps_its_name),

@@ -203,6 +203,7 @@ static const char *sample(const char *replica, int keep)
     eval_begin(&redis, SCRIPT_SAMPLE);
     eval_key(&redis, "rc:stats:sampler");
     eval_key(&redis, "rc:stats:online");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "%s", replica);
     eval_arg(&redis, "6000");
     eval_arg(&redis, "%d", keep);

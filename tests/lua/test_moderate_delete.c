@@ -34,6 +34,7 @@ static const char *moderate(const char *user, const char *secs, unsigned most)
     eval_begin(&redis, SCRIPT_MODERATE);
     eval_key(&redis, "rc:{lobby}:bans");
     eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:events");
     eval_arg(&redis, "%s", user);
     eval_arg(&redis, "%s", secs);
     eval_arg(&redis, "%u", most);

@@ -53,6 +53,7 @@ static const char *claim(const char *claimant, int lease_ms, int claim_ms)
     eval_begin(&redis, SCRIPT_CLAIM);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:dead:claim");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "dead");
     eval_arg(&redis, "%d", lease_ms);
     eval_arg(&redis, "%s", claimant);
@@ -67,6 +68,7 @@ static const char *forget(const char *node)
     eval_key(&redis, "rc:node:%s", node);
     eval_key(&redis, "rc:node:%s:rooms", node);
     eval_key(&redis, "rc:node:%s:claim", node);
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "%s", node);
     return eval_run(&redis);
 }

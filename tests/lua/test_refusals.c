@@ -227,6 +227,7 @@ static const char *moderate(const char *secs)
     eval_begin(&redis, SCRIPT_MODERATE);
     eval_key(&redis, "rc:{lobby}:bans");
     eval_key(&redis, "rc:{lobby}:meta");
+    eval_key(&redis, "rc:{lobby}:events");
     eval_arg(&redis, "ann");
     eval_arg(&redis, "%s", secs);
     eval_arg(&redis, "1000");
@@ -275,6 +276,7 @@ static const char *sample(void)
     eval_begin(&redis, SCRIPT_SAMPLE);
     eval_key(&redis, "rc:stats:sampler");
     eval_key(&redis, "rc:stats:online");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "replica");
     eval_arg(&redis, "6000");
     eval_arg(&redis, "10");
@@ -300,6 +302,7 @@ static const char *beat_as(const char *node, int first)
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:%s", node);
     eval_key(&redis, "rc:node:%s:claim", node);
+    eval_key(&redis, "rc:events");
     eval_key(&redis, "rc:stats");
     eval_arg(&redis, "%s", node);
     eval_arg(&redis, "10000");
@@ -325,6 +328,7 @@ static const char *register_node(void)
     eval_begin(&redis, SCRIPT_REGISTER);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:me:rooms");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "me");
     eval_arg(&redis, "lobby");
     return eval_run(&redis);
@@ -335,6 +339,7 @@ static const char *claim(void)
     eval_begin(&redis, SCRIPT_CLAIM);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:dead:claim");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "dead");
     eval_arg(&redis, "10000");
     eval_arg(&redis, "me");
@@ -349,6 +354,7 @@ static const char *forget(void)
     eval_key(&redis, "rc:node:dead");
     eval_key(&redis, "rc:node:dead:rooms");
     eval_key(&redis, "rc:node:dead:claim");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "dead");
     return eval_run(&redis);
 }

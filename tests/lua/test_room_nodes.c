@@ -230,6 +230,7 @@ static const char *report(void)
     eval_begin(&redis, SCRIPT_REPORT);
     eval_key(&redis, "rc:nodes");
     eval_key(&redis, "rc:node:node-2:rooms");
+    eval_key(&redis, "rc:events");
     eval_arg(&redis, "node-2");
     eval_arg(&redis, "lobby");
     eval_arg(&redis, "%d", LEASE_MS);

@@ -219,6 +219,74 @@ static void the_head_says_what_a_caller_has_to_know(void **state)
     }
 }
 
+/* Commands that change nothing. What is not among them, PUBLISH too, is a change. */
+static const char *const reads[] = {
+    "EXISTS", "GET",    "HEXISTS", "HGET",       "HGETALL",       "HKEYS",
+    "HLEN",   "HMGET",  "HSCAN",   "HRANDFIELD", "INFO",          "LINDEX",
+    "LLEN",   "LRANGE", "PTTL",    "SISMEMBER",  "TIME",          "TYPE",
+    "ZCARD",  "ZSCORE", "ZRANGE",  "ZREVRANGE",  "ZRANGEBYSCORE",
+};
+
+static bool is_read(const char *command)
+{
+    for (size_t i = 0; i < COUNT(reads); i++)
+        if (strncmp(command, reads[i], strlen(reads[i])) == 0 &&
+            command[strlen(reads[i])] == '\'')
+            return true;
+    return false;
+}
+
+static bool writes(enum script script)
+{
+    char *code = copy_code(scripts_source(script));
+    bool is_writing = false;
+
+    for (const char *at = code; (at = strstr(at, "call('")); at++)
+        is_writing = is_writing || !is_read(at + strlen("call('"));
+    free(code);
+    return is_writing;
+}
+
+/* A line of the head: `-- KEYS[1]  rc:{ROOM}:meta  hash`. NULL: there is no such line behind. */
+static const char *next_key(const char *at, char name[64])
+{
+    at = strstr(at, "\n-- KEYS[");
+    if (at) {
+        const char *key = at + strcspn(at, "]") + 1;
+
+        key += strspn(key, " ");
+        snprintf(name, 64, "%.*s", (int)strcspn(key, " \n"), key);
+        at++;
+    }
+    return at;
+}
+
+/* In a cluster Redis refuses a call whose keys are in several slots. And in a slot that is on its
+ * way to another master a script may fail half-way, after what it has written; so each that writes
+ * names a channel, which is never a key: then Redis refuses it as a whole. */
+static void a_script_names_one_slot_and_a_channel_if_it_writes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        bool has_channel = false;
+        int of_rooms = 0, of_fleet = 0;
+        char key[64];
+
+        for (const char *at = script_of((enum script)i); (at = next_key(at, key));) {
+            bool is_of_room = begins(key, "rc:{ROOM}:");
+
+            of_rooms += is_of_room;
+            of_fleet += begins(key, "rc:") && !is_of_room;
+            has_channel = has_channel || strcmp(key, "rc:{ROOM}:events") == 0 ||
+                          strcmp(key, "rc:events") == 0;
+        }
+        if (of_rooms > 0 && of_fleet > 0)
+            fail_msg("%s has keys of a room and of the fleet", names[i]);
+        if (writes((enum script)i) && !has_channel)
+            fail_msg("%s writes, and has no channel among its KEYS", names[i]);
+    }
+}
+
 /* A longer one is two changes of state, or is publish.lua, which avoids functions. */
 static void scripts_stay_small(void **state)
 {
@@ -257,6 +325,24 @@ static void rights_are_asked_for_all_that_is_called(void **state)
     free(rights);
 }
 
+/* The last test: the sources stay so. A PUBLISH would cost every master of a cluster. */
+static void in_a_cluster_scripts_publish_within_their_slot(void **state)
+{
+    int found = 0;
+
+    (void)state;
+    scripts_init(true);
+    for (int i = 0; i < SCRIPTS_COUNT; i++) {
+        const char *source = scripts_source((enum script)i);
+
+        assert_null(strstr(source, "'PUBLISH'"));
+        found += strstr(source, "redis.call('SPUBLISH', ") ||
+                 strstr(source, "call('SPUBLISH', KEYS[3], ");
+        script_of((enum script)i);
+    }
+    assert_true(found > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,8 +350,10 @@ int main(void)
         cmocka_unit_test(functions_get_their_keys_of_the_script),
         cmocka_unit_test(no_script_goes_round_the_rules),
         cmocka_unit_test(the_head_says_what_a_caller_has_to_know),
+        cmocka_unit_test(a_script_names_one_slot_and_a_channel_if_it_writes),
         cmocka_unit_test(rights_are_asked_for_all_that_is_called),
         cmocka_unit_test(scripts_stay_small),
+        cmocka_unit_test(in_a_cluster_scripts_publish_within_their_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,7 +216,7 @@ static void assert_claim_of(const char *node)
 {
     assert_true(store_rig.calls_count > 0);
     assert_int_equal(store_rig.calls[0].script, SCRIPT_CLAIM);
-    assert_string_equal(store_rig.calls[0].argv[2], node);
+    assert_string_equal(store_rig.calls[0].argv[3], node);
 }
 
 /* Both links are ready, and what is asked then is answered, but for the heartbeat. */
@@ -356,24 +356,43 @@ static void a_heartbeat_tells_who_is_there_and_if_it_is_new(void **state)
 
     (void)state;
     open_links();
-    assert_string_equal(call->argv[4], store_rig.store.node);
+    assert_string_equal(call->argv[5], store_rig.store.node);
     assert_string_equal(w.bus_node, store_rig.store.node);
-    assert_string_equal(call->argv[5], "10000");
-    assert_string_equal(call->argv[6], "1");
-    assert_string_equal(call->argv[9], "host:1");
+    assert_string_equal(call->argv[6], "10000");
+    assert_string_equal(call->argv[7], "1");
+    assert_string_equal(call->argv[10], "host:1");
     answer_beat("ok");
     take_command("PUBLISH", "1");
     rig.metrics.messages_published_total = 7;
     beat(w.beat_ms);
-    assert_string_equal(call->argv[6], "0");
-    assert_string_equal(call->argv[7], "7");
+    assert_string_equal(call->argv[7], "0");
+    assert_string_equal(call->argv[8], "7");
     answer_beat("ok");
     rig.metrics.messages_published_total = 9;
     beat(w.beat_ms);
-    assert_string_equal(call->argv[7], "2");
+    assert_string_equal(call->argv[8], "2");
     answer_beat(NULL);
     beat(w.beat_ms); /* what was not told is told again */
-    assert_string_equal(call->argv[7], "2");
+    assert_string_equal(call->argv[8], "2");
+}
+
+/* The totals of the fleet are in one place. */
+static void only_the_first_shard_names_the_totals(void **state)
+{
+    const struct store_rig_call *call = &store_rig.calls[0];
+
+    (void)state;
+    open_links();
+    assert_int_equal(call->keys, 5);
+    assert_string_equal(call->argv[4], "rc:stats");
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    store_rig.store.args.shard = 1;
+    beat(w.beat_ms);
+    assert_int_equal(call->keys, 4);
+    assert_string_equal(call->argv[3], "rc:events");
+    assert_string_equal(call->argv[4], store_rig.store.node);
+    answer_beat("ok");
 }
 
 static void one_heartbeat_at_a_time(void **state)
@@ -469,8 +488,8 @@ static void a_dead_node_takes_another_name_and_reaps_the_former(void **state)
     assert_string_equal(store_rig.calls[0].argv[2], "r");
     store_rig_answer_number(1);
     assert_int_equal(store_rig.calls[0].script, SCRIPT_CLAIM);
-    assert_string_equal(store_rig.calls[0].argv[2], former);
-    assert_string_equal(store_rig.calls[0].argv[3], "0");
+    assert_string_equal(store_rig.calls[0].argv[3], former);
+    assert_string_equal(store_rig.calls[0].argv[4], "0");
 }
 
 /* What was sent on the lost connection may run later, under the old name. */
@@ -489,8 +508,8 @@ static void a_node_whose_connection_could_not_be_ended_takes_another_name(void *
     assert_int_equal(w.links_replaced, 0); /* this connection is another one */
     assert_int_equal(rig.metrics.nodes_renamed_total, 1);
     take_command("INFO", "role:master");
-    assert_string_equal(store_rig.calls[0].argv[4], store_rig.store.node);
-    assert_string_equal(store_rig.calls[0].argv[6], "1"); /* it is new */
+    assert_string_equal(store_rig.calls[0].argv[5], store_rig.store.node);
+    assert_string_equal(store_rig.calls[0].argv[7], "1"); /* it is new */
     answer_beat("ok");
     take_command("PUBLISH", "1");
     node_on_canary(&w.node, rig.rooms.canary_sent);
@@ -565,8 +584,8 @@ static void the_silent_are_reaped_by_who_was_heard_for_a_whole_lease(void **stat
     answer_beat("ok silent-1 silent-2");
     assert_int_equal(store_rig.calls_count, 1); /* one at a time */
     assert_int_equal(store_rig.calls[0].script, SCRIPT_CLAIM);
-    assert_string_equal(store_rig.calls[0].argv[2], "silent-1");
-    assert_string_equal(store_rig.calls[0].argv[3], "10000");
+    assert_string_equal(store_rig.calls[0].argv[3], "silent-1");
+    assert_string_equal(store_rig.calls[0].argv[4], "10000");
 }
 
 static void a_break_starts_the_whole_lease_again(void **state)
@@ -693,6 +712,7 @@ int main(void)
         TEST(a_lost_link_takes_the_node_down_at_once),
         TEST(three_heartbeats_a_lease),
         TEST(a_heartbeat_tells_who_is_there_and_if_it_is_new),
+        TEST(only_the_first_shard_names_the_totals),
         TEST(one_heartbeat_at_a_time),
         TEST(a_refused_heartbeat_takes_the_node_down),
         TEST(an_unanswered_heartbeat_waits_for_the_link),

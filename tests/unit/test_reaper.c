@@ -66,10 +66,10 @@ static void a_node_without_rooms_is_forgotten(void **state)
     (void)state;
     start(DEAD, 10000);
     assert_true(reaper_is_busy(&reaper));
-    store_rig_assert_call(SCRIPT_CLAIM, 2, DEAD " 10000 n1 10000");
+    store_rig_assert_call(SCRIPT_CLAIM, 3, DEAD " 10000 n1 10000");
     store_rig_answer_number(1);
     store_rig_answer("");
-    store_rig_assert_call(SCRIPT_FORGET, 4, DEAD);
+    store_rig_assert_call(SCRIPT_FORGET, 5, DEAD);
     store_rig_answer_number(1);
     assert_false(reaper_is_busy(&reaper));
     assert_int_equal(metrics.nodes_reaped_total, 1);

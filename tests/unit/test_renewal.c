@@ -112,9 +112,9 @@ static void a_round_takes_ten_minutes_at_most(void **state)
     (void)state;
     rig.config.room_ttl_ms = 86400000;
     renewals_renew(&w.renewals, w.room);
-    assert_string_equal(call->argv[5], "259200000"); /* keep_ms */
-    assert_string_equal(call->argv[7], "600000");
-    assert_string_equal(call->argv[8], "259200000"); /* more than 4 T and two leases */
+    assert_string_equal(call->argv[6], "259200000"); /* keep_ms */
+    assert_string_equal(call->argv[8], "600000");
+    assert_string_equal(call->argv[9], "259200000"); /* more than 4 T and two leases */
     store_rig_answer(WELL);
     assert_int_equal(args_renew_ms(&rig.config), 600000);
 }
@@ -124,10 +124,10 @@ static void a_renewal_stamps_the_node_and_names_some_users(void **state)
     (void)state;
     rig.config.lease_ms = 10000;
     renewals_renew(&w.renewals, w.room);
-    assert_int_equal(store_rig.calls[0].keys, 5);
+    assert_int_equal(store_rig.calls[0].keys, 6);
     assert_string_equal(store_rig.calls[0].argv[4], "rc:{r}:nodes");
     store_rig.calls[0].argc -= 2; /* the two users, in any order */
-    store_rig_assert_call(SCRIPT_RENEW, 5, "900000 n1 540000 2180000 20000");
+    store_rig_assert_call(SCRIPT_RENEW, 6, "900000 n1 540000 2180000 20000");
     store_rig_answer(WELL);
     assert_int_equal(rig_count(RIG_SYNC), 0);
 }
@@ -184,7 +184,7 @@ static void a_silent_node_is_reported_and_reaped_if_it_is_dead(void **state)
     renew(WELL " node-2");
     assert_int_equal(store_rig.calls_count, 1);
     assert_string_equal(store_rig.calls[0].argv[1], "rc:node:node-2:rooms");
-    store_rig_assert_call(SCRIPT_REPORT, 2, "node-2 r 10000");
+    store_rig_assert_call(SCRIPT_REPORT, 3, "node-2 r 10000");
     store_rig_answer_number(0);
     assert_string_equal(w.reaped, "node-2");
     assert_int_equal(w.silent_ms, 10000);

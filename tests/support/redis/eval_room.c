@@ -210,6 +210,7 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
     add_on(room, node);
     add_key(room, "history");
     add_key(room, "nodes");
+    add_key(room, "events");
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     add_stamp(room, node);
     eval_arg(room->redis, "%d", EVAL_ROOM_PATIENCE_MS);

@@ -17,7 +17,7 @@ void store_rig_open(const struct config *config, struct metrics *metrics)
 {
     memset(&store_rig, 0, sizeof(store_rig));
     keys_set_prefix("rc");
-    scripts_init();
+    scripts_init(false);
     store_rig.store.config = config;
     store_rig.store.metrics = metrics;
     strcpy(store_rig.store.node, "n1");
