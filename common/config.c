@@ -252,8 +252,6 @@ static void warn_about_examples(const struct config *config)
 /* What the parser takes and the programs do not, so far. */
 static const char *unsupported(const struct redis_urls *redis)
 {
-    if (redis->count > 1)
-        return "several Redis are not in this build yet";
     if (redis->urls[0].form == REDIS_CLUSTER)
         return "a Redis Cluster is not in this build yet";
     return redis->urls[0].form != REDIS_TCP || redis->urls[0].is_tls

@@ -258,6 +258,12 @@ static void deinit_one(struct redis_url *url)
     free(url->name);
 }
 
+const struct redis_url *redis_urls_of_shard(const struct redis_urls *urls,
+                                            unsigned number)
+{
+    return &urls->urls[number < urls->count ? number : 0];
+}
+
 void redis_urls_deinit(struct redis_urls *urls)
 {
     for (unsigned i = 0; i < urls->count; i++)

@@ -50,6 +50,10 @@ static inline bool redis_urls_is_cluster(const struct redis_urls *urls)
     return urls->urls[0].form == REDIS_CLUSTER;
 }
 
+/* Where shard `number` is: a cluster has one entry for all of them. */
+const struct redis_url *redis_urls_of_shard(const struct redis_urls *urls,
+                                            unsigned number);
+
 /* Frees what parse made, also after it failed; may be called twice. */
 void redis_urls_deinit(struct redis_urls *urls);
 

@@ -51,14 +51,20 @@ void args_add_own_on(struct args *args, const struct room *room)
     command_add_on_key(&args->cmd, name_of(room), args->node);
 }
 
-void args_add_new_epoch(struct args *args)
+void args_make_id(char out[PROTO_EPOCH_LEN + 1])
 {
     uint64_t random = 0;
-    char text[PROTO_EPOCH_LEN + 1];
 
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         abort();
-    snprintf(text, sizeof(text), "%016llx", (unsigned long long)random);
+    snprintf(out, PROTO_EPOCH_LEN + 1, "%016llx", (unsigned long long)random);
+}
+
+void args_add_new_epoch(struct args *args)
+{
+    char text[PROTO_EPOCH_LEN + 1];
+
+    args_make_id(text);
     redis_command_add(&args->cmd, text, PROTO_EPOCH_LEN);
 }
 

@@ -49,6 +49,7 @@ void args_add_stamp(struct args *args);
 uint64_t args_renew_ms(const struct config *config);
 
 /* 16 hex digits from the system's generator. */
+void args_make_id(char out[PROTO_EPOCH_LEN + 1]);
 void args_add_new_epoch(struct args *args);
 
 /* The JSON of a presence event up to the count of members. */

@@ -122,8 +122,7 @@ static void subscribe_expiry(struct bus *bus)
     char pattern[KEYS_MAX_BYTES];
 
     begin(bus, "PSUBSCRIBE");
-    redis_command_add(&bus->cmd, pattern,
-                      keys_expiry_pattern(pattern, bus->config->redis.urls[0].db));
+    redis_command_add(&bus->cmd, pattern, keys_expiry_pattern(pattern, bus->url->db));
     add_pending(bus, NULL);
     send_command(bus);
 }
@@ -301,12 +300,13 @@ static void on_lost(void *owner, const char *why)
 void bus_open(struct bus *bus, const struct bus_opts *opts)
 {
     struct redis_link_opts of_link =
-        redis_link_opts_of(opts->config, &opts->config->redis.urls[0], opts->name);
+        redis_link_opts_of(opts->config, opts->url, opts->name);
 
     bus->loop = opts->loop;
     bus->config = opts->config;
     bus->rooms = opts->rooms;
     bus->metrics = opts->metrics;
+    bus->url = opts->url;
     bus->hooks = *opts->hooks;
     list_init(&bus->pending);
     of_link.for_notices = true;

@@ -33,6 +33,7 @@ struct bus_opts {
     const struct config *config;
     struct rooms *rooms;
     struct metrics *metrics;
+    const struct redis_url *url;
     const char *name; /* of the connection */
     const struct bus_hooks *hooks;
 };
@@ -43,6 +44,7 @@ struct bus {
     const struct config *config;
     struct rooms *rooms;
     struct metrics *metrics;
+    const struct redis_url *url;
     struct bus_hooks hooks;
     struct redis_command cmd;
     struct list pending; /* struct pending_subscribe, in the order sent */

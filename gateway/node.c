@@ -69,6 +69,8 @@ static void note_state(struct node *node)
                node->is_up && node->has_canary && heard < DEAF_MS);
     if (!has_links(node))
         set_state(node, NODE_NO_REDIS);
+    else if (!node->is_linked)
+        set_state(node, NODE_HELD);
     else if (node->lacks_info)
         set_state(node, NODE_NO_INFO);
     else if (!node->unbroken_ms || now(node) - node->answered_ms > lease_ms(node))
@@ -83,7 +85,7 @@ static void note_state(struct node *node)
  * hear could keep no promise. */
 static void go_up_if_sure(struct node *node)
 {
-    if (node->is_up || node->is_closing || !has_links(node) || !node->unbroken_ms ||
+    if (node->is_up || node->is_closing || !node->is_linked || !node->unbroken_ms ||
         !node->has_canary || !node->has_info)
         return;
     node->is_up = true;
@@ -145,6 +147,7 @@ void node_on_link(struct node *node)
 {
     if (!has_links(node) || node->is_closing)
         return;
+    node->is_linked = true;
     node->listening_ms = now(node);
     if (!node->canary_heard_ms)
         node->canary_heard_ms = now(node); /* from here on it is expected */
@@ -154,7 +157,8 @@ void node_on_link(struct node *node)
     else if (redis_link_take_loose(node->store->link) && node->name.is_known)
         rename_loose(node);
     if (node->worker == 0) /* one of the process is enough */
-        server_check_start(node->store);
+        server_check_start(node->store,
+                           redis_urls_of_shard(&node->config->redis, node->shard)->db);
     ask_for_server(node);
     start_beat(node);
     send_canary(node);
@@ -162,6 +166,7 @@ void node_on_link(struct node *node)
 
 void node_on_lost(struct node *node)
 {
+    node->is_linked = false;
     go_down(node); /* a heartbeat in flight comes back by itself */
 }
 
@@ -258,7 +263,7 @@ static void start_beat(struct node *node)
     struct store *store = node->store;
     struct beat *beat;
 
-    if (node->is_beating || !redis_link_is_ready(store->link))
+    if (node->is_beating || !node->is_linked)
         return;
     beat = xcalloc(1, sizeof(*beat));
     beat->owner = node;
@@ -319,7 +324,7 @@ static void check_canary(struct node *node)
                               ? node->canary_heard_ms
                               : node->listening_ms;
 
-    if (!has_links(node) || !node_name_is_chosen(&node->name))
+    if (!node->is_linked || !node_name_is_chosen(&node->name))
         return;
     if (now(node) - deaf_since >= DEAF_MS) {
         node->listening_ms = now(node); /* one restart per silence */
@@ -335,7 +340,8 @@ static void check_canary(struct node *node)
 void node_tick(struct node *node)
 {
     check_canary(node);
-    if (node->lacks_info && now(node) - node->info_asked_ms >= INFO_MS)
+    if (node->is_linked && node->lacks_info &&
+        now(node) - node->info_asked_ms >= INFO_MS)
         ask_for_server(node);
     note_state(node);
     if (!node->is_up)

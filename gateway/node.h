@@ -23,6 +23,7 @@
 #define NODE_STATES(X)                                                                 \
     X(NODE_STARTING, "starting")                                                       \
     X(NODE_NO_REDIS, "no connection to Redis")                                         \
+    X(NODE_HELD, "not all Redis of the list are known to be the right ones")           \
     X(NODE_NO_INFO, "Redis refuses INFO: the right +info is needed")                   \
     X(NODE_NO_WRITE, "Redis does not take the heartbeat")                              \
     X(NODE_DEAF, "own notices do not come back")                                       \
@@ -85,13 +86,15 @@ struct node {
     bool lacks_info; /* it was refused */
     bool has_canary; /* one came back since the links are up */
     bool is_beating; /* one is in flight */
+    bool is_linked;  /* both links are there, and may be used */
     bool is_up, is_draining, is_closing;
     _Atomic int *state; /* enum node_state, for the ops thread; borrowed */
 };
 
 void node_init(struct node *node, const struct node_opts *opts);
 
-/* A link became ready, or was lost; the canary came back. */
+/* A link became ready and may be used, or was lost or may not be used any more; the canary came
+ * back. */
 void node_on_link(struct node *node);
 void node_on_lost(struct node *node);
 void node_on_canary(struct node *node, uint64_t number);

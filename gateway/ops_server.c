@@ -69,29 +69,29 @@ static bool all_turn(const struct ops_server *ops, struct strbuf *body)
     return body->len == 0;
 }
 
-/* Why a shard is not ready here, of the first worker for which it is not; NULL: it is. */
-static const char *shard_not_ready_here(const struct ops_server *ops, unsigned shard)
+/* Whether a shard is ready for each worker; else adds a line with the first one's reason. */
+static bool is_shard_ready(const struct ops_server *ops, unsigned shard,
+                           struct strbuf *body)
 {
-    const char *why = NULL;
+    size_t before = body->len;
 
-    for (unsigned i = 0; i < ops->shared->count && !why; i++)
-        why = worker_not_ready(ops->workers[i], shard);
-    return why;
+    strbuf_add_format(body, "shard %u: ", shard);
+    for (unsigned i = 0; i < ops->shared->count; i++)
+        if (worker_why_not_ready(ops->workers[i], shard, body)) {
+            strbuf_add_char(body, '\n');
+            return false;
+        }
+    body->len = before;
+    return true;
 }
 
 /* Whether enough shards are ready (SPEC-SCALE S9); adds which are not. */
 static bool enough_are_ready(const struct ops_server *ops, struct strbuf *body)
 {
     unsigned ready = 0, count = ops->shared->shards;
-    const char *why;
 
-    for (unsigned i = 0; i < count; i++) {
-        why = shard_not_ready_here(ops, i);
-        if (why)
-            strbuf_add_format(body, "shard %u: %s\n", i, why);
-        else
-            ready++;
-    }
+    for (unsigned i = 0; i < count; i++)
+        ready += is_shard_ready(ops, i, body);
     return 100 * ready >= shards_ready_percent(ops->shared->config) * count;
 }
 

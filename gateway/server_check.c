@@ -22,11 +22,11 @@ static void on_memory_info(void *data, int status, const redisReply *reply)
                  (int)strcspn(policy + 17, "\r\n"), policy + 17);
 }
 
-void server_check_start(struct store *store)
+void server_check_start(struct store *store, int db)
 {
     redis_command_begin(&store->args.cmd);
     redis_command_add_text(&store->args.cmd, "INFO");
     redis_command_add_text(&store->args.cmd, "memory");
     store_send_command(store, on_memory_info, NULL);
-    rights_ask(store->link, store->config->redis.urls[0].db);
+    rights_ask(store->link, db);
 }

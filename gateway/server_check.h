@@ -7,6 +7,6 @@
 
 #include "gateway/store.h"
 
-void server_check_start(struct store *store);
+void server_check_start(struct store *store, int db);
 
 #endif

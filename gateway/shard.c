@@ -24,6 +24,17 @@ enum { RETRY_MS = 1000 }; /* what Redis refused for a room */
 
 /* ---- the links ---- */
 
+void shard_allow(struct shard *shard, bool may_write)
+{
+    if (shard->may_write == may_write)
+        return;
+    shard->may_write = may_write;
+    if (may_write)
+        node_on_link(&shard->node);
+    else
+        node_on_lost(&shard->node);
+}
+
 static void on_link_ready(void *owner)
 {
     struct shard *shard = owner;
@@ -32,7 +43,9 @@ static void on_link_ready(void *owner)
              shard->opts.number);
     scripts_load(shard->link);
     redis_link_hurry(shard->bus.link);
-    node_on_link(&shard->node);
+    shard->opts.hooks->on_link(shard, true);
+    if (shard->may_write)
+        node_on_link(&shard->node);
 }
 
 static void on_link_lost(void *owner, const char *why)
@@ -42,6 +55,8 @@ static void on_link_lost(void *owner, const char *why)
     log_warn("redis_lost", "worker=%u shard=%u link=commands why=\"%s\"",
              shard->opts.worker, shard->opts.number, why);
     node_on_lost(&shard->node);
+    shard->may_write = !shard->opts.is_marked; /* else it may be another Redis next */
+    shard->opts.hooks->on_link(shard, false);
 }
 
 static struct shard *shard_of_bus(struct bus *bus)
@@ -56,7 +71,8 @@ static void on_bus_ready(struct bus *bus)
     log_info("redis_ready", "worker=%u shard=%u link=notices", shard->opts.worker,
              shard->opts.number);
     redis_link_hurry(shard->link);
-    node_on_link(&shard->node);
+    if (shard->may_write)
+        node_on_link(&shard->node);
 }
 
 static void on_bus_lost(struct bus *bus, const char *why)
@@ -218,10 +234,15 @@ void shard_tick(struct shard *shard, uint64_t now_ms)
 
 /* ---- beginning ---- */
 
+static const struct redis_url *url_of(const struct shard *shard)
+{
+    return redis_urls_of_shard(&shard->opts.config->redis, shard->opts.number);
+}
+
 static void open_link(struct shard *shard)
 {
-    struct redis_link_opts opts = redis_link_opts_of(
-        shard->opts.config, &shard->opts.config->redis.urls[0], shard->link_name);
+    struct redis_link_opts opts =
+        redis_link_opts_of(shard->opts.config, url_of(shard), shard->link_name);
 
     snprintf(shard->link_name, sizeof(shard->link_name), "roomcast-%u-%u-commands",
              shard->opts.worker, shard->opts.number);
@@ -240,6 +261,7 @@ static void open_bus(struct shard *shard)
         .config = shard->opts.config,
         .rooms = &shard->rooms,
         .metrics = shard->opts.metrics,
+        .url = url_of(shard),
         .name = shard->bus_name,
         .hooks = &hooks,
     };
@@ -274,6 +296,7 @@ static void open_node(struct shard *shard)
 void shard_open(struct shard *shard, const struct shard_opts *opts)
 {
     shard->opts = *opts;
+    shard->may_write = !opts->is_marked;
     open_link(shard);
     store_init(&shard->store, shard->link, opts->config, opts->metrics);
     shard->store.args.shard = opts->number;

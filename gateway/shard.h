@@ -34,6 +34,8 @@ struct shard;
 struct shard_hooks {
     /* `is_up` has changed. */
     void (*on_status)(struct shard *shard);
+    /* The link for commands is ready, or is not, or could not be made. */
+    void (*on_link)(struct shard *shard, bool is_ready);
     void (*on_notice)(struct shard *shard); /* before each notice is handed on */
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct shard *shard, struct json_text command);
@@ -47,6 +49,7 @@ struct shard_opts {
     struct metrics *metrics; /* of the worker */
     unsigned worker, number;
     const char *address; /* of the gateway, as others see it */
+    bool is_marked;      /* its Redis is one of a list: it is used after shard_allow */
     void *owner;         /* of the hooks */
     const struct shard_hooks *hooks;
 };
@@ -66,11 +69,15 @@ struct shard {
     struct node node;
     uint64_t retried_ms; /* when what Redis refused was last tried again */
     bool is_up;          /* Redis takes requests */
+    bool may_write;      /* its Redis is the right one: marks.h */
     _Atomic int state;   /* enum node_state */
 };
 
 /* Connects. `shard` is zeroed. */
 void shard_open(struct shard *shard, const struct shard_opts *opts);
+
+/* Whether its Redis may be written to. */
+void shard_allow(struct shard *shard, bool may_write);
 
 /* Why it is not ready, or NULL if it is. A literal. From any thread. */
 const char *shard_not_ready(const struct shard *shard);

@@ -3,33 +3,117 @@
 
 #include <stdlib.h>
 
+#include "common/reply.h"
 #include "common/shard_of.h"
 #include "common/xalloc.h"
+#include "gateway/args.h"
+
+static bool is_cluster(const struct config *config)
+{
+    return config->redis.urls[0].form == REDIS_CLUSTER;
+}
 
 unsigned shards_count(const struct config *config)
 {
-    (void)config;
-    return 1;
+    return is_cluster(config) ? SHARD_OF_MAX : config->redis.count;
 }
 
 unsigned shards_ready_percent(const struct config *config)
 {
+    if (config->ready_shards > 0)
+        return (unsigned)config->ready_shards;
     return shards_count(config) == 1 ? 100 : 51;
 }
+
+/* ---- the marks of a list ---- */
+
+static struct shards *shards_of_marks(struct marks *marks)
+{
+    return list_entry(marks, struct shards, marks);
+}
+
+static void allow_all(struct marks *marks)
+{
+    struct shards *shards = shards_of_marks(marks);
+
+    for (unsigned i = 0; i < shards->count; i++)
+        shard_allow(&shards->all[i], marks_may_write(marks, i));
+}
+
+struct question {
+    struct shards *shards;
+    unsigned shard;
+};
+
+static void on_mark(void *data, int status, const redisReply *reply)
+{
+    struct question question = *(struct question *)data;
+    struct shard *shard = &question.shards->all[question.shard];
+
+    free(data);
+    if (!question.shards->is_closing)
+        marks_on_reply(&question.shards->marks, question.shard, status,
+                       reply_string(reply), uv_now(shard->opts.loop));
+}
+
+static void ask_for_mark(struct marks *marks, unsigned number, const char *text)
+{
+    struct shards *shards = shards_of_marks(marks);
+    struct store *store = &shards->all[number].store;
+    struct question *question = xcalloc(1, sizeof(*question));
+
+    *question = (struct question){shards, number};
+    redis_command_begin(&store->args.cmd);
+    redis_command_add_text(&store->args.cmd, text ? "SET" : "GET");
+    args_add_fleet_key(&store->args, KEY_SHARD);
+    if (text) {
+        redis_command_add_text(&store->args.cmd, text);
+        redis_command_add_text(&store->args.cmd, "NX");
+        redis_command_add_text(&store->args.cmd, "GET");
+    }
+    store_send_command(store, on_mark, question);
+}
+
+static const struct marks_hooks marks_hooks = {ask_for_mark, allow_all, allow_all};
+
+void shards_on_link(struct shards *shards, const struct shard *shard, bool is_ready)
+{
+    unsigned number = shard->opts.number;
+
+    if (!shard->opts.is_marked)
+        return;
+    if (is_ready)
+        marks_on_link(&shards->marks, number, uv_now(shard->opts.loop));
+    else
+        marks_on_lost(&shards->marks, number);
+}
+
+static void init_marks(struct shards *shards)
+{
+    char id[PROTO_EPOCH_LEN + 1];
+
+    args_make_id(id);
+    marks_init(&shards->marks, shards->count, id, &marks_hooks);
+}
+
+/* ---- all of them ---- */
 
 void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
     shards->count = shards_count(opts->config);
+    shards->spread = is_cluster(opts->config) ? SHARD_OF_CLUSTER : shards->count;
     shards->all = xcalloc(shards->count, sizeof(*shards->all));
+    each.is_marked = shards->count > 1 && !is_cluster(opts->config);
+    init_marks(shards);
     for (each.number = 0; each.number < shards->count; each.number++)
         shard_open(&shards->all[each.number], &each);
 }
 
 struct shard *shards_find(const struct shards *shards, struct json_text room)
 {
-    return &shards->all[shard_of(room.base, room.len, shards->count)];
+    return &shards->all[shard_of(room.base, room.len, shards->spread)];
 }
 
 void shards_check_lease(struct shards *shards)
@@ -46,6 +130,7 @@ void shards_flush(struct shards *shards, uint64_t now_ms)
 
 void shards_tick(struct shards *shards, uint64_t now_ms)
 {
+    marks_tick(&shards->marks, now_ms);
     for (unsigned i = 0; i < shards->count; i++)
         shard_tick(&shards->all[i], now_ms);
 }
@@ -64,6 +149,7 @@ void shards_forget(struct shards *shards)
 
 void shards_close(struct shards *shards)
 {
+    shards->is_closing = true;
     for (unsigned i = 0; i < shards->count; i++)
         shard_close(&shards->all[i]);
 }
@@ -94,4 +180,16 @@ void shards_end_grace(struct shards *shards, uint64_t now_ms)
 {
     for (unsigned i = 0; i < shards->count; i++)
         rooms_end_grace(&shards->all[i].rooms, now_ms, true);
+}
+
+bool shards_why_not_ready(const struct shards *shards, unsigned number,
+                          struct strbuf *out)
+{
+    const char *why = shard_not_ready(&shards->all[number]);
+
+    if (marks_print_wrong(&shards->marks, number, out))
+        return true;
+    if (why)
+        strbuf_add_text(out, why);
+    return why != NULL;
 }

@@ -5,11 +5,15 @@
 #ifndef GATEWAY_SHARDS_H
 #define GATEWAY_SHARDS_H
 
+#include "gateway/marks.h"
 #include "gateway/shard.h"
 
 struct shards {
     struct shard *all; /* by number */
     unsigned count;
+    unsigned spread;    /* for shard_of */
+    struct marks marks; /* of a list */
+    bool is_closing;
 };
 
 /* Of a fleet with these settings. */
@@ -18,11 +22,19 @@ unsigned shards_count(const struct config *config);
 /* How many percent of them must be ready for the gateway to be. */
 unsigned shards_ready_percent(const struct config *config);
 
-/* Opens all; `opts->number` is set for each. `shards` is zeroed. */
+/* Opens all; `opts->number` is set for each, and `opts->shards`. `shards` is zeroed. */
 void shards_open(struct shards *shards, const struct shard_opts *opts);
 
 /* The one that a room of this name is in. */
 struct shard *shards_find(const struct shards *shards, struct json_text room);
+
+/* shard_hooks.on_link. */
+void shards_on_link(struct shards *shards, const struct shard *shard, bool is_ready);
+
+/* Why a shard is not ready: adds a text without a line's end to `out`. False: it is. From any
+ * thread. */
+bool shards_why_not_ready(const struct shards *shards, unsigned number,
+                          struct strbuf *out);
 
 /* The same as shard_check_lease, shard_flush, shard_tick, shard_drain, shard_forget, shard_close and
  * shard_end, for all of them. */

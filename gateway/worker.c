@@ -99,6 +99,11 @@ static void on_status(struct shard *shard)
     session_tell_status(&worker_of(shard)->sessions, shard);
 }
 
+static void on_link(struct shard *shard, bool is_ready)
+{
+    shards_on_link(&worker_of(shard)->shards, shard, is_ready);
+}
+
 static void on_notice(struct shard *shard)
 {
     sender_begin_fanout(&worker_of(shard)->sessions.conn.sender);
@@ -119,6 +124,7 @@ static void on_forgotten(struct shard *shard)
 
 static const struct shard_hooks shard_hooks = {
     .on_status = on_status,
+    .on_link = on_link,
     .on_notice = on_notice,
     .on_command = on_command,
     .on_forgotten = on_forgotten,
@@ -374,9 +380,9 @@ bool worker_has_ended(const struct worker *w)
     return atomic_load(&((struct worker *)w)->has_ended);
 }
 
-const char *worker_not_ready(const struct worker *w, unsigned shard)
+bool worker_why_not_ready(const struct worker *w, unsigned shard, struct strbuf *out)
 {
-    return shard_not_ready(&w->shards.all[shard]);
+    return shards_why_not_ready(&w->shards, shard, out);
 }
 
 bool worker_is_alive(const struct worker *w, uint64_t now_ns)

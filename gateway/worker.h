@@ -41,8 +41,9 @@ void worker_join(struct worker *worker);
 
 bool worker_has_ended(const struct worker *worker);
 
-/* Why it is not ready for rooms of this shard, or NULL if it is. A literal. */
-const char *worker_not_ready(const struct worker *worker, unsigned shard);
+/* See shards_why_not_ready. */
+bool worker_why_not_ready(const struct worker *worker, unsigned shard,
+                          struct strbuf *out);
 
 /* Whether its loop has turned within the last 5 s; `now_ns` from uv_hrtime. */
 bool worker_is_alive(const struct worker *worker, uint64_t now_ns);

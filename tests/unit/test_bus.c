@@ -156,22 +156,21 @@ static int set_up(void **state)
         .on_expired = on_expired,
         .on_notice = on_notice,
     };
+    static const struct redis_url url;
     const struct bus_opts opts = {
         .config = &rig.config,
+        .url = &url,
         .rooms = &rig.rooms,
         .metrics = &rig.metrics,
         .name = "notices",
         .hooks = &hooks,
     };
-    static struct redis_url url;
-
     (void)state;
     memset(&w, 0, sizeof(w));
     log_max = LOG_SILENT;
     keys_set_prefix("rc");
     rig_open();
     rig.config.redis_deadline_ms = DEADLINE_MS;
-    rig.config.redis = (struct redis_urls){.urls = &url, .count = 1};
     rig.rooms.hooks.subscribe = subscribe;
     rig.rooms.hooks.unsubscribe = unsubscribe;
     bus_open(&w.bus, &opts);

@@ -134,7 +134,7 @@ static struct stage *stage_new(void)
     s->env.conn.config = &s->config;
     s->env.conn.metrics = &metrics;
     list_init(&s->env.conn.all);
-    s->shards = (struct shards){s->shard, 1};
+    s->shards = (struct shards){.all = s->shard, .count = 1, .spread = 1};
     session_env_init(&s->env, &s->shards, &s->config);
     s->env.dispatch = on_dispatch;
     session_accept(&s->env, NULL);

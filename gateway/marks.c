@@ -1,0 +1,188 @@
+/* marks.c - see marks.h. */
+#include "gateway/marks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { AGAIN_MS = 1000, FOUND = 1 << 16 };
+
+void marks_init(struct marks *marks, unsigned count, const char *new_id,
+                const struct marks_hooks *hooks)
+{
+    *marks = (struct marks){.hooks = *hooks, .count = count};
+    memcpy(marks->new_id, new_id, MARKS_ID_LEN);
+}
+
+static void show(struct marks *marks, unsigned shard, unsigned found)
+{
+    atomic_store_explicit(&marks->found[shard], found, memory_order_relaxed);
+}
+
+bool marks_print_wrong(const struct marks *marks, unsigned shard, struct strbuf *out)
+{
+    unsigned found = atomic_load_explicit((_Atomic unsigned *)&marks->found[shard],
+                                          memory_order_relaxed);
+
+    if (found)
+        strbuf_add_format(out, "shard %u of %u is marked %u of %u", shard, marks->count,
+                          found >> 8 & 255, found & 255);
+    return found != 0;
+}
+
+bool marks_may_write(const struct marks *marks, unsigned shard)
+{
+    return marks->may_write && marks->all[shard].state == MARK_RIGHT;
+}
+
+static bool has(const struct marks *marks, enum mark_state state)
+{
+    for (unsigned i = 0; i < marks->count; i++)
+        if (marks->all[i].state == state)
+            return true;
+    return false;
+}
+
+/* The one function that changes may_write. Once it is true, a shard that comes later does not make
+ * the others wait. */
+static void decide(struct marks *marks)
+{
+    if (has(marks, MARK_WRONG)) {
+        if (marks->may_write) {
+            marks->may_write = false;
+            marks->hooks.on_stop(marks);
+        }
+        return;
+    }
+    if (!marks->may_write && (has(marks, MARK_UNKNOWN) || has(marks, MARK_ASKED)))
+        return;
+    if (!has(marks, MARK_RIGHT))
+        return;
+    marks->may_write = true;
+    marks->hooks.on_go(marks);
+}
+
+/* Shard 0 makes the fleet's id; the others take it from there, or from one that was marked before. */
+static void ask(struct marks *marks, unsigned shard, uint64_t now_ms)
+{
+    struct mark *mark = &marks->all[shard];
+    const char *id = marks->id[0] ? marks->id : marks->new_id;
+    char text[MARKS_TEXT_MAX];
+
+    snprintf(text, sizeof(text), "%s %u %u", id, shard, marks->count);
+    mark->may_make = shard == 0 || marks->all[0].state == MARK_RIGHT;
+    mark->asked_ms = now_ms;
+    if (mark->state != MARK_WRONG)
+        mark->state = MARK_ASKED;
+    marks->hooks.ask(marks, shard, mark->may_make ? text : NULL);
+}
+
+void marks_on_link(struct marks *marks, unsigned shard, uint64_t now_ms)
+{
+    marks->all[shard].has_link = true;
+    ask(marks, shard, now_ms);
+}
+
+void marks_on_lost(struct marks *marks, unsigned shard)
+{
+    marks->all[shard].has_link = false;
+    if (marks->all[shard].state == MARK_WRONG)
+        return; /* until it is seen to be right */
+    marks->all[shard].state = MARK_AWAY;
+    decide(marks);
+}
+
+/* Shard 0 has answered. */
+static void ask_unmarked(struct marks *marks, uint64_t now_ms)
+{
+    for (unsigned i = 1; i < marks->count; i++)
+        if (marks->all[i].state == MARK_UNMARKED)
+            ask(marks, i, now_ms);
+}
+
+static void take_id(struct marks *marks, const char *id, unsigned shard)
+{
+    if (!marks->id[0])
+        strcpy(marks->id, id);
+    else if (strcmp(marks->id, id) != 0)
+        log_warn("shard_of_another_fleet",
+                 "shard=%u text=\"its mark has another fleet's id: is it in two lists, "
+                 "or has one Redis lost its data?\"",
+                 shard);
+}
+
+static bool read_mark(struct json_text text, char id[MARKS_ID_LEN + 1],
+                      unsigned *number, unsigned *count)
+{
+    char copy[MARKS_TEXT_MAX], digits[2][3];
+    int end = 0;
+
+    if (text.len == 0 || text.len >= sizeof(copy))
+        return false;
+    memcpy(copy, text.base, text.len);
+    copy[text.len] = '\0';
+    if (sscanf(copy, "%16[0-9a-f] %2[0-9] %2[0-9]%n", id, digits[0], digits[1], &end) !=
+            3 ||
+        strlen(id) != MARKS_ID_LEN || (size_t)end != text.len)
+        return false;
+    *number = (unsigned)strtoul(digits[0], NULL, 10);
+    *count = (unsigned)strtoul(digits[1], NULL, 10);
+    return true;
+}
+
+/* What cannot be read is no mark of this fleet. */
+static void take_mark(struct marks *marks, unsigned shard, struct json_text text)
+{
+    struct mark *mark = &marks->all[shard];
+    char id[MARKS_ID_LEN + 1] = "";
+    unsigned number = 0, count = 0;
+    bool is_right = read_mark(text, id, &number, &count) && number == shard &&
+                    count == marks->count;
+
+    if (is_right)
+        take_id(marks, id, shard);
+    else if (mark->state != MARK_WRONG)
+        log_error("shard_marked_otherwise",
+                  "shard=%u text=\"shard %u of %u is marked %u of %u: nothing is "
+                  "written\"",
+                  shard, shard, marks->count, number, count);
+    mark->state = is_right ? MARK_RIGHT : MARK_WRONG;
+    show(marks, shard, is_right ? 0 : FOUND | number << 8 | count);
+}
+
+void marks_on_reply(struct marks *marks, unsigned shard, int status,
+                    struct json_text text, uint64_t now_ms)
+{
+    struct mark *mark = &marks->all[shard];
+
+    if (status < 0) {
+        if (mark->state == MARK_ASKED)
+            mark->state = MARK_AWAY;
+    } else if (text.len > 0) {
+        take_mark(marks, shard, text);
+    } else if (mark->may_make) {
+        mark->state = MARK_RIGHT;
+        show(marks, shard, 0);
+        if (!marks->id[0])
+            strcpy(marks->id, marks->new_id);
+    } else {
+        mark->state = MARK_UNMARKED;
+        show(marks, shard, 0);
+    }
+    if (marks->all[0].state == MARK_RIGHT)
+        ask_unmarked(marks, now_ms);
+    decide(marks);
+}
+
+void marks_tick(struct marks *marks, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < marks->count; i++) {
+        const struct mark *mark = &marks->all[i];
+
+        if ((mark->state == MARK_WRONG || mark->state == MARK_AWAY) && mark->has_link &&
+            now_ms - mark->asked_ms >= AGAIN_MS)
+            ask(marks, i, now_ms);
+    }
+}
