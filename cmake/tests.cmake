@@ -60,6 +60,8 @@ foreach(name crowd join_property monitoring never_reading_clients pacing rfc6455
     set_tests_properties(integration.${name} PROPERTIES PROCESSORS ${alone})
 endforeach()
 add_tests(faults 300 ${waits})
+# Several Redis, a Redis Cluster, Sentinels, TLS.
+add_tests(cluster 300 ${waits})
 # What docker-compose.yml mounts, with the programs that it is for.
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.

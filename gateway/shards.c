@@ -88,10 +88,13 @@ void shards_on_link(struct shards *shards, const struct shard *shard, bool is_re
         marks_on_lost(&shards->marks, number);
 }
 
-static void init_marks(struct shards *shards)
+void shards_init(struct shards *shards, const struct config *config)
 {
     char id[PROTO_EPOCH_LEN + 1];
 
+    shards->count = shards_count(config);
+    shards->spread = is_cluster(config) ? SHARD_OF_CLUSTER : shards->count;
+    shards->all = xcalloc(shards->count, sizeof(*shards->all));
     args_make_id(id);
     marks_init(&shards->marks, shards->count, id, &marks_hooks);
 }
@@ -102,11 +105,7 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
-    shards->count = shards_count(opts->config);
-    shards->spread = is_cluster(opts->config) ? SHARD_OF_CLUSTER : shards->count;
-    shards->all = xcalloc(shards->count, sizeof(*shards->all));
     each.is_marked = shards->count > 1 && !is_cluster(opts->config);
-    init_marks(shards);
     for (each.number = 0; each.number < shards->count; each.number++)
         shard_open(&shards->all[each.number], &each);
 }

@@ -22,7 +22,11 @@ unsigned shards_count(const struct config *config);
 /* How many percent of them must be ready for the gateway to be. */
 unsigned shards_ready_percent(const struct config *config);
 
-/* Opens all; `opts->number` is set for each, and `opts->shards`. `shards` is zeroed. */
+/* Makes room for as many as `config` has; `shards` is zeroed. From then on other threads may ask
+ * shards_why_not_ready. */
+void shards_init(struct shards *shards, const struct config *config);
+
+/* Opens all; `opts->number` is set for each. */
 void shards_open(struct shards *shards, const struct shard_opts *opts);
 
 /* The one that a room of this name is in. */

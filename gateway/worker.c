@@ -344,6 +344,7 @@ struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd)
     w->index = index;
     w->fd = fd;
     shared->metrics[index] = &w->metrics;
+    shards_init(&w->shards, w->config);
     atomic_store(&w->turned_ns, uv_hrtime());
     if (uv_loop_init(&w->loop) != 0 || uv_async_init(&w->loop, &w->wake, on_wake) != 0)
         abort();

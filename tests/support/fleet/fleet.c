@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "common/shard_of.h"
+#include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/port.h"
@@ -52,9 +54,15 @@ void fleet_restart_redis(struct fleet *fleet)
 static bool is_ready_or_dead(void *data)
 {
     struct fleet_gateway *g = data;
+    struct http_answer answer = {0};
+    bool is_ready = false;
 
-    return !process_is_running(&g->process) ||
-           http_get_status(g->ops_port, "/readyz") == 200;
+    if (!process_is_running(&g->process))
+        return true;
+    if (http_get_try(&answer, g->ops_port, "/readyz")) /* of a list all are */
+        is_ready = answer.status == 200 && strcmp(answer.body, "ready\n") == 0;
+    http_get_deinit(&answer);
+    return is_ready;
 }
 
 void fleet_wait_ready(struct fleet *fleet, unsigned index)
@@ -93,7 +101,39 @@ void fleet_start_gateway(struct fleet *fleet, unsigned index)
 }
 
 /* Sets one up and starts it, without waiting. */
-static unsigned add(struct fleet *fleet, const char *const *settings)
+struct redis_server *fleet_shard(struct fleet *fleet, unsigned shard)
+{
+    assert_true(shard < FLEET_SHARDS_MAX);
+    return shard == 0 ? &fleet->redis : &fleet->shards[shard];
+}
+
+unsigned fleet_shard_of(const struct fleet *fleet, const char *room)
+{
+    return shard_of(room, strlen(room), fleet->shards_count ? fleet->shards_count : 1);
+}
+
+char *fleet_list_setting(struct fleet *fleet, const unsigned *shards, unsigned count)
+{
+    const char *password = fleet->redis.opts.password;
+    struct strbuf text = {NULL, 0, 0};
+
+    strbuf_add_text(&text, "ROOMCAST_REDIS_URL=");
+    for (unsigned i = 0; i < count; i++)
+        strbuf_add_format(&text, "%sredis://%s%s%s127.0.0.1:%d", i > 0 ? "," : "",
+                          password ? ":" : "", password ? password : "",
+                          password ? "@" : "", fleet_shard(fleet, shards[i])->port);
+    return text.data;
+}
+
+static char *whole_list_setting(struct fleet *fleet)
+{
+    static const unsigned shards[FLEET_SHARDS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+    return fleet_list_setting(fleet, shards,
+                              fleet->shards_count ? fleet->shards_count : 1);
+}
+
+unsigned fleet_launch(struct fleet *fleet, const char *const *settings)
 {
     unsigned index = fleet->count++;
     struct fleet_gateway *g = &fleet->gateways[index];
@@ -106,11 +146,7 @@ static unsigned add(struct fleet *fleet, const char *const *settings)
     g->settings = xcalloc(ARGS_MAX, sizeof(*g->settings));
     g->settings[n++] = print_text("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
     g->settings[n++] = print_text("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
-    g->settings[n++] =
-        print_text("ROOMCAST_REDIS_URL=redis://%s%s%s127.0.0.1:%d",
-                   fleet->redis.opts.password ? ":" : "",
-                   fleet->redis.opts.password ? fleet->redis.opts.password : "",
-                   fleet->redis.opts.password ? "@" : "", fleet->redis_port);
+    g->settings[n++] = whole_list_setting(fleet);
     g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
     g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
     g->settings[n++] = xstrdup("ROOMCAST_REQUESTS_PER_SEC=0");
@@ -125,7 +161,7 @@ static unsigned add(struct fleet *fleet, const char *const *settings)
 
 unsigned fleet_add(struct fleet *fleet, const char *const *settings)
 {
-    unsigned index = add(fleet, settings);
+    unsigned index = fleet_launch(fleet, settings);
 
     fleet_wait_ready(fleet, index);
     return index;
@@ -141,8 +177,11 @@ int fleet_start(struct fleet *fleet, const struct fleet_opts *opts)
                                      });
     fleet->redis_port = fleet->redis.port;
     fleet->dir = fleet->redis.dir;
+    fleet->shards_count = opts->shards;
+    for (unsigned i = 1; i < opts->shards; i++)
+        redis_server_open(fleet_shard(fleet, i), &fleet->redis.opts);
     for (unsigned i = 0; i < opts->gateways; i++)
-        add(fleet, opts->settings);
+        fleet_launch(fleet, opts->settings);
     fleet_wait_all_ready(fleet);
     return 0;
 }
@@ -198,12 +237,16 @@ int fleet_stop(struct fleet *fleet)
             has_stopped_well(fleet, &fleet->gateways[i]);
     if (fleet->failed) { /* cmocka does not count a teardown that fails */
         process_kill(&fleet->redis.process);
+        for (unsigned i = 1; i < fleet->shards_count; i++)
+            process_kill(&fleet_shard(fleet, i)->process);
         print_error("the logs stay in %s\n", fleet->dir);
         exit(EXIT_FAILURE);
     }
     for (unsigned i = 0; i < fleet->count; i++)
         free_gateway(&fleet->gateways[i]);
     redis_server_close(&fleet->redis);
+    for (unsigned i = 1; i < fleet->shards_count; i++)
+        redis_server_close(fleet_shard(fleet, i));
     *fleet = (struct fleet){0};
     return 0;
 }

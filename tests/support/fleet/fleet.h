@@ -25,7 +25,7 @@
 #include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_server.h"
 
-enum { FLEET_MAX = 16, FLEET_DEADLINE_MS = 60000 };
+enum { FLEET_MAX = 16, FLEET_SHARDS_MAX = 8, FLEET_DEADLINE_MS = 60000 };
 
 struct fleet_gateway {
     struct process process;
@@ -39,6 +39,8 @@ struct fleet {
     struct redis_server redis;
     int redis_port; /* of `redis`, as is the directory */
     const char *dir;
+    struct redis_server shards[FLEET_SHARDS_MAX]; /* of a list, behind `redis` */
+    unsigned shards_count;                        /* of the list; 0: no list */
     struct fleet_gateway gateways[FLEET_MAX];
     unsigned count; /* ever added, also those that do not run any more */
     bool failed;    /* keep the directory */
@@ -52,6 +54,7 @@ struct fleet_opts {
     const char *const *redis_args; /* e.g. "--notify-keyspace-events", "Kx" */
     const char *redis_conf;
     const char *redis_password;
+    unsigned shards; /* so many Redis as a list; 0: one */
 };
 
 /* Starts Redis and the gateways, and waits until each is
@@ -70,6 +73,9 @@ int fleet_teardown(void **state);
 
 /* Starts one more gateway and waits until it is ready; its index. */
 unsigned fleet_add(struct fleet *fleet, const char *const *settings);
+
+/* The same without waiting. */
+unsigned fleet_launch(struct fleet *fleet, const char *const *settings);
 
 /* Starts one that has ended again, as it was, and waits until it is ready. */
 void fleet_start_gateway(struct fleet *fleet, unsigned index);
@@ -93,6 +99,13 @@ void fleet_wait_all_ready(struct fleet *fleet);
 void fleet_kill_redis(struct fleet *fleet);
 void fleet_start_redis(struct fleet *fleet);
 void fleet_restart_redis(struct fleet *fleet);
+
+/* The Redis that is this shard of the list, and the shard that a room is in. */
+struct redis_server *fleet_shard(struct fleet *fleet, unsigned shard);
+unsigned fleet_shard_of(const struct fleet *fleet, const char *room);
+
+/* ROOMCAST_REDIS_URL=… of these shards, in this order; to be freed by the caller. */
+char *fleet_list_setting(struct fleet *fleet, const unsigned *shards, unsigned count);
 
 /* Removes what a Redis that is down has kept. */
 void fleet_forget_redis(struct fleet *fleet);
