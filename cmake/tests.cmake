@@ -142,6 +142,7 @@ set(subjects
         "unit.joins_leaves|lua.(history_members|join_leave)|integration.(presence|flush)"
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
+    cluster "gateway/(marks|shards)" "unit.marks|cluster.lists"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
         "unit.(bus|lines|notice|terms|withheld)|integration.(malformed|rewinds)|faults.redis"
     connections "gateway/(conn|frame|handshake|http_text|main|origin|pool|pulse|queue|reader|receiver|sender|upgrade|wheel|worker)|common/(descriptors|listen)"

@@ -250,8 +250,11 @@ static void warn_about_examples(const struct config *config)
 }
 
 /* What the parser takes and the programs do not, so far. */
-static const char *unsupported(const struct redis_urls *redis)
+static const char *unsupported(const struct redis_urls *redis,
+                               enum config_program program)
 {
+    if (redis->count > 1 && program == CONFIG_ADMIN)
+        return "several Redis are not in this build yet";
     if (redis->urls[0].form == REDIS_CLUSTER)
         return "a Redis Cluster is not in this build yet";
     return redis->urls[0].form != REDIS_TCP || redis->urls[0].is_tls
@@ -259,9 +262,9 @@ static const char *unsupported(const struct redis_urls *redis)
                : NULL;
 }
 
-static bool finish_redis(const struct config *config)
+static bool finish_redis(const struct config *config, enum config_program program)
 {
-    const char *reason = unsupported(&config->redis);
+    const char *reason = unsupported(&config->redis, program);
 
     if (reason)
         return setting_value_refuse("ROOMCAST_REDIS_URL", "%s", reason);
@@ -279,7 +282,7 @@ static bool finish_redis(const struct config *config)
 
 static bool finish(struct config *config, enum config_program program)
 {
-    if (!finish_redis(config))
+    if (!finish_redis(config, program))
         return false;
     if (program == CONFIG_ADMIN && !config->auth_token[0])
         return setting_value_refuse("AUTH_TOKEN",

@@ -15,14 +15,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/intake.h"
 #include "common/log.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
-#include "gateway/args.h"
 #include "gateway/server_check.h"
 
 enum {
@@ -246,18 +244,6 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     take_silent(node, reply);
 }
 
-static void add_field(struct store *store, const char *name, uint64_t value)
-{
-    redis_command_add_text(&store->args.cmd, name);
-    redis_command_add_u64(&store->args.cmd, value);
-}
-
-static void add_text_field(struct store *store, const char *name, const char *value)
-{
-    redis_command_add_text(&store->args.cmd, name);
-    redis_command_add_text(&store->args.cmd, value);
-}
-
 static void start_beat(struct node *node)
 {
     struct store *store = node->store;
@@ -272,26 +258,7 @@ static void start_beat(struct node *node)
         metric_read(&node->metrics->messages_published_total) - node->messages_told;
     memcpy(beat->node, store->node, sizeof(beat->node));
     node->is_beating = true;
-    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4 + (store->args.shard == 0));
-    args_add_fleet_key(&store->args, KEY_NODES);
-    args_add_node_key(&store->args, store->node, KEY_NODE);
-    args_add_node_key(&store->args, store->node, KEY_NODE_CLAIM);
-    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
-    if (store->args.shard == 0)
-        args_add_fleet_key(&store->args, KEY_STATS);
-    redis_command_add_text(&store->args.cmd, store->node);
-    redis_command_add_u64(&store->args.cmd, lease_ms(node));
-    redis_command_add_u64(&store->args.cmd, !node->name.is_known);
-    redis_command_add_u64(&store->args.cmd, beat->messages);
-    add_text_field(store, "address", node->address);
-    add_field(store, "pid", (uint64_t)getpid());
-    add_text_field(store, "version", ROOMCAST_VERSION);
-    add_field(store, "started_at", node->started_ms);
-    add_field(store, "connections", metric_read(&node->metrics->connections));
-    add_field(store, "rooms", metric_read(&node->metrics->rooms));
-    add_field(store, "members", metric_read(&node->metrics->members));
-    add_field(store, "messages", metric_read(&node->metrics->messages_published_total));
-    add_field(store, "draining", node->is_draining);
+    node_begin_beat(node, beat->messages);
     store_send_script(store, SCRIPT_HEARTBEAT, on_beaten, beat);
 }
 

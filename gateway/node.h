@@ -112,6 +112,9 @@ void node_check_lease(struct node *node);
 /* Beats now: a script found that Redis does not know this node. */
 void node_beat(struct node *node);
 
+/* Begins the heartbeat's command, with so many messages since the last one; node_beat.c. */
+void node_begin_beat(struct node *node, uint64_t messages);
+
 /* /readyz says no from now on, and so does the node in Redis. */
 void node_drain(struct node *node);
 

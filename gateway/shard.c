@@ -17,8 +17,6 @@
 #include "common/scripts.h"
 #include "gateway/announce.h"
 #include "gateway/deliver.h"
-#include "gateway/history_read.h"
-#include "gateway/sync.h"
 
 enum { RETRY_MS = 1000 }; /* what Redis refused for a room */
 
@@ -143,61 +141,7 @@ static void on_down(struct node *node)
 
 static const struct node_hooks node_hooks = {on_up, on_down};
 
-/* ---- what rooms ask for ---- */
-
-static void subscribe(struct room *room)
-{
-    bus_subscribe(&shard_of_room(room)->bus, room);
-}
-
-static void unsubscribe(struct room *room)
-{
-    bus_unsubscribe(&shard_of_room(room)->bus, room);
-}
-
-static void register_room(struct room *room)
-{
-    struct shard *shard = shard_of_room(room);
-
-    node_keep(&shard->node, room);
-    store_register(&shard->store, room);
-}
-
-static void join_room(struct room *room, struct join *join)
-{
-    joins_leaves_join(&shard_of_room(room)->joins_leaves, room, join);
-}
-
-static void leave_room(struct room *room, struct room_user *user)
-{
-    joins_leaves_leave(&shard_of_room(room)->joins_leaves, room, user);
-}
-
-static void sync_room(struct room *room)
-{
-    sync_start(&shard_of_room(room)->store, room);
-}
-
-static void close_room(struct room *room)
-{
-    store_close(&shard_of_room(room)->store, room);
-}
-
-static void backfill_room(struct room *room, uint64_t after)
-{
-    history_read_backfill(&shard_of_room(room)->store, room, after);
-}
-
-static const struct room_hooks room_hooks = {
-    .subscribe = subscribe,
-    .unsubscribe = unsubscribe,
-    .register_ = register_room,
-    .join = join_room,
-    .leave = leave_room,
-    .sync = sync_room,
-    .close = close_room,
-    .backfill = backfill_room,
-};
+/* ---- what the store tells ---- */
 
 static void on_touched(struct store *store, const char *room, size_t len, bool is_new)
 {
@@ -300,9 +244,10 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     open_link(shard);
     store_init(&shard->store, shard->link, opts->config, opts->metrics);
     shard->store.args.shard = opts->number;
+    shard->store.args.shard = opts->number;
     shard->store.on_touched = on_touched;
     shard->store.on_unknown = on_unknown;
-    rooms_init(&shard->rooms, &room_hooks, opts->metrics, opts->config);
+    rooms_init(&shard->rooms, &shard_room_hooks, opts->metrics, opts->config);
     deliver_init(&shard->rooms);
     history_cache_init(&shard->history_cache, &shard->store, &shard->rooms);
     outbox_init(&shard->outbox, &shard->store);

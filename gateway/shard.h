@@ -73,6 +73,9 @@ struct shard {
     _Atomic int state;   /* enum node_state */
 };
 
+/* shard_rooms.c */
+extern const struct room_hooks shard_room_hooks;
+
 /* Connects. `shard` is zeroed. */
 void shard_open(struct shard *shard, const struct shard_opts *opts);
 

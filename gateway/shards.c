@@ -8,14 +8,9 @@
 #include "common/xalloc.h"
 #include "gateway/args.h"
 
-static bool is_cluster(const struct config *config)
-{
-    return config->redis.urls[0].form == REDIS_CLUSTER;
-}
-
 unsigned shards_count(const struct config *config)
 {
-    return is_cluster(config) ? SHARD_OF_MAX : config->redis.count;
+    return redis_urls_is_cluster(&config->redis) ? SHARD_OF_MAX : config->redis.count;
 }
 
 unsigned shards_ready_percent(const struct config *config)
@@ -93,7 +88,8 @@ void shards_init(struct shards *shards, const struct config *config)
     char id[PROTO_EPOCH_LEN + 1];
 
     shards->count = shards_count(config);
-    shards->spread = is_cluster(config) ? SHARD_OF_CLUSTER : shards->count;
+    shards->spread =
+        redis_urls_is_cluster(&config->redis) ? SHARD_OF_CLUSTER : shards->count;
     shards->all = xcalloc(shards->count, sizeof(*shards->all));
     args_make_id(id);
     marks_init(&shards->marks, shards->count, id, &marks_hooks);
@@ -105,7 +101,7 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
-    each.is_marked = shards->count > 1 && !is_cluster(opts->config);
+    each.is_marked = shards->count > 1 && !redis_urls_is_cluster(&opts->config->redis);
     for (each.number = 0; each.number < shards->count; each.number++)
         shard_open(&shards->all[each.number], &each);
 }
