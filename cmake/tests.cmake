@@ -150,7 +150,7 @@ set(subjects
     requests "gateway/(pace|request|requests|session|slot|token_bucket|req_.*)|common/(json|proto.*|utf8)"
         "unit.(json|pace|proto|request|session|slot|token_bucket)|integration.(bad_requests|odd_names|pacing|request_limits)"
     redis "common/(cluster_.*|command|keys|redis_.*|reply.*|rights|scripts|shard_of)|lua/rights"
-        "unit.(cluster_.*|keys|redis_.*|reply.*|shard_of)|lua.sources|integration.(hostile_redis|pipelines|redis_share)|faults.(addresses|links|redis|rights)"
+        "unit.(cluster_.*|keys|redis_.*|reply.*|shard_of)|cluster.(open_slots|redis_cluster)|lua.sources|integration.(hostile_redis|pipelines|redis_share)|faults.(addresses|links|redis|rights)"
     scripts "lua/.*|cmake/embed" "lua.(sources|refusals)"
     http "common/(http.*|linger|page|percent)|gateway/ops_server|common/(healthcheck|metrics|metric_labels)"
         "unit.(http_.*|metrics|page|percent)|integration.(admin_http|healthcheck|http_.*|ops_port)"

@@ -81,10 +81,14 @@ void redis_server_open(struct redis_server *server,
 
 void redis_server_forget(struct redis_server *server)
 {
-    char *kept = print_text("%s/appendonlydir", server->dir);
+    static const char *const names[] = {"appendonlydir", "dump.rdb", "nodes.conf"};
 
-    files_remove(kept);
-    free(kept);
+    for (int i = 0; i < 3; i++) {
+        char *kept = print_text("%s/%s", server->dir, names[i]);
+
+        files_remove(kept);
+        free(kept);
+    }
 }
 
 void redis_server_close(struct redis_server *server)
