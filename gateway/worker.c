@@ -58,6 +58,7 @@ struct worker {
     int fd;
 
     uv_thread_t thread;
+    uv_sem_t opened; /* of its start */
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_async_t wake;
@@ -320,6 +321,7 @@ static void run(void *arg)
     pool_init(&w->metrics);
     open_parts(w);
     open_handles(w);
+    uv_sem_post(&w->opened);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_walk(&w->loop, on_closed_walk, NULL);
     shards_end(&w->shards);
@@ -354,8 +356,10 @@ struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd)
 
 void worker_start(struct worker *w)
 {
-    if (uv_thread_create(&w->thread, run, w) != 0)
+    if (uv_sem_init(&w->opened, 0) != 0 || uv_thread_create(&w->thread, run, w) != 0)
         abort();
+    uv_sem_wait(&w->opened); /* other threads may look at its shards from now on */
+    uv_sem_destroy(&w->opened);
 }
 
 void worker_drain(struct worker *w)
