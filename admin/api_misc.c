@@ -19,17 +19,22 @@ void api_metrics(void *owner, struct http_request *req)
                api->out.len);
 }
 
+/* One line. */
 static void reply_plain(struct http_request *req, int status, const char *text)
 {
+    struct strbuf body = {NULL, 0, 0};
+
+    strbuf_add_format(&body, "%s\n", text);
     http_add_header(req, "cache-control", "no-store");
-    http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
+    http_reply(req, status, "text/plain; charset=utf-8", body.data, body.len);
+    strbuf_deinit(&body);
 }
 
 /* An answer proves that the loop turns. */
 void api_healthz(void *owner, struct http_request *req)
 {
     (void)owner;
-    reply_plain(req, 200, "ok\n");
+    reply_plain(req, 200, "ok");
 }
 
 void api_readyz(void *owner, struct http_request *req)
@@ -37,13 +42,15 @@ void api_readyz(void *owner, struct http_request *req)
     struct api *api = owner;
 
     if (api->is_closing)
-        reply_plain(req, 503, "stopping\n");
-    else if (!redis_link_is_ready(api->db.link) || !fleet_is_up(&api->fleet))
-        reply_plain(req, 503, "no connection to Redis\n");
+        reply_plain(req, 503, "stopping");
+    else if (!redis_link_is_ready(api->db.link))
+        reply_plain(req, 503, redis_why_text(redis_link_why(api->db.link)));
+    else if (!fleet_is_up(&api->fleet))
+        reply_plain(req, 503, "no connection to Redis");
     else if (!fleet_is_writable(&api->fleet))
-        reply_plain(req, 503, "Redis does not take what is written\n");
+        reply_plain(req, 503, "Redis does not take what is written");
     else
-        reply_plain(req, 200, "ready\n");
+        reply_plain(req, 200, "ready");
 }
 
 void api_openapi(void *owner, struct http_request *req)

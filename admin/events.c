@@ -368,7 +368,7 @@ struct events *events_open(struct api *api)
 void events_close(struct events *e)
 {
     e->is_ready = false;
-    redis_link_close(e->link, NULL);
+    redis_link_close(e->link);
     e->link = NULL;
     uv_close((uv_handle_t *)&e->tick, NULL);
 }

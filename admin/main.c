@@ -87,7 +87,7 @@ static void on_stop(uv_signal_t *signal, int number)
     http_close(s->http);
     events_close(s->api.events);
     fleet_close(&s->api.fleet);
-    redis_link_close(s->api.db.link, NULL);
+    redis_link_close(s->api.db.link);
     s->api.db.link = NULL;
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);

@@ -20,7 +20,7 @@ set(library_of_utf8proc PkgConfig::UTF8PROC)
 set(library_of_ncurses PkgConfig::NCURSESW)
 set(library_of_cmocka PkgConfig::CMOCKA)
 set(library_of_pthread Threads::Threads)
-set(library_of_openssl crypto)
+set(library_of_openssl ssl crypto)
 set(library_of_math m)
 
 # "tests/support/fleet/chat" -> tests_support_fleet_chat

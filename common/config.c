@@ -255,10 +255,8 @@ static const char *unsupported(const struct redis_urls *redis,
 {
     if (redis->count > 1 && program == CONFIG_ADMIN)
         return "several Redis are not in this build yet";
-    if (redis->urls[0].form == REDIS_CLUSTER)
-        return "a Redis Cluster is not in this build yet";
-    return redis->urls[0].form != REDIS_TCP || redis->urls[0].is_tls
-               ? "only redis:// is in this build yet"
+    return redis->urls[0].form == REDIS_CLUSTER
+               ? "a Redis Cluster is not in this build yet"
                : NULL;
 }
 

@@ -56,6 +56,22 @@ void redis_command_add_u64(struct redis_command *cmd, uint64_t value)
     redis_command_add(cmd, first, (size_t)(digits + sizeof(digits) - first));
 }
 
+void redis_command_set_words(struct redis_command *cmd, unsigned count,
+                             const char *const *words)
+{
+    redis_command_begin(cmd);
+    for (unsigned i = 0; i < count; i++)
+        redis_command_add_text(cmd, words[i]);
+}
+
+void redis_command_print(const struct redis_command *cmd, struct strbuf *out)
+{
+    strbuf_add_char(out, '*');
+    strbuf_add_u64(out, cmd->argc);
+    strbuf_add(out, "\r\n", 2);
+    strbuf_add(out, cmd->args.data, cmd->args.len);
+}
+
 void redis_command_deinit(struct redis_command *cmd)
 {
     strbuf_deinit(&cmd->args);

@@ -18,6 +18,14 @@ void redis_command_begin(struct redis_command *cmd);
 void redis_command_add(struct redis_command *cmd, const char *bytes, size_t len);
 void redis_command_add_text(struct redis_command *cmd, const char *text);
 void redis_command_add_u64(struct redis_command *cmd, uint64_t value);
+
+/* A whole command of these words, in place of what was there. */
+void redis_command_set_words(struct redis_command *cmd, unsigned count,
+                             const char *const *words);
+
+/* Adds the command as it is sent. */
+void redis_command_print(const struct redis_command *cmd, struct strbuf *out);
+
 void redis_command_deinit(struct redis_command *cmd);
 
 #endif

@@ -18,10 +18,12 @@
 /* In the order said. X(id, right it takes; NULL: one that is needed) */
 #define STEPS(X)                                                                       \
     X(STEP_AUTH, NULL)                                                                 \
+    X(STEP_SERVER, "info")                                                             \
+    X(STEP_ROLE, "info")                                                               \
     X(STEP_KILL, "client|kill")                                                        \
     X(STEP_SELECT, NULL)                                                               \
     X(STEP_NAME, "client|setname")                                                     \
-    X(STEP_INFO, "client|info")
+    X(STEP_CLIENT, "client|info")
 
 enum step {
 #define X(id, right) id,
@@ -42,25 +44,20 @@ void redis_greeting_begin(struct redis_greeting *g)
 {
     g->next_step = g->sent_count = g->taken_count = 0;
     g->was_kill_obeyed = false;
+    g->why = REDIS_WHY_NOT_KNOWN;
 }
 
 /* ---- what is said ---- */
-
-static void add_words(struct redis_command *cmd, int count, const char *const *words)
-{
-    redis_command_begin(cmd);
-    for (int i = 0; i < count; i++)
-        redis_command_add_text(cmd, words[i]);
-}
 
 static bool add_auth(const struct redis_identity *me, struct redis_command *cmd)
 {
     if (!me->password)
         return false;
     if (me->user)
-        add_words(cmd, 3, (const char *[]){"AUTH", me->user, me->password});
+        redis_command_set_words(cmd, 3,
+                                (const char *[]){"AUTH", me->user, me->password});
     else
-        add_words(cmd, 2, (const char *[]){"AUTH", me->password});
+        redis_command_set_words(cmd, 2, (const char *[]){"AUTH", me->password});
     return true;
 }
 
@@ -70,9 +67,10 @@ static void add_kill(const struct redis_greeting_client *old, struct redis_comma
 {
     bool has_old = old->id[0];
 
-    add_words(cmd, 6,
-              (const char *[]){"CLIENT", "KILL", "ID", has_old ? old->id : NOBODY_ID,
-                               "ADDR", has_old ? old->addr : NOBODY_ADDR});
+    redis_command_set_words(cmd, 6,
+                            (const char *[]){"CLIENT", "KILL", "ID",
+                                             has_old ? old->id : NOBODY_ID, "ADDR",
+                                             has_old ? old->addr : NOBODY_ADDR});
 }
 
 static bool add_select(int db, struct redis_command *cmd)
@@ -82,7 +80,7 @@ static bool add_select(int db, struct redis_command *cmd)
     if (!db)
         return false;
     snprintf(number, sizeof(number), "%d", db);
-    add_words(cmd, 2, (const char *[]){"SELECT", number});
+    redis_command_set_words(cmd, 2, (const char *[]){"SELECT", number});
     return true;
 }
 
@@ -93,16 +91,23 @@ static bool add_step(const struct redis_greeting *g, enum step step,
     switch (step) {
     case STEP_AUTH:
         return add_auth(&g->me, cmd);
+    case STEP_SERVER:
+        redis_command_set_words(cmd, 2, (const char *[]){"INFO", "server"});
+        return true;
+    case STEP_ROLE:
+        redis_command_set_words(cmd, 2, (const char *[]){"INFO", "replication"});
+        return g->me.form == REDIS_SENTINEL;
     case STEP_KILL:
         add_kill(&g->old, cmd);
         return true;
     case STEP_SELECT:
         return add_select(g->me.db, cmd);
     case STEP_NAME:
-        add_words(cmd, 3, (const char *[]){"CLIENT", "SETNAME", g->me.name});
+        redis_command_set_words(cmd, 3,
+                                (const char *[]){"CLIENT", "SETNAME", g->me.name});
         return true;
     default:
-        add_words(cmd, 2, (const char *[]){"CLIENT", "INFO"});
+        redis_command_set_words(cmd, 2, (const char *[]){"CLIENT", "INFO"});
         return true;
     }
 }
@@ -135,7 +140,7 @@ static void take_word(char *out, size_t size, const char *text, const char *name
     }
 }
 
-static void take_info(struct redis_greeting_client *self, const redisReply *reply)
+static void take_client(struct redis_greeting_client *self, const redisReply *reply)
 {
     const char *info = reply_string(reply).base;
 
@@ -143,6 +148,36 @@ static void take_info(struct redis_greeting_client *self, const redisReply *repl
     take_word(self->addr, sizeof(self->addr), info, " addr=");
     if (!self->addr[0])
         self->id[0] = '\0';
+}
+
+/* Key names differ, so a cluster is not taken for one Redis, nor the other way round. What does not
+ * say, or is not allowed to, is believed to be what the URL says. */
+static bool is_right_mode(struct redis_greeting *g, const redisReply *reply)
+{
+    const char *info = reply_string(reply).base;
+    char mode[16];
+
+    take_word(mode, sizeof(mode), info, "redis_mode:");
+    if (!mode[0])
+        take_word(mode, sizeof(mode), info, "server_mode:"); /* Valkey */
+    if (strcmp(mode, "sentinel") == 0)
+        g->why = REDIS_WHY_SENTINEL;
+    else if (strcmp(mode, "cluster") == 0 && g->me.form != REDIS_CLUSTER)
+        g->why = REDIS_WHY_CLUSTER;
+    else if (strcmp(mode, "standalone") == 0 && g->me.form == REDIS_CLUSTER)
+        g->why = REDIS_WHY_NOT_CLUSTER;
+    return g->why == REDIS_WHY_NOT_KNOWN;
+}
+
+/* What the Sentinels named must be a master. */
+static bool is_master(struct redis_greeting *g, const redisReply *reply)
+{
+    char role[16];
+
+    take_word(role, sizeof(role), reply_string(reply).base, "role:");
+    if (strcmp(role, "master") != 0)
+        g->why = REDIS_WHY_REPLICA;
+    return g->why == REDIS_WHY_NOT_KNOWN;
 }
 
 /* Once a process and right. */
@@ -167,6 +202,31 @@ bool redis_greeting_is_bearable(const struct redis_greeting *g, const redisReply
            is_refused_for_good(reply);
 }
 
+static bool is_login_refused(enum step step, int status, const redisReply *reply)
+{
+    return status == UV_EREMOTEIO &&
+           (step == STEP_AUTH || strncmp(reply_error(reply), "NOAUTH", 6) == 0);
+}
+
+/* False: what was answered ends the connection. */
+static bool take_step(struct redis_greeting *g, enum step step, const redisReply *reply)
+{
+    switch (step) {
+    case STEP_SERVER:
+        return is_right_mode(g, reply);
+    case STEP_ROLE:
+        return is_master(g, reply);
+    case STEP_KILL:
+        g->was_kill_obeyed = true;
+        return true;
+    case STEP_CLIENT:
+        take_client(&g->self, reply);
+        return true;
+    default:
+        return true;
+    }
+}
+
 enum redis_greeting_result redis_greeting_take(struct redis_greeting *g, int status,
                                                const redisReply *reply)
 {
@@ -176,12 +236,11 @@ enum redis_greeting_result redis_greeting_take(struct redis_greeting *g, int sta
     assert(g->taken_count <= g->sent_count);
     if (is_bearable)
         warn_of_right(step, reply);
-    else if (status < 0)
+    else if (status < 0 || !take_step(g, step, reply)) {
+        if (is_login_refused(step, status, reply))
+            g->why = REDIS_WHY_LOGIN;
         return REDIS_GREETING_REFUSED;
-    else if (step == STEP_KILL)
-        g->was_kill_obeyed = true;
-    else if (step == STEP_INFO)
-        take_info(&g->self, reply);
+    }
     return g->taken_count == g->sent_count ? REDIS_GREETING_DONE
                                            : REDIS_GREETING_GOES_ON;
 }

@@ -1,10 +1,10 @@
 /* redis_greeting.h - what a new connection to Redis says first, and learns: who we are, which
- * database, and that the connection before it ends. Pure: commands out, replies in.
+ * database, that the connection before it ends, and whether this Redis is what the URL says. Pure: commands out, replies in.
  *
  *     redis_greeting_begin -> redis_greeting_next, each to be sent, until it is false
  *                          -> redis_greeting_take, each reply -> GOES_ON ... DONE, or REFUSED
  *
- * CLIENT SETNAME is a courtesy. Where CLIENT INFO or CLIENT KILL is refused for good, what was sent
+ * INFO is asked for the mode, and behind Sentinels for the role. CLIENT SETNAME is a courtesy. Where CLIENT INFO or CLIENT KILL is refused for good, what was sent
  * on a lost connection may run later, and redis_greeting_take_ended is false.
  */
 #ifndef COMMON_REDIS_GREETING_H
@@ -13,6 +13,8 @@
 #include <stdbool.h>
 
 #include "common/redis_command.h"
+#include "common/redis_loss.h"
+#include "common/redis_url.h"
 #include "common/reply_arena.h"
 
 enum { REDIS_GREETING_STEPS_MAX = 8 };
@@ -22,6 +24,7 @@ struct redis_identity {
     const char *user, *password; /* NULL: none */
     const char *name;            /* CLIENT SETNAME */
     int db;
+    enum redis_form form; /* what it must be */
 };
 
 /* A connection by Redis's own words: id=… and addr=… of CLIENT INFO. */
@@ -37,6 +40,7 @@ struct redis_greeting {
     unsigned sent_count, taken_count;
     struct redis_greeting_client self, old; /* this connection, and the one before */
     bool was_kill_obeyed;
+    enum redis_why why; /* once REFUSED */
 };
 
 enum redis_greeting_result {

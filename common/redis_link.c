@@ -2,47 +2,53 @@
  *
  * What happens, in order, is the order of the functions below, read upwards:
  *
- *     start_resolve -> on_resolved -> start_connect -> on_connected -> start_greeting
- *           ^               |              ^  |              |          -> on_greeted -> (ready)
- *           |               |              |  |              |               |
- *        on_retry <---- retry_later <------|--+--------------+---------------+
- *           +------------------------------+ the next address of the name
+ *     start_attempt -> (redis_sentinel_ask -> on_master) -> dial -> on_open -> start_greeting
+ *           ^                                                ^         -> on_greeted -> (ready)
+ *        on_retry <---- lose <-------------------------------|--------------+
+ *                         +----------------------------------+ the next address of the name
  *
- * Every failure, at whatever step, ends in retry_later; there is no other error
- * path. An attempt tries the addresses of the name one after the other, and has failed when
- * all have. libuv moves the bytes and resolves the name (hiredis would block the
- * loop for that); hiredis reads the protocol, and writing it is a length and a copy.
+ * Every failure, at whatever step, ends in lose; there is no other error path. An attempt tries the
+ * addresses of the name one after the other, and has failed when all have. hiredis reads the
+ * protocol, and writing it is a length and a copy.
  *
  * The first attempt after a loss comes at once, the next ones after a pause that
  * doubles, with jitter, so that a fleet does not come back in step.
  *
- *     redis_link_send -> out -> on_prepare -> start_write -> on_written
+ *     redis_link_send -> out -> on_prepare -> redis_stream_write
  *     on_bytes -> take_reply -> the command's callback
  *     on_deadlines (while commands wait) -> UV_ETIMEDOUT, or a silent connection restarts
  *
- * What is said in a greeting is redis_greeting.h's, which commands wait redis_pending.h's, whether
- * Redis still lives redis_pulse.h's, what a refusal means redis_errors.h's: all without libuv.
+ * How bytes get there is redis_stream.h's, to which address redis_dialer.h's, to which master
+ * redis_sentinel.h's. What is said in a greeting is redis_greeting.h's, which commands wait
+ * redis_pending.h's, whether Redis still lives redis_pulse.h's, what a refusal means redis_errors.h's:
+ * all of these without libuv.
  *
- * Closing: redis_link_close marks the link, and each step looks at the mark first. The
- * memory goes when libuv has given back the resolve request, the handles and the socket.
+ * Closing: redis_link_close marks the link, and each step looks at the mark first. The memory goes
+ * when libuv has given back its own handles; its parts let go of theirs by themselves.
  *
  * Over 400 lines because connecting, reading, writing and closing share one state and one exit.
  */
 #include "common/redis_link.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
+#include "common/log.h"
+#include "common/redis_dialer.h"
 #include "common/redis_errors.h"
 #include "common/redis_greeting.h"
 #include "common/redis_pulse.h"
+#include "common/redis_replies.h"
+#include "common/redis_sentinel.h"
+#include "common/redis_stream.h"
 #include "common/reply.h"
-#include "common/reply_arena.h"
 #include "common/xalloc.h"
 
 enum {
     OUT_MAX_BYTES = 64 * 1024 * 1024, /* unsent commands; more is refused */
     DEADLINES_MS = 50,
+    ASK_MS = 1000, /* of a Sentinel */
 };
 
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_GREETING, LINK_READY };
@@ -51,34 +57,29 @@ struct redis_link {
     struct redis_link_opts opts;
     uv_loop_t *loop;
     enum link_state state;
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
+    struct redis_sentinel *sentinel; /* NULL: the URL says where Redis is */
+    struct redis_host master;        /* that the Sentinels named; owned */
+    struct redis_dialer *dialer;
+    struct redis_stream *stream; /* NULL: none is open */
+    struct redis_replies replies;
+    struct strbuf out; /* commands of this turn */
     uv_timer_t retry, deadlines;
     uv_prepare_t prepare;
-    uv_tcp_t tcp; /* valid while has_tcp; a new one for every attempt */
-    uv_write_t write;
-    redisReader *reader;
-    struct reply_arena arena; /* of the reply that is being read */
-    struct strbuf out;        /* commands of this turn */
-    struct strbuf writing;    /* what libuv is writing */
     struct redis_pending pending;
     struct redis_greeting greeting;
     struct redis_pulse pulse;
     struct redis_errors errors;
-    struct addrinfo *found,
-        *next; /* what the name stands for; where to go if this one fails */
+    enum redis_why why; /* it is not ready */
     uint64_t ready_at;
     uint64_t pause_ms;
-    void (*on_closed)(void *owner);
-    int handles; /* open or closing, and the resolve request while libuv has it */
-    bool has_tcp, tcp_closing, is_writing, must_restart, is_replaced;
+    int handles; /* open or closing */
+    bool awaits_master, must_restart, is_replaced;
     bool was_ready; /* at least once */
     bool is_loose;  /* the connection before may still live, and nobody has asked yet */
     bool closing;
 };
 
-static void start_resolve(struct redis_link *link);
-static void start_connect(struct redis_link *link);
+static void start_attempt(struct redis_link *link);
 
 static void fail_pending(struct redis_link *link, int status)
 {
@@ -92,53 +93,23 @@ static void fail_pending(struct redis_link *link, int status)
 
 /* ---- the memory, and the way back ---- */
 
-static void release(struct redis_link *link)
-{
-    if (--link->handles > 0 || !link->closing)
-        return;
-    redisReaderFree(link->reader);
-    reply_arena_deinit(&link->arena);
-    strbuf_deinit(&link->out);
-    strbuf_deinit(&link->writing);
-    redis_pending_deinit(&link->pending);
-    uv_freeaddrinfo(link->found);
-    if (link->on_closed)
-        link->on_closed(link->opts.owner);
-    free(link);
-}
-
 static void on_handle_closed(uv_handle_t *handle)
-{
-    release(handle->data);
-}
-
-static void on_tcp_closed(uv_handle_t *handle)
 {
     struct redis_link *link = handle->data;
 
-    link->tcp_closing = false;
-    release(link);
-}
-
-static void drop_tcp(struct redis_link *link)
-{
-    if (!link->has_tcp)
+    if (--link->handles > 0)
         return;
-    link->has_tcp = false;
-    link->tcp_closing = true;
-    uv_close((uv_handle_t *)&link->tcp, on_tcp_closed);
+    redis_replies_deinit(&link->replies);
+    strbuf_deinit(&link->out);
+    redis_pending_deinit(&link->pending);
+    free(link->master.host);
+    free(link->master.port);
+    free(link);
 }
 
 static void on_retry(uv_timer_t *timer)
 {
-    struct redis_link *link = timer->data;
-
-    if (link->tcp_closing)
-        uv_timer_start(timer, on_retry, 1, 0);
-    else if (link->next)
-        start_connect(link);
-    else
-        start_resolve(link);
+    start_attempt(timer->data);
 }
 
 static uint64_t jittered(uint64_t ms)
@@ -172,32 +143,40 @@ static uint64_t next_pause_ms(struct redis_link *link)
 /* Nothing of this connection is left. */
 static void drop_connection(struct redis_link *link, enum link_state state)
 {
-    drop_tcp(link);
+    redis_stream_close(link->stream);
+    link->stream = NULL;
     link->state = state;
-    link->must_restart = link->is_replaced = false;
+    link->must_restart = link->is_replaced = link->awaits_master = false;
     link->out.len = 0;
     uv_timer_stop(&link->deadlines);
     fail_pending(link, UV_ECONNRESET);
 }
 
-static void retry_later(struct redis_link *link, const char *why)
+static void lose(struct redis_link *link, struct redis_loss loss)
 {
     uint64_t pause_ms;
 
-    if (link->state != LINK_READY && link->next) {
+    if (link->state == LINK_GREETING && redis_dialer_go_on(link->dialer)) {
         drop_connection(link, LINK_CONNECTING);
-        uv_timer_start(&link->retry, on_retry, 0, 0);
         return;
     }
     pause_ms = next_pause_ms(link);
+    link->why = loss.why;
     redis_errors_count_quietly(&link->errors, REDIS_CONNECTION);
     redis_greeting_on_lost(&link->greeting);
-    link->next = NULL; /* the name is asked again */
+    redis_dialer_stop(link->dialer);
+    if (link->sentinel && !link->is_replaced && !link->awaits_master)
+        redis_sentinel_distrust(link->sentinel);
     drop_connection(link, LINK_DOWN);
     if (!link->closing)
-        link->opts.on_lost(link->opts.owner, why);
+        link->opts.on_lost(link->opts.owner, loss.text);
     if (!link->closing) /* the owner may close us from a callback */
         uv_timer_start(&link->retry, on_retry, pause_ms, 0);
+}
+
+static void lose_as(struct redis_link *link, const char *text)
+{
+    lose(link, redis_loss_as(text));
 }
 
 /* ---- deadlines ---- */
@@ -223,48 +202,28 @@ static void on_deadlines(uv_timer_t *timer)
     }
     asked_at = redis_pending_first(&link->pending)->sent_at;
     if (redis_pulse_is_silent(&link->pulse, asked_at, link->opts.silence_ms, now))
-        retry_later(link, "silent");
+        lose_as(link, "silent");
 }
 
 /* ---- bytes in and out ---- */
 
-static void on_written(uv_write_t *req, int status)
+static void on_failed(void *owner, struct redis_loss loss)
 {
-    struct redis_link *link = req->data;
-
-    link->is_writing = false;
-    if (status < 0 && !link->closing && link->state >= LINK_GREETING)
-        retry_later(link, uv_strerror(status));
+    lose(owner, loss);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct redis_link *link = prepare->data;
-    struct strbuf full = link->out;
-    uv_buf_t buf;
-    int rc;
 
-    if (link->is_writing || full.len == 0)
-        return;
-    link->out = link->writing;
-    link->out.len = 0;
-    link->writing = full;
-    strbuf_reset(&link->out, 256 * 1024);
-    buf = uv_buf_init(full.data, (unsigned)full.len);
-    rc = uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, on_written);
-    if (rc < 0)
-        retry_later(link, uv_strerror(rc));
-    else
-        link->is_writing = true;
+    if (link->out.len > 0 && !redis_stream_is_writing(link->stream))
+        redis_stream_write(link->stream, &link->out);
 }
 
 static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
                        struct redis_call call)
 {
-    strbuf_add_char(&link->out, '*');
-    strbuf_add_u64(&link->out, cmd->argc);
-    strbuf_add(&link->out, "\r\n", 2);
-    strbuf_add(&link->out, cmd->args.data, cmd->args.len);
+    redis_command_print(cmd, &link->out);
     if (link->opts.for_notices && link->state == LINK_READY)
         return;
     redis_pending_add(&link->pending, call);
@@ -293,7 +252,7 @@ static void take_reply(struct redis_link *link, redisReply *reply)
         return;
     }
     if (link->pending.count == 0) {
-        retry_later(link, "a reply to nothing");
+        lose_as(link, "a reply to nothing");
         return;
     }
     call = redis_pending_take(&link->pending);
@@ -301,49 +260,30 @@ static void take_reply(struct redis_link *link, redisReply *reply)
         call.on_reply(call.data, is_error ? UV_EREMOTEIO : 0, reply);
 }
 
-static void drop_garbled(struct redis_link *link, const char *why)
+static void on_bytes(void *owner, const char *bytes, size_t len)
 {
-    redis_errors_count(&link->errors, REDIS_PROTOCOL, why, uv_now(link->loop));
-    retry_later(link, why);
-}
-
-static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct redis_link *link = stream->data;
-    void *reply = NULL;
+    struct redis_link *link = owner;
     bool is_whole = false;
+    redisReply *reply;
+    const char *garbled;
 
-    if (n < 0) {
-        retry_later(link, uv_strerror((int)n));
-        return;
-    }
-    redis_pulse_on_bytes(&link->pulse, (size_t)n, uv_now(link->loop));
-    redisReaderFeed(link->reader, buf->base, (size_t)n);
-    while (!link->closing && link->has_tcp &&
-           redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
+    redis_pulse_on_bytes(&link->pulse, len, uv_now(link->loop));
+    redis_replies_feed(&link->replies, bytes, len);
+    while (link->stream && (reply = redis_replies_next(&link->replies))) {
         is_whole = true;
         take_reply(link, reply);
-        reply_arena_reset(&link->arena);
     }
-    if (link->closing || !link->has_tcp)
+    if (!link->stream)
         return;
     if (is_whole)
         redis_pulse_on_reply(&link->pulse, uv_now(link->loop));
-    if (link->reader->err == REDIS_ERR_OOM || reply_arena_is_overrun(link->reader))
-        drop_garbled(link, "a reply larger than any that is asked for");
-    else if (link->reader->err)
-        drop_garbled(link, link->reader->errstr);
-    else if (link->must_restart)
-        retry_later(link, "Redis refused; trying another connection");
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    static _Thread_local char scratch[64 * 1024]; /* used up before the next read */
-
-    (void)handle;
-    (void)suggested;
-    *buf = uv_buf_init(scratch, sizeof(scratch));
+    garbled = redis_replies_garbled(&link->replies);
+    if (garbled) {
+        redis_errors_count(&link->errors, REDIS_PROTOCOL, garbled, uv_now(link->loop));
+        lose_as(link, garbled);
+    } else if (link->must_restart) {
+        lose_as(link, "Redis refused; trying another connection");
+    }
 }
 
 /* ---- connecting ---- */
@@ -352,7 +292,6 @@ static void become_ready(struct redis_link *link)
 {
     link->state = LINK_READY;
     link->ready_at = uv_now(link->loop);
-    link->next = NULL;
     link->is_loose = !redis_greeting_take_ended(&link->greeting) && link->was_ready;
     if (link->was_ready)
         metric_add(&link->opts.metrics->redis_reconnects_total[0], 1);
@@ -365,7 +304,7 @@ static void on_greeted(void *data, int status, const redisReply *reply)
     struct redis_link *link = data;
 
     if (link->closing || link->state != LINK_GREETING)
-        return; /* retry_later is at work above us, or a late answer */
+        return; /* lose is at work above us, or a late answer */
     switch (redis_greeting_take(&link->greeting, status, reply)) {
     case REDIS_GREETING_GOES_ON:
         break;
@@ -373,7 +312,10 @@ static void on_greeted(void *data, int status, const redisReply *reply)
         become_ready(link);
         break;
     case REDIS_GREETING_REFUSED:
-        retry_later(link, reply ? "greeting refused" : uv_strerror(status));
+        if (link->greeting.why != REDIS_WHY_NOT_KNOWN)
+            lose(link, redis_loss_of(link->greeting.why));
+        else
+            lose_as(link, reply ? "greeting refused" : uv_strerror(status));
     }
 }
 
@@ -390,77 +332,96 @@ static void start_greeting(struct redis_link *link)
     redis_command_deinit(&cmd);
 }
 
-static void on_connected(uv_connect_t *req, int status)
-{
-    struct redis_link *link = req->data;
+static const struct redis_stream_hooks stream_hooks = {NULL, on_bytes, on_failed};
 
-    if (link->closing || link->state != LINK_CONNECTING || link->tcp_closing)
-        return;
-    uv_timer_stop(&link->retry);
-    if (status < 0) {
-        retry_later(link, uv_strerror(status));
-        return;
-    }
-    uv_tcp_nodelay(&link->tcp, 1);
+static void on_open(void *owner, struct redis_stream *stream)
+{
+    struct redis_link *link = owner;
+
+    redis_stream_hand_over(stream, &stream_hooks, link);
+    link->stream = stream;
+    redis_replies_begin(&link->replies);
     redis_pulse_on_reply(&link->pulse, uv_now(link->loop));
-    uv_read_start((uv_stream_t *)&link->tcp, on_alloc, on_bytes);
     start_greeting(link);
 }
 
-static void on_connect_late(uv_timer_t *timer)
+static void on_master(void *owner, const struct redis_host *master)
 {
-    retry_later(timer->data, "no connection within the deadline");
+    struct redis_link *link = owner;
+    bool is_same = link->master.host && strcmp(link->master.host, master->host) == 0 &&
+                   strcmp(link->master.port, master->port) == 0;
+
+    if (link->awaits_master) {
+        link->awaits_master = false;
+        if (!is_same) {
+            log_info("redis_master", "link=%s host=%s port=%s", link->opts.name,
+                     master->host, master->port);
+            free(link->master.host);
+            free(link->master.port);
+            link->master =
+                (struct redis_host){xstrdup(master->host), xstrdup(master->port)};
+        }
+        redis_dialer_start(link->dialer, &link->master);
+    } else if (link->state == LINK_READY && !is_same) {
+        redis_link_replace(link, "the Sentinels name another master");
+    }
 }
 
-static void start_connect(struct redis_link *link)
+/* While there is a connection, that goes on; a failure is counted and logged. */
+static void on_no_master(void *owner, struct redis_loss loss)
 {
-    const struct sockaddr *addr = link->next->ai_addr;
-    int rc;
+    struct redis_link *link = owner;
 
-    link->next = link->next->ai_next;
-    redisReaderFree(link->reader);
-    reply_arena_reset(&link->arena);
-    link->reader = redisReaderCreateWithFunctions(&reply_arena_functions);
-    link->reader->privdata = &link->arena;
-    link->reader->maxbuf = 0; /* keep its buffer: notices come all the time */
-    uv_tcp_init(link->loop, &link->tcp);
-    link->tcp.data = link;
-    link->has_tcp = true;
-    link->handles++;
-    uv_timer_start(&link->retry, on_connect_late, link->opts.deadline_ms, 0);
-    rc = uv_tcp_connect(&link->connect, &link->tcp, addr, on_connected);
-    if (rc < 0)
-        retry_later(link, uv_strerror(rc));
+    if (link->awaits_master)
+        lose(link, loss);
+    else if (link->state == LINK_READY)
+        redis_errors_count(&link->errors, REDIS_CONNECTION, loss.text,
+                           uv_now(link->loop));
 }
 
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+static void start_attempt(struct redis_link *link)
 {
-    struct redis_link *link = req->data;
-
-    uv_freeaddrinfo(link->found);
-    link->found = link->next = status < 0 ? NULL : found;
-    if (link->closing)
-        ; /* release below is all that is left to do */
-    else if (status < 0)
-        retry_later(link, uv_strerror(status));
-    else
-        start_connect(link);
-    release(link);
-}
-
-static void start_resolve(struct redis_link *link)
-{
-    static const struct addrinfo tcp = {.ai_socktype = SOCK_STREAM};
-    int rc;
+    const struct redis_url *url = link->opts.url;
 
     link->state = LINK_CONNECTING;
-    rc = uv_getaddrinfo(link->loop, &link->resolve, on_resolved,
-                        link->opts.url->hosts[0].host, link->opts.url->hosts[0].port,
-                        &tcp);
-    if (rc < 0)
-        retry_later(link, uv_strerror(rc));
+    link->awaits_master = link->sentinel != NULL;
+    if (link->sentinel)
+        redis_sentinel_ask(link->sentinel);
+    else if (url->form == REDIS_UNIX)
+        redis_dialer_start_path(link->dialer, url->path);
     else
-        link->handles++;
+        redis_dialer_start(link->dialer, &url->hosts[0]);
+}
+
+static struct redis_dialer *open_dialer(struct redis_link *link)
+{
+    const struct redis_dialer_opts opts = {
+        .loop = link->loop,
+        .config = link->opts.config,
+        .is_tls = link->opts.url->is_tls,
+        .deadline_ms = link->opts.deadline_ms,
+        .owner = link,
+        .on_open = on_open,
+        .on_failed = on_failed,
+    };
+
+    return redis_dialer_open(&opts);
+}
+
+static struct redis_sentinel *open_sentinel(struct redis_link *link)
+{
+    const struct redis_sentinel_opts opts = {
+        .loop = link->loop,
+        .config = link->opts.config,
+        .url = link->opts.url,
+        .deadline_ms =
+            link->opts.deadline_ms < ASK_MS ? link->opts.deadline_ms : ASK_MS,
+        .owner = link,
+        .on_master = on_master,
+        .on_failed = on_no_master,
+    };
+
+    return link->opts.url->form == REDIS_SENTINEL ? redis_sentinel_open(&opts) : NULL;
 }
 
 static void count_handle(struct redis_link *link, uv_handle_t *handle)
@@ -475,14 +436,14 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
 
     link->opts = *opts;
     link->loop = loop;
-    link->greeting.me = (struct redis_identity){opts->url->user, opts->url->password,
-                                                opts->name, opts->url->db};
+    link->greeting.me =
+        (struct redis_identity){opts->url->user, opts->url->password, opts->name,
+                                opts->url->db, opts->url->form};
     link->errors.metrics = opts->metrics;
     link->errors.link = opts->name;
     link->pause_ms = opts->retry_min_ms;
-    link->resolve.data = link;
-    link->connect.data = link;
-    link->write.data = link;
+    link->dialer = open_dialer(link);
+    link->sentinel = open_sentinel(link);
     uv_timer_init(loop, &link->retry);
     uv_timer_init(loop, &link->deadlines);
     uv_prepare_init(loop, &link->prepare);
@@ -490,20 +451,21 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
     count_handle(link, (uv_handle_t *)&link->retry);
     count_handle(link, (uv_handle_t *)&link->deadlines);
     count_handle(link, (uv_handle_t *)&link->prepare);
-    /* Not start_resolve: our callbacks must come from the loop, never from open. */
+    /* Not start_attempt: our callbacks must come from the loop, never from open. */
     uv_timer_start(&link->retry, on_retry, 0, 0);
     return link;
 }
 
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+void redis_link_close(struct redis_link *link)
 {
     if (!link || link->closing)
         return;
     link->closing = true;
-    link->on_closed = on_closed;
     fail_pending(link, UV_ECANCELED);
-    uv_cancel((uv_req_t *)&link->resolve); /* best effort; on_resolved still comes */
-    drop_tcp(link);
+    redis_stream_close(link->stream);
+    link->stream = NULL;
+    redis_dialer_close(link->dialer);
+    redis_sentinel_close(link->sentinel);
     uv_close((uv_handle_t *)&link->retry, on_handle_closed);
     uv_close((uv_handle_t *)&link->deadlines, on_handle_closed);
     uv_close((uv_handle_t *)&link->prepare, on_handle_closed);
@@ -512,6 +474,11 @@ void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
 bool redis_link_is_ready(const struct redis_link *link)
 {
     return link && link->state == LINK_READY && !link->closing;
+}
+
+enum redis_why redis_link_why(const struct redis_link *link)
+{
+    return link ? link->why : REDIS_WHY_NOT_KNOWN;
 }
 
 static int send_pending(struct redis_link *link, const struct redis_command *cmd,
@@ -547,7 +514,7 @@ uint64_t redis_link_now(const struct redis_link *link)
 void redis_link_restart(struct redis_link *link, const char *why)
 {
     if (link && !link->closing && link->state != LINK_DOWN)
-        retry_later(link, why);
+        lose_as(link, why);
 }
 
 bool redis_link_take_loose(struct redis_link *link)

@@ -1,4 +1,5 @@
-/* redis_link.h - one connection to Redis that keeps coming back.
+/* redis_link.h - one connection to Redis that keeps coming back: TCP, TLS or a unix socket, to
+ * where the URL says, or to the master that the Sentinels name.
  *
  * Commands go out in the order given, all of one turn of the loop in one write, and
  * their replies come back in that order. Every command gets exactly one callback: its
@@ -9,7 +10,11 @@
  * reply to on_push instead and knows no deadlines: what waits for a confirmation or a
  * canary restarts it.
  *
- * An attempt tries every address of the host's name, in order.
+ * An attempt tries every address of the host's name, in order. Behind Sentinels it is asked each second
+ * where the master is, and before each attempt; where that is another, the connection is replaced.
+ *
+ * What answers must be of the kind that the URL says; if not, the link never is ready, and
+ * redis_link_why tells.
  *
  * A link that replaces a lost connection first ends that one (CLIENT KILL ID … ADDR …), so that
  * nothing sent earlier runs later; where Redis refuses that, redis_link_take_loose tells.
@@ -25,13 +30,15 @@
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/redis_command.h"
+#include "common/redis_loss.h"
 #include "common/redis_pending.h"
 
 struct redis_link;
 
 struct redis_link_opts {
-    const struct redis_url *url; /* no list; borrowed, for the life of the link */
-    const char *name;            /* CLIENT SETNAME; borrowed */
+    const struct config *config; /* of TLS and Sentinels; borrowed, as the two below */
+    const struct redis_url *url; /* of a cluster: its first host */
+    const char *name;            /* CLIENT SETNAME */
     bool for_notices;            /* replies go to on_push */
     uint64_t deadline_ms;
     uint64_t silence_ms; /* no whole reply for so long: the connection is replaced */
@@ -57,8 +64,11 @@ struct redis_link_opts redis_link_opts_of(const struct config *config,
 struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts);
 
 /* Closes: commands without an answer get UV_ECANCELED now, then nothing is called any
- * more but `on_closed` (may be NULL), when libuv has let go. */
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner));
+ * more. */
+void redis_link_close(struct redis_link *link);
+
+/* Why there is no connection; while it is ready, why there was none. */
+enum redis_why redis_link_why(const struct redis_link *link);
 
 /* NULL is allowed in the three below: a link that was closed and forgotten. */
 bool redis_link_is_ready(const struct redis_link *link);

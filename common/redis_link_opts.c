@@ -11,6 +11,7 @@ struct redis_link_opts redis_link_opts_of(const struct config *config,
                                           const struct redis_url *url, const char *name)
 {
     return (struct redis_link_opts){
+        .config = config,
         .url = url,
         .name = name,
         .deadline_ms = (uint64_t)config->redis_deadline_ms,

@@ -320,7 +320,7 @@ void bus_open(struct bus *bus, const struct bus_opts *opts)
 
 void bus_close(struct bus *bus)
 {
-    redis_link_close(bus->link, NULL);
+    redis_link_close(bus->link);
     bus->link = NULL;
 }
 

@@ -42,11 +42,11 @@ static uint64_t lease_ms(const struct node *node)
     return (uint64_t)node->config->lease_ms;
 }
 
-static void set_state(struct node *node, enum node_state state)
+static void set_state(struct node *node, int state)
 {
     if (node->is_draining)
         state = NODE_DRAINING;
-    atomic_store_explicit(node->state, (int)state, memory_order_relaxed);
+    atomic_store_explicit(node->state, state, memory_order_relaxed);
 }
 
 /* ---- up and down ---- */
@@ -60,13 +60,15 @@ static bool has_links(const struct node *node)
 static void note_state(struct node *node)
 {
     uint64_t heard = now(node) - node->canary_heard_ms;
+    const struct redis_link *link =
+        redis_link_is_ready(node->store->link) ? node->bus->link : node->store->link;
 
     metric_set(&node->metrics->canary_age_seconds[node->shard],
                node->canary_heard_ms ? heard : 0);
     metric_set(&node->metrics->redis_up[node->shard],
                node->is_up && node->has_canary && heard < DEAF_MS);
     if (!has_links(node))
-        set_state(node, NODE_NO_REDIS);
+        set_state(node, node_state_of_loss(redis_link_why(link)));
     else if (!node->is_linked)
         set_state(node, NODE_HELD);
     else if (node->lacks_info)

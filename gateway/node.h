@@ -15,26 +15,10 @@
 #include "gateway/bus.h"
 #include "gateway/index.h"
 #include "gateway/node_name.h"
+#include "gateway/node_state.h"
 #include "gateway/reaper.h"
 #include "gateway/renewal.h"
 #include "gateway/store.h"
-
-/* Why /readyz says no; X(id, text) */
-#define NODE_STATES(X)                                                                 \
-    X(NODE_STARTING, "starting")                                                       \
-    X(NODE_NO_REDIS, "no connection to Redis")                                         \
-    X(NODE_HELD, "not all Redis of the list are known to be the right ones")           \
-    X(NODE_NO_INFO, "Redis refuses INFO: the right +info is needed")                   \
-    X(NODE_NO_WRITE, "Redis does not take the heartbeat")                              \
-    X(NODE_DEAF, "own notices do not come back")                                       \
-    X(NODE_DRAINING, "draining")                                                       \
-    X(NODE_READY, "ready")
-
-enum node_state {
-#define X(id, text) id,
-    NODE_STATES(X)
-#undef X
-};
 
 struct node;
 

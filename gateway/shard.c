@@ -260,15 +260,8 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
 
 const char *shard_not_ready(const struct shard *shard)
 {
-    static const char *const texts[] = {
-#define X(id, text) [id] = text,
-        NODE_STATES(X)
-#undef X
-    };
-    int state =
-        atomic_load_explicit(&((struct shard *)shard)->state, memory_order_relaxed);
-
-    return state == NODE_READY ? NULL : texts[state];
+    return node_state_text(
+        atomic_load_explicit(&((struct shard *)shard)->state, memory_order_relaxed));
 }
 
 /* ---- the end of a turn ---- */
@@ -332,7 +325,7 @@ void shard_close(struct shard *shard)
     outbox_fail(&shard->outbox);
     node_close(&shard->node);
     bus_close(&shard->bus);
-    redis_link_close(shard->link, NULL);
+    redis_link_close(shard->link);
     shard->link = shard->store.link = NULL;
     outbox_fail(&shard->outbox); /* what waited for the calls in flight */
     joins_leaves_flush(&shard->joins_leaves);

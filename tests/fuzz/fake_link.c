@@ -133,14 +133,12 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
     return link;
 }
 
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+void redis_link_close(struct redis_link *link)
 {
     if (!link || link->is_closed)
         return;
     link->is_closed = true;
     fail_of(link, UV_ECANCELED);
-    if (on_closed)
-        on_closed(link->opts.owner);
 }
 
 bool redis_link_is_ready(const struct redis_link *link)
@@ -184,6 +182,12 @@ void redis_link_restart(struct redis_link *link, const char *why)
     fail_of(link, UV_ECONNRESET);
     if (!link->is_closed)
         link->opts.on_lost(link->opts.owner, why);
+}
+
+enum redis_why redis_link_why(const struct redis_link *link)
+{
+    (void)link;
+    return REDIS_WHY_NOT_KNOWN;
 }
 
 bool redis_link_take_loose(struct redis_link *link)

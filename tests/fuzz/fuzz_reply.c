@@ -563,7 +563,7 @@ static void close_admin(uv_loop_t *loop)
     }
     events_close(api.events);
     fleet_close(&api.fleet);
-    redis_link_close(api.db.link, NULL);
+    redis_link_close(api.db.link);
     api.db.link = NULL;
     for (int i = 0; i < 10; i++)
         pass_time(loop, 1000);

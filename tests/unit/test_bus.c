@@ -46,10 +46,9 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
     return (struct redis_link *)(void *)&w;
 }
 
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+void redis_link_close(struct redis_link *link)
 {
     assert_ptr_equal(link, &w);
-    assert_null(on_closed);
     w.is_ready = false;
 }
 

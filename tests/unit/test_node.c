@@ -31,6 +31,7 @@ static struct {
     unsigned links_replaced, bus_restarts, renewed, renewals_broken, kept;
     char bus_node[STORE_NODE_MAX];
     bool is_loose; /* the last connection could not be ended */
+    enum redis_why why;
 } w;
 
 /* ---- in place of libuv, the links and the bus ---- */
@@ -84,6 +85,12 @@ void redis_link_restart(struct redis_link *link, const char *why)
 {
     (void)link, (void)why;
     w.bus_restarts++;
+}
+
+enum redis_why redis_link_why(const struct redis_link *link)
+{
+    (void)link;
+    return w.why;
 }
 
 bool redis_link_take_loose(struct redis_link *link)
@@ -328,6 +335,20 @@ static void without_both_links_nothing_is_asked(void **state)
     assert_int_equal(store_rig.calls_count, 0);
     tick(1, false);
     assert_state(NODE_NO_REDIS);
+    assert_string_equal(node_state_text(w.state), "no connection to Redis");
+}
+
+static void what_is_known_about_the_lost_link_is_told(void **state)
+{
+    (void)state;
+    store_rig.is_away = true;
+    w.why = REDIS_WHY_CLUSTER;
+    tick(1, false);
+    assert_string_equal(node_state_text(w.state),
+                        "is a Redis Cluster: use redis+cluster://");
+    store_rig.is_away = false;
+    go_up();
+    assert_null(node_state_text(w.state));
 }
 
 static void a_lost_link_takes_the_node_down_at_once(void **state)
@@ -709,6 +730,7 @@ int main(void)
         TEST(a_node_that_hears_itself_first_waits_for_the_heartbeat),
         TEST(without_the_right_to_ask_for_the_server_a_node_is_not_up),
         TEST(without_both_links_nothing_is_asked),
+        TEST(what_is_known_about_the_lost_link_is_told),
         TEST(a_lost_link_takes_the_node_down_at_once),
         TEST(three_heartbeats_a_lease),
         TEST(a_heartbeat_tells_who_is_there_and_if_it_is_new),

@@ -17,6 +17,12 @@
 #define OK "+OK\r\n"
 #define NOPERM "-NOPERM this user has no permissions\r\n"
 #define INFO "$27\r\nid=7 addr=1.2.3.4:5 name=x\n\r\n"
+/* As many bytes as are announced. */
+#define STANDALONE "$23\r\nredis_mode:standalone\r\n\r\n"
+#define CLUSTER "$20\r\nredis_mode:cluster\r\n\r\n"
+#define SENTINEL "$21\r\nredis_mode:sentinel\r\n\r\n"
+
+#define ASKS_SERVER "$4\r\nINFO\r\n$6\r\nserver\r\n"
 
 static struct redis_command cmd;
 
@@ -56,10 +62,11 @@ static void begin(struct redis_greeting *g)
         ;
 }
 
-/* KILL, NAME, INFO: of one without a password and with database 0. */
+/* INFO, KILL, NAME, CLIENT INFO: of one without a password and with database 0. */
 static void greet(struct redis_greeting *g, const char *kill, const char *info)
 {
     begin(g);
+    assert_int_equal(take(g, STANDALONE), REDIS_GREETING_GOES_ON);
     assert_int_equal(take(g, kill), REDIS_GREETING_GOES_ON);
     assert_int_equal(take(g, OK), REDIS_GREETING_GOES_ON);
     assert_int_equal(take(g, info), REDIS_GREETING_DONE);
@@ -67,11 +74,12 @@ static void greet(struct redis_greeting *g, const char *kill, const char *info)
 
 static void everything_is_said_in_order(void **state)
 {
-    struct redis_greeting g = {.me = {"ann", "secret", "gw-1", 3}};
+    struct redis_greeting g = {.me = {"ann", "secret", "gw-1", 3, REDIS_TCP}};
 
     (void)state;
     redis_greeting_begin(&g);
     expect_next(&g, "$4\r\nAUTH\r\n$3\r\nann\r\n$6\r\nsecret\r\n");
+    expect_next(&g, ASKS_SERVER);
     expect_next(&g, "$6\r\nCLIENT\r\n$4\r\nKILL\r\n$2\r\nID\r\n"
                     "$19\r\n9223372036854775807\r\n$4\r\nADDR\r\n$9\r\n0.0.0.0:0\r\n");
     expect_next(&g, "$6\r\nSELECT\r\n$1\r\n3\r\n");
@@ -82,7 +90,7 @@ static void everything_is_said_in_order(void **state)
 
 static void what_is_not_set_is_not_said(void **state)
 {
-    struct redis_greeting g = {.me = {NULL, "secret", "gw-1", 0}};
+    struct redis_greeting g = {.me = {NULL, "secret", "gw-1", 0, REDIS_TCP}};
     unsigned count = 1;
 
     (void)state;
@@ -90,18 +98,19 @@ static void what_is_not_set_is_not_said(void **state)
     expect_next(&g, "$4\r\nAUTH\r\n$6\r\nsecret\r\n");
     while (redis_greeting_next(&g, &cmd))
         count++;
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
 }
 
 static void the_connection_before_is_ended_by_its_number_and_address(void **state)
 {
-    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0}};
+    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0, REDIS_TCP}};
 
     (void)state;
     greet(&g, ":0\r\n", INFO);
     assert_false(redis_greeting_take_ended(&g));
     redis_greeting_on_lost(&g);
     redis_greeting_begin(&g);
+    expect_next(&g, ASKS_SERVER);
     expect_next(&g, "$6\r\nCLIENT\r\n$4\r\nKILL\r\n$2\r\nID\r\n$1\r\n7\r\n"
                     "$4\r\nADDR\r\n$9\r\n1.2.3.4:5\r\n");
     greet(&g, ":1\r\n", INFO);
@@ -112,23 +121,25 @@ static void the_connection_before_is_ended_by_its_number_and_address(void **stat
 /* An attempt that did not come to its own number leaves the one before to be ended. */
 static void a_greeting_that_broke_off_forgets_nothing(void **state)
 {
-    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0}};
+    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0, REDIS_TCP}};
 
     (void)state;
     greet(&g, ":0\r\n", INFO);
     redis_greeting_take_ended(&g);
     redis_greeting_on_lost(&g);
     begin(&g);
+    take(&g, STANDALONE);
     take(&g, ":1\r\n");
     redis_greeting_on_lost(&g);
     redis_greeting_begin(&g);
+    expect_next(&g, ASKS_SERVER);
     expect_next(&g, "$6\r\nCLIENT\r\n$4\r\nKILL\r\n$2\r\nID\r\n$1\r\n7\r\n"
                     "$4\r\nADDR\r\n$9\r\n1.2.3.4:5\r\n");
 }
 
 static void without_a_right_the_connection_before_is_loose(void **state)
 {
-    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0}};
+    struct redis_greeting g = {.me = {NULL, NULL, "gw-1", 0, REDIS_TCP}};
 
     (void)state;
     greet(&g, ":0\r\n", INFO);
@@ -151,18 +162,20 @@ static void only_rights_that_one_can_live_without_may_be_refused(void **state)
         const char *error;
         bool is_bearable;
     } cases[] = {
-        {0, NOPERM, false},                    /* SELECT comes after KILL, AUTH first */
-        {1, NOPERM, true},                     /* KILL */
-        {1, "-ERR unknown command\r\n", true}, /* in place of a proxy */
-        {1, "-LOADING Redis is loading\r\n", false},
-        {2, NOPERM, false}, /* SELECT */
-        {3, NOPERM, true},  /* SETNAME */
-        {4, NOPERM, true},  /* INFO */
+        {0, NOPERM, false},                    /* AUTH */
+        {1, NOPERM, true},                     /* INFO */
+        {1, "-NOAUTH none\r\n", false},        /* AUTH came in vain */
+        {2, NOPERM, true},                     /* KILL */
+        {2, "-ERR unknown command\r\n", true}, /* in place of a proxy */
+        {2, "-LOADING Redis is loading\r\n", false},
+        {3, NOPERM, false}, /* SELECT */
+        {4, NOPERM, true},  /* SETNAME */
+        {5, NOPERM, true},  /* CLIENT INFO */
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct redis_greeting g = {.me = {NULL, "secret", "gw-1", 3}};
+        struct redis_greeting g = {.me = {NULL, "secret", "gw-1", 3, REDIS_TCP}};
 
         begin(&g);
         for (unsigned n = 0; n < cases[i].before; n++)
@@ -171,6 +184,90 @@ static void only_rights_that_one_can_live_without_may_be_refused(void **state)
                          cases[i].is_bearable);
         assert_int_equal(take(&g, cases[i].error) == REDIS_GREETING_REFUSED,
                          !cases[i].is_bearable);
+    }
+}
+
+static void the_mode_must_be_that_of_the_url(void **state)
+{
+    static const struct {
+        enum redis_form form;
+        const char *info;
+        enum redis_why why;
+    } cases[] = {
+        {REDIS_TCP, STANDALONE, REDIS_WHY_NOT_KNOWN},
+        {REDIS_TCP, CLUSTER, REDIS_WHY_CLUSTER},
+        {REDIS_TCP, SENTINEL, REDIS_WHY_SENTINEL},
+        {REDIS_UNIX, CLUSTER, REDIS_WHY_CLUSTER},
+        {REDIS_SENTINEL, CLUSTER, REDIS_WHY_CLUSTER},
+        {REDIS_CLUSTER, CLUSTER, REDIS_WHY_NOT_KNOWN},
+        {REDIS_CLUSTER, STANDALONE, REDIS_WHY_NOT_CLUSTER},
+        {REDIS_CLUSTER, SENTINEL, REDIS_WHY_SENTINEL},
+        {REDIS_TCP, "$40\r\nvalkey_version:8.0.1\nserver_mode:cluster\r\n",
+         REDIS_WHY_CLUSTER},
+        /* Who does not say is believed. */
+        {REDIS_TCP, "$20\r\nredis_version:7.0.15\r\n", REDIS_WHY_NOT_KNOWN},
+        {REDIS_CLUSTER, ":1\r\n", REDIS_WHY_NOT_KNOWN},
+        {REDIS_TCP, NOPERM, REDIS_WHY_NOT_KNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct redis_greeting g = {.me = {.name = "gw-1", .form = cases[i].form}};
+
+        begin(&g);
+        assert_int_equal(take(&g, cases[i].info) == REDIS_GREETING_REFUSED,
+                         cases[i].why != REDIS_WHY_NOT_KNOWN);
+        assert_int_equal(g.why, cases[i].why);
+    }
+}
+
+static void behind_sentinels_only_a_master_will_do(void **state)
+{
+    static const struct {
+        const char *info;
+        bool is_good;
+    } cases[] = {
+        {"$30\r\nrole:master\nconnected_slaves:0\r\n", true},
+        {"$24\r\nrole:slave\nmaster_host:h\r\n", false},
+        {"$7\r\nnothing\r\n", false},
+        {NOPERM, true}, /* a node without +info is not ready anyway, and says so */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct redis_greeting g = {.me = {.name = "gw-1", .form = REDIS_SENTINEL}};
+
+        redis_greeting_begin(&g);
+        expect_next(&g, ASKS_SERVER);
+        expect_next(&g, "$4\r\nINFO\r\n$11\r\nreplication\r\n");
+        assert_int_equal(take(&g, STANDALONE), REDIS_GREETING_GOES_ON);
+        g.sent_count++; /* more is to come */
+        assert_int_equal(take(&g, cases[i].info) != REDIS_GREETING_REFUSED,
+                         cases[i].is_good);
+        assert_int_equal(g.why,
+                         cases[i].is_good ? REDIS_WHY_NOT_KNOWN : REDIS_WHY_REPLICA);
+    }
+}
+
+static void a_refused_login_is_told(void **state)
+{
+    static const char *const refusals[] = {
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+        "-ERR AUTH <password> called without any password configured\r\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct redis_greeting g = {.me = {.name = "gw-1", .password = "secret"}};
+
+        begin(&g);
+        assert_int_equal(take(&g, refusals[i]), REDIS_GREETING_REFUSED);
+        assert_int_equal(g.why, REDIS_WHY_LOGIN);
+        g.me.password = NULL;
+        begin(&g);
+        assert_int_equal(g.why, REDIS_WHY_NOT_KNOWN);
+        assert_int_equal(take(&g, "-NOAUTH Authentication required.\r\n"),
+                         REDIS_GREETING_REFUSED);
+        assert_int_equal(g.why, REDIS_WHY_LOGIN);
     }
 }
 
@@ -187,6 +284,10 @@ int main(void)
                                         start, stop),
         cmocka_unit_test_setup_teardown(
             only_rights_that_one_can_live_without_may_be_refused, start, stop),
+        cmocka_unit_test_setup_teardown(the_mode_must_be_that_of_the_url, start, stop),
+        cmocka_unit_test_setup_teardown(behind_sentinels_only_a_master_will_do, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_refused_login_is_told, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,9 +39,9 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
     return (struct redis_link *)&w;
 }
 
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+void redis_link_close(struct redis_link *link)
 {
-    (void)link, (void)on_closed;
+    (void)link;
 }
 
 void redis_link_hurry(struct redis_link *link)
