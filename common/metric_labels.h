@@ -43,42 +43,25 @@
     X(UPGRADE_503, 503)
 
 /* As many as a cluster has; metrics_set_shards tells how many are printed. */
+/* clang-format off */
 #define METRIC_SHARDS(X)                                                               \
-    X(SHARD_0, 0)                                                                      \
-    X(SHARD_1, 1)                                                                      \
-    X(SHARD_2, 2) X(SHARD_3, 3) X(SHARD_4, 4) X(SHARD_5, 5) X(SHARD_6, 6)              \
-        X(SHARD_7, 7) X(SHARD_8, 8) X(SHARD_9, 9) X(SHARD_10, 10) X(SHARD_11, 11)      \
-            X(SHARD_12, 12) X(SHARD_13, 13) X(SHARD_14, 14) X(SHARD_15, 15)            \
-                X(SHARD_16, 16) X(SHARD_17, 17) X(SHARD_18, 18) X(SHARD_19, 19) X(     \
-                    SHARD_20, 20) X(SHARD_21, 21) X(SHARD_22, 22) X(SHARD_23, 23)      \
-                    X(SHARD_24, 24) X(SHARD_25, 25) X(SHARD_26, 26) X(SHARD_27, 27) X( \
-                        SHARD_28, 28) X(SHARD_29, 29) X(SHARD_30, 30) X(SHARD_31, 31)  \
-                        X(SHARD_32, 32) X(SHARD_33, 33) X(SHARD_34, 34)                \
-                            X(SHARD_35, 35) X(SHARD_36, 36) X(SHARD_37, 37)            \
-                                X(SHARD_38, 38) X(SHARD_39, 39) X(SHARD_40, 40) X(     \
-                                    SHARD_41,                                          \
-                                    41) X(SHARD_42, 42)                                \
-                                    X(SHARD_43,                                        \
-                                      43) X(SHARD_44,                                  \
-                                            44) X(SHARD_45, 45)                        \
-                                        X(SHARD_46,                                    \
-                                          46) X(SHARD_47,                              \
-                                                47) X(SHARD_48, 48)                    \
-                                            X(SHARD_49,                                \
-                                              49) X(SHARD_50,                          \
-                                                    50) X(SHARD_51, 51)                \
-                                                X(SHARD_52,                            \
-                                                  52) X(SHARD_53,                      \
-                                                        53) X(SHARD_54, 54)            \
-                                                    X(SHARD_55,                        \
-                                                      55) X(SHARD_56,                  \
-                                                            56) X(SHARD_57, 57)        \
-                                                        X(SHARD_58,                    \
-                                                          58) X(SHARD_59,              \
-                                                                59) X(SHARD_60, 60)    \
-                                                            X(SHARD_61, 61)            \
-                                                                X(SHARD_62, 62)        \
-                                                                    X(SHARD_63, 63)
+    X(SHARD_0, 0) X(SHARD_1, 1) X(SHARD_2, 2) X(SHARD_3, 3)                            \
+    X(SHARD_4, 4) X(SHARD_5, 5) X(SHARD_6, 6) X(SHARD_7, 7)                            \
+    X(SHARD_8, 8) X(SHARD_9, 9) X(SHARD_10, 10) X(SHARD_11, 11)                        \
+    X(SHARD_12, 12) X(SHARD_13, 13) X(SHARD_14, 14) X(SHARD_15, 15)                    \
+    X(SHARD_16, 16) X(SHARD_17, 17) X(SHARD_18, 18) X(SHARD_19, 19)                    \
+    X(SHARD_20, 20) X(SHARD_21, 21) X(SHARD_22, 22) X(SHARD_23, 23)                    \
+    X(SHARD_24, 24) X(SHARD_25, 25) X(SHARD_26, 26) X(SHARD_27, 27)                    \
+    X(SHARD_28, 28) X(SHARD_29, 29) X(SHARD_30, 30) X(SHARD_31, 31)                    \
+    X(SHARD_32, 32) X(SHARD_33, 33) X(SHARD_34, 34) X(SHARD_35, 35)                    \
+    X(SHARD_36, 36) X(SHARD_37, 37) X(SHARD_38, 38) X(SHARD_39, 39)                    \
+    X(SHARD_40, 40) X(SHARD_41, 41) X(SHARD_42, 42) X(SHARD_43, 43)                    \
+    X(SHARD_44, 44) X(SHARD_45, 45) X(SHARD_46, 46) X(SHARD_47, 47)                    \
+    X(SHARD_48, 48) X(SHARD_49, 49) X(SHARD_50, 50) X(SHARD_51, 51)                    \
+    X(SHARD_52, 52) X(SHARD_53, 53) X(SHARD_54, 54) X(SHARD_55, 55)                    \
+    X(SHARD_56, 56) X(SHARD_57, 57) X(SHARD_58, 58) X(SHARD_59, 59)                    \
+    X(SHARD_60, 60) X(SHARD_61, 61) X(SHARD_62, 62) X(SHARD_63, 63)
+/* clang-format on */
 
 /* What Redis refused, or what went wrong with it. */
 #define REDIS_ERRORS(X)                                                                \
