@@ -1,7 +1,7 @@
 /* fuzz_cluster.c - a Redis Cluster that answers anything: to CLUSTER SLOTS, and by errors that name
  * another master.
  *
- * Input: replies in RESP, one behind the other. An error is looked at as one, everything else as an
+ * Input: replies in RESP, one after the other. An error is looked at as one, everything else as an
  * answer to CLUSTER SLOTS. Whatever is taken is whole: each slot has a master with a name and a
  * port, or nobody; and of two maps the difference is what a look at each slot finds.
  */
