@@ -1,4 +1,6 @@
-/* test_redis_cluster.c - the clusters that tests run on do what redis_cluster.h says. */
+/* test_redis_cluster.c - the clusters that tests run on do what redis_cluster.h says, and
+ * common/cluster_map.h and cluster_error.h understand what they answer.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "common/cluster_slot.h"
+#include "common/cluster_error.h"
 #include "tests/support/redis/redis_cluster.h"
 #include "tests/support/redis/redis_cmd.h"
 
@@ -78,6 +80,41 @@ static void a_slot_moves_with_its_keys(void **state)
     redis_cluster_move(&cluster, slot(), 1, from);
     assert_int_equal(redis_cmd_number(redis_cluster_port(&cluster, from), "GET " KEY),
                      7);
+}
+
+static void the_map_is_what_the_masters_say(void **state)
+{
+    static const struct cluster_host asked = {"127.0.0.1", 1};
+    unsigned from = (unsigned)redis_cluster_owner(&cluster, slot()),
+             to = (from + 1) % 3;
+    struct cluster_map before, after;
+    bool has_moved[CLUSTER_SLOTS];
+    struct cluster_host owner;
+    redisReply *reply;
+    unsigned moved;
+
+    (void)state;
+    reply = redis_cmd_reply(redis_cluster_port(&cluster, from), "CLUSTER SLOTS");
+    assert_true(cluster_map_parse(&before, reply, &asked));
+    freeReplyObject(reply);
+    assert_int_equal(before.unserved, 0);
+    assert_int_equal(before.masters_count, 3);
+    assert_int_equal(cluster_map_owner(&before, slot())->port,
+                     redis_cluster_port(&cluster, from));
+    redis_cluster_move(&cluster, slot() - 1, 2, to);
+    reply = redis_cmd_reply(redis_cluster_port(&cluster, to), "CLUSTER SLOTS");
+    assert_true(cluster_map_parse(&after, reply, &asked));
+    freeReplyObject(reply);
+    assert_int_equal(cluster_map_compare(&before, &after, has_moved), 2);
+    assert_true(has_moved[slot()] && has_moved[slot() - 1]);
+    reply = redis_cmd_reply(redis_cluster_port(&cluster, from), "GET " KEY);
+    assert_true(cluster_error_owner(reply->str, &asked, &moved, &owner));
+    freeReplyObject(reply);
+    assert_int_equal(moved, slot());
+    assert_true(cluster_host_equals(&owner, cluster_map_owner(&after, slot())));
+    redis_cluster_move(&cluster, slot() - 1, 2, from);
+    cluster_map_deinit(&before);
+    cluster_map_deinit(&after);
 }
 
 static void a_slot_can_stay_open(void **state)
@@ -155,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(slots_are_spread_over_the_masters),
         TEST(a_slot_moves_with_its_keys),
+        TEST(the_map_is_what_the_masters_say),
         TEST(a_slot_can_stay_open),
         TEST(a_replica_takes_over_when_it_is_told),
         TEST(a_replica_takes_over_from_a_dead_master),

@@ -37,12 +37,8 @@ static void expect_no_error(redisReply *reply)
     freeReplyObject(reply);
 }
 
-int eval_start(struct eval *e)
+static void connect_all(struct eval *e)
 {
-    static const char *const args[] = {"--enable-debug-command", "yes", NULL};
-
-    *e = (struct eval){.argc = 0};
-    redis_server_open(&e->server, &(struct redis_server_opts){.args = args});
     e->admin = connect_to(eval_port(e));
     e->caller = connect_to(eval_port(e));
     e->notices = connect_to(eval_port(e));
@@ -50,7 +46,33 @@ int eval_start(struct eval *e)
     expect_no_error(redisCommand(e->caller, "AUTH caller any"));
     expect_no_error(redisCommand(e->notices, "PSUBSCRIBE rc:*"));
     expect_no_error(redisCommand(e->notices, "SUBSCRIBE " MARK));
+}
+
+int eval_start(struct eval *e)
+{
+    static const char *const args[] = {"--enable-debug-command", "yes", NULL};
+
+    *e = (struct eval){.argc = 0};
+    redis_server_open(&e->server, &(struct redis_server_opts){.args = args});
+    e->port = e->server.port;
+    connect_all(e);
     return 0;
+}
+
+void eval_start_at_node(struct eval *e, int port)
+{
+    *e = (struct eval){.port = port, .is_cluster = true};
+    connect_all(e);
+}
+
+const char *eval_name(const struct eval *e, const char *name)
+{
+    static char sharded[128];
+
+    if (!e->is_cluster || strchr(name, '{'))
+        return name;
+    snprintf(sharded, sizeof(sharded), "rc:shard:{10}:%s", name + strlen("rc:"));
+    return sharded;
 }
 
 static void drop_call(struct eval *e)
@@ -69,7 +91,8 @@ int eval_stop(struct eval *e)
     strbuf_deinit(&e->text);
     strbuf_deinit(&e->notices_text);
     strbuf_deinit(&e->state);
-    redis_server_close(&e->server);
+    if (!e->is_cluster)
+        redis_server_close(&e->server);
     return 0;
 }
 
@@ -80,7 +103,8 @@ int eval_teardown(void **state)
 
 int eval_reset(struct eval *e)
 {
-    eval_refuse_no_more(e);
+    if (!e->is_cluster)
+        eval_refuse_no_more(e);
     redis_cmd(eval_port(e), "FLUSHALL");
     eval_notices(e, NULL);
     return 0;
@@ -88,7 +112,7 @@ int eval_reset(struct eval *e)
 
 int eval_port(const struct eval *e)
 {
-    return e->server.port;
+    return e->port;
 }
 
 /* ---- a call ---- */
@@ -122,11 +146,14 @@ void eval_begin(struct eval *e, enum script script)
 void eval_key(struct eval *e, const char *format, ...)
 {
     va_list args;
+    char *name;
 
     assert_int_equal(e->argc, 3 + e->keys); /* keys come first */
     va_start(args, format);
-    add_format(e, format, args);
+    name = print_args(format, args);
     va_end(args);
+    add(e, eval_name(e, name), strlen(eval_name(e, name)));
+    free(name);
     e->keys++;
 }
 
@@ -224,6 +251,8 @@ const char *eval_run(struct eval *e)
     free((char *)e->argv[2]);
     e->argv[2] = keys.data;
     e->lens[2] = keys.len;
+    if (e->asks)
+        expect_no_error(redisCommand(e->caller, "ASKING"));
     reply = redisCommandArgv(e->caller, (int)e->argc, e->argv, e->lens);
     assert_non_null(reply);
     strbuf_reset(&e->text, 4096);
@@ -289,6 +318,22 @@ static int compare_texts(const void *a, const void *b)
     return strcmp((*(redisReply *const *)a)->str, (*(redisReply *const *)b)->str);
 }
 
+/* In ms since 1970. In a cluster the key may be in a slot that is on its way here. */
+static long long expiry_of(struct eval *e, const char *key)
+{
+    redisReply *reply;
+    long long ms;
+
+    if (e->is_cluster)
+        expect_no_error(redisCommand(e->admin, "ASKING"));
+    reply = redisCommand(e->admin, "PEXPIRETIME %s", key);
+    assert_non_null(reply);
+    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
+    ms = reply->integer;
+    freeReplyObject(reply);
+    return ms;
+}
+
 char *eval_state(struct eval *e)
 {
     redisReply *keys = redis_cmd_reply(eval_port(e), "KEYS *");
@@ -300,9 +345,8 @@ char *eval_state(struct eval *e)
     strbuf_reset(&e->state, 4096);
     strbuf_add_text(&e->state, digest);
     for (size_t i = 0; i < keys->elements; i++)
-        strbuf_add_format(
-            &e->state, "\n%s until %lld", keys->element[i]->str,
-            redis_cmd_number(eval_port(e), "PEXPIRETIME %s", keys->element[i]->str));
+        strbuf_add_format(&e->state, "\n%s until %lld", keys->element[i]->str,
+                          expiry_of(e, keys->element[i]->str));
     freeReplyObject(keys);
     free(digest);
     return xstrdup(e->state.data);

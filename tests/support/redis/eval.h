@@ -28,7 +28,10 @@
 enum { EVAL_ARGS_MAX = 2048 };
 
 struct eval {
-    struct redis_server server;
+    struct redis_server server; /* of a cluster: none of its own */
+    int port;
+    bool is_cluster;
+    bool asks; /* ASKING before each call */
     redisContext *admin, *caller, *notices;
     enum script script;
     const char *argv[EVAL_ARGS_MAX];
@@ -42,6 +45,16 @@ struct eval {
 /* Starts Redis and connects; 0, as a fixture wants it. */
 int eval_start(struct eval *e);
 int eval_stop(struct eval *e);
+
+/* The same at a node of a cluster that is there. The names of the fleet's keys are those of the
+ * first shard then, and the scripts those of a cluster (scripts_init). Nodes of a cluster refuse
+ * nothing (eval_refuse), and what the scripts publish is not among the notices: they listen to
+ * all channels, which SPUBLISH does not reach. */
+void eval_start_at_node(struct eval *e, int port);
+
+/* How a key or channel of the fleet is called there: rc:shard:{10}:nodes for rc:nodes. Borrowed
+ * until the next call. */
+const char *eval_name(const struct eval *e, const char *name);
 
 /* A group's teardown that stops what its setup has put into *state. */
 int eval_teardown(void **state);

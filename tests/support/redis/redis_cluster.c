@@ -207,8 +207,15 @@ static void wait_for(struct redis_cluster *cluster, wait_condition_fn condition,
 {
     if (wait_until(condition, cluster, DEADLINE_MS))
         return;
-    for (unsigned i = 0; i < cluster->count; i++)
+    for (unsigned i = 0; i < cluster->count; i++) {
         process_print_log(cluster->nodes[i].server.log_path);
+        if (answers(&cluster->nodes[i])) {
+            char *nodes = read_nodes(cluster, i);
+
+            print_error("%s", nodes);
+            free(nodes);
+        }
+    }
     fail_msg("the cluster %s within %d ms", what, DEADLINE_MS);
 }
 
@@ -467,22 +474,61 @@ void redis_cluster_move(struct redis_cluster *cluster, unsigned first_slot,
 
 /* ---- nodes ---- */
 
-unsigned redis_cluster_replica(struct redis_cluster *cluster, unsigned node)
+/* The next replica of `node`, behind `after`, as that one knows it; REDIS_CLUSTER_NONE: no more. */
+static int next_replica(struct redis_cluster *cluster, unsigned node, int after)
 {
     char *nodes = read_nodes(cluster, node);
+    int found = REDIS_CLUSTER_NONE;
     struct line line;
 
     for (const char *at = nodes; (at = read_line(at, &line));)
-        for (unsigned i = 0; i < cluster->count; i++)
-            if (has_flag(&line, "slave") &&
+        for (int i = after + 1; i < (int)cluster->count; i++)
+            if (has_flag(&line, "slave") && answers(&cluster->nodes[i]) &&
                 strcmp(line.id, cluster->nodes[i].id) == 0 &&
                 strcmp(line.master, cluster->nodes[node].id) == 0 &&
-                answers(&cluster->nodes[i])) {
-                free(nodes);
-                return i;
-            }
-    fail_msg("node %u has no replica", node);
-    return 0;
+                (found < 0 || i < found))
+                found = i;
+    free(nodes);
+    return found;
+}
+
+unsigned redis_cluster_replica(struct redis_cluster *cluster, unsigned node)
+{
+    int replica = next_replica(cluster, node, REDIS_CLUSTER_NONE);
+
+    if (replica < 0)
+        fail_msg("node %u has no replica", node);
+    return (unsigned)replica;
+}
+
+static bool may_be_elected(void *data)
+{
+    const struct redis_cluster_node *node = data;
+
+    return wait_now_ms() >= node->may_be_elected_ms;
+}
+
+/* It will be elected within `soon_ms`. */
+static void expect_election(struct redis_cluster *cluster, unsigned replica,
+                            unsigned soon_ms)
+{
+    struct redis_cluster_node *node = &cluster->nodes[replica];
+    unsigned pause_ms = 4 * cluster->opts.node_timeout_ms;
+
+    if (pause_ms < 4000) /* it is no less, whatever the node-timeout */
+        pause_ms = 4000;
+    assert_true(wait_until(may_be_elected, node, DEADLINE_MS));
+    node->may_be_elected_ms = wait_now_ms() + soon_ms + pause_ms + 500;
+}
+
+/* One of its replicas will be elected. */
+static void expect_elections(struct redis_cluster *cluster, unsigned master)
+{
+    int replica = REDIS_CLUSTER_NONE;
+
+    while (answers(&cluster->nodes[master]) &&
+           (replica = next_replica(cluster, master, replica)) >= 0)
+        expect_election(cluster, (unsigned)replica, 3 * cluster->opts.node_timeout_ms);
 }
 
 static bool is_master(void *data)
@@ -497,6 +543,8 @@ void redis_cluster_fail_over(struct redis_cluster *cluster, unsigned replica,
 {
     struct redis_server *server = &cluster->nodes[replica].server;
 
+    if (strcmp(how, "TAKEOVER") != 0) /* which asks for no votes */
+        expect_election(cluster, replica, 0);
     expect_ok(redis_cmd_reply(
         server->port, how[0] ? "CLUSTER FAILOVER %s" : "CLUSTER FAILOVER", how));
     if (!wait_until(is_master, server, DEADLINE_MS))
@@ -505,6 +553,7 @@ void redis_cluster_fail_over(struct redis_cluster *cluster, unsigned replica,
 
 void redis_cluster_kill(struct redis_cluster *cluster, unsigned node)
 {
+    expect_elections(cluster, node);
     process_kill(&cluster->nodes[node].server.process);
     cluster->nodes[node].is_stopped = false;
 }
@@ -516,6 +565,7 @@ void redis_cluster_start(struct redis_cluster *cluster, unsigned node)
 
 void redis_cluster_stop(struct redis_cluster *cluster, unsigned node)
 {
+    expect_elections(cluster, node);
     process_signal(&cluster->nodes[node].server.process, SIGSTOP);
     cluster->nodes[node].is_stopped = true;
 }

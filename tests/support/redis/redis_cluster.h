@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <hiredis/hiredis.h>
 
@@ -41,6 +42,7 @@ struct redis_cluster_node {
     char timeout[16], bus_port[16];
     const char *args[REDIS_CLUSTER_ARGS_MAX];
     bool is_stopped;
+    int64_t may_be_elected_ms; /* again, of wait_now_ms */
 };
 
 struct redis_cluster {
@@ -84,7 +86,12 @@ void redis_cluster_end_slot(struct redis_cluster *cluster, unsigned slot, unsign
 void redis_cluster_reverse_slot(struct redis_cluster *cluster, unsigned slot,
                                 unsigned to);
 
-/* ---- nodes ---- */
+/* ---- nodes ----
+ *
+ * A replica that won an election may be elected again after four node-timeouts, not before: Redis 7.0
+ * takes the former votes for new ones, and it is a master that nobody believes. What may lead to an
+ * election waits for that.
+ */
 
 /* A replica of `node`, as that one knows it; fails if it has none. */
 unsigned redis_cluster_replica(struct redis_cluster *cluster, unsigned node);
