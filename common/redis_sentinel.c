@@ -34,6 +34,7 @@ struct redis_sentinel {
     uv_timer_t timer;  /* of the next ask; of the answer */
     unsigned at;       /* the Sentinel that is asked */
     unsigned failed;   /* of this ask */
+    struct redis_loss loss;
     bool awaits_login, is_asking;
 };
 
@@ -72,12 +73,15 @@ void redis_sentinel_distrust(struct redis_sentinel *s)
         start_dial(s);
 }
 
+/* Of several failures, the first one that is no silence is told. */
 static void fail(struct redis_sentinel *s, struct redis_loss loss)
 {
+    if (s->failed == 0 || s->loss.why == REDIS_WHY_SENTINELS_SILENT)
+        s->loss = loss;
     if (s->is_asking && ++s->failed == s->opts.url->hosts_count) {
         end_ask(s);
         redis_sentinel_distrust(s);
-        s->opts.on_failed(s->opts.owner, loss);
+        s->opts.on_failed(s->opts.owner, s->loss);
     } else {
         redis_sentinel_distrust(s);
     }
@@ -123,7 +127,8 @@ static void take_answer(struct redis_sentinel *s, const redisReply *reply)
     char host[HOST_BYTES_MAX], port[PORT_BYTES_MAX];
 
     if (reply_is_error(reply)) {
-        fail(s, loss_of_error(reply_error(reply)));
+        fail(s, s->awaits_login ? redis_loss_of(REDIS_WHY_SENTINELS_LOGIN)
+                                : loss_of_error(reply_error(reply)));
     } else if (s->awaits_login) {
         s->awaits_login = false;
     } else if (!s->is_asking || !take_text(host, sizeof(host), reply, 0) ||
