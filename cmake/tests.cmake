@@ -66,7 +66,7 @@ add_tests(cluster 300 ${waits})
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(integration.hostile_redis 100 integration.expiry 60 integration.rewinds 50
+set_costs(integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
 
@@ -150,7 +150,7 @@ set(subjects
     requests "gateway/(pace|request|requests|session|slot|token_bucket|req_.*)|common/(json|proto.*|utf8)"
         "unit.(json|pace|proto|request|session|slot|token_bucket)|integration.(bad_requests|odd_names|pacing|request_limits)"
     redis "common/(cluster_.*|command|keys|redis_.*|reply.*|rights|scripts|shard_of)|lua/rights"
-        "unit.(cluster_.*|keys|redis_.*|reply.*|shard_of)|cluster.(open_slots|redis_cluster)|lua.sources|integration.(hostile_redis|pipelines|redis_share)|faults.(addresses|links|redis|rights)"
+        "unit.(cluster_.*|keys|redis_.*|reply.*|shard_of)|cluster.(open_slots|redis_cluster|sentinel.*|tls|unix_socket|wrong_mode)|lua.sources|integration.(hostile_redis|pipelines|redis_share)|faults.(addresses|links|redis|rights)"
     scripts "lua/.*|cmake/embed" "lua.(sources|refusals)"
     http "common/(http.*|linger|page|percent)|gateway/ops_server|common/(healthcheck|metrics|metric_labels)"
         "unit.(http_.*|metrics|page|percent)|integration.(admin_http|healthcheck|http_.*|ops_port)"

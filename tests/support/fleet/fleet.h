@@ -25,7 +25,7 @@
 #include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_server.h"
 
-enum { FLEET_MAX = 16, FLEET_SHARDS_MAX = 8, FLEET_DEADLINE_MS = 60000 };
+enum { FLEET_MAX = 32, FLEET_SHARDS_MAX = 8, FLEET_DEADLINE_MS = 60000 };
 
 struct fleet_gateway {
     struct process process;

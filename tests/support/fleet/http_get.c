@@ -14,6 +14,9 @@
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 #include "tests/support/fleet/wire.h"
+#include "tests/support/unit/wait.h"
+
+enum { AWAIT_MS = 60000 };
 
 static void print_get(struct strbuf *out, const char *path)
 {
@@ -118,4 +121,28 @@ double http_get_metric(int port, const char *name)
     if (!line)
         fail_msg("no metric %s", name);
     return value;
+}
+
+struct awaited {
+    int port, status;
+    const char *path, *text;
+};
+
+static bool is_answered(void *data)
+{
+    const struct awaited *awaited = data;
+    struct http_answer answer = {0};
+    bool is = http_get_try(&answer, awaited->port, awaited->path) &&
+              answer.status == awaited->status && strstr(answer.body, awaited->text);
+
+    http_get_deinit(&answer);
+    return is;
+}
+
+void http_get_await(int port, const char *path, int status, const char *text)
+{
+    struct awaited awaited = {port, status, path, text};
+
+    if (!wait_until(is_answered, &awaited, AWAIT_MS))
+        fail_msg("%s does not answer %d with: %s", path, status, text);
 }

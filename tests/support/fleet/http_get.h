@@ -42,6 +42,9 @@ void http_get_deinit(struct http_answer *answer);
 /* The status of a GET, 0 if nobody answers: for waiting. */
 int http_get_status(int port, const char *path);
 
+/* Waits for an answer with this status and `text` in its body; fails if none comes. */
+void http_get_await(int port, const char *path, int status, const char *text);
+
 /* The value of one line of /metrics; `name` is all that stands before the blank, e.g.
  * `roomcast_requests_total{type="join"}`. Fails the test if there is no such line. */
 double http_get_metric(int port, const char *name);

@@ -573,6 +573,8 @@ void scene_end(struct scene *scene)
 
 static void open_gateways(struct scene *scene, const struct scene_opts *opts)
 {
+    char *place = opts->place ? opts->place(scene) : NULL;
+
     for (unsigned g = 0; g < SCENE_GATEWAYS; g++) {
         const char *settings[32] = {NULL};
         char url[64];
@@ -581,13 +583,14 @@ static void open_gateways(struct scene *scene, const struct scene_opts *opts)
 
         scene->proxies[g] = proxy_open(port, scene->fleet.redis_port);
         snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", port);
-        settings[n++] = url;
+        settings[n++] = place ? place : url;
         for (const char *const *s = opts->settings; s && *s; s++)
             settings[n++] = *s;
         for (const char *const *s = opts->of_gateway[g]; s && *s; s++)
             settings[n++] = *s;
         fleet_add(&scene->fleet, settings);
     }
+    free(place);
 }
 
 void scene_start(struct scene *scene, const struct scene_opts *opts)

@@ -78,6 +78,9 @@ struct scene_opts {
     const char *const *settings;                   /* of each gateway */
     const char *const *of_gateway[SCENE_GATEWAYS]; /* of one; may be NULL */
     const char *const *redis_args;
+    /* Called when Redis is there: gives ROOMCAST_REDIS_URL=… of the gateways, to be freed, in place
+     * of their proxies' addresses. NULL: not. */
+    char *(*place)(struct scene *scene);
     int odd_pids
         [SCENE_GATEWAYS]; /* what a gateway believes to be its pid; 0: the true one */
 };
