@@ -26,7 +26,8 @@ const char *certificates_path(const struct certificates *files, const char *file
     static unsigned next;
     char *path = paths[next++ % PATHS];
 
-    snprintf(path, CERTIFICATES_PATH_MAX, "%s/%s", files->dir, file);
+    assert_true(snprintf(path, CERTIFICATES_PATH_MAX, "%s/%s", files->dir, file) <
+                CERTIFICATES_PATH_MAX);
     return path;
 }
 
@@ -36,7 +37,8 @@ static FILE *open_file(const struct certificates *files, const char *name,
     char file_name[64];
     FILE *file;
 
-    snprintf(file_name, sizeof(file_name), "%s%s", name, ending);
+    assert_true((size_t)snprintf(file_name, sizeof(file_name), "%s%s", name, ending) <
+                sizeof(file_name));
     file = fopen(certificates_path(files, file_name), mode);
     assert_non_null(file);
     return file;
