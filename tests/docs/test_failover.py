@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""What docs/operations.md says of a Redis that fails over: two gateways behind its HAProxy
-configuration, two people who talk all the time, and what they were told.
+"""What docs/operations.md says of a Redis that fails over: two gateways that ask Sentinel, or are
+behind its HAProxy configuration, two people who talk all the time, and what they were told.
 
-    redis a, b, c  <-  HAProxy  <-  gateways 1, 2  <-  ann, bob
+    redis a, b, c  <-  gateways 1, 2, which ask Sentinel  <-  ann, bob
+    redis a, b, c  <-  HAProxy  <-  gateways 1, 2         <-  ann, bob
 
 Each message has a key and a number of its own as its text. What is acked must have been
 delivered to both, once; only where Redis may lose something, a reset may stand in its place.
@@ -156,13 +157,13 @@ class Failover(unittest.TestCase):
         path.write_text(text)
         self.start("haproxy", ["haproxy", "-db", "-f", path])
 
-    def start_gateways(self):
+    def start_gateways(self, url=None):
         for i in "12":
             self.ports[f"ws {i}"], self.ports[f"ops {i}"] = free_port(), free_port()
             self.start(f"gateway {i}", [programs.path_of("gateway")], {
                 "ROOMCAST_LISTEN": f"127.0.0.1:{self.ports[f'ws {i}']}",
                 "ROOMCAST_OPS_LISTEN": f"127.0.0.1:{self.ports[f'ops {i}']}",
-                "ROOMCAST_REDIS_URL": f"redis://127.0.0.1:{self.ports['proxy']}",
+                "ROOMCAST_REDIS_URL": url or f"redis://127.0.0.1:{self.ports['proxy']}",
                 "ROOMCAST_WORKERS": "1"})
         wait_until("the gateways are ready", self.are_ready)
 
@@ -228,6 +229,20 @@ class Failover(unittest.TestCase):
         self.start_gateways()
         self.play(lambda: self.cli("a", "failover", "to", "127.0.0.1", str(self.ports["b"])),
                   "ab", may_reset=False)
+
+    def start_behind_sentinel(self):
+        self.start_redises("abc", "--min-replicas-to-write", "1")
+        self.start_sentinel(2)
+        self.start_gateways(f"redis+sentinel://127.0.0.1:{self.ports['sentinel']}/fleet")
+
+    def test_who_asks_sentinel_finds_the_next_primary_when_one_is_killed(self):
+        self.start_behind_sentinel()
+        self.play(self.programs["a"].kill, "abc", may_reset=True)
+
+    def test_who_asks_sentinel_finds_the_next_primary_when_it_is_told_to_fail_over(self):
+        self.start_behind_sentinel()
+        self.play(lambda: self.cli("sentinel", "sentinel", "failover", "fleet"), "abc",
+                  may_reset=True)
 
     def test_a_primary_that_is_killed_is_replaced_and_what_is_gone_is_named(self):
         self.start_redises("abc", "--min-replicas-to-write", "1")
