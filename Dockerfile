@@ -53,7 +53,7 @@ RUN test "$(build/bin/roomcast-gateway --version)" = "roomcast-gateway $VERSION"
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libuv1 libhiredis0.14 libcjson1 libwslay1 libh2o0.13 libssl3 zlib1g \
+        ca-certificates libuv1 libhiredis0.14 libcjson1 libwslay1 libh2o0.13 libssl3 zlib1g \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/*
 COPY LICENSE /usr/local/share/doc/roomcast/
 ARG VERSION=0.1.0

@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "common/redis_trust.h"
 #include "common/xalloc.h"
 
 struct redis_tls {
@@ -192,10 +193,11 @@ static bool refuse(struct redis_loss *loss, enum redis_why why)
 static bool read_files(struct redis_tls *tls, const struct config *config,
                        struct redis_loss *loss)
 {
-    if (!config->redis_ca_file[0])
-        SSL_CTX_set_default_verify_paths(tls->context);
-    else if (SSL_CTX_load_verify_file(tls->context, config->redis_ca_file) != 1)
+    X509_STORE *trust = redis_trust_get(config->redis_ca_file);
+
+    if (!trust)
         return refuse(loss, REDIS_WHY_TLS_CA_FILE);
+    SSL_CTX_set_cert_store(tls->context, trust); /* takes it */
     tls->has_certificate = config->redis_cert_file[0];
     if (!tls->has_certificate)
         return true;

@@ -31,8 +31,9 @@ enum {
     EXIT_SETTINGS = 2,
     /* Descriptors: standard streams, signals, the ops loop and its listener, resolving */
     FDS_PROCESS = 24,
-    FDS_WORKER = 10, /* loop, listener, two links and their successors */
-    OPS_MIN = 8,     /* connections to the ops port */
+    FDS_WORKER = 6, /* loop, listener */
+    FDS_REDIS = 4,  /* of each worker: two links and their successors */
+    OPS_MIN = 8,    /* connections to the ops port */
     CLIENTS_MIN = 16,
     ENDED_TICK_MS = 20,
 };
@@ -58,10 +59,21 @@ static unsigned ops_connections(const struct gateway *g, unsigned have)
     return share < most ? share : most;
 }
 
+/* A link behind Sentinels asks one of them by a connection of its own. */
+static unsigned fds_of_worker(const struct gateway *g)
+{
+    unsigned fds = FDS_WORKER;
+
+    for (unsigned i = 0; i < g->config.redis.count; i++)
+        fds +=
+            g->config.redis.urls[i].form == REDIS_SENTINEL ? 2 * FDS_REDIS : FDS_REDIS;
+    return fds;
+}
+
 /* Descriptors of everything but clients, at its worst. */
 static unsigned reserve_of(const struct gateway *g, unsigned have)
 {
-    return FDS_PROCESS + FDS_WORKER * g->shared.count + CONN_OVER_LIMIT_EXTRA +
+    return FDS_PROCESS + fds_of_worker(g) * g->shared.count + CONN_OVER_LIMIT_EXTRA +
            http_descriptors(ops_connections(g, have));
 }
 

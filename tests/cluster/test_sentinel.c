@@ -240,7 +240,10 @@ static void sentinels_and_their_master_may_speak_tls(void **state)
 {
     char *ca =
         print_text("ROOMCAST_REDIS_CA_FILE=%s", certificates_path(&files, "ca.pem"));
+    char *other_ca = print_text("ROOMCAST_REDIS_CA_FILE=%s",
+                                certificates_path(&files, "other-ca.pem"));
     const char *const trusting[] = {ca, NULL};
+    const char *const mistaken[] = {other_ca, NULL};
     int port = port_take();
     char *lines = print_text("tls-port %d\ntls-replication yes\n"
                              "tls-auth-clients no\ntls-ca-cert-file %s\n"
@@ -256,7 +259,7 @@ static void sentinels_and_their_master_may_speak_tls(void **state)
 
     (void)state;
     open_sentinels(1, tls_port, lines);
-    expect_why_not(strdup(url), NULL, "TLS: wrong CA");
+    expect_why_not(strdup(url), mistaken, "TLS: wrong CA");
     gateway = launch(url, trusting);
     expect_well(gateway);
     admin_start(&admin, &fleet, (const char *[]){setting, ca, NULL});
@@ -265,6 +268,7 @@ static void sentinels_and_their_master_may_speak_tls(void **state)
     fleet_stop_gateway(&fleet, gateway);
     free(setting);
     free(lines);
+    free(other_ca);
     free(ca);
 }
 
@@ -287,6 +291,7 @@ static int start(void **state)
 
     (void)state;
     certificates_open(&files);
+    certificates_add(&files, "other-ca", &(struct certificate){.is_ca = true});
     certificates_add(&files, "redis", &(struct certificate){.names = "IP:127.0.0.1"});
     tls_port = port_take();
     snprintf(port, sizeof(port), "%d", tls_port);

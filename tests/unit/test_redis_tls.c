@@ -313,6 +313,10 @@ static const struct {
     {"selfmade", "selfmade", "", "ca.pem", REDIS_WHY_TLS_CA},
     {"expired", "redis.test", "", "ca.pem", REDIS_WHY_TLS_EXPIRED},
     {"early", "redis.test", "", "ca.pem", REDIS_WHY_TLS_EARLY},
+    {"redis", "redis.test", "", "both.pem", REDIS_WHY_NOT_KNOWN},
+    {"alien", "redis.test", "", "both.pem", REDIS_WHY_NOT_KNOWN},
+    {"redis", "redis.test", "", "torn.pem", REDIS_WHY_TLS_CA_FILE},
+    {"redis", "redis.test", "", "empty.pem", REDIS_WHY_TLS_CA_FILE},
     {"redis", "redis.test", "", "none.pem", REDIS_WHY_TLS_CA_FILE},
     {"redis", "redis.test", "", "ca.key", REDIS_WHY_TLS_CA_FILE},
     {"redis", "redis.test", "", "/", REDIS_WHY_TLS_CA_FILE},
@@ -431,6 +435,19 @@ static void lock_key(void)
     EVP_PKEY_free(key);
 }
 
+/* Adds the first bytes of a file to another one, with a word in front. */
+static void add_to(const char *to, const char *from, size_t len)
+{
+    char bytes[4096];
+    FILE *file = fopen(certificates_path(&files, from), "re");
+    size_t n = fread(bytes, 1, sizeof(bytes), file);
+
+    fclose(file);
+    file = fopen(certificates_path(&files, to), "ae");
+    fprintf(file, "# %s\n%.*s", from, (int)(len < n ? len : n), bytes);
+    fclose(file);
+}
+
 static int make_files(void **state)
 {
     static const char names[] = "DNS:redis.test,IP:127.0.0.1,IP:::1";
@@ -452,6 +469,11 @@ static int make_files(void **state)
         &(struct certificate){.names = names, .begins_s = DAY_S, .ends_s = 2 * DAY_S});
     certificates_add(&files, "client", &(struct certificate){0});
     lock_key();
+    add_to("both.pem", "other-ca.pem", SIZE_MAX);
+    add_to("both.pem", "ca.pem", SIZE_MAX);
+    add_to("torn.pem", "ca.pem", SIZE_MAX);
+    add_to("torn.pem", "other-ca.pem", 200);
+    add_to("empty.pem", "other-ca.pem", 0);
     return 0;
 }
 
