@@ -25,6 +25,11 @@ static void on_event(struct shard *shard)
     (void)shard;
 }
 
+static void on_link(struct shard *shard, bool is_ready)
+{
+    (void)shard, (void)is_ready;
+}
+
 static void on_command(struct shard *shard, struct json_text command)
 {
     (void)shard, (void)command;
@@ -34,6 +39,7 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
 {
     static const struct shard_hooks hooks = {
         .on_status = on_event,
+        .on_link = on_link,
         .on_notice = on_event,
         .on_command = on_command,
         .on_forgotten = on_event,
