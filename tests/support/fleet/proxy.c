@@ -332,6 +332,20 @@ void proxy_cut(struct proxy *proxy, enum proxy_which which)
     pthread_mutex_unlock(&proxy->lock);
 }
 
+bool proxy_holds(struct proxy *proxy, const char *text)
+{
+    bool holds = false;
+
+    pthread_mutex_lock(&proxy->lock);
+    for (unsigned i = 0; i < proxy->count; i++) {
+        const struct strbuf *up = &proxy->links[i].up.bytes;
+
+        holds |= up->len > 0 && memmem(up->data, up->len, text, strlen(text));
+    }
+    pthread_mutex_unlock(&proxy->lock);
+    return holds;
+}
+
 void proxy_close(struct proxy *proxy)
 {
     pthread_mutex_lock(&proxy->lock);

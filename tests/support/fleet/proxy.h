@@ -36,6 +36,9 @@ void proxy_set(struct proxy *proxy, enum proxy_which which,
  * arrives there, and Redis takes the connection for alive. */
 void proxy_cut(struct proxy *proxy, enum proxy_which which);
 
+/* Whether `text` is on its way to Redis, and still here. */
+bool proxy_holds(struct proxy *proxy, const char *text);
+
 void proxy_close(struct proxy *proxy);
 
 #endif
