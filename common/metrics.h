@@ -50,6 +50,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, nodes_renamed_total,                                           \
       "Times this gateway took another name in Redis")                                 \
     X(GATEWAY, counter, syncs_total, "Rooms compared with Redis after an outage")      \
+    X(GATEWAY, counter, handover_dropped_total,                                        \
+      "Notices not handed over to a worker because too many waited for it")            \
     X(GATEWAY, counter, pool_alloc_total, "Blocks taken from the pool")                \
     X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \
     X(GATEWAY, gauge, pool_bytes, "Memory held by the pool, in use or free")           \

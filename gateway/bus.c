@@ -1,130 +1,73 @@
 /* bus.c - see bus.h.
  *
- *     bus_subscribe -> SUBSCRIBE -> on_confirmed -> room_on_subscribed
- *     on_push -> on_message -> on_notice -> deliver_notice
+ *     attach -> READY -> hooks.on_ready, subscribe_rooms
+ *     bus_subscribe -> SUBSCRIBE -> CONFIRMED -> room_on_subscribed
+ *     NOTICE -> on_notice -> deliver_notice
+ *     LOST -> hooks.on_lost, attach
  *
- * Redis confirms in the order of the commands, so what was sent stands in a list (`pending`)
- * and each confirmation takes the first: a confirmation meant for a room that is gone
- * is never taken for one of the same name.
+ * Requests are numbered, and what comes back has the number of the last one that was taken before it
+ * was sent. So a confirmation that was meant for a room that is gone is never taken for one of the
+ * same name, and what was told before this worker attached again counts no more.
  *
- * After a loss all rooms are subscribed again; that they have missed nothing is found
- * by the sync that follows.
+ * After a loss all rooms are asked for again; that they have missed nothing is found by the sync that
+ * follows.
  */
 #include "gateway/bus.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/intake.h"
-#include "common/keys.h"
-#include "common/log.h"
 #include "common/reply.h"
-#include "common/xalloc.h"
 #include "gateway/deliver.h"
 
-enum { SUBSCRIBE_BATCH = 200 };
-
-struct pending_subscribe {
-    struct list link;
-    struct room *room; /* NULL: nobody waits for it */
-    uint64_t sent_at;
+enum {
+    BATCH = 200, /* rooms a request */
+    NAMES_KEPT_BYTES = 1024,
 };
 
 /* ---- out ---- */
 
-static void add_pending(struct bus *bus, struct room *room)
+static void ask(struct bus *bus, enum handover_kind kind, struct json_text text)
 {
-    struct pending_subscribe *pending = xmalloc(sizeof(*pending));
+    const struct handover request = {
+        .kind = kind,
+        .shard = bus->shard,
+        .worker = bus->worker,
+        .number = ++bus->asked,
+        .text = text,
+    };
 
-    pending->room = room;
-    pending->sent_at = uv_now(bus->loop);
-    list_add(&bus->pending, &pending->link);
-    if (room)
-        room->bus.subscribing = pending;
+    if (bus->feed)
+        feed_take(bus->feed, &request);
+    else
+        inbox_post_new(bus->reader, &request);
 }
 
-static void drop_pending(struct pending_subscribe *pending)
+static void add_name(struct bus *bus, struct room *room)
 {
-    if (pending->room)
-        pending->room->bus.subscribing = NULL;
-    list_remove(&pending->link);
-    free(pending);
+    handover_add_room(&bus->names, room->name, room->name_len);
+    room->bus.asked = bus->asked + 1; /* the request that this becomes */
 }
 
-static void add_channel(struct bus *bus, const struct room *room)
+static void ask_for_names(struct bus *bus, enum handover_kind kind)
 {
-    char channel[KEYS_MAX_BYTES];
-
-    redis_command_add(&bus->cmd, channel,
-                      keys_room(channel, room->name, room->name_len, KEY_EVENTS));
-}
-
-/* `bus->cmd` is whole. A link that is not ready makes up for it in on_ready. */
-static void send_command(struct bus *bus)
-{
-    if (redis_link_send(bus->link, &bus->cmd, NULL, NULL) < 0)
-        redis_link_restart(bus->link, "cannot send");
-}
-
-static void begin(struct bus *bus, const char *verb)
-{
-    redis_command_begin(&bus->cmd);
-    redis_command_add_text(&bus->cmd, verb);
+    ask(bus, kind, (struct json_text){bus->names.data, bus->names.len});
+    strbuf_reset(&bus->names, NAMES_KEPT_BYTES);
 }
 
 void bus_subscribe(struct bus *bus, struct room *room)
 {
-    if (!redis_link_is_ready(bus->link))
+    if (!bus->is_ready)
         return;
-    begin(bus, "SUBSCRIBE");
-    add_channel(bus, room);
-    add_pending(bus, room);
-    send_command(bus);
+    add_name(bus, room);
+    ask_for_names(bus, HANDOVER_SUBSCRIBE);
 }
 
 void bus_unsubscribe(struct bus *bus, struct room *room)
 {
-    if (room->bus.subscribing)
-        room->bus.subscribing->room = NULL;
-    room->bus.subscribing = NULL;
-    if (!redis_link_is_ready(bus->link))
+    if (!bus->is_ready)
         return;
-    begin(bus, "UNSUBSCRIBE");
-    add_channel(bus, room);
-    add_pending(bus, NULL);
-    send_command(bus);
-}
-
-static void subscribe_canary(struct bus *bus)
-{
-    if (!bus->canary[0] || !redis_link_is_ready(bus->link))
-        return;
-    begin(bus, "SUBSCRIBE");
-    redis_command_add_text(&bus->cmd, bus->canary);
-    add_pending(bus, NULL);
-    send_command(bus);
-}
-
-void bus_set_node(struct bus *bus, const char *node)
-{
-    if (bus->canary[0] && redis_link_is_ready(bus->link)) {
-        begin(bus, "UNSUBSCRIBE");
-        redis_command_add_text(&bus->cmd, bus->canary);
-        add_pending(bus, NULL);
-        send_command(bus);
-    }
-    keys_node(bus->canary, 0, node, KEY_NODE_CANARY);
-    subscribe_canary(bus);
-}
-
-static void subscribe_expiry(struct bus *bus)
-{
-    char pattern[KEYS_MAX_BYTES];
-
-    begin(bus, "PSUBSCRIBE");
-    redis_command_add(&bus->cmd, pattern, keys_expiry_pattern(pattern, bus->url->db));
-    add_pending(bus, NULL);
-    send_command(bus);
+    add_name(bus, room);
+    ask_for_names(bus, HANDOVER_UNSUBSCRIBE);
 }
 
 static void subscribe_rooms(struct bus *bus)
@@ -133,199 +76,144 @@ static void subscribe_rooms(struct bus *bus)
     struct room *room = map_next(&bus->rooms->map, &at);
 
     while (room) {
-        begin(bus, "SUBSCRIBE");
-        for (int i = 0; i < SUBSCRIBE_BATCH && room; i++) {
-            add_channel(bus, room);
-            add_pending(bus, room);
+        for (int i = 0; i < BATCH && room; i++) {
+            add_name(bus, room);
             room = map_next(&bus->rooms->map, &at);
         }
-        send_command(bus);
+        ask_for_names(bus, HANDOVER_SUBSCRIBE);
     }
 }
 
-/* The one that is confirmed next. */
-static struct pending_subscribe *first_pending(struct bus *bus)
+static void ask_for_node(struct bus *bus)
 {
-    struct list *first = list_first(&bus->pending);
-
-    return first ? list_entry(first, struct pending_subscribe, link) : NULL;
+    if (bus->is_ready && bus->channel[0])
+        ask(bus, HANDOVER_NODE, (struct json_text){bus->channel, strlen(bus->channel)});
 }
 
-void bus_check(struct bus *bus)
+void bus_set_node(struct bus *bus, const char *node)
 {
-    const struct pending_subscribe *first = first_pending(bus);
+    keys_node(bus->channel, bus->shard, node, KEY_NODE_CANARY);
+    ask_for_node(bus);
+}
 
-    if (first &&
-        uv_now(bus->loop) - first->sent_at >= (uint64_t)bus->config->redis_deadline_ms)
-        redis_link_restart(bus->link, "a subscription is not confirmed");
+static void attach(struct bus *bus, enum handover_kind kind)
+{
+    bus->attached = bus->asked + 1;
+    ask(bus, kind, (struct json_text){"", 0});
 }
 
 /* ---- in ---- */
 
-static void on_confirmed(struct bus *bus)
+static void on_ready(struct bus *bus)
 {
-    struct pending_subscribe *first = first_pending(bus);
-    struct room *room;
-
-    if (!first) {
-        redis_link_restart(bus->link, "a confirmation of nothing");
-        return;
-    }
-    room = first->room;
-    drop_pending(first);
-    if (room)
-        room_on_subscribed(room);
-}
-
-/* The link has logged it. Without the expiry of rooms one can live, without a room's notices
- * not. */
-static void on_refused(struct bus *bus)
-{
-    struct pending_subscribe *first = first_pending(bus);
-    bool was_room;
-
-    if (!first)
-        return;
-    was_room = first->room != NULL;
-    drop_pending(first);
-    if (was_room)
-        redis_link_restart(bus->link, "a subscription is refused");
-}
-
-static void on_notice(struct bus *bus, struct json_text channel,
-                      struct json_text payload)
-{
-    struct notice notice;
-    struct room *room;
-    size_t len;
-    const char *name = keys_room_of_events(channel.base, channel.len, &len);
-
-    room = name ? room_find(bus->rooms, name, len) : NULL;
-    if (!room)
-        return; /* unsubscribed while it was under way */
-    if (!notice_parse(payload, &notice)) {
-        deliver_malformed(room, "header");
-        return;
-    }
-    bus->hooks.on_notice(bus);
-    deliver_notice(room, &notice, uv_now(bus->loop));
-}
-
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
-static void on_expiry(struct bus *bus, const redisReply *reply)
-{
-    struct json_text channel = reply_text(reply, 2);
-    size_t len;
-    const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
-
-    if (room && is(reply_text(reply, 3), "expired") &&
-        intake_room(bus->metrics, "keyspace", (struct json_text){room, len}))
-        bus->hooks.on_expired(bus, room, len);
-}
-
-static bool is_confirmation(struct json_text what)
-{
-    return is(what, "subscribe") || is(what, "unsubscribe") || is(what, "psubscribe");
-}
-
-static void on_push(void *owner, const redisReply *reply)
-{
-    struct bus *bus = owner;
-    struct json_text what;
-
-    if (reply_is_error(reply)) {
-        on_refused(bus);
-        return;
-    }
-    if (!reply_is_array(reply, 3)) {
-        intake_refuse(bus->metrics, INTAKE_REPLY, "push", (struct json_text){"", 0});
-        return;
-    }
-    what = reply_text(reply, 0);
-    if (is(what, "message")) {
-        struct json_text channel = reply_text(reply, 1), text = reply_text(reply, 2);
-
-        if (!is(channel, bus->canary))
-            on_notice(bus, channel, text);
-        else if (reply_decimal(text) > 0)
-            bus->hooks.on_canary(bus, reply_decimal(text));
-        else
-            bus->hooks.on_command(bus, text);
-    } else if (is(what, "pmessage")) {
-        on_expiry(bus, reply);
-    } else if (is_confirmation(what)) {
-        on_confirmed(bus);
-    } else {
-        intake_refuse(bus->metrics, INTAKE_REPLY, "push", (struct json_text){"", 0});
-    }
-}
-
-/* ---- the link ---- */
-
-static void on_ready(void *owner)
-{
-    struct bus *bus = owner;
-
-    subscribe_canary(bus);
-    if (bus->hooks.on_expired)
-        subscribe_expiry(bus);
+    bus->is_ready = true;
+    ask_for_node(bus);
     subscribe_rooms(bus);
     bus->hooks.on_ready(bus);
 }
 
-static void drop_all_pending(struct bus *bus)
+static void forget(struct bus *bus)
 {
-    struct pending_subscribe *first;
-
-    while ((first = first_pending(bus)))
-        drop_pending(first);
-}
-
-static void on_lost(void *owner, const char *why)
-{
-    struct bus *bus = owner;
     struct room *room;
     uint32_t at = 0;
 
-    drop_all_pending(bus);
+    bus->is_ready = false;
     while ((room = map_next(&bus->rooms->map, &at)))
         room->is_subscribed = false;
-    bus->hooks.on_lost(bus, why);
+    bus->hooks.on_lost(bus);
 }
+
+static void on_lost(struct bus *bus)
+{
+    if (bus->is_ready)
+        forget(bus);
+    attach(bus, HANDOVER_ATTACH);
+}
+
+static void on_confirmed(struct bus *bus, const struct handover *what)
+{
+    struct room *room = room_find(bus->rooms, what->room.base, what->room.len);
+
+    if (bus->is_ready && room && what->number >= room->bus.asked)
+        room_on_subscribed(room);
+}
+
+static void on_notice(struct bus *bus, const struct handover *what)
+{
+    struct room *room = room_find(bus->rooms, what->room.base, what->room.len);
+    struct notice notice;
+
+    if (!room)
+        return; /* given up while it was under way */
+    if (!notice_parse(what->text, &notice)) {
+        deliver_malformed(room, "header");
+        return;
+    }
+    bus->hooks.on_notice(bus, what->read_ns);
+    deliver_notice(room, &notice, uv_now(bus->loop));
+}
+
+static void on_node_text(struct bus *bus, struct json_text text)
+{
+    uint64_t number = reply_decimal(text);
+
+    if (number > 0)
+        bus->hooks.on_canary(bus, number);
+    else
+        bus->hooks.on_command(bus, text);
+}
+
+void bus_take(struct bus *bus, const struct handover *what)
+{
+    if (bus->is_closed)
+        return;
+    if (what->kind == HANDOVER_NOTICE)
+        on_notice(bus, what);
+    else if (what->kind == HANDOVER_NODE_TEXT)
+        on_node_text(bus, what->text);
+    else if (what->number < bus->attached)
+        return; /* told before this worker attached again */
+    else if (what->kind == HANDOVER_CONFIRMED)
+        on_confirmed(bus, what);
+    else if (what->kind == HANDOVER_LOST)
+        on_lost(bus);
+    else
+        on_ready(bus);
+}
+
+bool bus_is_ready(const struct bus *bus)
+{
+    return bus->is_ready;
+}
+
+void bus_restart(struct bus *bus)
+{
+    forget(bus);
+    attach(bus, HANDOVER_DEAF);
+}
+
+/* ---- beginning and end ---- */
 
 void bus_open(struct bus *bus, const struct bus_opts *opts)
 {
-    struct redis_link_opts of_link =
-        redis_link_opts_of(opts->config, opts->url, opts->name);
-
     bus->loop = opts->loop;
-    bus->config = opts->config;
     bus->rooms = opts->rooms;
-    bus->metrics = opts->metrics;
-    bus->url = opts->url;
+    bus->shard = opts->shard;
+    bus->worker = opts->worker;
+    bus->feed = opts->feed;
+    bus->reader = opts->reader;
     bus->hooks = *opts->hooks;
-    list_init(&bus->pending);
-    of_link.for_notices = true;
-    of_link.metrics = opts->metrics;
-    of_link.owner = bus;
-    of_link.on_ready = on_ready;
-    of_link.on_lost = on_lost;
-    of_link.on_push = on_push;
-    bus->link = redis_link_open(opts->loop, &of_link);
+    attach(bus, HANDOVER_ATTACH);
 }
 
 void bus_close(struct bus *bus)
 {
-    redis_link_close(bus->link);
-    bus->link = NULL;
+    bus->is_ready = false;
+    ask(bus, HANDOVER_DETACH, (struct json_text){"", 0});
+    bus->is_closed = true;
 }
 
 void bus_deinit(struct bus *bus)
 {
-    drop_all_pending(bus);
-    redis_command_deinit(&bus->cmd);
+    strbuf_deinit(&bus->names);
 }

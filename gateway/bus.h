@@ -1,15 +1,13 @@
-/* bus.h - from Redis to rooms: the worker's link for notices, what it is subscribed to, and
- * what it makes of what comes.
+/* bus.h - from Redis to rooms: what a worker hears of a shard, by way of the worker of the process
+ * that reads it (feed.h), and what it makes of that.
  *
- * Subscribed are the events of every room with members here, a canary of this node's own,
- * and the expiry of rooms where Redis announces it.
+ * It listens to every room with members here, and to a channel of this node's own.
  */
 #ifndef GATEWAY_BUS_H
 #define GATEWAY_BUS_H
 
-#include "common/config.h"
 #include "common/keys.h"
-#include "common/redis_link.h"
+#include "gateway/feed.h"
 #include "gateway/room.h"
 
 struct bus;
@@ -17,38 +15,38 @@ struct bus;
 /* Its owner embeds struct bus. */
 struct bus_hooks {
     void (*on_ready)(struct bus *bus);
-    void (*on_lost)(struct bus *bus, const char *why);
+    void (*on_lost)(struct bus *bus);
     /* A message to itself came back. */
     void (*on_canary)(struct bus *bus, uint64_t number);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct bus *bus, struct json_text command);
-    /* NULL: not asked for. */
-    void (*on_expired)(struct bus *bus, const char *room, size_t len);
-    void (*on_notice)(struct bus *bus); /* before each notice is handed on */
+    /* Before each notice is handed on; when another worker has read it, by uv_hrtime, 0: just now. */
+    void (*on_notice)(struct bus *bus, uint64_t read_ns);
 };
 
-/* All borrowed, the hooks for the call. */
+/* All borrowed, for life; the hooks for the call. */
 struct bus_opts {
     uv_loop_t *loop;
-    const struct config *config;
     struct rooms *rooms;
-    struct metrics *metrics;
-    const struct redis_url *url;
-    const char *name; /* of the connection */
+    unsigned shard, worker;
+    struct feed *feed;    /* in this worker; NULL: in another one */
+    struct inbox *reader; /* of that one */
     const struct bus_hooks *hooks;
 };
 
 struct bus {
-    struct redis_link *link;
     uv_loop_t *loop;
-    const struct config *config;
     struct rooms *rooms;
-    struct metrics *metrics;
-    const struct redis_url *url;
+    unsigned shard, worker;
+    struct feed *feed;
+    struct inbox *reader;
     struct bus_hooks hooks;
-    struct redis_command cmd;
-    struct list pending; /* struct pending_subscribe, in the order sent */
-    char canary[KEYS_MAX_BYTES];
+    uint64_t asked;    /* how many requests there were */
+    uint64_t attached; /* the number of the last that attached */
+    bool is_ready;     /* rooms may be asked for */
+    bool is_closed;
+    struct strbuf names;          /* of rooms, in a request */
+    char channel[KEYS_MAX_BYTES]; /* of this node; empty: none yet */
 };
 
 void bus_open(struct bus *bus, const struct bus_opts *opts);
@@ -59,11 +57,17 @@ void bus_deinit(struct bus *bus);
 void bus_subscribe(struct bus *bus, struct room *room);
 void bus_unsubscribe(struct bus *bus, struct room *room);
 
-/* Listens to this node's canary, instead of the one before. */
+/* Listens to this node's channel, instead of the one before. */
 void bus_set_node(struct bus *bus, const char *node);
 
-/* Restarts the link if a subscription is not confirmed within the deadline. Call about
- * ten times a second. */
-void bus_check(struct bus *bus);
+/* What the worker that reads tells. */
+void bus_take(struct bus *bus, const struct handover *what);
+
+/* Own notices do not come back: all rooms are asked for again, on another connection if it is not only
+ * this worker that is deaf. */
+void bus_restart(struct bus *bus);
+
+/* Whether rooms may be asked for. */
+bool bus_is_ready(const struct bus *bus);
 
 #endif

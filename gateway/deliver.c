@@ -389,6 +389,12 @@ static void on_synced(struct room *room, const struct room_joined *state)
     catchup_all(room);
 }
 
+/* What comes now is compared with nothing that came by another subscription. */
+static void on_subscribed(struct room *room)
+{
+    room->deliver.noticed = 0;
+}
+
 static void on_member_gone(struct room *room)
 {
     catchup_drop_idle_ring(room);
@@ -404,6 +410,7 @@ static void on_freed(struct room *room)
 void deliver_init(struct rooms *rooms)
 {
     rooms->observer = (struct room_observer){
+        .on_subscribed = on_subscribed,
         .on_adopted = on_adopted,
         .on_synced = on_synced,
         .on_acked = announce_to_acked,

@@ -174,6 +174,7 @@ static void start_workers(struct gateway *g)
     metrics_set_shards(g->shared.shards);
     g->shared.address = g->address;
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
+    g->shared.inboxes = xcalloc(count, sizeof(*g->shared.inboxes));
     g->workers = xcalloc(count, sizeof(struct worker *));
     /* Alone first: with SO_REUSEPORT two gateways would share a port unnoticed. */
     close(listen_bind("ROOMCAST_LISTEN", g->config.listen, 0));
@@ -218,6 +219,7 @@ static void stop(struct gateway *g)
         worker_join(g->workers[i]);
     free(g->workers);
     free(g->shared.metrics);
+    free(g->shared.inboxes);
     free(g->address);
     ops_server_free(g->ops);
     config_deinit(&g->config);

@@ -53,8 +53,7 @@ static void set_state(struct node *node, int state)
 
 static bool has_links(const struct node *node)
 {
-    return redis_link_is_ready(node->store->link) &&
-           redis_link_is_ready(node->bus->link);
+    return redis_link_is_ready(node->store->link) && bus_is_ready(node->bus);
 }
 
 static void note_state(struct node *node)
@@ -297,7 +296,7 @@ static void check_canary(struct node *node)
         return;
     if (now(node) - deaf_since >= DEAF_MS) {
         node->listening_ms = now(node); /* one restart per silence */
-        redis_link_restart(node->bus->link, "deaf: own notices do not come back");
+        bus_restart(node->bus);
         return;
     }
     if (!node->has_canary || now(node) - node->canary_sent_ms >= CANARY_MS)

@@ -43,6 +43,7 @@ void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
     rooms->logs.history_max_bytes = (uint64_t)config->history_max_bytes;
     list_init(&rooms->grace);
     list_init(&rooms->doubted);
+    list_init(&rooms->deaf);
     rooms->doubts_left = ROOM_DOUBTS;
 }
 
@@ -64,6 +65,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->behind);
     list_init(&room->live);
     list_init(&room->doubted);
+    list_init(&room->deaf);
     withheld_init(&room->deliver.withheld);
     list_init(&room->announce.announcements);
     list_init(&room->outbox.messages);
@@ -87,6 +89,7 @@ static void free_room(struct room *room)
     metric_sub(&room->rooms->metrics->rooms, 1);
     room->rooms->hooks.unsubscribe(room);
     list_remove(&room->doubted);
+    list_remove(&room->deaf);
     list_remove(&room->renewal.link);
     list_remove(&room->outbox.dirty);
     list_remove(&room->joins_leaves.dirty);
@@ -230,6 +233,7 @@ void room_needs_sync(struct room *room)
 void room_on_subscribed(struct room *room)
 {
     room->is_subscribed = true;
+    room->rooms->observer.on_subscribed(room);
     room_pump(room);
 }
 
@@ -428,6 +432,7 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
     metric_add(&room->rooms->metrics->syncs_total, 1);
     room->is_told = true;
     room->rooms->observer.on_synced(room, state);
-    room->was_deaf = false;
+    if (!room->needs_sync && list_is_empty(&room->deaf))
+        room->was_deaf = false; /* else it may have become so since the sync was sent */
     on_called(room, true);
 }

@@ -30,7 +30,6 @@ struct history_cache;
 struct history_entry;
 struct join;
 struct member;
-struct pending_subscribe;
 struct room;
 struct rooms;
 
@@ -182,7 +181,7 @@ struct room_renewal {
 };
 
 struct room_bus {
-    struct pending_subscribe *subscribing; /* not confirmed yet */
+    uint64_t asked; /* the number of the request for its notices */
 };
 
 struct room {
@@ -203,8 +202,8 @@ struct room {
 
     struct room_log log;
     struct terms terms; /* whose log it is; terms.h */
-    struct list
-        doubted; /* in rooms->doubted, while it waits for its turn to be synced */
+    struct list doubted,
+        deaf; /* in rooms' lists, while it waits for its turn to be synced */
     struct room_catchup catchup;
     struct room_deliver deliver;
     struct room_announce announce;
@@ -234,6 +233,7 @@ struct room_hooks {
 
 /* What the layers above must be told; set by deliver_init and history_cache_init. */
 struct room_observer {
+    void (*on_subscribed)(struct room *room);
     /* Epoch and numbers are known now. */
     void (*on_adopted)(struct room *room, const struct room_joined *state);
     void (*on_synced)(struct room *room, const struct room_joined *state);
@@ -252,7 +252,9 @@ struct rooms {
     struct metrics *metrics;
     uint64_t grace_ms;
     struct room_logs logs;
-    struct list doubted; /* rooms under another server's token */
+    /* Rooms that wait for their turn to be synced: under another server's token; after notices were
+     * dropped. */
+    struct list doubted, deaf;
     /* The node's canaries, by number: what Redis told before the one that was heard has come. */
     uint64_t canary_sent, canary_heard;
     unsigned doubts_left; /* so many may be synced for it now */
@@ -349,6 +351,9 @@ bool rooms_are_synced(const struct rooms *rooms);
 
 /* Redis lost something of this node: each room is compared with it. */
 void rooms_doubt_all(struct rooms *rooms);
+
+/* Notices were dropped: each room is synced, after those that are doubted, and no faster. */
+void rooms_on_dropped(struct rooms *rooms);
 
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);

@@ -87,13 +87,28 @@ void rooms_on_renamed(struct rooms *rooms)
     each_room(rooms, on_renamed);
 }
 
-/* ---- another server's token ---- */
+/* ---- doubts that have their turn ---- */
 
-static void sync_for_doubt(struct room *room)
+static struct room *next_doubted(struct rooms *rooms)
 {
-    list_remove(&room->doubted);
-    room->rooms->doubts_left--;
-    room_needs_sync(room);
+    struct list *doubted = list_first(&rooms->doubted),
+                *deaf = list_first(&rooms->deaf);
+
+    return doubted ? list_entry(doubted, struct room, doubted)
+           : deaf  ? list_entry(deaf, struct room, deaf)
+                   : NULL;
+}
+
+static void sync_doubted(struct rooms *rooms)
+{
+    struct room *room;
+
+    while (rooms->doubts_left > 0 && (room = next_doubted(rooms))) {
+        list_remove(&room->doubted);
+        list_remove(&room->deaf);
+        rooms->doubts_left--;
+        room_needs_sync(room);
+    }
 }
 
 void room_doubt_token(struct room *room, struct token token)
@@ -101,15 +116,24 @@ void room_doubt_token(struct room *room, struct token token)
     if (!terms_take_doubt(&room->terms, token) || !list_is_empty(&room->doubted))
         return;
     list_add(&room->rooms->doubted, &room->doubted);
-    if (room->rooms->doubts_left > 0)
-        sync_for_doubt(room);
+    sync_doubted(room->rooms);
+}
+
+void rooms_on_dropped(struct rooms *rooms)
+{
+    struct room *room;
+    uint32_t at = 0;
+
+    while ((room = map_next(&rooms->map, &at))) {
+        room->was_deaf = true;
+        if (list_is_empty(&room->deaf))
+            list_add(&rooms->deaf, &room->deaf);
+    }
+    sync_doubted(rooms);
 }
 
 void rooms_doubt_more(struct rooms *rooms)
 {
-    struct list *link;
-
     rooms->doubts_left = ROOM_DOUBTS;
-    while (rooms->doubts_left > 0 && (link = list_first(&rooms->doubted)))
-        sync_for_doubt(list_entry(link, struct room, doubted));
+    sync_doubted(rooms);
 }

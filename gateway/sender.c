@@ -395,10 +395,10 @@ static void on_flush(uv_prepare_t *prepare)
     env->fanout_started_ns = 0;
 }
 
-void sender_begin_fanout(struct sender_env *env)
+void sender_begin_fanout(struct sender_env *env, uint64_t read_ns)
 {
     if (env->fanout_started_ns == 0)
-        env->fanout_started_ns = uv_hrtime();
+        env->fanout_started_ns = read_ns ? read_ns : uv_hrtime();
 }
 
 /* ---- states ---- */

@@ -113,8 +113,9 @@ void sender_env_init(struct sender_env *env, const struct sender_opts *opts);
 /* Closes the env's handles; all senders must be stopped. */
 void sender_env_close(struct sender_env *env);
 
-/* A notice was read: what is written in this turn is its fan-out. */
-void sender_begin_fanout(struct sender_env *env);
+/* A notice was read, at `read_ns` of uv_hrtime, 0: just now. What is written in this turn is its
+ * fan-out. */
+void sender_begin_fanout(struct sender_env *env, uint64_t read_ns);
 
 /* `sender` is zeroed. It writes nothing before sender_attach. The struct must not move. */
 void sender_init(struct sender *sender, struct sender_env *env);

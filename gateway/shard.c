@@ -6,7 +6,7 @@
  *     shard_open -> both links ready -> node -> on_up   -> hooks.on_status, the rooms
  *                                      node -> on_down -> the outbox, the rooms, hooks.on_status
  *     each turn: shard_check_lease, shard_flush
- *     shard_tick -> the bus, the node; while it is up the rooms, the expiry
+ *     shard_tick -> the node; while it is up the rooms, the expiry
  *     shard_drain -> shard_forget -> shard_close -> [the loop ends] -> shard_end, shard_deinit
  */
 #include "gateway/shard.h"
@@ -40,7 +40,7 @@ static void on_link_ready(void *owner)
     log_info("redis_ready", "worker=%u shard=%u link=commands", shard->opts.worker,
              shard->opts.number);
     scripts_load(shard->link);
-    redis_link_hurry(shard->bus.link);
+    feed_hurry(&shard->feed);
     shard->opts.hooks->on_link(shard, true);
     if (shard->may_write)
         node_on_link(&shard->node);
@@ -66,20 +66,14 @@ static void on_bus_ready(struct bus *bus)
 {
     struct shard *shard = shard_of_bus(bus);
 
-    log_info("redis_ready", "worker=%u shard=%u link=notices", shard->opts.worker,
-             shard->opts.number);
     redis_link_hurry(shard->link);
     if (shard->may_write)
         node_on_link(&shard->node);
 }
 
-static void on_bus_lost(struct bus *bus, const char *why)
+static void on_bus_lost(struct bus *bus)
 {
-    struct shard *shard = shard_of_bus(bus);
-
-    log_warn("redis_lost", "worker=%u shard=%u link=notices why=\"%s\"",
-             shard->opts.worker, shard->opts.number, why);
-    node_on_lost(&shard->node);
+    node_on_lost(&shard_of_bus(bus)->node);
 }
 
 /* ---- what comes by the bus ---- */
@@ -96,16 +90,11 @@ static void on_command(struct bus *bus, struct json_text command)
     shard->opts.hooks->on_command(shard, command);
 }
 
-static void on_expired(struct bus *bus, const char *room, size_t len)
-{
-    expiry_add(&shard_of_bus(bus)->expiry, room, len);
-}
-
-static void on_notice(struct bus *bus)
+static void on_notice(struct bus *bus, uint64_t read_ns)
 {
     struct shard *shard = shard_of_bus(bus);
 
-    shard->opts.hooks->on_notice(shard);
+    shard->opts.hooks->on_notice(shard, read_ns);
 }
 
 static const struct bus_hooks bus_hooks = {
@@ -115,6 +104,42 @@ static const struct bus_hooks bus_hooks = {
     .on_command = on_command,
     .on_notice = on_notice,
 };
+
+static struct log_limit dropped_lines = {.per_sec = 1};
+
+/* ---- what is read here, and what other workers hand over ---- */
+
+static struct shard *shard_of_feed(struct feed *feed)
+{
+    return list_entry(feed, struct shard, feed);
+}
+
+static void on_told(struct feed *feed, const struct handover *what)
+{
+    bus_take(&shard_of_feed(feed)->bus, what);
+}
+
+static void on_expired(struct feed *feed, const char *room, size_t len)
+{
+    expiry_add(&shard_of_feed(feed)->expiry, room, len);
+}
+
+static const struct feed_hooks feed_hooks = {on_told, on_expired};
+
+void shard_take(struct shard *shard, const struct handover *what)
+{
+    if (handover_is_request(what))
+        feed_take(&shard->feed, what);
+    else
+        bus_take(&shard->bus, what);
+}
+
+void shard_on_dropped(struct shard *shard)
+{
+    log_limited(LOG_WARN, &dropped_lines, "handover_dropped", "worker=%u shard=%u",
+                shard->opts.worker, shard->opts.number);
+    rooms_on_dropped(&shard->rooms);
+}
 
 /* ---- up and down ---- */
 
@@ -165,13 +190,12 @@ static void retry_refused(struct shard *shard, uint64_t now_ms)
 
 void shard_tick(struct shard *shard, uint64_t now_ms)
 {
-    bus_check(&shard->bus);
     node_tick(&shard->node);
     if (!shard->is_up)
         return;
     retry_refused(shard, now_ms);
     rooms_doubt_more(&shard->rooms);
-    if (shard->opts.worker == 0)
+    if (feed_is_open(&shard->feed))
         expiry_tick(&shard->expiry, now_ms);
     rooms_end_grace(&shard->rooms, now_ms, false);
 }
@@ -197,23 +221,43 @@ static void open_link(struct shard *shard)
     shard->link = redis_link_open(shard->opts.loop, &opts);
 }
 
-static void open_bus(struct shard *shard)
+static void open_feed(struct shard *shard)
 {
-    struct bus_hooks hooks = bus_hooks;
-    const struct bus_opts opts = {
+    const struct feed_opts opts = {
         .loop = shard->opts.loop,
         .config = shard->opts.config,
-        .rooms = &shard->rooms,
-        .metrics = shard->opts.metrics,
         .url = url_of(shard),
-        .name = shard->bus_name,
-        .hooks = &hooks,
+        .metrics = shard->opts.metrics,
+        .name = shard->feed_name,
+        .shard = shard->opts.number,
+        .worker = shard->opts.worker,
+        .workers = shard->opts.workers,
+        .inboxes = shard->opts.inboxes,
+        .hooks = &feed_hooks,
     };
 
-    if (shard->opts.worker == 0)
-        hooks.on_expired = on_expired;
-    snprintf(shard->bus_name, sizeof(shard->bus_name), "roomcast-%u-%u-notices",
+    snprintf(shard->feed_name, sizeof(shard->feed_name), "roomcast-%u-%u-notices",
              shard->opts.worker, shard->opts.number);
+    feed_open(&shard->feed, &opts);
+}
+
+static void open_bus(struct shard *shard)
+{
+    unsigned reader = shard->opts.number % shard->opts.workers;
+    struct bus_opts opts = {
+        .loop = shard->opts.loop,
+        .rooms = &shard->rooms,
+        .shard = shard->opts.number,
+        .worker = shard->opts.worker,
+        .hooks = &bus_hooks,
+    };
+
+    if (reader == shard->opts.worker) {
+        open_feed(shard);
+        opts.feed = &shard->feed;
+    } else {
+        opts.reader = shard->opts.inboxes[reader];
+    }
     bus_open(&shard->bus, &opts);
 }
 
@@ -332,6 +376,11 @@ void shard_close(struct shard *shard)
     store_run_failed(&shard->store);
 }
 
+bool shard_is_reading(const struct shard *shard)
+{
+    return feed_is_open(&shard->feed);
+}
+
 void shard_end(struct shard *shard)
 {
     history_cache_deinit(&shard->history_cache);
@@ -345,4 +394,5 @@ void shard_deinit(struct shard *shard)
     index_deinit(&shard->index);
     expiry_deinit(&shard->expiry);
     bus_deinit(&shard->bus);
+    feed_deinit(&shard->feed);
 }

@@ -2,7 +2,7 @@
  * and its life there as a node (SPEC-SCALE S2). shards.h has all of a worker.
  *
  *     link      commands and their replies, by way of `store`
- *     bus       the other link, for notices
+ *     bus       notices, by way of the `feed` of the worker that reads this shard's (SPEC-SCALE S13)
  *     rooms     what is here of them; they ask by room_hooks, which shard.c sets
  *     outbox, joins_leaves, history_cache   what goes out together, or is read once for many
  *     node      heartbeat, canary, and the reaper of dead nodes
@@ -36,7 +36,8 @@ struct shard_hooks {
     void (*on_status)(struct shard *shard);
     /* The link for commands is ready, or is not, or could not be made. */
     void (*on_link)(struct shard *shard, bool is_ready);
-    void (*on_notice)(struct shard *shard); /* before each notice is handed on */
+    /* Before each notice is handed on; when it was read, as in bus.h. */
+    void (*on_notice)(struct shard *shard, uint64_t read_ns);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct shard *shard, struct json_text command);
     void (*on_forgotten)(struct shard *shard); /* the end of shard_forget */
@@ -48,24 +49,27 @@ struct shard_opts {
     const struct config *config;
     struct metrics *metrics; /* of the worker */
     unsigned worker, number;
-    const char *address; /* of the gateway, as others see it */
-    bool is_marked;      /* its Redis is one of a list: it is used after shard_allow */
-    void *owner;         /* of the hooks */
+    unsigned workers;             /* of the process */
+    struct inbox *const *inboxes; /* of all workers; with one it may be NULL */
+    const char *address;          /* of the gateway, as others see it */
+    bool is_marked; /* its Redis is one of a list: it is used after shard_allow */
+    void *owner;    /* of the hooks */
     const struct shard_hooks *hooks;
 };
 
 struct shard {
     struct shard_opts opts;
-    char link_name[64], bus_name[64]; /* as Redis knows the connections */
+    char link_name[64], feed_name[64]; /* as Redis knows the connections */
     struct redis_link *link;
     struct store store;
+    struct feed feed; /* open in the worker that reads this shard's notices */
     struct bus bus;
     struct rooms rooms;
     struct outbox outbox;
     struct joins_leaves joins_leaves;
     struct history_cache history_cache;
     struct index index;
-    struct expiry expiry; /* of a process the first worker's is at work */
+    struct expiry expiry; /* at work in the worker that reads */
     struct node node;
     uint64_t retried_ms; /* when what Redis refused was last tried again */
     bool is_up;          /* Redis takes requests */
@@ -88,6 +92,10 @@ const char *shard_not_ready(const struct shard *shard);
 /* Every 100 ms: all that looks at the clock. */
 void shard_tick(struct shard *shard, uint64_t now_ms);
 
+/* What another worker has handed over; and that some of it was dropped. */
+void shard_take(struct shard *shard, const struct handover *what);
+void shard_on_dropped(struct shard *shard);
+
 /* First in the end of a turn: a worker that was stopped past its lease must not write. */
 void shard_check_lease(struct shard *shard);
 
@@ -109,8 +117,10 @@ static inline struct shard *shard_of_room(const struct room *room)
     return list_entry(room->rooms, struct shard, rooms);
 }
 
-/* Disconnects. What waits for an answer gets that there is none. */
+/* Disconnects. What waits for an answer gets that there is none. Notices are read, if it is here that
+ * they are, until no worker listens any more. */
 void shard_close(struct shard *shard);
+bool shard_is_reading(const struct shard *shard);
 
 /* Once the loop has ended: the last answers; then, once nobody holds a room, the memory. */
 void shard_end(struct shard *shard);

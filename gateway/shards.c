@@ -149,6 +149,14 @@ void shards_close(struct shards *shards)
         shard_close(&shards->all[i]);
 }
 
+bool shards_are_reading(const struct shards *shards)
+{
+    for (unsigned i = 0; i < shards->count; i++)
+        if (shard_is_reading(&shards->all[i]))
+            return true;
+    return false;
+}
+
 void shards_end(struct shards *shards)
 {
     for (unsigned i = 0; i < shards->count; i++)

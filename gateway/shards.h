@@ -50,6 +50,9 @@ void shards_forget(struct shards *shards);
 void shards_close(struct shards *shards);
 void shards_end(struct shards *shards);
 
+/* Whether notices are read here for some worker. */
+bool shards_are_reading(const struct shards *shards);
+
 /* Frees the memory, once nobody holds a room. */
 void shards_deinit(struct shards *shards);
 

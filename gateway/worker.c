@@ -9,7 +9,8 @@
  *     the links     one write a connection to Redis
  *
  *     worker_new, worker_start -> run -> [loop] -> worker_drain -> on_wake -> step_drain
- *                                                -> start_end -> close_all
+ *                                                -> start_end -> close_all -> [no worker listens
+ *                                                to this one any more] -> close_last
  *                                                -> the loop ends by itself
  */
 #include "gateway/worker.h"
@@ -62,6 +63,7 @@ struct worker {
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_async_t wake;
+    struct inbox inbox;
     uv_prepare_t turn_end;
     uv_timer_t ticks[TICKS];
 
@@ -105,9 +107,9 @@ static void on_link(struct shard *shard, bool is_ready)
     shards_on_link(&worker_of(shard)->shards, shard, is_ready);
 }
 
-static void on_notice(struct shard *shard)
+static void on_notice(struct shard *shard, uint64_t read_ns)
 {
-    sender_begin_fanout(&worker_of(shard)->sessions.conn.sender);
+    sender_begin_fanout(&worker_of(shard)->sessions.conn.sender, read_ns);
 }
 
 static void on_command(struct shard *shard, struct json_text command)
@@ -131,6 +133,24 @@ static const struct shard_hooks shard_hooks = {
     .on_forgotten = on_forgotten,
 };
 
+/* ---- what other workers say ---- */
+
+static void on_handover(void *owner, const struct handover *what)
+{
+    struct worker *w = owner;
+
+    shard_take(&w->shards.all[what->shard], what);
+}
+
+static void on_dropped(void *owner, unsigned shard)
+{
+    struct worker *w = owner;
+
+    shard_on_dropped(&w->shards.all[shard]);
+}
+
+static const struct inbox_hooks inbox_hooks = {on_handover, on_dropped};
+
 /* ---- the end ---- */
 
 static void on_closed_walk(uv_handle_t *handle, void *arg)
@@ -139,22 +159,28 @@ static void on_closed_walk(uv_handle_t *handle, void *arg)
     assert(uv_is_closing(handle)); /* everything was closed by its owner */
 }
 
+/* All but what this worker reads for others. */
 static void close_all(struct worker *w)
 {
-    if (w->is_closing)
-        return;
     w->is_closing = true;
     shards_close(&w->shards);
-    uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
-    for (int i = 0; i < TICKS; i++)
-        uv_close((uv_handle_t *)&w->ticks[i], NULL);
+    uv_close((uv_handle_t *)&w->ticks[TICK_SHARDS], NULL);
     if (!uv_is_closing((uv_handle_t *)&w->listener))
         uv_close((uv_handle_t *)&w->listener, NULL);
     list_each(link, &w->sessions.conn.all) {
         conn_abort(list_entry(link, struct conn, all), CONN_END_SHUTDOWN);
     }
     conn_env_close(&w->sessions.conn);
+}
+
+/* No worker listens to this one any more: the loop ends. */
+static void close_last(struct worker *w)
+{
+    inbox_close(&w->inbox);
+    uv_close((uv_handle_t *)&w->wake, NULL);
+    uv_close((uv_handle_t *)&w->ticks[TICK_ALIVE], NULL);
+    uv_close((uv_handle_t *)&w->ticks[TICK_DRAIN], NULL);
 }
 
 /* Nobody is left, or the time is over: closes the connections that are left, tells Redis to
@@ -180,6 +206,14 @@ static void end_grace(struct worker *w)
         shards_end_grace(&w->shards, uv_now(&w->loop));
 }
 
+static void step_end(struct worker *w, uint64_t now_ms)
+{
+    if (!w->is_closing && now_ms >= w->forget_at_ms)
+        close_all(w);
+    if (w->is_closing && !shards_are_reading(&w->shards))
+        close_last(w);
+}
+
 static void step_drain(struct worker *w)
 {
     uint64_t now_ms = uv_now(&w->loop);
@@ -189,8 +223,7 @@ static void step_drain(struct worker *w)
         list_is_empty(&w->sessions.conn.all) && shards_are_empty(&w->shards);
 
     if (w->is_forgetting) {
-        if (now_ms >= w->forget_at_ms)
-            close_all(w);
+        step_end(w, now_ms);
         return;
     }
     drain_step(&w->drain, now_ms);
@@ -274,6 +307,8 @@ static void open_parts(struct worker *w)
         .config = w->config,
         .metrics = &w->metrics,
         .worker = w->index,
+        .workers = w->shared->count,
+        .inboxes = w->shared->inboxes,
         .address = w->shared->address,
         .owner = w,
         .hooks = &shard_hooks,
@@ -351,6 +386,8 @@ struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd)
     if (uv_loop_init(&w->loop) != 0 || uv_async_init(&w->loop, &w->wake, on_wake) != 0)
         abort();
     w->wake.data = w;
+    inbox_open(&w->inbox, &w->loop, &inbox_hooks, w);
+    shared->inboxes[index] = &w->inbox;
     return w;
 }
 
@@ -377,6 +414,7 @@ void worker_dump(struct worker *w)
 void worker_join(struct worker *w)
 {
     uv_thread_join(&w->thread);
+    inbox_deinit(&w->inbox);
     free(w);
 }
 

@@ -1,5 +1,6 @@
 /* worker.h - one thread: its loop, its listener, its connections to Redis and all that it
- * owns. Workers share the settings, read-only, and counters that each writes itself.
+ * owns. Workers share the settings, read-only, and counters that each writes itself; what one hands
+ * over to another goes by that one's inbox (inbox.h).
  */
 #ifndef GATEWAY_WORKER_H
 #define GATEWAY_WORKER_H
@@ -16,7 +17,8 @@ struct worker;
 struct worker_shared {
     const struct config *config;
     const char *address;      /* as the gateway is named in Redis */
-    struct metrics **metrics; /* of all workers */
+    struct metrics **metrics; /* of all workers, as the inboxes */
+    struct inbox **inboxes;
     unsigned count;
     unsigned shards;
     unsigned max_connections;
@@ -24,7 +26,7 @@ struct worker_shared {
 };
 
 /* Creates worker `index` for the bound socket `fd` (taken). All are created before the first is
- * started, because they read each other's metrics. */
+ * started, because they read each other's metrics and hand notices over. */
 struct worker *worker_new(struct worker_shared *shared, unsigned index, int fd);
 
 /* Starts its thread. */

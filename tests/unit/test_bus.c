@@ -1,5 +1,6 @@
-/* test_bus.c - what the bus subscribes to, whose confirmation is whose, and what it makes of what comes.
- * With the real rooms; the test takes the place of the link and of the clock.
+/* test_bus.c - what a worker asks of the one that reads, whose confirmation is whose, and what it makes
+ * of what it is told. With the real rooms; the test takes the place of the feed and of the other
+ * worker's inbox.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,19 +18,22 @@
 #include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 
-enum { DEADLINE_MS = 1000, MANY = 450 };
+enum { MANY = 450, SHARD = 4, WORKER = 2 };
 
 static struct {
     struct bus bus;
-    struct redis_link_opts link;
-    struct strbuf sent; /* commands since the test last looked, one a line */
-    bool is_ready, is_full;
-    unsigned restarts, readies, losses, canaries, notices;
-    char command[64], expired[64];
+    struct feed feed;
+    struct inbox reader;
+    bool is_remote;      /* another worker reads */
+    struct strbuf asked; /* since the test last looked, a line each */
+    uint64_t number;     /* of the last request */
+    unsigned readies, losses, canaries, notices;
+    uint64_t read_ns;
+    char command[64];
     struct member members[MANY];
 } w;
 
-/* ---- in place of libuv and the link ---- */
+/* ---- in place of libuv, the feed and the inbox ---- */
 
 uint64_t uv_now(const uv_loop_t *loop)
 {
@@ -38,52 +41,49 @@ uint64_t uv_now(const uv_loop_t *loop)
     return rig.now_ms;
 }
 
-struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts *opts)
+static void write_down(const struct handover *what)
 {
-    (void)loop;
-    assert_true(opts->for_notices);
-    w.link = *opts;
-    return (struct redis_link *)(void *)&w;
+    static const char *const words[] = {
+        [HANDOVER_ATTACH] = "attach",       [HANDOVER_DEAF] = "deaf",
+        [HANDOVER_DETACH] = "detach",       [HANDOVER_NODE] = "node",
+        [HANDOVER_SUBSCRIBE] = "subscribe", [HANDOVER_UNSUBSCRIBE] = "unsubscribe",
+    };
+    struct json_text left = what->text, room;
+
+    assert_int_equal(what->shard, SHARD);
+    assert_int_equal(what->worker, WORKER);
+    assert_int_equal(what->number, ++w.number);
+    strbuf_add_text(&w.asked, words[what->kind]);
+    if (what->kind == HANDOVER_NODE)
+        strbuf_add_format(&w.asked, " %.*s", (int)left.len, left.base);
+    while (what->kind >= HANDOVER_SUBSCRIBE && handover_take_room(&left, &room))
+        strbuf_add_format(&w.asked, " %.*s", (int)room.len, room.base);
+    strbuf_add_char(&w.asked, '\n');
 }
 
-void redis_link_close(struct redis_link *link)
+void feed_take(struct feed *feed, const struct handover *request)
 {
-    assert_ptr_equal(link, &w);
-    w.is_ready = false;
+    assert_ptr_equal(feed, &w.feed);
+    write_down(request);
 }
 
-bool redis_link_is_ready(const struct redis_link *link)
+bool inbox_post_new(struct inbox *inbox, const struct handover *what)
 {
-    (void)link;
-    return w.is_ready;
+    assert_true(w.is_remote);
+    assert_ptr_equal(inbox, &w.reader);
+    write_down(what);
+    return true;
 }
 
-int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
-                    redis_reply_fn on_reply, void *data)
+static void assert_asked(const char *lines)
 {
-    char *at = cmd->args.data;
-
-    (void)link, (void)data;
-    assert_null(on_reply);
-    if (w.is_full)
-        return UV_ENOBUFS;
-    for (unsigned i = 0; i < cmd->argc; i++) {
-        size_t len = strtoul(at + 1, &at, 10);
-
-        strbuf_add(&w.sent, at + 2, len);
-        strbuf_add_char(&w.sent, i + 1 < cmd->argc ? ' ' : '\n');
-        at += 2 + len + 2;
-    }
-    return 0;
+    assert_string_equal(w.asked.len > 0 ? w.asked.data : "", lines);
+    strbuf_deinit(&w.asked);
 }
 
-/* The connection is lost at once, as with the real one. */
-void redis_link_restart(struct redis_link *link, const char *why)
+static void forget_asked(void)
 {
-    (void)link;
-    w.restarts++;
-    w.is_ready = false;
-    w.link.on_lost(w.link.owner, why);
+    strbuf_deinit(&w.asked);
 }
 
 /* ---- the bus's owner ---- */
@@ -94,9 +94,9 @@ static void on_ready(struct bus *bus)
     w.readies++;
 }
 
-static void on_lost(struct bus *bus, const char *why)
+static void on_lost(struct bus *bus)
 {
-    (void)bus, (void)why;
+    (void)bus;
     w.losses++;
 }
 
@@ -112,16 +112,11 @@ static void on_command(struct bus *bus, struct json_text command)
     snprintf(w.command, sizeof(w.command), "%.*s", (int)command.len, command.base);
 }
 
-static void on_expired(struct bus *bus, const char *room, size_t len)
-{
-    (void)bus;
-    snprintf(w.expired, sizeof(w.expired), "%.*s", (int)len, room);
-}
-
-static void on_notice(struct bus *bus)
+static void on_notice(struct bus *bus, uint64_t read_ns)
 {
     (void)bus;
     w.notices++;
+    w.read_ns = read_ns;
 }
 
 static void subscribe(struct room *room)
@@ -134,111 +129,82 @@ static void unsubscribe(struct room *room)
     bus_unsubscribe(&w.bus, room);
 }
 
-static void become_ready(void)
+/* ---- what it is told ---- */
+
+/* After the request of this number. */
+static void tell_after(uint64_t number, enum handover_kind kind, const char *room,
+                       const char *text)
 {
-    w.is_ready = true;
-    w.link.on_ready(w.link.owner);
+    const struct handover what = {
+        .kind = kind,
+        .number = number,
+        .read_ns = 5,
+        .room = {room, strlen(room)},
+        .text = {text, strlen(text)},
+    };
+
+    bus_take(&w.bus, &what);
 }
 
-static void forget_sent(void)
+static void tell(enum handover_kind kind, const char *room, const char *text)
 {
-    strbuf_deinit(&w.sent);
+    tell_after(w.number, kind, room, text);
 }
 
-static int set_up(void **state)
+static void confirm(const char *room)
+{
+    tell(HANDOVER_CONFIRMED, room, "");
+}
+
+static void open_bus(bool is_remote)
 {
     static const struct bus_hooks hooks = {
         .on_ready = on_ready,
         .on_lost = on_lost,
         .on_canary = on_canary,
         .on_command = on_command,
-        .on_expired = on_expired,
         .on_notice = on_notice,
     };
-    static const struct redis_url url;
     const struct bus_opts opts = {
-        .config = &rig.config,
-        .url = &url,
         .rooms = &rig.rooms,
-        .metrics = &rig.metrics,
-        .name = "notices",
+        .shard = SHARD,
+        .worker = WORKER,
+        .feed = is_remote ? NULL : &w.feed,
+        .reader = is_remote ? &w.reader : NULL,
         .hooks = &hooks,
     };
-    (void)state;
+
     memset(&w, 0, sizeof(w));
     log_max = LOG_SILENT;
     keys_set_prefix("rc");
     rig_open();
-    rig.config.redis_deadline_ms = DEADLINE_MS;
     rig.rooms.hooks.subscribe = subscribe;
     rig.rooms.hooks.unsubscribe = unsubscribe;
+    w.is_remote = is_remote;
     bus_open(&w.bus, &opts);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    open_bus(false);
     bus_set_node(&w.bus, "n1");
-    become_ready();
+    tell(HANDOVER_READY, "", "");
+    assert_asked("attach\nnode rc:canary:n1\n");
+    assert_int_equal(w.readies, 1);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    rig_close();
+    forget_asked();
     bus_close(&w.bus);
+    assert_asked("detach\n");
+    rig_close();
+    assert_asked("");
     bus_deinit(&w.bus);
-    forget_sent();
     return 0;
-}
-
-static void assert_sent(const char *lines)
-{
-    assert_string_equal(w.sent.len > 0 ? w.sent.data : "", lines);
-    forget_sent();
-}
-
-/* ---- what Redis says ---- */
-
-static void take_resp(const char *resp, size_t len)
-{
-    redisReader *reader = redisReaderCreate();
-    void *reply = NULL;
-
-    assert_int_equal(redisReaderFeed(reader, resp, len), REDIS_OK);
-    assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
-    w.link.on_push(w.link.owner, reply);
-    freeReplyObject(reply);
-    redisReaderFree(reader);
-}
-
-/* An array of these. */
-static void push(const char *first, const char *second, const char *third,
-                 const char *fourth)
-{
-    const char *const words[] = {first, second, third, fourth};
-    struct strbuf resp = {NULL, 0, 0};
-    int count = fourth ? 4 : 3;
-
-    strbuf_add_format(&resp, "*%d\r\n", count);
-    for (int i = 0; i < count; i++)
-        strbuf_add_format(&resp, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
-    take_resp(resp.data, resp.len);
-    strbuf_deinit(&resp);
-}
-
-static void confirm(const char *what)
-{
-    push(what, "channel", "1", NULL);
-}
-
-static void refuse(void)
-{
-    take_resp("-NOPERM no\r\n", 12);
-}
-
-/* The canary and the expiry. */
-static void confirm_first(void)
-{
-    confirm("subscribe");
-    confirm("psubscribe");
-    forget_sent();
 }
 
 static struct room *join(struct rig_client *client)
@@ -249,80 +215,94 @@ static struct room *join(struct rig_client *client)
 
 /* ---- subscriptions ---- */
 
-static void the_canary_and_the_expiry_come_before_the_rooms(void **state)
-{
-    (void)state;
-    assert_int_equal(w.readies, 1);
-    assert_sent("SUBSCRIBE rc:canary:n1\nPSUBSCRIBE __keyspace@0__:rc:{*}:meta\n");
-}
-
 static void a_room_is_subscribed_once_that_is_confirmed(void **state)
 {
-    struct room *room;
+    struct room *room = join(rig_client("ann"));
 
     (void)state;
-    forget_sent();
-    room = join(rig_client("ann"));
-    assert_sent("SUBSCRIBE rc:{r}:events\n");
-    confirm_first();
-    assert_false(room->is_subscribed); /* those were of others */
-    confirm("subscribe");
+    assert_asked("subscribe r\n");
+    confirm("other");
+    assert_false(room->is_subscribed);
+    confirm("r");
     assert_true(room->is_subscribed);
 }
 
 static void
 a_confirmation_for_a_room_that_is_gone_is_none_for_the_next_one(void **state)
 {
-    struct rig_client *ann;
+    struct rig_client *ann = rig_client("ann");
     struct room *room;
+    uint64_t first;
 
     (void)state;
-    confirm_first();
-    ann = rig_client("ann");
     join(ann);
+    first = w.number;
     rig_leave(ann, LEAVE_ASKED);
-    assert_sent("SUBSCRIBE rc:{r}:events\nUNSUBSCRIBE rc:{r}:events\n");
     room = join(ann);
-    confirm("subscribe");
-    confirm("unsubscribe");
+    assert_asked("subscribe r\nunsubscribe r\nsubscribe r\n");
+    tell_after(first, HANDOVER_CONFIRMED, "r", "");
+    tell_after(first + 1, HANDOVER_CONFIRMED, "r", "");
     assert_false(room->is_subscribed);
-    confirm("subscribe");
+    confirm("r");
     assert_true(room->is_subscribed);
 }
 
-static void after_a_loss_all_is_subscribed_again(void **state)
+static void after_a_loss_all_is_asked_for_again(void **state)
 {
-    struct room *room;
+    struct room *room = join(rig_client("ann"));
+    uint64_t before = w.number;
 
     (void)state;
-    confirm_first();
-    room = join(rig_client("ann"));
-    confirm("subscribe");
-    redis_link_restart(w.bus.link, "cut");
+    confirm("r");
+    forget_asked();
+    tell(HANDOVER_LOST, "", "cut");
     assert_int_equal(w.losses, 1);
     assert_false(room->is_subscribed);
-    forget_sent();
-    become_ready();
-    assert_sent("SUBSCRIBE rc:canary:n1\nPSUBSCRIBE __keyspace@0__:rc:{*}:meta\n"
-                "SUBSCRIBE rc:{r}:events\n");
-    confirm_first();
-    confirm("subscribe");
+    assert_asked("attach\n");
+    tell(HANDOVER_READY, "", "");
+    assert_asked("node rc:canary:n1\nsubscribe r\n");
+    tell_after(before, HANDOVER_CONFIRMED, "r", "");
+    assert_false(room->is_subscribed);
+    confirm("r");
     assert_true(room->is_subscribed);
 }
 
-static void rooms_without_a_link_are_subscribed_once_there_is_one(void **state)
+static void rooms_of_a_bus_that_is_not_ready_are_asked_for_once_it_is(void **state)
 {
-    struct room *room;
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
 
     (void)state;
-    redis_link_restart(w.bus.link, "cut");
-    forget_sent();
-    room = join(rig_client("ann"));
-    assert_sent("");
-    become_ready();
-    confirm_first();
-    confirm("subscribe");
-    assert_true(room->is_subscribed);
+    tell(HANDOVER_LOST, "", "cut");
+    forget_asked();
+    join(ann);
+    bob->room = "s";
+    join(bob);
+    rig_leave(bob, LEAVE_ASKED);
+    assert_asked("");
+    tell(HANDOVER_READY, "", "");
+    assert_asked("node rc:canary:n1\nsubscribe r\n");
+}
+
+static void what_was_told_before_it_attached_again_counts_no_more(void **state)
+{
+    uint64_t before = w.number;
+    struct room *room = join(rig_client("ann"));
+
+    (void)state;
+    confirm("r");
+    bus_restart(&w.bus);
+    assert_int_equal(w.losses, 1);
+    assert_false(bus_is_ready(&w.bus));
+    forget_asked();
+    tell_after(before, HANDOVER_CONFIRMED, "r", "");
+    tell_after(before, HANDOVER_LOST, "", "cut");
+    tell_after(before, HANDOVER_READY, "", "");
+    assert_asked("");
+    assert_int_equal(w.losses, 1);
+    assert_int_equal(w.readies, 1);
+    tell(HANDOVER_READY, "", "");
+    assert_true(bus_is_ready(&w.bus));
+    assert_false(room->is_subscribed);
 }
 
 static unsigned count_subscribed(void)
@@ -336,186 +316,143 @@ static unsigned count_subscribed(void)
     return count;
 }
 
-static void many_rooms_are_subscribed_in_batches(void **state)
+static void many_rooms_are_asked_for_in_batches(void **state)
 {
-    const struct member_calls *calls;
+    const struct member_calls *calls = rig_client("ann")->member.calls;
     unsigned lines = 0;
     char name[8];
 
     (void)state;
-    redis_link_restart(w.bus.link, "cut");
-    forget_sent();
-    calls = rig_client("ann")->member.calls;
+    tell(HANDOVER_LOST, "", "cut");
+    forget_asked();
     for (unsigned i = 0; i < MANY; i++) {
         snprintf(name, sizeof(name), "r%u", i);
         w.members[i].calls = calls;
         room_join(&rig.rooms, &w.members[i], (struct json_text){name, strlen(name)},
                   (struct json_text){"ann", 3}, NULL);
     }
-    become_ready();
-    confirm("subscribe");
-    confirm("psubscribe");
+    tell(HANDOVER_READY, "", "");
+    for (size_t i = 0; i < w.asked.len; i++)
+        lines += w.asked.data[i] == '\n';
+    assert_int_equal(lines, 1 + 3); /* of 200, 200 and 50 */
     for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "r%u", i);
         assert_int_equal(count_subscribed(), i);
-        confirm("subscribe");
+        confirm(name);
     }
     assert_int_equal(count_subscribed(), MANY);
-    for (size_t i = 0; i < w.sent.len; i++)
-        lines += w.sent.data[i] == '\n';
-    assert_int_equal(lines, 2 + 3); /* of 200, 200 and 50 */
     for (unsigned i = 0; i < MANY; i++)
         room_leave(&w.members[i], LEAVE_ASKED, rig.now_ms);
 }
 
-static void another_node_has_another_canary(void **state)
+static void another_node_has_another_channel(void **state)
 {
     (void)state;
-    confirm_first();
     bus_set_node(&w.bus, "n2");
-    assert_sent("UNSUBSCRIBE rc:canary:n1\nSUBSCRIBE rc:canary:n2\n");
-    push("message", "rc:canary:n1", "1", NULL);
-    assert_int_equal(w.canaries, 0);
-    push("message", "rc:canary:n2", "1", NULL);
-    assert_int_equal(w.canaries, 1);
+    assert_asked("node rc:canary:n2\n");
+    tell(HANDOVER_LOST, "", "cut");
+    bus_set_node(&w.bus, "n3");
+    assert_asked("attach\n");
+    tell(HANDOVER_READY, "", "");
+    assert_asked("node rc:canary:n3\n");
 }
 
-/* ---- when it goes wrong ---- */
-
-static void a_subscription_that_is_not_confirmed_in_time_restarts_the_link(void **state)
+static void where_another_worker_reads_it_is_asked_by_its_inbox(void **state)
 {
     (void)state;
-    confirm_first();
-    bus_check(&w.bus);
+    open_bus(true);
+    tell(HANDOVER_READY, "", "");
     join(rig_client("ann"));
-    rig.now_ms += DEADLINE_MS - 1;
-    bus_check(&w.bus);
-    assert_int_equal(w.restarts, 0);
-    rig.now_ms++;
-    bus_check(&w.bus);
-    assert_int_equal(w.restarts, 1);
-    bus_check(&w.bus);
-    assert_int_equal(w.restarts, 1); /* nothing is pending any more */
+    assert_asked("attach\nsubscribe r\n");
+    bus_restart(&w.bus);
+    assert_asked("deaf\n");
 }
 
-static void without_the_expiry_one_can_live_without_a_room_not(void **state)
+static void a_subscription_begins_with_its_confirmation(void **state)
 {
-    (void)state;
-    confirm("subscribe");
-    refuse();
-    assert_int_equal(w.restarts, 0);
-    join(rig_client("ann"));
-    refuse();
-    assert_int_equal(w.restarts, 1);
-}
-
-static void a_confirmation_of_nothing_restarts_the_link(void **state)
-{
-    (void)state;
-    confirm_first();
-    refuse(); /* of nothing: it may be of a command that is not the bus's */
-    assert_int_equal(w.restarts, 0);
-    confirm("subscribe");
-    assert_int_equal(w.restarts, 1);
-}
-
-static void a_link_that_takes_nothing_is_restarted(void **state)
-{
-    struct room *room;
+    struct room *room = join(rig_client("ann"));
 
     (void)state;
-    w.is_full = true;
-    room = join(rig_client("ann"));
-    assert_int_equal(w.restarts, 1);
-    assert_false(room->is_subscribed);
-}
-
-static void what_is_no_push_is_counted_as_malformed(void **state)
-{
-    (void)state;
-    take_resp(":1\r\n", 4);
-    push("what", "channel", "1", NULL);
-    assert_int_equal(metric_read(&rig.metrics.malformed_total[INTAKE_REPLY]), 2);
-    assert_int_equal(w.restarts, 0);
+    room->deliver.noticed = 5;
+    confirm("r");
+    assert_int_equal(room->deliver.noticed, 0);
 }
 
 /* ---- what comes ---- */
 
 static void notices_are_delivered_to_their_room(void **state)
 {
-    struct rig_client *ann;
+    struct rig_client *ann = rig_client("ann");
 
     (void)state;
-    confirm_first();
-    ann = rig_client("ann");
     join(ann);
-    confirm("subscribe");
+    confirm("r");
     rig_registered(true);
     rig_joined(RIG_EPOCH, 5, 1);
     rig_read(rig_history(5, 1, 1, 5));
     rig_assert_given(ann, "ack 5, batch 1-5");
-    push("message", "rc:{r}:events",
+    tell(HANDOVER_NOTICE, "r",
          q("1 " RIG_EPOCH " 1 message 6 6 - \n{'type':'message','room':'r','seq':6,"
-           "'user':'u','text':'t','ts':1}"),
-         NULL);
+           "'user':'u','text':'t','ts':1}"));
     rig_assert_given(ann, "6");
     assert_int_equal(w.notices, 1);
-    push("message", "rc:{other}:events", "1 " RIG_EPOCH " 1 message 6 6 - \n{}", NULL);
-    push("message", "rc:{r}:other", "x", NULL);
+    assert_int_equal(w.read_ns, 5);
+    tell(HANDOVER_NOTICE, "other", "1 " RIG_EPOCH " 1 message 6 6 - \n{}");
     assert_int_equal(w.notices, 1);
-    push("message", "rc:{r}:events", "x", NULL);
+    tell(HANDOVER_NOTICE, "r", "x");
     assert_int_equal(w.notices, 1);
     assert_int_equal(metric_read(&rig.metrics.malformed_total[INTAKE_NOTICE]), 1);
     while (rig_count(RIG_BACKFILL) > 0)
         rig_backfilled(rig_history(6, 1, 7, 6));
 }
 
-static void a_text_on_the_channel_of_the_canary_is_a_command(void **state)
+static void a_text_on_the_channel_of_the_node_is_a_canary_or_a_command(void **state)
 {
     (void)state;
-    push("message", "rc:canary:n1", "disconnect ann", NULL);
+    tell(HANDOVER_NODE_TEXT, "", "disconnect ann");
     assert_string_equal(w.command, "disconnect ann");
     assert_int_equal(w.canaries, 0);
-    push("message", "rc:canary:n1", "1", NULL);
+    tell(HANDOVER_NODE_TEXT, "", "1");
     assert_int_equal(w.canaries, 1);
-    push("message", "rc:canary:n1", "", NULL);
+    tell(HANDOVER_NODE_TEXT, "", "");
     assert_string_equal(w.command, "");
     assert_int_equal(w.canaries, 1);
 }
 
-static void only_rooms_that_expire_are_told_of(void **state)
+static void a_closed_bus_hears_nothing(void **state)
 {
-    static const char pattern[] = "__keyspace@0__:rc:{*}:meta";
-
     (void)state;
-    push("pmessage", pattern, "__keyspace@0__:rc:{r}:meta", "hset");
-    push("pmessage", pattern, "__keyspace@0__:rc:{r}:other", "expired");
-    push("pmessage", pattern, "other", "expired");
-    assert_string_equal(w.expired, "");
-    push("pmessage", pattern, "__keyspace@0__:rc:{r}:meta", "expired");
-    assert_string_equal(w.expired, "r");
+    bus_close(&w.bus);
+    assert_asked("detach\n");
+    tell(HANDOVER_LOST, "", "cut");
+    tell(HANDOVER_READY, "", "");
+    tell(HANDOVER_NODE_TEXT, "", "1");
+    assert_asked("");
+    assert_int_equal(w.losses, 0);
+    assert_int_equal(w.canaries, 0);
+    rig_close();
+    bus_deinit(&w.bus);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_canary_and_the_expiry_come_before_the_rooms),
         TEST(a_room_is_subscribed_once_that_is_confirmed),
         TEST(a_confirmation_for_a_room_that_is_gone_is_none_for_the_next_one),
-        TEST(after_a_loss_all_is_subscribed_again),
-        TEST(rooms_without_a_link_are_subscribed_once_there_is_one),
-        TEST(many_rooms_are_subscribed_in_batches),
-        TEST(another_node_has_another_canary),
-        TEST(a_subscription_that_is_not_confirmed_in_time_restarts_the_link),
-        TEST(without_the_expiry_one_can_live_without_a_room_not),
-        TEST(a_confirmation_of_nothing_restarts_the_link),
-        TEST(a_link_that_takes_nothing_is_restarted),
-        TEST(what_is_no_push_is_counted_as_malformed),
+        TEST(after_a_loss_all_is_asked_for_again),
+        TEST(rooms_of_a_bus_that_is_not_ready_are_asked_for_once_it_is),
+        TEST(what_was_told_before_it_attached_again_counts_no_more),
+        TEST(many_rooms_are_asked_for_in_batches),
+        TEST(another_node_has_another_channel),
+        cmocka_unit_test_teardown(where_another_worker_reads_it_is_asked_by_its_inbox,
+                                  tear_down),
+        TEST(a_subscription_begins_with_its_confirmation),
         TEST(notices_are_delivered_to_their_room),
-        TEST(a_text_on_the_channel_of_the_canary_is_a_command),
-        TEST(only_rooms_that_expire_are_told_of),
+        TEST(a_text_on_the_channel_of_the_node_is_a_canary_or_a_command),
+        cmocka_unit_test_setup(a_closed_bus_hears_nothing, set_up),
     };
+#undef TEST
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,6 +451,22 @@ static void after_a_canary_a_number_below_the_joins_own_is_of_another_log(void *
     assert_int_equal(rig_count(RIG_REGISTER), 0);
 }
 
+/* Each subscription counts for itself: what came by the one before is known, and no more. */
+static void a_number_may_come_again_by_another_subscription(void **state)
+{
+    (void)state;
+    hear(6);
+    assert_given("6");
+    room_on_subscribed(w.room);
+    hear(6);
+    assert_given("");
+    assert_int_equal(rig_count(RIG_REGISTER), 0);
+    hear(6);
+    assert_int_equal(rig_count(RIG_REGISTER), 1); /* before a sync */
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 6, 1);
+}
+
 static void a_sync_reads_what_was_missed(void **state)
 {
     (void)state;
@@ -522,6 +538,7 @@ int main(void)
         TEST(a_position_ahead_is_read_up_to),
         TEST(after_a_reset_what_was_said_under_the_new_epoch_is_given),
         TEST(after_a_canary_a_number_below_the_joins_own_is_of_another_log),
+        TEST(a_number_may_come_again_by_another_subscription),
         TEST(a_sync_reads_what_was_missed),
         TEST(one_slow_member_keeps_the_ring_for_itself),
         TEST(a_gap_of_the_room_is_one_of_its_slow_members),

@@ -81,9 +81,9 @@ void redis_link_replace(struct redis_link *link, const char *why)
     w.links_replaced++;
 }
 
-void redis_link_restart(struct redis_link *link, const char *why)
+void bus_restart(struct bus *bus)
 {
-    (void)link, (void)why;
+    assert_ptr_equal(bus, &w.bus);
     w.bus_restarts++;
 }
 
@@ -91,6 +91,12 @@ enum redis_why redis_link_why(const struct redis_link *link)
 {
     (void)link;
     return w.why;
+}
+
+bool bus_is_ready(const struct bus *bus)
+{
+    assert_ptr_equal(bus, &w.bus);
+    return redis_link_is_ready(store_rig.store.link);
 }
 
 bool redis_link_take_loose(struct redis_link *link)

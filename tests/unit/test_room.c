@@ -398,6 +398,86 @@ static void what_is_doubted_during_a_call_is_compared_after_it(void **state)
     assert_int_equal(rig_count(RIG_SYNC), 1);
 }
 
+/* ---- notices were dropped ---- */
+
+static void after_a_drop_each_room_is_compared_in_its_turn(void **state)
+{
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
+
+    (void)state;
+    rig_live(0, 1, ann, NULL);
+    bob->room = "s";
+    rig_live(0, 1, bob, NULL);
+    rig.rooms.doubts_left = 1;
+    rooms_on_dropped(&rig.rooms);
+    assert_true(ann->member.room->was_deaf && bob->member.room->was_deaf);
+    assert_int_equal(rig_count(RIG_REGISTER), 1);
+    rooms_doubt_more(&rig.rooms);
+    assert_int_equal(rig_count(RIG_REGISTER), 2);
+    assert_int_equal(rig.rooms.doubts_left, ROOM_DOUBTS - 1);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_false(ann->member.room->was_deaf || bob->member.room->was_deaf);
+    rooms_doubt_more(&rig.rooms);
+    assert_quiet();
+}
+
+static void rooms_under_another_token_are_compared_before_them(void **state)
+{
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
+    struct rig_client *last;
+
+    (void)state;
+    rig_live(0, 1, ann, NULL);
+    bob->room = "s";
+    rig_live(0, 1, bob, NULL);
+    rig.rooms.doubts_left = 0;
+    rooms_on_dropped(&rig.rooms);
+    last = list_first(&rig.rooms.deaf) == &ann->member.room->deaf ? bob : ann;
+    room_doubt_token(last->member.room, (struct token){2, 2});
+    rig.rooms.doubts_left = 0;
+    rooms_doubt_more(&rig.rooms);
+    assert_int_equal(rig_count(RIG_REGISTER), 2);
+    assert_ptr_equal(rig_take(RIG_REGISTER).room, last->member.room);
+    room_on_registered(last->member.room, true);
+    rig_registered(true);
+}
+
+static void a_sync_that_was_sent_before_a_drop_does_not_make_up_for_it(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+
+    (void)state;
+    rig_live(0, 1, ann, NULL);
+    room_needs_sync(the_room());
+    rig_registered(true);
+    rig.rooms.doubts_left = 0;
+    rooms_on_dropped(&rig.rooms);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_true(the_room()->was_deaf);
+    rooms_doubt_more(&rig.rooms);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_false(the_room()->was_deaf);
+}
+
+static void a_room_that_is_freed_waits_for_no_turn(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+
+    (void)state;
+    rig_live(0, 1, ann, NULL);
+    rig.rooms.doubts_left = 0;
+    rooms_on_dropped(&rig.rooms);
+    rig_leave(ann, LEAVE_ASKED);
+    rig_left(true);
+    rig_closed(true);
+    assert_int_equal(rig.rooms.map.count, 0);
+    assert_true(list_is_empty(&rig.rooms.deaf));
+}
+
 /* ann is as good as never in: nothing is told Redis once more. */
 static void who_left_and_could_not_come_back_is_forgotten(void **state)
 {
@@ -606,6 +686,10 @@ int main(void)
         TEST(joins_wait_until_the_room_is_compared),
         TEST(a_comparison_that_failed_is_made_again_with_the_heartbeat),
         TEST(what_is_doubted_during_a_call_is_compared_after_it),
+        TEST(after_a_drop_each_room_is_compared_in_its_turn),
+        TEST(rooms_under_another_token_are_compared_before_them),
+        TEST(a_sync_that_was_sent_before_a_drop_does_not_make_up_for_it),
+        TEST(a_room_that_is_freed_waits_for_no_turn),
         TEST(who_left_and_could_not_come_back_is_forgotten),
         TEST(a_leave_that_failed_makes_the_room_compare),
         TEST(another_name_makes_everything_to_be_told_again),

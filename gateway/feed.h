@@ -1,0 +1,79 @@
+/* feed.h - where one worker of a process reads the notices of a shard for all of them (SPEC-SCALE
+ * S13). Each worker listens to it, by way of its bus (bus.h): it attaches, asks for rooms, and is told.
+ *
+ *     ATTACH -> [the link is ready] -> READY
+ *     SUBSCRIBE -> [Redis confirms] -> CONFIRMED, NOTICE ...
+ *     NODE -> NODE_TEXT ...
+ *     [the link is lost] -> LOST -> ATTACH
+ *
+ * With the link all that was asked for is lost, and is asked for again. So what waits for a worker that
+ * is stopped is bounded by what it has asked for.
+ */
+#ifndef GATEWAY_FEED_H
+#define GATEWAY_FEED_H
+
+#include "gateway/feed_link.h"
+#include "gateway/feed_rooms.h"
+#include "gateway/handover.h"
+#include "gateway/inbox.h"
+
+struct feed;
+
+/* Its owner embeds struct feed. */
+struct feed_hooks {
+    /* For the worker that reads; borrowed, nothing is copied. Never from inside its own request. */
+    void (*on_told)(struct feed *feed, const struct handover *what);
+    void (*on_expired)(struct feed *feed, const char *room, size_t len);
+};
+
+/* All borrowed, for life. */
+struct feed_opts {
+    uv_loop_t *loop;
+    const struct config *config;
+    const struct redis_url *url;
+    struct metrics *metrics;
+    const char *name; /* of the connection */
+    unsigned shard;
+    unsigned worker;              /* that reads */
+    unsigned workers;             /* of the process */
+    struct inbox *const *inboxes; /* of all workers; with one it may be NULL */
+    const struct feed_hooks *hooks;
+};
+
+enum feed_state {
+    FEED_AWAY,    /* it has not attached, or not since the link was lost */
+    FEED_WAITS,   /* for the link */
+    FEED_LISTENS, /* the link is ready, and it was told so */
+    FEED_ENDED,
+};
+
+/* A worker as the feed knows it. */
+struct feed_listener {
+    enum feed_state state;
+    uint64_t number;   /* of its last request */
+    uint64_t heard_ms; /* when something last came by the channel of its node */
+    char *channel;     /* of its node; NULL: none */
+};
+
+struct feed {
+    struct feed_opts opts;
+    struct feed_link link;
+    struct feed_rooms rooms;         /* none while the link is not ready */
+    struct feed_listener *listeners; /* by worker */
+};
+
+/* `feed` is zeroed. */
+void feed_open(struct feed *feed, const struct feed_opts *opts);
+
+/* A request of a worker. After the DETACH of the last one the feed closes. */
+void feed_take(struct feed *feed, const struct handover *request);
+
+/* Redis is there again, as another link has found. Nothing if it is not open. */
+void feed_hurry(struct feed *feed);
+
+bool feed_is_open(const struct feed *feed);
+
+/* Once the loop has ended; also one that was never opened. */
+void feed_deinit(struct feed *feed);
+
+#endif
