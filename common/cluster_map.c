@@ -46,6 +46,16 @@ void cluster_map_init(struct cluster_map *map)
     memset(map->owners, 0xff, sizeof(map->owners));
 }
 
+void cluster_map_copy(struct cluster_map *out, const struct cluster_map *map)
+{
+    size_t bytes = map->masters_count * sizeof(*map->masters);
+
+    cluster_map_deinit(out);
+    *out = *map;
+    out->masters = xmalloc(bytes + 1);
+    memcpy(out->masters, map->masters, bytes);
+}
+
 void cluster_map_deinit(struct cluster_map *map)
 {
     free(map->masters);

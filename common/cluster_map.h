@@ -35,6 +35,9 @@ bool cluster_map_parse(struct cluster_map *map, const redisReply *reply,
                        const struct cluster_host *asked);
 void cluster_map_deinit(struct cluster_map *map);
 
+/* `out` is zeroed, or to be replaced. */
+void cluster_map_copy(struct cluster_map *out, const struct cluster_map *map);
+
 /* Nobody has any slot: what is known at the start. */
 void cluster_map_init(struct cluster_map *map);
 

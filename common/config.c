@@ -253,11 +253,12 @@ static void warn_about_examples(const struct config *config)
 static const char *unsupported(const struct redis_urls *redis,
                                enum config_program program)
 {
-    if (redis->count > 1 && program == CONFIG_ADMIN)
+    if (program != CONFIG_ADMIN)
+        return NULL;
+    if (redis->count > 1)
         return "several Redis are not in this build yet";
-    return redis->urls[0].form == REDIS_CLUSTER
-               ? "a Redis Cluster is not in this build yet"
-               : NULL;
+    return redis_urls_is_cluster(redis) ? "a Redis Cluster is not in this build yet"
+                                        : NULL;
 }
 
 static bool finish_redis(const struct config *config, enum config_program program)

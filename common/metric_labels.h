@@ -75,7 +75,28 @@
     X(REDIS_TIMEOUT, timeout)                                                          \
     X(REDIS_CONNECTION, connection)                                                    \
     X(REDIS_PROTOCOL, protocol)                                                        \
+    X(REDIS_HALFWAY, halfway)                                                          \
     X(REDIS_OTHER, other)
+
+/* Why a master of a cluster did not do what it was told; in the order of enum cluster_error_kind. */
+#define METRIC_REDIRECTS(X)                                                            \
+    X(REDIRECT_MOVED, moved)                                                           \
+    X(REDIRECT_ASK, ask)                                                               \
+    X(REDIRECT_TRYAGAIN, tryagain)                                                     \
+    X(REDIRECT_CLUSTERDOWN, clusterdown)
+
+/* Why a room has to find its master again. */
+#define METRIC_HOMES_LOST(X)                                                           \
+    X(HOME_MOVED, moved)                                                               \
+    X(HOME_LOST, lost)                                                                 \
+    X(HOME_DEAF, deaf)                                                                 \
+    X(HOME_DOUBT, doubt)
+
+enum metric_home {
+#define X(id, word) id,
+    METRIC_HOMES_LOST(X)
+#undef X
+};
 
 /* What came from Redis and was not used. */
 #define INTAKE_KINDS(X)                                                                \

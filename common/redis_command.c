@@ -72,6 +72,13 @@ void redis_command_print(const struct redis_command *cmd, struct strbuf *out)
     strbuf_add(out, cmd->args.data, cmd->args.len);
 }
 
+void redis_command_copy(struct redis_command *out, const struct redis_command *cmd)
+{
+    redis_command_begin(out);
+    strbuf_add(&out->args, cmd->args.data, cmd->args.len);
+    out->argc = cmd->argc;
+}
+
 void redis_command_deinit(struct redis_command *cmd)
 {
     strbuf_deinit(&cmd->args);

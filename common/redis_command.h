@@ -26,6 +26,7 @@ void redis_command_set_words(struct redis_command *cmd, unsigned count,
 /* Adds the command as it is sent. */
 void redis_command_print(const struct redis_command *cmd, struct strbuf *out);
 
+void redis_command_copy(struct redis_command *out, const struct redis_command *cmd);
 void redis_command_deinit(struct redis_command *cmd);
 
 #endif

@@ -41,6 +41,18 @@ void redis_errors_count(struct redis_errors *e, enum redis_error kind, const cha
              text);
 }
 
+/* Of a Redis Cluster: the call was not done, and may be elsewhere or later. */
+static bool is_redirect(const char *text)
+{
+    static const char *const redirects[] = {"MOVED ", "ASK ", "TRYAGAIN",
+                                            "CLUSTERDOWN"};
+
+    for (size_t i = 0; i < sizeof(redirects) / sizeof(redirects[0]); i++)
+        if (strncmp(text, redirects[i], strlen(redirects[i])) == 0)
+            return true;
+    return false;
+}
+
 /* A script hands an inner refusal on with its code in front, so the first word tells. */
 bool redis_errors_take(struct redis_errors *e, const char *text, uint64_t now)
 {
@@ -48,6 +60,8 @@ bool redis_errors_take(struct redis_errors *e, const char *text, uint64_t now)
         redis_errors_count_quietly(e, REDIS_NOSCRIPT);
         return false;
     }
+    if (is_redirect(text))
+        return false; /* who called counts it, and calls again */
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (strncmp(text, refusals[i].prefix, strlen(refusals[i].prefix)) == 0) {
             redis_errors_count(e, refusals[i].kind, text, now);

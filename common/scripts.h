@@ -13,6 +13,7 @@
 #define SCRIPTS(X)                                                                     \
     X(SCRIPT_AUDIT, audit)                                                             \
     X(SCRIPT_FORGET, forget)                                                           \
+    X(SCRIPT_CANARY, canary)                                                           \
     X(SCRIPT_CLAIM, claim)                                                             \
     X(SCRIPT_CLOSE, close)                                                             \
     X(SCRIPT_DELETE, delete)                                                           \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/cluster_slot.h"
 #include "common/command.h"
 
 enum { RENEW_MS_MAX = 600000 };
@@ -20,34 +21,63 @@ void args_begin_publish(struct args *args)
     redis_command_add_text(&args->cmd, command_publish());
 }
 
+/* ---- where the command goes; all its keys are of one slot ---- */
+
+void args_aim_at_registry(struct args *args)
+{
+    args->slot = args->registry_slot;
+    args->room = NULL;
+}
+
+static void aim_at_room(struct args *args, const struct room *room)
+{
+    args->slot = room->slot;
+    args->room = (struct room *)room;
+}
+
+/* A room that need not be here. */
+static void aim(struct args *args, const char *room, size_t len)
+{
+    args->slot = args->is_cluster ? cluster_slot_of_room(room, len) : 0;
+    args->room = NULL;
+}
+
+/* ---- KEYS ---- */
+
 void args_add_room_key(struct args *args, const char *room, size_t len,
                        enum room_key which)
 {
+    aim(args, room, len);
     command_add_room_key(&args->cmd, (struct json_text){room, len}, which);
 }
 
 void args_add_node_key(struct args *args, const char *node, enum node_key which)
 {
+    args_aim_at_registry(args);
     command_add_node_key(&args->cmd, args->shard, node, which);
 }
 
 void args_add_fleet_key(struct args *args, enum fleet_key which)
 {
+    args_aim_at_registry(args);
     command_add_fleet_key(&args->cmd, args->shard, which);
 }
 
 void args_add_key(struct args *args, const struct room *room, enum room_key which)
 {
+    aim_at_room(args, room);
     command_add_room_key(&args->cmd, name_of(room), which);
 }
 
 void args_add_on(struct args *args, const char *room, size_t len, const char *node)
 {
+    aim(args, room, len);
     command_add_on_key(&args->cmd, (struct json_text){room, len}, node);
 }
 
 void args_add_own_on(struct args *args, const struct room *room)
 {
+    aim_at_room(args, room);
     command_add_on_key(&args->cmd, name_of(room), args->node);
 }
 

@@ -12,8 +12,13 @@
 struct args {
     struct redis_command cmd;
     struct strbuf scratch;
-    const char *node; /* this worker's name in Redis; borrowed */
-    unsigned shard;   /* whose registry the keys of nodes and the fleet are of */
+    const char *node;       /* this worker's name in Redis; borrowed */
+    unsigned shard;         /* whose registry the keys of nodes and the fleet are of */
+    unsigned registry_slot; /* where those are, in a cluster */
+    bool is_cluster;
+    unsigned slot;     /* of the last key; */
+    struct room *room; /* and its room, if that is one of this worker; else NULL */
+    uint64_t since_ms; /* when it was asked for what the next command does; 0: now */
     const struct config *config;
 };
 
@@ -21,6 +26,9 @@ void args_deinit(struct args *args);
 
 /* Begins a command that tells those who listen to a channel; add the channel and the bytes. */
 void args_begin_publish(struct args *args);
+
+/* A command without a key: it goes to the shard's registry. */
+void args_aim_at_registry(struct args *args);
 
 /* KEYS. */
 void args_add_room_key(struct args *args, const char *room, size_t len,

@@ -117,7 +117,7 @@ static void forget(struct bus *bus)
     struct room *room;
     uint32_t at = 0;
 
-    bus->is_ready = false;
+    bus->is_ready = bus->is_node_lost = false;
     while ((room = map_next(&bus->rooms->map, &at)))
         room->is_subscribed = false;
     bus->hooks.on_lost(bus);
@@ -130,12 +130,42 @@ static void on_lost(struct bus *bus)
     attach(bus, HANDOVER_ATTACH);
 }
 
-static void on_confirmed(struct bus *bus, const struct handover *what)
+/* The room that it is about, if it was asked for before that was told. */
+static struct room *room_of(struct bus *bus, const struct handover *what)
 {
     struct room *room = room_find(bus->rooms, what->room.base, what->room.len);
 
-    if (bus->is_ready && room && what->number >= room->bus.asked)
+    return bus->is_ready && room && what->number >= room->bus.asked ? room : NULL;
+}
+
+static void on_confirmed(struct bus *bus, const struct handover *what)
+{
+    struct room *room = room_of(bus, what);
+
+    if (room && what->text.len > 0)
+        bus->hooks.on_home(bus, room, what->text);
+    else if (room)
         room_on_subscribed(room);
+}
+
+static void on_ended(struct bus *bus, const struct handover *what)
+{
+    struct room *room = room_of(bus, what);
+
+    if (room)
+        bus->hooks.on_ended(bus, room);
+}
+
+/* The channel of this node. */
+static void on_node_lost(struct bus *bus, bool is_lost)
+{
+    if (bus->is_node_lost == is_lost)
+        return;
+    bus->is_node_lost = is_lost;
+    if (is_lost)
+        bus->hooks.on_lost(bus);
+    else
+        bus->hooks.on_ready(bus);
 }
 
 static void on_notice(struct bus *bus, const struct handover *what)
@@ -173,8 +203,14 @@ void bus_take(struct bus *bus, const struct handover *what)
         on_node_text(bus, what->text);
     else if (what->number < bus->attached)
         return; /* told before this worker attached again */
+    else if (what->room.len == 0 && what->kind == HANDOVER_CONFIRMED)
+        on_node_lost(bus, false);
+    else if (what->room.len == 0 && what->kind == HANDOVER_ENDED)
+        on_node_lost(bus, true);
     else if (what->kind == HANDOVER_CONFIRMED)
         on_confirmed(bus, what);
+    else if (what->kind == HANDOVER_ENDED)
+        on_ended(bus, what);
     else if (what->kind == HANDOVER_LOST)
         on_lost(bus);
     else
@@ -183,7 +219,7 @@ void bus_take(struct bus *bus, const struct handover *what)
 
 bool bus_is_ready(const struct bus *bus)
 {
-    return bus->is_ready;
+    return bus->is_ready && !bus->is_node_lost;
 }
 
 void bus_restart(struct bus *bus)

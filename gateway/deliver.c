@@ -250,6 +250,16 @@ static void note_deletion(struct room *room, const struct notice *n)
         room->deliver.is_outdated = true;
 }
 
+/* Whether a canary came that was sent later than this one, by the same master as the room's notices. */
+static bool has_heard_since(const struct room *room, uint64_t canary)
+{
+    const struct rooms *rooms = room->rooms;
+
+    return rooms->canary_heard > canary &&
+           rooms->canary_heard > rooms->canary_elsewhere &&
+           room->cluster.home == rooms->canary_home;
+}
+
 /* Of the messages' notices under one token each begins above the last one's end. If not, the log
  * was put back on the same server. Numbers up to the last answer's own may still be on their way,
  * until a canary has come that was sent after it (SPEC-SCALE S4). */
@@ -259,7 +269,7 @@ static bool comes_again(struct room *room, const struct notice *n)
 
     if (!token_is_known(n->token))
         return false; /* of a version without terms: nothing is said about it */
-    if (d->noticed < d->answered && room->rooms->canary_heard > d->answered_canary)
+    if (d->noticed < d->answered && has_heard_since(room, d->answered_canary))
         d->noticed = d->answered;
     if (n->first <= room->deliver.noticed)
         return true;
@@ -280,6 +290,7 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         return; /* it is known already, or will be with the join */
     } else if (is_known && n->kind != NOTICE_SIGNAL &&
                !terms_is_current(&room->terms, n->token)) {
+        metric_add(&room->rooms->metrics->redis_foreign_notices_total, 1);
         withheld_add(&room->deliver.withheld, n->token, n->text);
         room_doubt_token(room, n->token);
     } else if (n->kind != NOTICE_MESSAGE) {
@@ -366,6 +377,7 @@ static void go_on(struct room *room, const struct room_joined *state)
     bool has_moved = !terms_is_current(&room->terms, state->token);
     bool has_dropped;
 
+    metric_add(&room->rooms->metrics->redis_terms_total, has_moved);
     terms_continue(&room->terms, state->token, state->rev);
     room_log_note_change(&room->log, state->changed, state->rev);
     room->deliver.noticed = has_moved ? 0 : room->deliver.noticed;

@@ -34,8 +34,8 @@ static bool is_ready(const struct feed *feed)
 
 /* ---- telling ---- */
 
-static struct handover said_to(const struct feed *feed, unsigned worker,
-                               enum handover_kind kind)
+struct handover feed_said_to(const struct feed *feed, unsigned worker,
+                             enum handover_kind kind)
 {
     return (struct handover){
         .kind = kind,
@@ -50,18 +50,18 @@ static void count_dropped(struct feed *feed)
     metric_add(&feed->opts.metrics->handover_dropped_total, 1);
 }
 
-static void tell_by_inbox(struct feed *feed, const struct handover *what)
+void feed_tell_by_inbox(struct feed *feed, const struct handover *what)
 {
     if (!inbox_post_new(feed->opts.inboxes[what->worker], what))
         count_dropped(feed);
 }
 
-static void tell(struct feed *feed, const struct handover *what)
+void feed_tell(struct feed *feed, const struct handover *what)
 {
     if (what->worker == feed->opts.worker)
         feed->opts.hooks->on_told(feed, what);
     else
-        tell_by_inbox(feed, what);
+        feed_tell_by_inbox(feed, what);
 }
 
 /* The worker that comes `nth`, from 0 on: the one that reads is the last. */
@@ -76,13 +76,13 @@ static void tell_all(struct feed *feed, enum feed_state from, enum feed_state to
 {
     for (unsigned i = 0; i < feed->opts.workers; i++) {
         unsigned worker = nth_worker(feed, i);
-        struct handover what = said_to(feed, worker, kind);
+        struct handover what = feed_said_to(feed, worker, kind);
 
         if (feed->listeners[worker].state != from)
             continue;
         feed->listeners[worker].state = to;
         what.text = (struct json_text){why, strlen(why)};
-        tell(feed, &what);
+        feed_tell(feed, &what);
     }
 }
 
@@ -90,7 +90,7 @@ static void tell_all(struct feed *feed, enum feed_state from, enum feed_state to
 
 static void subscribe(struct feed *feed, unsigned worker, struct json_text names)
 {
-    struct handover what = said_to(feed, worker, HANDOVER_CONFIRMED);
+    struct handover what = feed_said_to(feed, worker, HANDOVER_CONFIRMED);
 
     feed_link_begin(&feed->link, "SUBSCRIBE");
     while (handover_take_room(&names, &what.room)) {
@@ -101,7 +101,7 @@ static void subscribe(struct feed *feed, unsigned worker, struct json_text names
         if (!was_wanted)
             feed_link_add_room(&feed->link, what.room, room);
         else if (room->pending == 0)
-            tell_by_inbox(feed, &what);
+            feed_tell_by_inbox(feed, &what);
     }
     feed_link_send(&feed->link);
 }
@@ -178,7 +178,7 @@ static bool is_another_heard(const struct feed *feed, unsigned worker)
 static void attach(struct feed *feed, const struct handover *request)
 {
     unsigned worker = request->worker;
-    struct handover what = said_to(feed, worker, HANDOVER_READY);
+    struct handover what = feed_said_to(feed, worker, HANDOVER_READY);
 
     feed->listeners[worker].state = FEED_WAITS;
     forget(feed, worker);
@@ -188,7 +188,7 @@ static void attach(struct feed *feed, const struct handover *request)
     if (!is_ready(feed))
         return;
     feed->listeners[worker].state = FEED_LISTENS;
-    tell_by_inbox(feed, &what);
+    feed_tell_by_inbox(feed, &what);
 }
 
 static void detach(struct feed *feed, unsigned worker)
@@ -198,6 +198,7 @@ static void detach(struct feed *feed, unsigned worker)
     for (unsigned i = 0; i < feed->opts.workers; i++)
         if (feed->listeners[i].state != FEED_ENDED)
             return;
+    feed->is_open = false;
     feed_link_close(&feed->link);
     feed_rooms_clear(&feed->rooms);
 }
@@ -207,6 +208,10 @@ void feed_take(struct feed *feed, const struct handover *request)
     struct feed_listener *listener = &feed->listeners[request->worker];
 
     listener->number = request->number;
+    if (feed->opts.ops) {
+        feed->opts.ops->take(feed, request);
+        return;
+    }
     if (request->kind == HANDOVER_ATTACH || request->kind == HANDOVER_DEAF)
         attach(feed, request);
     else if (request->kind == HANDOVER_DETACH)
@@ -234,12 +239,12 @@ static void on_confirmed(struct feed_link *link, struct feed_room *room)
 
     for (unsigned i = feed_rooms_next(&feed->rooms, room, 0); i < workers;
          i = feed_rooms_next(&feed->rooms, room, i + 1)) {
-        what = said_to(feed, i, HANDOVER_CONFIRMED);
+        what = feed_said_to(feed, i, HANDOVER_CONFIRMED);
         what.room = feed_rooms_name(&feed->rooms, room);
         if (i != own)
-            tell_by_inbox(feed, &what);
+            feed_tell_by_inbox(feed, &what);
     }
-    what = said_to(feed, own, HANDOVER_CONFIRMED);
+    what = feed_said_to(feed, own, HANDOVER_CONFIRMED);
     what.room = feed_rooms_name(&feed->rooms, room);
     if (is_for_own)
         feed->opts.hooks->on_told(feed, &what); /* it may give the room up */
@@ -248,8 +253,8 @@ static void on_confirmed(struct feed_link *link, struct feed_room *room)
 }
 
 /* The same bytes for all others, and as they came for the worker that reads. */
-static void hand_over(struct feed *feed, const struct feed_room *room,
-                      struct handover *what)
+void feed_hand_over(struct feed *feed, const struct feed_room *room,
+                    struct handover *what)
 {
     unsigned own = feed->opts.worker, workers = feed->opts.workers;
     struct handover_copy *copy = NULL;
@@ -276,18 +281,18 @@ static bool is(struct json_text text, const char *word)
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
 }
 
-static void take_node_text(struct feed *feed, struct json_text channel,
-                           struct json_text text)
+void feed_take_node_text(struct feed *feed, struct json_text channel,
+                         struct json_text text)
 {
     for (unsigned i = 0; i < feed->opts.workers; i++) {
         struct feed_listener *listener = &feed->listeners[i];
-        struct handover what = said_to(feed, i, HANDOVER_NODE_TEXT);
+        struct handover what = feed_said_to(feed, i, HANDOVER_NODE_TEXT);
 
         if (!listener->channel || !is(channel, listener->channel))
             continue;
         listener->heard_ms = uv_now(feed->opts.loop);
         what.text = text;
-        tell(feed, &what);
+        feed_tell(feed, &what);
         return;
     }
 }
@@ -302,12 +307,12 @@ static void on_message(struct feed_link *link, struct json_text channel,
 
     what.room.base = keys_room_of_events(channel.base, channel.len, &what.room.len);
     if (!what.room.base) {
-        take_node_text(feed, channel, text);
+        feed_take_node_text(feed, channel, text);
         return;
     }
     room = feed_rooms_find(&feed->rooms, what.room);
     if (room) /* else it was given up while this was under way */
-        hand_over(feed, room, &what);
+        feed_hand_over(feed, room, &what);
 }
 
 static void on_expired(struct feed_link *link, const char *room, size_t len)
@@ -365,17 +370,26 @@ void feed_open(struct feed *feed, const struct feed_opts *opts)
     feed->opts = *opts;
     feed_rooms_init(&feed->rooms, opts->workers);
     feed->listeners = xcalloc(opts->workers, sizeof(*feed->listeners));
-    feed_link_open(&feed->link, &of_link);
+    feed->is_open = true;
+    if (!opts->ops)
+        feed_link_open(&feed->link, &of_link);
+}
+
+void feed_tick(struct feed *feed)
+{
+    if (feed->opts.ops && feed->is_open)
+        feed->opts.ops->tick(feed);
 }
 
 void feed_hurry(struct feed *feed)
 {
-    redis_link_hurry(feed->link.link);
+    if (!feed->opts.ops)
+        redis_link_hurry(feed->link.link);
 }
 
 bool feed_is_open(const struct feed *feed)
 {
-    return feed->link.link != NULL;
+    return feed->is_open;
 }
 
 void feed_deinit(struct feed *feed)

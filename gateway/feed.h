@@ -12,6 +12,7 @@
 #ifndef GATEWAY_FEED_H
 #define GATEWAY_FEED_H
 
+#include "common/cluster_subs.h"
 #include "gateway/feed_link.h"
 #include "gateway/feed_rooms.h"
 #include "gateway/handover.h"
@@ -26,6 +27,12 @@ struct feed_hooks {
     void (*on_expired)(struct feed *feed, const char *room, size_t len);
 };
 
+/* What takes the place of the one link. */
+struct feed_ops {
+    void (*take)(struct feed *feed, const struct handover *request);
+    void (*tick)(struct feed *feed);
+};
+
 /* All borrowed, for life. */
 struct feed_opts {
     uv_loop_t *loop;
@@ -37,6 +44,9 @@ struct feed_opts {
     unsigned worker;              /* that reads */
     unsigned workers;             /* of the process */
     struct inbox *const *inboxes; /* of all workers; with one it may be NULL */
+    const struct feed_ops *ops;   /* of a cluster (feed_cluster.c) */
+    struct cluster *cluster;      /* for them */
+    struct cluster_subs *masters; /* the links, of all shards that this worker reads */
     const struct feed_hooks *hooks;
 };
 
@@ -50,9 +60,10 @@ enum feed_state {
 /* A worker as the feed knows it. */
 struct feed_listener {
     enum feed_state state;
-    uint64_t number;   /* of its last request */
-    uint64_t heard_ms; /* when something last came by the channel of its node */
-    char *channel;     /* of its node; NULL: none */
+    uint64_t number;        /* of its last request */
+    uint64_t heard_ms;      /* when something last came by the channel of its node */
+    char *channel;          /* of its node; NULL: none */
+    struct cluster_sub sub; /* of that channel, in a cluster */
 };
 
 struct feed {
@@ -60,6 +71,9 @@ struct feed {
     struct feed_link link;
     struct feed_rooms rooms;         /* none while the link is not ready */
     struct feed_listener *listeners; /* by worker */
+    bool is_open;
+    bool
+        must_look; /* of a cluster: something is not subscribed, or not where it should be */
 };
 
 /* `feed` is zeroed. */
@@ -68,6 +82,9 @@ void feed_open(struct feed *feed, const struct feed_opts *opts);
 /* A request of a worker. After the DETACH of the last one the feed closes. */
 void feed_take(struct feed *feed, const struct handover *request);
 
+/* Every 100 ms: of a cluster, what is not subscribed, or elsewhere than it should be. */
+void feed_tick(struct feed *feed);
+
 /* Redis is there again, as another link has found. Nothing if it is not open. */
 void feed_hurry(struct feed *feed);
 
@@ -75,5 +92,37 @@ bool feed_is_open(const struct feed *feed);
 
 /* Once the loop has ended; also one that was never opened. */
 void feed_deinit(struct feed *feed);
+
+/* ---- of a cluster: feed_cluster.c ---- */
+
+extern const struct feed_ops feed_cluster_ops;
+
+/* For cluster_subs' hooks. */
+struct cluster_sub *feed_cluster_find(struct feed *feed, struct json_text channel);
+void feed_cluster_on_fence(struct feed *feed, struct cluster_sub *sub,
+                           bool is_subscribed);
+void feed_cluster_on_ended(struct feed *feed, struct json_text channel);
+void feed_cluster_on_message(struct feed *feed, struct json_text channel,
+                             struct json_text text);
+void feed_cluster_on_ready(struct feed *feed);
+void feed_cluster_on_lost(struct feed *feed, const struct cluster_subs_link *master);
+
+/* The map has changed. */
+void feed_cluster_on_map(struct feed *feed);
+
+/* ---- for feed.c and feed_cluster.c: telling the workers ---- */
+
+struct handover feed_said_to(const struct feed *feed, unsigned worker,
+                             enum handover_kind kind);
+void feed_tell(struct feed *feed, const struct handover *what);
+
+/* Never from inside the worker's own request. */
+void feed_tell_by_inbox(struct feed *feed, const struct handover *what);
+
+/* A notice, to all that want the room; what came by the channel of a node, to its worker. */
+void feed_hand_over(struct feed *feed, const struct feed_room *room,
+                    struct handover *what);
+void feed_take_node_text(struct feed *feed, struct json_text channel,
+                         struct json_text text);
 
 #endif

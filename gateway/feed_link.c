@@ -222,7 +222,7 @@ void feed_link_close(struct feed_link *link)
 {
     drop_pending(link);
     uv_close((uv_handle_t *)&link->deadline, NULL);
-    redis_link_close(link->link, NULL);
+    redis_link_close(link->link);
     link->link = NULL;
 }
 

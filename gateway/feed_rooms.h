@@ -9,12 +9,14 @@
 
 #include <stdbool.h>
 
+#include "common/cluster_subs.h"
 #include "common/json.h"
 #include "common/map.h"
 
 /* A room that somebody wants, or that Redis has still to confirm. */
 struct feed_room {
     unsigned pending; /* so many subscriptions that were sent and are not confirmed */
+    struct cluster_sub sub;
     unsigned char name_len;
     unsigned char bytes[]; /* the workers that want it, a bit each; the name */
 };

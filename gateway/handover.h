@@ -26,6 +26,7 @@ enum handover_kind {
     HANDOVER_READY,     /* it may ask for rooms */
     HANDOVER_LOST,      /* `text`: why; nothing is subscribed any more */
     HANDOVER_CONFIRMED, /* it gets all notices of `room` that are published from now on */
+    HANDOVER_ENDED, /* of a cluster: it does not any more, until it is confirmed again */
     HANDOVER_NOTICE,    /* `room`, `text` */
     HANDOVER_NODE_TEXT, /* `text`: what came by the channel of its node */
 };

@@ -2,7 +2,7 @@
  *
  *     inbox_post -> in -> on_wake -> take_all -> out -> take_next -> hooks.on_handover
  *
- * Whoever posts wakes the loop, unless it is at work here and will look again. A turn of the loop
+ * A thread that posts wakes the loop, unless it is at work here and will look again. A turn of the loop
  * takes TURN_BYTES and no more, so that a full inbox does not keep it from its clients.
  */
 #include "gateway/inbox.h"

@@ -106,7 +106,7 @@ void index_flush(struct index *index, uint64_t now_ms)
         list_remove(link);
         list_add(&index->due, link);
     }
-    while (!list_is_empty(&index->due) && redis_link_is_ready(index->store->link))
+    while (!list_is_empty(&index->due) && redis_link_is_ready(store_link(index->store)))
         write_batch(index, now_ms);
 }
 

@@ -172,6 +172,7 @@ static void start_workers(struct gateway *g)
     g->shared.config = &g->config;
     g->shared.shards = shards_count(&g->config);
     metrics_set_shards(g->shared.shards);
+    cluster_maps_init(&g->shared.maps);
     g->shared.address = g->address;
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->shared.inboxes = xcalloc(count, sizeof(*g->shared.inboxes));
@@ -219,6 +220,7 @@ static void stop(struct gateway *g)
         worker_join(g->workers[i]);
     free(g->workers);
     free(g->shared.metrics);
+    cluster_maps_deinit(&g->shared.maps);
     free(g->shared.inboxes);
     free(g->address);
     ops_server_free(g->ops);

@@ -53,21 +53,21 @@ static void set_state(struct node *node, int state)
 
 static bool has_links(const struct node *node)
 {
-    return redis_link_is_ready(node->store->link) && bus_is_ready(node->bus);
+    return redis_link_is_ready(store_link(node->store)) && bus_is_ready(node->bus);
 }
 
 static void note_state(struct node *node)
 {
     uint64_t heard = now(node) - node->canary_heard_ms;
-    const struct redis_link *link =
-        redis_link_is_ready(node->store->link) ? node->bus->link : node->store->link;
 
     metric_set(&node->metrics->canary_age_seconds[node->shard],
                node->canary_heard_ms ? heard : 0);
     metric_set(&node->metrics->redis_up[node->shard],
                node->is_up && node->has_canary && heard < DEAF_MS);
-    if (!has_links(node))
-        set_state(node, node_state_of_loss(redis_link_why(link)));
+    if (!redis_link_is_ready(store_link(node->store)))
+        set_state(node, node_state_of_loss(store_why(node->store)));
+    else if (!bus_is_ready(node->bus))
+        set_state(node, NODE_NO_REDIS);
     else if (!node->is_linked)
         set_state(node, NODE_HELD);
     else if (node->lacks_info)
@@ -125,21 +125,43 @@ static void ask_for_server(struct node *node)
     redis_command_begin(&node->store->args.cmd);
     redis_command_add_text(&node->store->args.cmd, "INFO");
     redis_command_add_text(&node->store->args.cmd, "replication");
+    args_aim_at_registry(&node->store->args);
     store_send_command(node->store, on_server_info, node);
 }
 
 /* The first one after a connection may be there before the subscription is: it is sent again
  * with each tick until one comes back. */
+/* By which master it goes: it tells nothing of what another one sends. */
+static void note_canary_home(struct node *node)
+{
+    struct rooms *rooms = node->rooms;
+    struct cluster_master *home = store_home(node->store);
+
+    if (rooms->canary_home == home)
+        return;
+    rooms->canary_home = home;
+    rooms->canary_elsewhere = rooms->canary_sent;
+}
+
 static void send_canary(struct node *node)
 {
     struct store *store = node->store;
 
     node->canary_sent_ms = now(node);
+    note_canary_home(node);
     node->rooms->canary_sent++;
-    args_begin_publish(&store->args);
+    if (store->cluster)
+        scripts_begin(&store->args.cmd, SCRIPT_CANARY, 1);
+    else
+        args_begin_publish(&store->args);
     args_add_node_key(&store->args, store->node, KEY_NODE_CANARY);
     redis_command_add_u64(&store->args.cmd, node->rooms->canary_sent);
-    store_send_command(store, NULL, NULL);
+    if (store->cluster) {
+        redis_command_add_u64(&store->args.cmd, lease_ms(node));
+        store_send_script(store, SCRIPT_CANARY, NULL, NULL);
+    } else {
+        store_send_command(store, NULL, NULL);
+    }
 }
 
 void node_on_link(struct node *node)
@@ -153,9 +175,10 @@ void node_on_link(struct node *node)
     node->has_canary = node->has_info = false;
     if (!node_name_is_chosen(&node->name))
         node_name_choose(&node->name);
-    else if (redis_link_take_loose(node->store->link) && node->name.is_known)
+    else if (redis_link_take_loose(store_link(node->store)) && node->name.is_known)
         rename_loose(node);
-    if (node->worker == 0) /* one of the process is enough */
+    /* One of the process is enough. */
+    if (node->worker == 0 && (node->shard == 0 || !node->store->cluster))
         server_check_start(node->store,
                            redis_urls_of_shard(&node->config->redis, node->shard)->db);
     ask_for_server(node);
@@ -172,8 +195,7 @@ void node_on_lost(struct node *node)
 void node_check_lease(struct node *node)
 {
     if (node->is_up && now(node) - node->answered_ms > lease_ms(node))
-        redis_link_replace(node->store->link,
-                           "stopped or unanswered for a whole lease");
+        store_replace(node->store, "stopped or unanswered for a whole lease");
 }
 
 /* ---- the heartbeat ---- */
@@ -190,7 +212,7 @@ static void rename_dead(struct node *node)
 {
     node_name_note_former(&node->name);
     go_down(node);
-    redis_link_replace(node->store->link, "declared dead: another name");
+    store_replace(node->store, "declared dead: another name");
     node_name_replace(&node->name, "declared dead");
 }
 

@@ -18,17 +18,17 @@ struct ops_server {
     bool is_draining;
 };
 
-static void reply(struct http_request *req, int status, const char *type,
-                  struct strbuf *body)
+static void answer(struct http_request *req, int status, const char *type,
+                   struct strbuf *body)
 {
     http_add_header(req, "cache-control", "no-store");
     http_reply(req, status, type, body->data, body->len);
     strbuf_deinit(body);
 }
 
-static void reply_text(struct http_request *req, int status, struct strbuf *body)
+static void answer_text(struct http_request *req, int status, struct strbuf *body)
 {
-    reply(req, status, "text/plain; charset=utf-8", body);
+    answer(req, status, "text/plain; charset=utf-8", body);
 }
 
 static void get_metrics(void *owner, struct http_request *req)
@@ -40,7 +40,7 @@ static void get_metrics(void *owner, struct http_request *req)
      * of its HTTP server. */
     metric_set(&ops->shared->metrics[0]->log_dropped_total, log_dropped());
     metrics_print(&body, METRICS_GATEWAY, ops->shared->metrics, ops->shared->count);
-    reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+    answer(req, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }
 
 static void get_healthz(void *owner, struct http_request *req)
@@ -53,11 +53,11 @@ static void get_healthz(void *owner, struct http_request *req)
             !worker_is_alive(ops->workers[i], uv_hrtime()))
             strbuf_add_format(&body, "worker %u: its loop does not turn\n", i);
     if (body.len > 0) {
-        reply_text(req, 503, &body);
+        answer_text(req, 503, &body);
         return;
     }
     strbuf_add_text(&body, "ok\n");
-    reply_text(req, 200, &body);
+    answer_text(req, 200, &body);
 }
 
 /* Whether each worker turns; else adds which does not. */
@@ -109,7 +109,7 @@ static void get_readyz(void *owner, struct http_request *req)
         strbuf_add_text(&body, "ready\n");
     strbuf_add(&body, reasons.data ? reasons.data : "", reasons.len);
     strbuf_deinit(&reasons);
-    reply_text(req, is_ready ? 200 : 503, &body);
+    answer_text(req, is_ready ? 200 : 503, &body);
 }
 
 static const struct http_route routes[] = {

@@ -211,6 +211,8 @@ static void start_batch(struct outbox *outbox, struct room *room)
     room->outbox.is_busy = true;
     if (!list_is_empty(&room->outbox.messages))
         room_ref(room); /* else the call takes the ref of those that waited */
+    outbox->store->args.since_ms =
+        outgoing_from(list_first(&batch->messages))->queued_ms;
     publish_send(outbox->store, room, &batch->messages, on_batch_done, batch);
 }
 

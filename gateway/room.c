@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster_slot.h"
 #include "common/lines.h"
 #include "common/xalloc.h"
 
@@ -74,6 +75,8 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->joins_leaves.leaves);
     list_init(&room->joins_leaves.dirty);
     list_init(&room->renewal.link);
+    list_init(&room->cluster.turn.calls);
+    room->slot = (unsigned short)cluster_slot_of_room(room->name, room->name_len);
     lines_add_head(&room->message_head, (struct json_text){room->name, room->name_len});
     map_add(&rooms->map, room->name, room->name_len, room);
     metric_add(&rooms->metrics->rooms, 1);

@@ -7,6 +7,8 @@
  * a client that reconnects was never gone.
  *
  * How a member gets the messages, first from the history and then live, is catchup.h.
+ *
+ * Over 400 lines because a room is one struct for all modules that keep something of it.
  */
 #ifndef GATEWAY_ROOM_H
 #define GATEWAY_ROOM_H
@@ -14,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/cluster.h"
 #include "common/config.h"
 #include "common/list.h"
 #include "common/map.h"
@@ -25,6 +28,7 @@
 #include "gateway/terms.h"
 #include "gateway/withheld.h"
 
+struct cluster_master;
 struct history_batch;
 struct history_cache;
 struct history_entry;
@@ -180,6 +184,15 @@ struct room_renewal {
     uint32_t at;      /* of the users: the next renewal looks at this one first */
 };
 
+struct room_cluster {
+    struct cluster_turn turn;    /* of calls that change the room */
+    struct cluster_master *home; /* where it is subscribed; NULL: nowhere */
+    uint64_t homeless_ms;        /* since when; 0: not */
+    bool is_down;                /* as its clients were told */
+    bool must_tell;              /* that has changed */
+    uint64_t asked_ms;           /* when the worker that reads was last asked for it */
+};
+
 struct room_bus {
     uint64_t asked; /* the number of the request for its notices */
 };
@@ -212,7 +225,9 @@ struct room {
     struct room_joins_leaves joins_leaves;
     struct room_renewal renewal;
     struct room_bus bus;
+    struct room_cluster cluster;
 
+    unsigned short slot;        /* in a Redis Cluster */
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */
     unsigned char name_len;
     char name[];
@@ -257,6 +272,9 @@ struct rooms {
     struct list doubted, deaf;
     /* The node's canaries, by number: what Redis told before the one that was heard has come. */
     uint64_t canary_sent, canary_heard;
+    /* In a cluster: the master that they go by, and the last one that went by another. */
+    struct cluster_master *canary_home;
+    uint64_t canary_elsewhere;
     unsigned doubts_left; /* so many may be synced for it now */
     bool is_up;           /* Redis can be asked; else nothing is pumped */
     bool has_stuck;       /* some room is stuck */
@@ -354,6 +372,9 @@ void rooms_doubt_all(struct rooms *rooms);
 
 /* Notices were dropped: each room is synced, after those that are doubted, and no faster. */
 void rooms_on_dropped(struct rooms *rooms);
+
+/* Does this with all rooms; it may free any. */
+void rooms_each(struct rooms *rooms, void (*what)(struct room *room));
 
 /* Pumps all rooms. */
 void rooms_pump(struct rooms *rooms);

@@ -21,11 +21,10 @@ static void on_renamed(struct room *room)
 
 static void unstick(struct room *room)
 {
-    room->is_stuck = false; /* each_room pumps it */
+    room->is_stuck = false; /* rooms_each pumps it */
 }
 
-/* `what` may free any room, so all get a ref and are listed first. */
-static void each_room(struct rooms *rooms, void (*what)(struct room *room))
+void rooms_each(struct rooms *rooms, void (*what)(struct room *room))
 {
     uint32_t count = rooms->map.count, at = 0;
     struct room **all = xcalloc(count + 1, sizeof(*all));
@@ -43,7 +42,7 @@ static void each_room(struct rooms *rooms, void (*what)(struct room *room))
 void rooms_pump(struct rooms *rooms)
 {
     rooms->has_stuck = false;
-    each_room(rooms, unstick);
+    rooms_each(rooms, unstick);
 }
 
 static void restart_grace(struct rooms *rooms)
@@ -55,7 +54,7 @@ static void restart_grace(struct rooms *rooms)
 
 void rooms_doubt_all(struct rooms *rooms)
 {
-    each_room(rooms, room_doubt);
+    rooms_each(rooms, room_doubt);
 }
 
 void rooms_set_up(struct rooms *rooms, bool is_up)
@@ -67,7 +66,7 @@ void rooms_set_up(struct rooms *rooms, bool is_up)
         restart_grace(rooms); /* nobody could come back meanwhile */
         rooms_pump(rooms);
     } else {
-        each_room(rooms, on_lost);
+        rooms_each(rooms, on_lost);
     }
 }
 
@@ -84,7 +83,7 @@ bool rooms_are_synced(const struct rooms *rooms)
 
 void rooms_on_renamed(struct rooms *rooms)
 {
-    each_room(rooms, on_renamed);
+    rooms_each(rooms, on_renamed);
 }
 
 /* ---- doubts that have their turn ---- */

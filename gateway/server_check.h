@@ -1,6 +1,7 @@
 /* server_check.h - what a Redis should be, told in the log by a gateway that connects to one that is
- * not: a Redis that evicts keys would take members and history away one by one, and a user without
- * a right fails some requests only.
+ * not: a Redis that evicts keys would take members and history away one by one, a user without
+ * a right fails some requests only, and a cluster whose failovers take longer than a lease loses nodes
+ * with each of them.
  */
 #ifndef GATEWAY_SERVER_CHECK_H
 #define GATEWAY_SERVER_CHECK_H

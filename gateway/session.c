@@ -233,28 +233,28 @@ void session_env_init(struct session_env *env, struct shards *shards,
     list_init(&env->resuming);
 }
 
-static void begin_status(struct strbuf *out, const struct shard *shard)
-{
-    const char *redis = shard->is_up ? "up" : "down";
+/* Whether a room of the connection is one that a `status` is about. */
+typedef bool (*status_filter)(const struct room *room, const struct shard *shard);
 
-    strbuf_reset(out, 4096);
-    proto_begin(out, "status", (struct json_text){NULL, 0});
-    proto_add_text(out, "redis", redis, strlen(redis));
+static bool is_of_shard(const struct room *room, const struct shard *shard)
+{
+    return shard_of_room(room) == shard;
 }
 
-static void send_status(struct session *session, struct strbuf *event)
+static bool has_lost_home(const struct room *room, const struct shard *shard)
 {
-    struct frame *frame;
-
-    strbuf_add_char(event, '}');
-    frame = frame_new_text(event->data, event->len);
-    conn_send(&session->conn, frame, SENDER_REPLY);
-    frame_unref(frame);
+    return is_of_shard(room, shard) && room->cluster.must_tell && room->cluster.is_down;
 }
 
-/* Adds the rooms of the connection that are in `shard`; false: there are none. */
+static bool has_home_again(const struct room *room, const struct shard *shard)
+{
+    return is_of_shard(room, shard) && room->cluster.must_tell &&
+           !room->cluster.is_down;
+}
+
+/* Adds their names; false: there are none. */
 static bool add_rooms(struct strbuf *out, const struct memberships *in,
-                      const struct shard *shard)
+                      const struct shard *shard, status_filter is_meant)
 {
     bool has_some = false;
 
@@ -262,7 +262,7 @@ static bool add_rooms(struct strbuf *out, const struct memberships *in,
         const struct room *room =
             list_entry(link, struct membership, link)->member.room;
 
-        if (!room || shard_of_room(room) != shard)
+        if (!room || !is_meant(room, shard))
             continue;
         strbuf_add_text(out, has_some ? "," : ",\"rooms\":[");
         strbuf_add_json(out, room->name, room->name_len);
@@ -272,19 +272,40 @@ static bool add_rooms(struct strbuf *out, const struct memberships *in,
     return has_some;
 }
 
-void session_tell_status(struct session_env *env, const struct shard *shard)
+static void tell(struct session_env *env, const struct shard *shard, bool is_up,
+                 status_filter is_meant)
 {
     struct strbuf event = {NULL, 0, 0}; /* env->reply may be in use */
+    const char *redis = is_up ? "up" : "down";
+    struct frame *frame;
 
     list_each(link, &env->conn.all) {
         struct session *session = session_of_conn(list_entry(link, struct conn, all));
 
-        begin_status(&event, shard);
-        if (env->shards->count > 1 ? add_rooms(&event, &session->memberships, shard)
-                                   : session->memberships.count > 0)
-            send_status(session, &event);
+        strbuf_reset(&event, 4096);
+        proto_begin(&event, "status", (struct json_text){NULL, 0});
+        proto_add_text(&event, "redis", redis, strlen(redis));
+        if (env->shards->count > 1
+                ? !add_rooms(&event, &session->memberships, shard, is_meant)
+                : session->memberships.count == 0)
+            continue;
+        strbuf_add_char(&event, '}');
+        frame = frame_new_text(event.data, event.len);
+        conn_send(&session->conn, frame, SENDER_REPLY);
+        frame_unref(frame);
     }
     strbuf_deinit(&event);
+}
+
+void session_tell_status(struct session_env *env, const struct shard *shard)
+{
+    tell(env, shard, shard->is_up, is_of_shard);
+}
+
+void session_tell_homes(struct session_env *env, const struct shard *shard)
+{
+    tell(env, shard, false, has_lost_home);
+    tell(env, shard, true, has_home_again);
 }
 
 void session_end_turn(struct session_env *env)

@@ -60,6 +60,9 @@ void session_env_init(struct session_env *env, struct shards *shards,
  * shards also which of their rooms that is about (SPEC-SCALE S9). */
 void session_tell_status(struct session_env *env, const struct shard *shard);
 
+/* The same for the rooms of a cluster whose master was lost, or is there again. */
+void session_tell_homes(struct session_env *env, const struct shard *shard);
+
 /* Reads on from those whose requests were answered, and frees what died in this turn. */
 void session_end_turn(struct session_env *env);
 

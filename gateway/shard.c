@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "common/scripts.h"
+#include "common/shard_of.h"
 #include "gateway/announce.h"
 #include "gateway/deliver.h"
 
@@ -46,6 +47,14 @@ static void on_link_ready(void *owner)
         node_on_link(&shard->node);
 }
 
+void shard_on_registry(struct shard *shard, bool is_ready)
+{
+    if (is_ready)
+        node_on_link(&shard->node);
+    else
+        node_on_lost(&shard->node);
+}
+
 static void on_link_lost(void *owner, const char *why)
 {
     struct shard *shard = owner;
@@ -55,90 +64,6 @@ static void on_link_lost(void *owner, const char *why)
     node_on_lost(&shard->node);
     shard->may_write = !shard->opts.is_marked; /* else it may be another Redis next */
     shard->opts.hooks->on_link(shard, false);
-}
-
-static struct shard *shard_of_bus(struct bus *bus)
-{
-    return list_entry(bus, struct shard, bus);
-}
-
-static void on_bus_ready(struct bus *bus)
-{
-    struct shard *shard = shard_of_bus(bus);
-
-    redis_link_hurry(shard->link);
-    if (shard->may_write)
-        node_on_link(&shard->node);
-}
-
-static void on_bus_lost(struct bus *bus)
-{
-    node_on_lost(&shard_of_bus(bus)->node);
-}
-
-/* ---- what comes by the bus ---- */
-
-static void on_canary(struct bus *bus, uint64_t number)
-{
-    node_on_canary(&shard_of_bus(bus)->node, number);
-}
-
-static void on_command(struct bus *bus, struct json_text command)
-{
-    struct shard *shard = shard_of_bus(bus);
-
-    shard->opts.hooks->on_command(shard, command);
-}
-
-static void on_notice(struct bus *bus, uint64_t read_ns)
-{
-    struct shard *shard = shard_of_bus(bus);
-
-    shard->opts.hooks->on_notice(shard, read_ns);
-}
-
-static const struct bus_hooks bus_hooks = {
-    .on_ready = on_bus_ready,
-    .on_lost = on_bus_lost,
-    .on_canary = on_canary,
-    .on_command = on_command,
-    .on_notice = on_notice,
-};
-
-static struct log_limit dropped_lines = {.per_sec = 1};
-
-/* ---- what is read here, and what other workers hand over ---- */
-
-static struct shard *shard_of_feed(struct feed *feed)
-{
-    return list_entry(feed, struct shard, feed);
-}
-
-static void on_told(struct feed *feed, const struct handover *what)
-{
-    bus_take(&shard_of_feed(feed)->bus, what);
-}
-
-static void on_expired(struct feed *feed, const char *room, size_t len)
-{
-    expiry_add(&shard_of_feed(feed)->expiry, room, len);
-}
-
-static const struct feed_hooks feed_hooks = {on_told, on_expired};
-
-void shard_take(struct shard *shard, const struct handover *what)
-{
-    if (handover_is_request(what))
-        feed_take(&shard->feed, what);
-    else
-        bus_take(&shard->bus, what);
-}
-
-void shard_on_dropped(struct shard *shard)
-{
-    log_limited(LOG_WARN, &dropped_lines, "handover_dropped", "worker=%u shard=%u",
-                shard->opts.worker, shard->opts.number);
-    rooms_on_dropped(&shard->rooms);
 }
 
 /* ---- up and down ---- */
@@ -190,6 +115,8 @@ static void retry_refused(struct shard *shard, uint64_t now_ms)
 
 void shard_tick(struct shard *shard, uint64_t now_ms)
 {
+    shard_tick_homes(shard);
+    feed_tick(&shard->feed);
     node_tick(&shard->node);
     if (!shard->is_up)
         return;
@@ -233,7 +160,10 @@ static void open_feed(struct shard *shard)
         .worker = shard->opts.worker,
         .workers = shard->opts.workers,
         .inboxes = shard->opts.inboxes,
-        .hooks = &feed_hooks,
+        .ops = shard->opts.feed_ops,
+        .cluster = shard->opts.cluster,
+        .masters = shard->opts.masters,
+        .hooks = &shard_feed_hooks,
     };
 
     snprintf(shard->feed_name, sizeof(shard->feed_name), "roomcast-%u-%u-notices",
@@ -249,7 +179,7 @@ static void open_bus(struct shard *shard)
         .rooms = &shard->rooms,
         .shard = shard->opts.number,
         .worker = shard->opts.worker,
-        .hooks = &bus_hooks,
+        .hooks = &shard_bus_hooks,
     };
 
     if (reader == shard->opts.worker) {
@@ -281,14 +211,29 @@ static void open_node(struct shard *shard)
     node_init(&shard->node, &opts);
 }
 
+static unsigned registry_slot(unsigned shard)
+{
+    char tag[8];
+    int len = snprintf(tag, sizeof(tag), "%u", shard_of_tag(shard));
+
+    return cluster_slot_of_room(tag, (size_t)len);
+}
+
 void shard_open(struct shard *shard, const struct shard_opts *opts)
 {
     shard->opts = *opts;
     shard->may_write = !opts->is_marked;
-    open_link(shard);
+    if (!opts->cluster)
+        open_link(shard);
     store_init(&shard->store, shard->link, opts->config, opts->metrics);
+    shard->store.cluster = opts->cluster;
     shard->store.args.shard = opts->number;
+    shard->store.args.is_cluster = opts->cluster != NULL;
+    shard->store.args.registry_slot = registry_slot(opts->number);
+    shard->store.cluster = opts->cluster;
     shard->store.args.shard = opts->number;
+    shard->store.args.is_cluster = opts->cluster != NULL;
+    shard->store.args.registry_slot = registry_slot(opts->number);
     shard->store.on_touched = on_touched;
     shard->store.on_unknown = on_unknown;
     rooms_init(&shard->rooms, &shard_room_hooks, opts->metrics, opts->config);
@@ -369,8 +314,15 @@ void shard_close(struct shard *shard)
     outbox_fail(&shard->outbox);
     node_close(&shard->node);
     bus_close(&shard->bus);
-    redis_link_close(shard->link);
+    if (shard->link)
+        redis_link_close(shard->link);
     shard->link = shard->store.link = NULL;
+    if (!shard->opts.cluster)
+        shard_fail_calls(shard);
+}
+
+void shard_fail_calls(struct shard *shard)
+{
     outbox_fail(&shard->outbox); /* what waited for the calls in flight */
     joins_leaves_flush(&shard->joins_leaves);
     store_run_failed(&shard->store);

@@ -34,12 +34,16 @@ struct shard;
 struct shard_hooks {
     /* `is_up` has changed. */
     void (*on_status)(struct shard *shard);
+    /* Of a cluster: clients are to be told of rooms with cluster.must_tell. */
+    void (*on_homes)(struct shard *shard);
     /* The link for commands is ready, or is not, or could not be made. */
     void (*on_link)(struct shard *shard, bool is_ready);
     /* Before each notice is handed on; when it was read, as in bus.h. */
     void (*on_notice)(struct shard *shard, uint64_t read_ns);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct shard *shard, struct json_text command);
+    /* A link was opened later than all others: see redis_link_open. */
+    void (*on_opened)(void *owner);
     void (*on_forgotten)(struct shard *shard); /* the end of shard_forget */
 };
 
@@ -52,6 +56,10 @@ struct shard_opts {
     unsigned workers;             /* of the process */
     struct inbox *const *inboxes; /* of all workers; with one it may be NULL */
     const char *address;          /* of the gateway, as others see it */
+    struct cluster *cluster;      /* NULL: one Redis, or one of a list */
+    const struct feed_ops *feed_ops;
+    struct cluster_maps *maps;    /* of a cluster, of the process */
+    struct cluster_subs *masters; /* the links for notices, of a cluster */
     bool is_marked; /* its Redis is one of a list: it is used after shard_allow */
     void *owner;    /* of the hooks */
     const struct shard_hooks *hooks;
@@ -71,14 +79,37 @@ struct shard {
     struct index index;
     struct expiry expiry; /* at work in the worker that reads */
     struct node node;
-    uint64_t retried_ms; /* when what Redis refused was last tried again */
-    bool is_up;          /* Redis takes requests */
-    bool may_write;      /* its Redis is the right one: marks.h */
-    _Atomic int state;   /* enum node_state */
+    uint64_t retried_ms;            /* when what Redis refused was last tried again */
+    bool is_up;                     /* Redis takes requests */
+    bool may_write;                 /* its Redis is the right one: marks.h */
+    bool has_homeless, map_changed; /* shard_cluster.c has something to look at */
+    bool must_tell;    /* clients, of rooms that lost their home or have one again */
+    _Atomic int state; /* enum node_state */
 };
 
-/* shard_rooms.c */
+/* shard_rooms.c, shard_notices.c */
 extern const struct room_hooks shard_room_hooks;
+extern const struct bus_hooks shard_bus_hooks;
+extern const struct feed_hooks shard_feed_hooks;
+
+/* ---- of a cluster: shard_cluster.c ---- */
+
+/* A new room is to be subscribed; it is, at this master. */
+void shard_on_new_room(struct shard *shard, struct room *room);
+void shard_on_home(struct shard *shard, struct room *room,
+                   const struct cluster_host *host);
+
+/* It is not subscribed any more at the master that has its slot. */
+void shard_lose_home(struct shard *shard, struct room *room, enum metric_home why);
+
+/* A call about the room found that its slot has moved. */
+void shard_on_moved(struct shard *shard, struct room *room);
+
+/* Rooms without a home, or with another one than the map says; every 100 ms. */
+void shard_tick_homes(struct shard *shard);
+
+/* The registry's link is ready, or was lost. */
+void shard_on_registry(struct shard *shard, bool is_ready);
 
 /* Connects. `shard` is zeroed. */
 void shard_open(struct shard *shard, const struct shard_opts *opts);
@@ -121,6 +152,9 @@ static inline struct shard *shard_of_room(const struct room *room)
  * they are, until no worker listens any more. */
 void shard_close(struct shard *shard);
 bool shard_is_reading(const struct shard *shard);
+
+/* What is not sent is answered. Of a cluster it follows after its links were closed. */
+void shard_fail_calls(struct shard *shard);
 
 /* Once the loop has ended: the last answers; then, once nobody holds a room, the memory. */
 void shard_end(struct shard *shard);

@@ -6,6 +6,7 @@
 
 static void subscribe(struct room *room)
 {
+    shard_on_new_room(shard_of_room(room), room);
     bus_subscribe(&shard_of_room(room)->bus, room);
 }
 

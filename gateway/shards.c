@@ -88,8 +88,8 @@ void shards_init(struct shards *shards, const struct config *config)
     char id[PROTO_EPOCH_LEN + 1];
 
     shards->count = shards_count(config);
-    shards->spread =
-        redis_urls_is_cluster(&config->redis) ? SHARD_OF_CLUSTER : shards->count;
+    shards->is_cluster = redis_urls_is_cluster(&config->redis);
+    shards->spread = shards->is_cluster ? SHARD_OF_CLUSTER : shards->count;
     shards->all = xcalloc(shards->count, sizeof(*shards->all));
     args_make_id(id);
     marks_init(&shards->marks, shards->count, id, &marks_hooks);
@@ -101,7 +101,13 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
-    each.is_marked = shards->count > 1 && !redis_urls_is_cluster(&opts->config->redis);
+    each.is_marked = shards->count > 1 && !shards->is_cluster;
+    if (shards->is_cluster) {
+        shards_open_cluster(shards, opts);
+        each.cluster = &shards->cluster;
+        each.masters = &shards->subs;
+        each.feed_ops = &feed_cluster_ops;
+    }
     for (each.number = 0; each.number < shards->count; each.number++)
         shard_open(&shards->all[each.number], &each);
 }
@@ -121,11 +127,17 @@ void shards_flush(struct shards *shards, uint64_t now_ms)
 {
     for (unsigned i = 0; i < shards->count; i++)
         shard_flush(&shards->all[i], now_ms);
+    if (shards->is_cluster)
+        cluster_subs_flush(&shards->subs);
 }
 
 void shards_tick(struct shards *shards, uint64_t now_ms)
 {
     marks_tick(&shards->marks, now_ms);
+    if (shards->is_cluster) {
+        cluster_tick(&shards->cluster, now_ms);
+        cluster_subs_tick(&shards->subs, now_ms);
+    }
     for (unsigned i = 0; i < shards->count; i++)
         shard_tick(&shards->all[i], now_ms);
 }
@@ -147,6 +159,17 @@ void shards_close(struct shards *shards)
     shards->is_closing = true;
     for (unsigned i = 0; i < shards->count; i++)
         shard_close(&shards->all[i]);
+    if (!shards->is_cluster)
+        return;
+    cluster_close(&shards->cluster);
+    for (unsigned i = 0; i < shards->count; i++)
+        shard_fail_calls(&shards->all[i]);
+}
+
+void shards_close_reading(struct shards *shards)
+{
+    if (shards->is_cluster)
+        cluster_subs_close(&shards->subs);
 }
 
 bool shards_are_reading(const struct shards *shards)
@@ -167,6 +190,10 @@ void shards_deinit(struct shards *shards)
 {
     for (unsigned i = 0; i < shards->count; i++)
         shard_deinit(&shards->all[i]);
+    if (shards->is_cluster) {
+        cluster_deinit(&shards->cluster);
+        cluster_subs_deinit(&shards->subs);
+    }
     free(shards->all);
     *shards = (struct shards){0};
 }

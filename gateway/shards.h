@@ -5,6 +5,7 @@
 #ifndef GATEWAY_SHARDS_H
 #define GATEWAY_SHARDS_H
 
+#include "common/cluster.h"
 #include "gateway/marks.h"
 #include "gateway/shard.h"
 
@@ -13,6 +14,13 @@ struct shards {
     unsigned count;
     unsigned spread;    /* for shard_of */
     struct marks marks; /* of a list */
+    bool is_cluster;
+    /* The rest of a cluster, but for the count. */
+    struct cluster cluster;   /* calls */
+    struct cluster_subs subs; /* notices of the shards that are read here */
+    const struct shard_hooks *hooks;
+    void *owner; /* of the hooks */
+    char command_name[48], notice_name[48];
     bool is_closing;
 };
 
@@ -61,5 +69,11 @@ bool shards_are_empty(const struct shards *shards);
 
 /* Starts the leave of all users that are in their grace. */
 void shards_end_grace(struct shards *shards, uint64_t now_ms);
+
+/* shards_cluster.c: for shards_open. */
+void shards_open_cluster(struct shards *shards, const struct shard_opts *opts);
+
+/* Nobody listens to what is read here any more. */
+void shards_close_reading(struct shards *shards);
 
 #endif

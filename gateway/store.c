@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cluster.h"
 #include "common/command.h"
 #include "common/intake.h"
 #include "common/log.h"
@@ -55,17 +56,87 @@ void store_run_failed(struct store *store)
     }
 }
 
+/* Scripts that only read need not wait for the room's turn. */
+static bool is_changing(enum script script)
+{
+    return script != SCRIPTS_COUNT && script != SCRIPT_HISTORY &&
+           script != SCRIPT_MEMBERS;
+}
+
+static void send_by_cluster(struct store *store, enum script script, bool is_signal,
+                            redis_reply_fn on_reply, void *data)
+{
+    struct args *args = &store->args;
+    const struct cluster_target target = {
+        .slot = args->slot,
+        .turn = args->room ? &args->room->cluster.turn : NULL,
+        .waits_for_turn = is_changing(script),
+        .is_signal = is_signal,
+        .since_ms = args->since_ms,
+        .shard = args->shard,
+    };
+
+    args->since_ms = 0;
+    cluster_send(store->cluster, &target, &args->cmd, script, on_reply, data);
+}
+
+static bool is_by_cluster(const struct store *store)
+{
+    return store->cluster && !store->cluster->is_closed;
+}
+
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data)
 {
-    if (scripts_send(store->link, script, &store->args.cmd, on_reply, data) < 0)
+    if (is_by_cluster(store))
+        send_by_cluster(store, script, false, on_reply, data);
+    else if (scripts_send(store->link, script, &store->args.cmd, on_reply, data) < 0)
+        fail_later(store, on_reply, data);
+}
+
+static void send_command(struct store *store, bool is_signal, redis_reply_fn on_reply,
+                         void *data)
+{
+    if (is_by_cluster(store))
+        send_by_cluster(store, SCRIPTS_COUNT, is_signal, on_reply, data);
+    else if (redis_link_send(store->link, &store->args.cmd, on_reply, data) < 0)
         fail_later(store, on_reply, data);
 }
 
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data)
 {
-    if (redis_link_send(store->link, &store->args.cmd, on_reply, data) < 0)
-        fail_later(store, on_reply, data);
+    send_command(store, false, on_reply, data);
+}
+
+/* ---- the registry's link ---- */
+
+struct redis_link *store_link(const struct store *store)
+{
+    return store->cluster ? cluster_link(store->cluster, store->args.registry_slot)
+                          : store->link;
+}
+
+struct cluster_master *store_home(const struct store *store)
+{
+    return store->cluster ? cluster_owner(store->cluster, store->args.registry_slot)
+                          : NULL;
+}
+
+enum redis_why store_why(const struct store *store)
+{
+    struct redis_link *link = store_link(store);
+
+    return link ? redis_link_why(link) : cluster_why(store->cluster);
+}
+
+void store_replace(struct store *store, const char *why)
+{
+    if (store->cluster) {
+        cluster_fail_unsent(store->cluster, store->args.shard);
+        cluster_replace_links(store->cluster, why);
+    } else {
+        redis_link_replace(store->link, why);
+    }
 }
 
 static void forget_broken(struct store *store)
@@ -317,5 +388,5 @@ void store_signal(struct store *store, const struct room *room, struct json_text
     args_begin_publish(&store->args);
     args_add_key(&store->args, room, KEY_EVENTS);
     redis_command_add(&store->args.cmd, text->data, text->len);
-    store_send_command(store, on_reply, data);
+    send_command(store, true, on_reply, data);
 }

@@ -17,7 +17,8 @@
 enum { STORE_NODE_MAX = PROTO_NODE_MAX + 1 };
 
 struct store {
-    struct redis_link *link;
+    struct redis_link *link; /* of one Redis, or one of a list; else NULL */
+    struct cluster *cluster; /* else NULL; borrowed */
     const struct config *config;
     struct metrics *metrics;
     char node[STORE_NODE_MAX]; /* this worker's name in Redis; node.h chooses it */
@@ -68,6 +69,17 @@ void store_signal(struct store *store, const struct room *room, struct json_text
 void store_send_script(struct store *store, enum script script, redis_reply_fn on_reply,
                        void *data);
 void store_send_command(struct store *store, redis_reply_fn on_reply, void *data);
+
+/* The link by which the registry is asked; NULL: there is none, as far as is known. And why it is not
+ * ready. */
+struct redis_link *store_link(const struct store *store);
+enum redis_why store_why(const struct store *store);
+
+/* The master that has the registry; NULL: it is no cluster, or nobody. */
+struct cluster_master *store_home(const struct store *store);
+
+/* Nothing that is on its way runs later than what is sent from now on. */
+void store_replace(struct store *store, const char *why);
 
 /* What a script about `room` came to: if a key was of the wrong type, Redis is asked which, and
  * the log names room and key, once a minute. */

@@ -12,6 +12,9 @@
  *                                                -> start_end -> close_all -> [no worker listens
  *                                                to this one any more] -> close_last
  *                                                -> the loop ends by itself
+ *
+ * Over 400 lines because its beginning, its turns and its end share one struct that nobody else
+ * sees.
  */
 #include "gateway/worker.h"
 
@@ -38,6 +41,7 @@ enum {
 static void note_alive(struct worker *worker);
 static void tick_shards(struct worker *worker);
 static void step_drain(struct worker *worker);
+static void on_turn_end(uv_prepare_t *prepare);
 
 /* What the worker does again and again. */
 enum tick { TICK_ALIVE, TICK_SHARDS, TICK_DRAIN, TICKS };
@@ -102,6 +106,11 @@ static void on_status(struct shard *shard)
     session_tell_status(&worker_of(shard)->sessions, shard);
 }
 
+static void on_homes(struct shard *shard)
+{
+    session_tell_homes(&worker_of(shard)->sessions, shard);
+}
+
 static void on_link(struct shard *shard, bool is_ready)
 {
     shards_on_link(&worker_of(shard)->shards, shard, is_ready);
@@ -117,6 +126,17 @@ static void on_command(struct shard *shard, struct json_text command)
     node_commands_run(&worker_of(shard)->sessions, shard, command);
 }
 
+/* What sends to Redis at the end of a turn must run before the links write. */
+static void on_opened(void *owner)
+{
+    struct worker *w = owner;
+
+    if (!uv_is_active((uv_handle_t *)&w->turn_end))
+        return; /* it has not begun yet, or not any more */
+    uv_prepare_stop(&w->turn_end);
+    uv_prepare_start(&w->turn_end, on_turn_end);
+}
+
 static void on_forgotten(struct shard *shard)
 {
     struct worker *w = worker_of(shard);
@@ -127,9 +147,11 @@ static void on_forgotten(struct shard *shard)
 
 static const struct shard_hooks shard_hooks = {
     .on_status = on_status,
+    .on_homes = on_homes,
     .on_link = on_link,
     .on_notice = on_notice,
     .on_command = on_command,
+    .on_opened = on_opened,
     .on_forgotten = on_forgotten,
 };
 
@@ -177,6 +199,7 @@ static void close_all(struct worker *w)
 /* No worker listens to this one any more: the loop ends. */
 static void close_last(struct worker *w)
 {
+    shards_close_reading(&w->shards);
     inbox_close(&w->inbox);
     uv_close((uv_handle_t *)&w->wake, NULL);
     uv_close((uv_handle_t *)&w->ticks[TICK_ALIVE], NULL);
@@ -309,6 +332,7 @@ static void open_parts(struct worker *w)
         .worker = w->index,
         .workers = w->shared->count,
         .inboxes = w->shared->inboxes,
+        .maps = &w->shared->maps,
         .address = w->shared->address,
         .owner = w,
         .hooks = &shard_hooks,

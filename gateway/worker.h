@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "common/cluster_maps.h"
 #include "common/config.h"
 #include "common/metrics.h"
 
@@ -21,6 +22,7 @@ struct worker_shared {
     struct inbox **inboxes;
     unsigned count;
     unsigned shards;
+    struct cluster_maps maps; /* of a cluster */
     unsigned max_connections;
     _Atomic unsigned open_count; /* sockets of the process */
 };

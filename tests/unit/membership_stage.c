@@ -392,13 +392,15 @@ struct stage *stage_new(void)
     s->config.history_limit = 100;
     s->config.history_max_bytes = 1 << 20;
     rooms_init(&s->rooms, &hooks, &metrics, &s->config);
-    s->rooms.observer = (struct room_observer){.on_adopted = ignore_state,
+    s->rooms.observer = (struct room_observer){.on_subscribed = ignore_room,
+                                               .on_adopted = ignore_state,
                                                .on_synced = ignore_state,
                                                .on_acked = ignore_member,
                                                .on_member_gone = ignore_room,
                                                .on_freed = ignore_room};
     s->rooms.is_up = true;
     s->rooms.history_cache = &s->history_cache;
+    s->rooms.metrics = &metrics;
     membership_env_init(&s->env, &s->reply);
     s->request_env = (struct request_env){.count_max = 1000,
                                           .bytes_max = 1000000,

@@ -75,9 +75,9 @@ void uv_close(uv_handle_t *handle, uv_close_cb on_close)
     (void)handle, (void)on_close;
 }
 
-void redis_link_replace(struct redis_link *link, const char *why)
+void store_replace(struct store *store, const char *why)
 {
-    (void)link, (void)why;
+    (void)store, (void)why;
     w.links_replaced++;
 }
 
@@ -87,9 +87,9 @@ void bus_restart(struct bus *bus)
     w.bus_restarts++;
 }
 
-enum redis_why redis_link_why(const struct redis_link *link)
+enum redis_why store_why(const struct store *store)
 {
-    (void)link;
+    (void)store;
     return w.why;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/shard_of.h"
 #include "tests/support/redis/redis_cmd.h"
 
 enum { NODES_MAX = 32, NODE_BYTES = 320 };
@@ -29,13 +30,30 @@ static const char *say(const char *format, ...)
     return why;
 }
 
-/* `rc:nodes` must be the gateways that run, one node each. */
-static const char *find_nodes(const struct roll *roll, struct nodes *nodes)
+/* The registry of the shard that the room is in. */
+static void print_nodes_key(const struct roll *roll, const char *room, char *out,
+                            size_t size)
 {
-    redisReply *reply = redis_cmd_reply(roll->redis_port, "ZRANGE rc:nodes 0 -1");
+    unsigned shard =
+        roll->is_cluster ? shard_of(room, strlen(room), SHARD_OF_CLUSTER) : 0;
+
+    if (roll->is_cluster)
+        snprintf(out, size, "rc:shard:{%u}:nodes", shard_of_tag(shard));
+    else
+        snprintf(out, size, "rc:nodes");
+}
+
+/* `rc:nodes` must be the gateways that run, one node each. */
+static const char *find_nodes(const struct roll *roll, const char *room,
+                              struct nodes *nodes)
+{
+    char key[64];
+    redisReply *reply;
     const char *wrong = NULL;
     unsigned found = 0, running = 0;
 
+    print_nodes_key(roll, room, key, sizeof(key));
+    reply = redis_cmd_reply(roll->redis_port, "ZRANGE %s 0 -1", key);
     if (!reply || reply->type != REDIS_REPLY_ARRAY)
         wrong = say("no answer to ZRANGE");
     for (size_t i = 0; !wrong && i < reply->elements; i++) {
@@ -153,9 +171,13 @@ static const char *check_node(const struct roll *roll, const char *room,
 static const char *check_strangers(const struct roll *roll, const char *room,
                                    const struct nodes *nodes, const char *epoch)
 {
-    redisReply *reply = redis_cmd_reply(roll->redis_port, "KEYS rc:{%s}:on:*", room);
+    char members[128];
+    redisReply *reply;
     const char *wrong = NULL;
 
+    snprintf(members, sizeof(members), "rc:{%s}:members", room);
+    reply = redis_cmd_reply(redis_cmd_port_of(roll->redis_port, members),
+                            "KEYS rc:{%s}:on:*", room);
     if (!reply || reply->type != REDIS_REPLY_ARRAY)
         wrong = say("no answer to KEYS");
     for (size_t i = 0; !wrong && i < reply->elements; i++) {
@@ -191,14 +213,17 @@ const char *roll_why_not(const struct roll *roll)
     static struct nodes nodes;
     const char *wrong;
 
-    memset(&nodes, 0, sizeof(nodes));
-    wrong = find_nodes(roll, &nodes);
+    wrong = NULL;
     for (unsigned i = 0; !wrong && i < roll->entries_count; i++) {
         unsigned k = 0;
 
         while (strcmp(roll->entries[k].room, roll->entries[i].room) != 0)
             k++;
-        if (k == i) /* the first of its room */
+        if (k < i) /* not the first of its room */
+            continue;
+        memset(&nodes, 0, sizeof(nodes));
+        wrong = find_nodes(roll, roll->entries[i].room, &nodes);
+        if (!wrong)
             wrong = check_room(roll, roll->entries[i].room, &nodes);
     }
     return wrong;

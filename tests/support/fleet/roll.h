@@ -6,6 +6,8 @@
 #ifndef TESTS_SUPPORT_FLEET_ROLL_H
 #define TESTS_SUPPORT_FLEET_ROLL_H
 
+#include <stdbool.h>
+
 /* A socket that is open and in a room; the gateway has one worker. */
 struct roll_entry {
     const char *room, *user;
@@ -15,6 +17,7 @@ struct roll_entry {
 /* All borrowed. pids[i]: of gateway i as it names itself in Redis, 0: it does not run. */
 struct roll {
     int redis_port;
+    bool is_cluster;
     const int *pids;
     unsigned pids_count;
     const struct roll_entry *entries;

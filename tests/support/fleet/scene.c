@@ -489,7 +489,8 @@ static const char *roll_of(struct scene *scene)
             entries[count++] =
                 (struct roll_entry){scene_room(guest->rooms[r]), guest->user, g};
     }
-    return roll_why_not(&(struct roll){scene->fleet.redis_port, scene->pids,
+    return roll_why_not(&(struct roll){scene->fleet.redis_port,
+                                       scene->cluster.count > 0, scene->pids,
                                        SCENE_GATEWAYS, entries, count});
 }
 
@@ -581,8 +582,14 @@ static void open_gateways(struct scene *scene, const struct scene_opts *opts)
         unsigned n = 0;
         int port = port_take();
 
-        scene->proxies[g] = proxy_open(port, scene->fleet.redis_port);
-        snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", port);
+        if (opts->masters)
+            snprintf(url, sizeof(url),
+                     "ROOMCAST_REDIS_URL=redis+cluster://127.0.0.1:%d",
+                     redis_cluster_port(&scene->cluster, 0));
+        else
+            snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", port);
+        if (!opts->masters)
+            scene->proxies[g] = proxy_open(port, scene->fleet.redis_port);
         settings[n++] = place ? place : url;
         for (const char *const *s = opts->settings; s && *s; s++)
             settings[n++] = *s;
@@ -598,6 +605,16 @@ void scene_start(struct scene *scene, const struct scene_opts *opts)
     memset(scene, 0, sizeof(*scene));
     scene->name = "the start";
     fleet_start(&scene->fleet, &(struct fleet_opts){.redis_args = opts->redis_args});
+    if (opts->masters) {
+        redis_cmd_follow();
+        redis_cluster_open(&scene->cluster, &(struct redis_cluster_opts){
+                                                .masters = opts->masters,
+                                                .replicas = 1,
+                                                .args = opts->redis_args,
+                                            });
+        /* A replica knows as well who has what, and the faults are of masters. */
+        scene->fleet.redis_port = redis_cluster_port(&scene->cluster, opts->masters);
+    }
     open_gateways(scene, opts);
     scene->checker = checker_new();
     scene->text_bytes = 32;
@@ -627,7 +644,10 @@ void scene_stop(struct scene *scene)
     loop_close(&scene->loop);
     fleet_stop(&scene->fleet);
     for (int g = 0; g < SCENE_GATEWAYS; g++)
-        proxy_close(scene->proxies[g]);
+        if (scene->proxies[g])
+            proxy_close(scene->proxies[g]);
+    if (scene->cluster.count > 0)
+        redis_cluster_close(&scene->cluster);
     for (int i = 0; i < SCENE_GUESTS; i++)
         free(scene->guests[i].said);
     checker_free(scene->checker);

@@ -23,6 +23,7 @@
 #include "tests/support/fleet/checker.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/proxy.h"
+#include "tests/support/redis/redis_cluster.h"
 #include "tests/support/unit/wait.h"
 
 enum {
@@ -52,6 +53,7 @@ struct scene_guest {
 
 struct scene {
     struct fleet fleet;
+    struct redis_cluster cluster; /* in place of the fleet's Redis; no proxies then */
     struct proxy *proxies[SCENE_GATEWAYS];
     uv_loop_t loop;
     uv_timer_t talk, look;
@@ -81,6 +83,7 @@ struct scene_opts {
     /* Called when Redis is there: gives ROOMCAST_REDIS_URL=… of the gateways, to be freed, in place
      * of their proxies' addresses. NULL: not. */
     char *(*place)(struct scene *scene);
+    unsigned masters; /* of a Redis Cluster, with a replica each; 0: one Redis */
     int odd_pids
         [SCENE_GATEWAYS]; /* what a gateway believes to be its pid; 0: the true one */
 };

@@ -12,16 +12,22 @@
 
 #include "common/xalloc.h"
 
-enum { CONNECT_SECS = 5 };
+enum { CONNECT_SECS = 5, MOVES_MAX = 5 };
 
 static const char *password;
+static bool follows;
 
 void redis_cmd_set_password(const char *text)
 {
     password = text;
 }
 
-static redisReply *ask(int port, const char *format, va_list args)
+void redis_cmd_follow(void)
+{
+    follows = true;
+}
+
+static redisReply *ask_one(int port, const char *format, va_list args)
 {
     struct timeval patience = {.tv_sec = CONNECT_SECS};
     redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, patience);
@@ -32,6 +38,32 @@ static redisReply *ask(int port, const char *format, va_list args)
     if (redis && !redis->err)
         reply = redisvCommand(redis, format, args);
     redisFree(redis);
+    return reply;
+}
+
+/* Where a MOVED leads; 0: it is none. */
+static int moved_to(const redisReply *reply)
+{
+    const char *colon = reply && reply->type == REDIS_REPLY_ERROR &&
+                                strncmp(reply->str, "MOVED ", 6) == 0
+                            ? strrchr(reply->str, ':')
+                            : NULL;
+
+    return colon ? atoi(colon + 1) : 0;
+}
+
+static redisReply *ask(int port, const char *format, va_list args)
+{
+    redisReply *reply = NULL;
+    va_list copy;
+
+    for (int i = 0; i < MOVES_MAX && port; i++) {
+        freeReplyObject(reply);
+        va_copy(copy, args);
+        reply = ask_one(port, format, copy);
+        va_end(copy);
+        port = follows ? moved_to(reply) : 0;
+    }
     return reply;
 }
 
@@ -96,6 +128,18 @@ char *redis_cmd_text(int port, const char *format, ...)
         text = xmemdup(reply->str, (size_t)reply->len);
     freeReplyObject(reply);
     return text;
+}
+
+int redis_cmd_port_of(int port, const char *key)
+{
+    redisContext *redis = redisConnect("127.0.0.1", port);
+    redisReply *reply =
+        redis && !redis->err ? redisCommand(redis, "TYPE %s", key) : NULL;
+    int moved = moved_to(reply);
+
+    freeReplyObject(reply);
+    redisFree(redis);
+    return moved ? moved : port;
 }
 
 bool redis_cmd_is_up(int port)

@@ -18,6 +18,9 @@
 /* What Redis asks for, from now on; borrowed, NULL: nothing. */
 void redis_cmd_set_password(const char *password);
 
+/* From now on, where a Redis Cluster has the key elsewhere, the one that has it is asked. */
+void redis_cmd_follow(void);
+
 /* Runs the command; what it answers does not matter. */
 void redis_cmd(int port, const char *format, ...);
 
@@ -29,6 +32,9 @@ char *redis_cmd_text(int port, const char *format, ...);
 
 /* The whole reply, also an error reply; for freeReplyObject. NULL: no connection. */
 redisReply *redis_cmd_reply(int port, const char *format, ...);
+
+/* The port of the Redis of a cluster that has the key. */
+int redis_cmd_port_of(int port, const char *key);
 
 /* Whether Redis answers PING. */
 bool redis_cmd_is_up(int port);

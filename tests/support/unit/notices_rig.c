@@ -68,10 +68,9 @@ struct redis_link *redis_link_open(uv_loop_t *loop, const struct redis_link_opts
     return (struct redis_link *)(void *)&notices_rig;
 }
 
-void redis_link_close(struct redis_link *link, void (*on_closed)(void *owner))
+void redis_link_close(struct redis_link *link)
 {
     assert_ptr_equal(link, &notices_rig);
-    assert_null(on_closed);
     notices_rig.is_open = notices_rig.is_ready = false;
 }
 

@@ -1,0 +1,123 @@
+/* shard_cluster.c - a shard of a Redis Cluster: at which master its rooms are at home (SPEC-SCALE S5).
+ *
+ *     subscribed at the master that has the slot -> home -> sync -> ready
+ *     MOVED, the map, the worker that reads -> no home -> subscribed again
+ *
+ * A room without a home for longer than the deadline refuses joins.
+ */
+#include "gateway/shard.h"
+
+#include "common/cluster.h"
+
+enum {
+    ASK_AGAIN_MS = 1000,
+    DOWN_MS = 1000, /* so long without a home, and its clients are told */
+};
+
+static struct cluster_master *owner_of(const struct shard *shard,
+                                       const struct room *room)
+{
+    return cluster_owner(shard->opts.cluster, room->slot);
+}
+
+static void begin_without_home(struct shard *shard, struct room *room)
+{
+    room->cluster.home = NULL;
+    room->cluster.homeless_ms = uv_now(shard->opts.loop);
+    room->cluster.asked_ms = room->cluster.homeless_ms;
+    shard->has_homeless = true;
+}
+
+void shard_on_new_room(struct shard *shard, struct room *room)
+{
+    if (shard->opts.cluster)
+        begin_without_home(shard, room);
+}
+
+/* What the clients of the room are to be told; shard_tick_homes does. */
+static void set_down(struct shard *shard, struct room *room, bool is_down)
+{
+    if (room->cluster.is_down == is_down)
+        return;
+    room->cluster.is_down = is_down;
+    room->cluster.must_tell = true;
+    shard->has_homeless = shard->must_tell = true;
+}
+
+void shard_lose_home(struct shard *shard, struct room *room, enum metric_home why)
+{
+    if (!room->cluster.home)
+        return;
+    metric_add(&shard->opts.metrics->redis_homes_lost_total[why], 1);
+    begin_without_home(shard, room);
+    room->is_subscribed = false;
+    room->was_deaf = true;
+    room_doubt(room);
+}
+
+void shard_on_home(struct shard *shard, struct room *room,
+                   const struct cluster_host *host)
+{
+    struct cluster_masters *masters = &shard->opts.cluster->masters;
+    struct cluster_master *home = cluster_masters_get(masters, host);
+
+    if (!home)
+        return;
+    /* Redis takes a subscription only where the slot is. */
+    cluster_masters_set_owner(masters, room->slot, home);
+    room->cluster.home = home;
+    room->cluster.homeless_ms = 0;
+    set_down(shard, room, false);
+    room_on_subscribed(room);
+}
+
+void shard_on_moved(struct shard *shard, struct room *room)
+{
+    if (room->cluster.home != owner_of(shard, room))
+        shard_lose_home(shard, room, HOME_MOVED);
+}
+
+/* ---- the clock ---- */
+
+static void look_at_homeless(struct shard *shard, struct room *room, uint64_t now_ms)
+{
+    uint64_t deadline_ms = (uint64_t)shard->opts.config->redis_deadline_ms;
+
+    shard->has_homeless = true;
+    if (now_ms - room->cluster.asked_ms >= ASK_AGAIN_MS) {
+        room->cluster.asked_ms = now_ms;
+        bus_subscribe(&shard->bus, room);
+    }
+    if (now_ms - room->cluster.homeless_ms >= DOWN_MS)
+        set_down(shard, room, true);
+    if (now_ms - room->cluster.homeless_ms >= deadline_ms)
+        room_fail_waiting(room);
+}
+
+static void look_at(struct room *room)
+{
+    struct shard *shard = shard_of_room(room);
+
+    if (room->cluster.home && room->cluster.home != owner_of(shard, room))
+        shard_lose_home(shard, room, HOME_MOVED);
+    if (!room->cluster.home)
+        look_at_homeless(shard, room, uv_now(shard->opts.loop));
+}
+
+static void note_told(struct room *room)
+{
+    room->cluster.must_tell = false;
+}
+
+void shard_tick_homes(struct shard *shard)
+{
+    if (!shard->has_homeless && !shard->map_changed)
+        return;
+    shard->has_homeless = shard->map_changed = false;
+    rooms_each(&shard->rooms, look_at);
+    if (!shard->must_tell)
+        return;
+    shard->must_tell = false;
+    shard->opts.hooks->on_homes(shard);
+    rooms_each(&shard->rooms, note_told);
+}
