@@ -35,6 +35,7 @@ enum {
     FDS_REDIS = 4,  /* of each worker: two links and their successors */
     OPS_MIN = 8,    /* connections to the ops port */
     CLIENTS_MIN = 16,
+    CLUSTER_MASTERS = 16, /* how many there are is known later */
     ENDED_TICK_MS = 20,
 };
 
@@ -64,6 +65,8 @@ static unsigned fds_of_worker(const struct gateway *g)
 {
     unsigned fds = FDS_WORKER;
 
+    if (redis_urls_is_cluster(&g->config.redis))
+        return fds + CLUSTER_MASTERS * FDS_REDIS;
     for (unsigned i = 0; i < g->config.redis.count; i++)
         fds +=
             g->config.redis.urls[i].form == REDIS_SENTINEL ? 2 * FDS_REDIS : FDS_REDIS;
