@@ -66,7 +66,9 @@ struct cluster {
     uint64_t map_asked_ms;
     bool is_reading, wants_map;
     struct list unsent, sent; /* calls */
-    uv_timer_t again;         /* looks at those that are not sent */
+    struct list spare;        /* calls whose memory serves again */
+    unsigned spare_count;
+    uv_timer_t again; /* looks at those that are not sent */
     bool is_closed;
 };
 

@@ -24,6 +24,8 @@ enum {
     PAUSE_DOWN_MS = 100,
     PAUSE_MAX_MS = 200,
     MOVES_AT_ONCE = 3, /* redirections without a pause */
+    SPARE_MAX = 64,
+    SPARE_BYTES = 4096,
 };
 
 enum call_state { CALL_TURN, CALL_WAITING, CALL_SENT };
@@ -100,6 +102,44 @@ static struct call *first_of(struct cluster_turn *turn)
     return first ? list_entry(first, struct call, turn) : NULL;
 }
 
+/* ---- their memory ---- */
+
+static struct call *take_spare(struct cluster *cluster)
+{
+    struct list *first = list_first(&cluster->spare);
+    struct call *call;
+
+    if (!first)
+        return xcalloc(1, sizeof(*call));
+    list_remove(first);
+    cluster->spare_count--;
+    call = list_entry(first, struct call, link);
+    *call = (struct call){.cmd = call->cmd};
+    return call;
+}
+
+static void free_call(struct call *call)
+{
+    redis_command_deinit(&call->cmd);
+    free(call);
+}
+
+/* One with many bytes keeps none of them. */
+static void put_away(struct call *call)
+{
+    struct cluster *cluster = call->cluster;
+
+    if (cluster->spare_count >= SPARE_MAX) {
+        free_call(call);
+        return;
+    }
+    strbuf_reset(&call->cmd.args, SPARE_BYTES);
+    list_add(&cluster->spare, &call->link);
+    cluster->spare_count++;
+}
+
+/* ---- their end ---- */
+
 /* The next call of its turn goes out, and its own caller is answered. */
 static void finish(struct call *call, int status, const redisReply *reply)
 {
@@ -116,8 +156,7 @@ static void finish(struct call *call, int status, const redisReply *reply)
         send_call(next);
     if (call->on_reply)
         call->on_reply(call->data, status, reply);
-    redis_command_deinit(&call->cmd);
-    free(call);
+    put_away(call);
     if (turn)
         hooks->release(turn);
 }
@@ -225,13 +264,13 @@ void cluster_send(struct cluster *cluster, const struct cluster_target *target,
                   const struct redis_command *cmd, enum script script,
                   redis_reply_fn on_reply, void *data)
 {
-    struct call *call = xcalloc(1, sizeof(*call));
+    struct call *call = take_spare(cluster);
 
-    *call = (struct call){.cluster = cluster,
-                          .target = *target,
-                          .script = script,
-                          .on_reply = on_reply,
-                          .data = data};
+    call->cluster = cluster;
+    call->target = *target;
+    call->script = script;
+    call->on_reply = on_reply;
+    call->data = data;
     redis_command_copy(&call->cmd, cmd);
     list_init(&call->link);
     list_init(&call->turn);
@@ -308,6 +347,7 @@ void cluster_calls_init(struct cluster *cluster)
 {
     list_init(&cluster->unsent);
     list_init(&cluster->sent);
+    list_init(&cluster->spare);
     uv_timer_init(cluster->opts.loop, &cluster->again);
     cluster->again.data = cluster;
 }
@@ -319,4 +359,9 @@ void cluster_calls_close(struct cluster *cluster)
     while ((link = list_first(&cluster->unsent)))
         finish(list_entry(link, struct call, link), UV_ECANCELED, NULL);
     uv_close((uv_handle_t *)&cluster->again, NULL);
+    while ((link = list_first(&cluster->spare))) {
+        list_remove(link);
+        free_call(list_entry(link, struct call, link));
+    }
+    cluster->spare_count = SPARE_MAX; /* none is put away any more */
 }

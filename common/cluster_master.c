@@ -17,6 +17,7 @@ void cluster_masters_init(struct cluster_masters *masters,
     memset(masters, 0, sizeof(*masters));
     masters->opts = *opts;
     list_init(&masters->all);
+    masters->owners = xcalloc(CLUSTER_SLOTS, sizeof(struct cluster_master *));
 }
 
 /* ---- one master ---- */
@@ -166,6 +167,7 @@ void cluster_masters_deinit(struct cluster_masters *masters)
 {
     struct list *link;
 
+    free(masters->owners);
     while ((link = list_first(&masters->all))) {
         struct cluster_master *master = list_entry(link, struct cluster_master, link);
 

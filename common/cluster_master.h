@@ -47,7 +47,7 @@ struct cluster_masters {
     struct cluster_masters_opts opts;
     struct list all;
     unsigned count;
-    struct cluster_master *owners[CLUSTER_SLOTS]; /* NULL: nobody, or not known */
+    struct cluster_master **owners; /* by slot; NULL: nobody, or not known */
 };
 
 /* All borrowed, for life. */

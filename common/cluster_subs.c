@@ -334,6 +334,11 @@ static struct cluster_subs_link *add(struct cluster_subs *masters,
     master->url.hosts = &master->host;
     master->url.hosts_count = 1;
     list_init(&master->pending);
+    if (masters->count == masters->cap) {
+        masters->cap = masters->cap ? 2 * masters->cap : 8;
+        masters->all =
+            xrealloc(masters->all, masters->cap * sizeof(struct cluster_subs_link *));
+    }
     masters->all[masters->count++] = master;
     master->number = (unsigned short)masters->count;
     return master;
@@ -407,5 +412,6 @@ void cluster_subs_deinit(struct cluster_subs *masters)
         free(masters->all[i]->host.port);
         free(masters->all[i]);
     }
+    free(masters->all);
     redis_command_deinit(&masters->cmd);
 }

@@ -73,8 +73,8 @@ struct cluster_subs_opts {
 
 struct cluster_subs {
     struct cluster_subs_opts opts;
-    struct cluster_subs_link *all[CLUSTER_SUBS_LINKS_MAX];
-    unsigned count;
+    struct cluster_subs_link **all;
+    unsigned count, cap;
     struct redis_command cmd;
 };
 
