@@ -66,7 +66,7 @@ add_tests(cluster 300 ${waits})
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
+set_costs(cluster.scene 90 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
 
@@ -142,7 +142,8 @@ set(subjects
         "unit.joins_leaves|lua.(history_members|join_leave)|integration.(presence|flush)"
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
-    cluster "gateway/(marks|shards)" "unit.marks|cluster.lists"
+    cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/cluster.*"
+        "unit.(cluster_.*|marks)|cluster.(lists|scene|workers)"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
         "unit.(bus|lines|notice|terms|withheld)|integration.(malformed|rewinds)|faults.redis"
     connections "gateway/(conn|frame|handshake|http_text|main|origin|pool|pulse|queue|reader|receiver|sender|upgrade|wheel|worker)|common/(descriptors|listen)"
