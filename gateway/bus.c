@@ -117,7 +117,7 @@ static void forget(struct bus *bus)
     struct room *room;
     uint32_t at = 0;
 
-    bus->is_ready = bus->is_node_lost = false;
+    bus->is_ready = false;
     while ((room = map_next(&bus->rooms->map, &at)))
         room->is_subscribed = false;
     bus->hooks.on_lost(bus);
@@ -156,18 +156,6 @@ static void on_ended(struct bus *bus, const struct handover *what)
         bus->hooks.on_ended(bus, room);
 }
 
-/* The channel of this node. */
-static void on_node_lost(struct bus *bus, bool is_lost)
-{
-    if (bus->is_node_lost == is_lost)
-        return;
-    bus->is_node_lost = is_lost;
-    if (is_lost)
-        bus->hooks.on_lost(bus);
-    else
-        bus->hooks.on_ready(bus);
-}
-
 static void on_notice(struct bus *bus, const struct handover *what)
 {
     struct room *room = room_find(bus->rooms, what->room.base, what->room.len);
@@ -203,10 +191,6 @@ void bus_take(struct bus *bus, const struct handover *what)
         on_node_text(bus, what->text);
     else if (what->number < bus->attached)
         return; /* told before this worker attached again */
-    else if (what->room.len == 0 && what->kind == HANDOVER_CONFIRMED)
-        on_node_lost(bus, false);
-    else if (what->room.len == 0 && what->kind == HANDOVER_ENDED)
-        on_node_lost(bus, true);
     else if (what->kind == HANDOVER_CONFIRMED)
         on_confirmed(bus, what);
     else if (what->kind == HANDOVER_ENDED)
@@ -219,7 +203,7 @@ void bus_take(struct bus *bus, const struct handover *what)
 
 bool bus_is_ready(const struct bus *bus)
 {
-    return bus->is_ready && !bus->is_node_lost;
+    return bus->is_ready;
 }
 
 void bus_restart(struct bus *bus)

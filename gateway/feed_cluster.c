@@ -4,8 +4,8 @@
  *     SUBSCRIBE -> place_room -> cluster_subs_link_subscribe -> on_fence -> tell CONFIRMED
  *     the master gives the slot away, the link is lost, the map says another -> tell ENDED, place_room
  *
- * A worker that asks may do so at any time, and is told of each room by itself. With the channel of its
- * node it is the same; in what is told about that the room is empty.
+ * A worker that asks may do so at any time, and is told of each room by itself. Of the channel of its node
+ * it is told nothing: its canaries tell.
  *
  * Over 400 lines because rooms and nodes are asked for, placed, lost and told of in the same ways.
  */
@@ -55,13 +55,6 @@ static void tell_wanting(struct feed *feed, const struct feed_room *room,
     for (unsigned i = feed_rooms_next(&feed->rooms, room, 0); i < feed->opts.workers;
          i = feed_rooms_next(&feed->rooms, room, i + 1))
         tell_one(feed, i, kind, feed_rooms_name(&feed->rooms, room), address);
-}
-
-static void tell_node(struct feed *feed, const struct feed_listener *listener,
-                      enum handover_kind kind)
-{
-    tell_one(feed, (unsigned)(listener - feed->listeners), kind,
-             (struct json_text){"", 0}, address_of(feed, &listener->sub));
 }
 
 /* ---- where to subscribe ---- */
@@ -301,9 +294,7 @@ void feed_cluster_on_fence(struct feed *feed, struct cluster_sub *sub,
         cluster_want_map(feed->opts.cluster);
     if (!listener)
         on_room_fence(feed, list_entry(sub, struct feed_room, sub), is_subscribed);
-    else if (is_subscribed)
-        tell_node(feed, listener, HANDOVER_CONFIRMED);
-    else
+    else if (!is_subscribed)
         feed->must_look = true;
 }
 
@@ -313,22 +304,14 @@ static void end_room(struct feed *feed, struct feed_room *room)
     tell_wanting(feed, room, HANDOVER_ENDED);
 }
 
-static void end_node(struct feed *feed, struct feed_listener *listener)
-{
-    feed->must_look = true;
-    tell_node(feed, listener, HANDOVER_ENDED);
-}
-
 void feed_cluster_on_ended(struct feed *feed, struct json_text channel)
 {
     struct feed_room *room = find_room(feed, channel);
-    struct feed_listener *listener = room ? NULL : find_listener(feed, channel);
 
     cluster_want_map(feed->opts.cluster);
+    feed->must_look = true;
     if (room)
         end_room(feed, room);
-    else if (listener)
-        end_node(feed, listener);
 }
 
 void feed_cluster_on_message(struct feed *feed, struct json_text channel,
@@ -366,7 +349,7 @@ void feed_cluster_on_lost(struct feed *feed, const struct cluster_subs_link *mas
     for (unsigned i = 0; i < feed->opts.workers; i++)
         if (feed->listeners[i].sub.master == master->number) {
             cluster_subs_place(feed->opts.masters, &feed->listeners[i].sub, 0);
-            end_node(feed, &feed->listeners[i]);
+            feed->must_look = true;
         }
 }
 
@@ -405,14 +388,13 @@ static void look_at_room(struct feed *feed, struct feed_room *room)
 
 static void look_at_node(struct feed *feed, struct feed_listener *listener)
 {
+    unsigned slot;
+
     if (!listener->channel || listener->sub.is_pending)
         return;
-    if (is_elsewhere(
-            feed, &listener->sub,
-            cluster_slot_of_key(listener->channel, strlen(listener->channel)))) {
+    slot = cluster_slot_of_key(listener->channel, strlen(listener->channel));
+    if (is_elsewhere(feed, &listener->sub, slot))
         leave_master(feed, &listener->sub, listener->channel);
-        end_node(feed, listener);
-    }
     if (listener->sub.master == 0)
         place_node(feed, listener);
 }

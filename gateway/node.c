@@ -64,9 +64,9 @@ static void note_state(struct node *node)
                node->canary_heard_ms ? heard : 0);
     metric_set(&node->metrics->redis_up[node->shard],
                node->is_up && node->has_canary && heard < DEAF_MS);
-    if (!redis_link_is_ready(store_link(node->store)))
+    if (!node->is_up && !redis_link_is_ready(store_link(node->store)))
         set_state(node, node_state_of_loss(store_why(node->store)));
-    else if (!bus_is_ready(node->bus))
+    else if (!node->is_up && !bus_is_ready(node->bus))
         set_state(node, NODE_NO_REDIS);
     else if (!node->is_linked)
         set_state(node, NODE_HELD);
@@ -194,8 +194,10 @@ void node_on_lost(struct node *node)
 
 void node_check_lease(struct node *node)
 {
-    if (node->is_up && now(node) - node->answered_ms > lease_ms(node))
-        store_replace(node->store, "stopped or unanswered for a whole lease");
+    if (!node->is_up || now(node) - node->answered_ms <= lease_ms(node))
+        return;
+    store_replace(node->store, "stopped or unanswered for a whole lease");
+    go_down(node); /* where it has not lost its link by that */
 }
 
 /* ---- the heartbeat ---- */

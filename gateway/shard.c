@@ -51,8 +51,9 @@ void shard_on_registry(struct shard *shard, bool is_ready)
 {
     if (is_ready)
         node_on_link(&shard->node);
-    else
+    else if (!shard->node.is_up)
         node_on_lost(&shard->node);
+    /* Else calls wait for the next master, until the lease is over or canaries are missed. */
 }
 
 static void on_link_lost(void *owner, const char *why)
