@@ -20,7 +20,17 @@ bool api_is_up(struct http_request *req)
 {
     struct api *api = api_of(req);
 
-    if (redis_link_is_ready(api->db.link) && fleet_is_up(&api->fleet))
+    if (fleet_shard_is_up(&api->fleet, 0))
+        return true;
+    api_unavailable(req);
+    return false;
+}
+
+bool api_room_is_up(struct http_request *req, struct json_text room)
+{
+    struct api *api = api_of(req);
+
+    if (fleet_shard_is_up(&api->fleet, db_shard_of(&api->db, room)))
         return true;
     api_unavailable(req);
     return false;
@@ -163,6 +173,22 @@ void api_bad_request(struct http_request *req, const char *message)
 void api_room_not_found(struct http_request *req)
 {
     http_reply_error(req, 404, "room_not_found", "there is no such room");
+}
+
+void api_add_missing(struct strbuf *out, uint64_t shards)
+{
+    const char *before = ",\"missing_shards\":[";
+
+    for (unsigned i = 0; shards >> i; i++) {
+        if (!(shards >> i & 1))
+            continue;
+        strbuf_add_format(out, "%s%u", before, i);
+        before = ",";
+        if (!(shards >> i >> 1)) {
+            strbuf_add_char(out, ']');
+            return;
+        }
+    }
 }
 
 void api_odd_key(struct http_request *req, enum fleet_key which, const char *type)

@@ -44,8 +44,10 @@ struct api *api_of(const struct http_request *req);
 
 /* ---- what was asked; each answers the request itself when it returns false ---- */
 
-/* Whether Redis can be asked: else 503. Call first. */
+/* Whether the fleet's Redis (shard 0) can be asked, or the one of a room: else 503. Call one of them
+ * before anything is sent. */
 bool api_is_up(struct http_request *req);
+bool api_room_is_up(struct http_request *req, struct json_text room);
 
 /* Parameter `i` of the path as a room's or a user's name, or `room` or `user` of the query. */
 bool api_take_room(struct http_request *req, unsigned i, struct json_text *room);
@@ -65,6 +67,9 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
                    struct proto_request *out);
 
 /* ---- answers ---- */
+
+/* Adds `,"missing_shards":[…]` if there are any: a bit a shard. */
+void api_add_missing(struct strbuf *out, uint64_t shards);
 
 /* 503: a key of the fleet is of another type than it has to be. */
 void api_odd_key(struct http_request *req, enum fleet_key which, const char *type);
@@ -103,6 +108,8 @@ void api_close(void *owner, struct http_request *req);
 
 void api_users(void *owner, struct http_request *req);
 void api_users_disconnect(void *owner, struct http_request *req);
+
+void api_shards(void *owner, struct http_request *req);
 
 void api_fleet_gateways(void *owner, struct http_request *req);
 void api_fleet_stats(void *owner, struct http_request *req);

@@ -110,7 +110,7 @@ static void start(struct call *call, const char *cursor)
 {
     struct api *api = api_of(call->req);
 
-    db_begin(&api->db, "XREVRANGE");
+    db_begin(&api->db, 0, "XREVRANGE");
     command_add_fleet_key(&api->db.cmd, 0, KEY_AUDIT);
     strbuf_reset(&api->out, 4096);
     strbuf_add_text(&api->out, cursor ? "(" : "+");

@@ -51,11 +51,12 @@ static void on_obeyed(void *data, char *const *pending, size_t count)
 static void take_off(struct call *call)
 {
     struct db *db = &call->order.api->db;
+    unsigned shard = db_shard_of(db, call->order.room);
 
-    db_begin_script(db, SCRIPT_UNINDEX, 3);
-    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
-    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&db->cmd, 0, KEY_FLEET_EVENTS);
+    db_begin_script(db, shard, SCRIPT_UNINDEX, 3);
+    command_add_fleet_key(&db->cmd, shard, KEY_ROOMS);
+    command_add_fleet_key(&db->cmd, shard, KEY_ROOMS_MEMBERS);
+    command_add_fleet_key(&db->cmd, shard, KEY_FLEET_EVENTS);
     redis_command_add_text(&db->cmd, "room_closed");
     command_add(&db->cmd, call->order.room);
     redis_command_add_text(&db->cmd, call->score ? call->score : "");
@@ -80,7 +81,7 @@ static void on_score(void *data, int status, const redisReply *reply)
 
     if (status == 0 && score.len > 0)
         call->score = xmemdup(score.base, score.len + 1);
-    db_begin(db, "EXISTS");
+    db_begin_room(db, call->order.room, "EXISTS");
     command_add_room_key(&db->cmd, call->order.room, KEY_META);
     db_send(db, on_exists, call);
 }
@@ -88,9 +89,10 @@ static void on_score(void *data, int status, const redisReply *reply)
 static void unindex(struct call *call)
 {
     struct db *db = &call->order.api->db;
+    unsigned shard = db_shard_of(db, call->order.room);
 
-    db_begin(db, "ZSCORE");
-    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
+    db_begin(db, shard, "ZSCORE");
+    command_add_fleet_key(&db->cmd, shard, KEY_ROOMS);
     command_add(&db->cmd, call->order.room);
     db_send(db, on_score, call);
 }
@@ -138,7 +140,8 @@ static void start_close(struct call *call)
     struct api *api = call->order.api;
     struct strbuf *out = &api->out;
 
-    db_begin_script(&api->db, SCRIPT_CLOSE, count + (unsigned)call->nodes.count);
+    db_begin_room_script(&api->db, room, SCRIPT_CLOSE,
+                         count + (unsigned)call->nodes.count);
     for (size_t i = 0; i < count; i++)
         command_add_room_key(&api->db.cmd, room, keys[i]);
     room_nodes_add_keys(&call->nodes, &api->db.cmd, room);
@@ -159,7 +162,7 @@ void api_close(void *owner, struct http_request *req)
     struct call *call;
 
     if (!api_take_room(req, 0, &room) ||
-        !api_take_body(req, 0, PROTO_F_REASON, &body) || !api_is_up(req))
+        !api_take_body(req, 0, PROTO_F_REASON, &body) || !api_room_is_up(req, room))
         return;
     call = xcalloc(1, sizeof(*call));
     moderation_order_init(&call->order, owner, req, body.reason);

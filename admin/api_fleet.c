@@ -117,7 +117,7 @@ void api_fleet_online(void *owner, struct http_request *req)
     if (!api_take_number(req, "minutes", 1, MINUTES_MAX, 60, &minutes) ||
         !api_is_up(req))
         return;
-    db_begin(&api->db, "LRANGE");
+    db_begin(&api->db, 0, "LRANGE");
     command_add_fleet_key(&api->db.cmd, 0, KEY_STATS_ONLINE);
     strbuf_reset(&api->out, 4096);
     strbuf_add_format(&api->out, "-%u", (unsigned)minutes * SAMPLES_A_MINUTE);

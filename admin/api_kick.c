@@ -108,7 +108,7 @@ static void start_member(struct call *call)
 {
     struct db *db = &call->order.api->db;
 
-    db_begin(db, "HEXISTS");
+    db_begin_room(db, call->order.room, "HEXISTS");
     command_add_room_key(&db->cmd, call->order.room, KEY_MEMBERS);
     command_add(&db->cmd, call->order.user);
     db_send(db, on_member, call);
@@ -122,7 +122,7 @@ void api_kick(void *owner, struct http_request *req)
 
     if (!api_take_room(req, 0, &room) || !api_take_user(req, 1, &user) ||
         !api_take_body(req, 0, PROTO_F_REASON | PROTO_F_BAN_SECS, &body) ||
-        !api_is_up(req))
+        !api_room_is_up(req, room))
         return;
     call = xcalloc(1, sizeof(*call));
     moderation_order_init(&call->order, owner, req, body.reason);

@@ -126,7 +126,7 @@ static void start_page(struct call *call)
     struct json_text cursor = {call->cursor, call->cursor ? strlen(call->cursor) : 0};
     char *scan = page_scan_of(cursor);
 
-    db_begin_script(&api->db, SCRIPT_MEMBERS, 1);
+    db_begin_room_script(&api->db, http_param(call->req, 0), SCRIPT_MEMBERS, 1);
     command_add_room_key(&api->db.cmd, http_param(call->req, 0), call->which);
     redis_command_add_text(&api->db.cmd, scan ? scan : "");
     redis_command_add_u64(&api->db.cmd, call->limit);
@@ -154,7 +154,7 @@ static void on_room(void *data, int status, const redisReply *reply)
 
 static void start_room(struct call *call)
 {
-    db_begin(&call->api->db, "EXISTS");
+    db_begin_room(&call->api->db, http_param(call->req, 0), "EXISTS");
     command_add_room_key(&call->api->db.cmd, http_param(call->req, 0), KEY_META);
     db_send(&call->api->db, on_room, call);
 }
@@ -174,7 +174,7 @@ static void start(struct api *api, struct http_request *req, enum room_key which
         api_bad_request(req, "not a cursor that was given here");
         return;
     }
-    if (!api_is_up(req)) {
+    if (!api_room_is_up(req, room)) {
         free(cursor);
         return;
     }

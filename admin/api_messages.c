@@ -5,6 +5,7 @@
 #include "admin/api.h"
 #include "admin/audit.h"
 #include "admin/broken.h"
+#include "admin/room_index.h"
 #include "common/clock.h"
 #include "common/digits.h"
 #include "common/intake.h"
@@ -81,7 +82,7 @@ static void start_page(struct page *page, uint64_t before)
 {
     struct db *db = &api_of(page->req)->db;
 
-    db_begin_script(db, SCRIPT_HISTORY, 2);
+    db_begin_room_script(db, page->room, SCRIPT_HISTORY, 2);
     command_add_room_key(&db->cmd, page->room, KEY_META);
     command_add_room_key(&db->cmd, page->room, KEY_HISTORY);
     redis_command_add_text(&db->cmd, "");
@@ -102,7 +103,7 @@ void api_messages(void *owner, struct http_request *req)
     if (!api_take_room(req, 0, &room) || !api_take_limit(req, &limit) ||
         !api_take_number(req, "before", 0, (uint64_t)1 << 53, (uint64_t)1 << 53,
                          &before) ||
-        !api_is_up(req))
+        !api_room_is_up(req, room))
         return;
     page = xcalloc(1, sizeof(*page));
     *page = (struct page){.req = req, .room = room, .limit = limit};
@@ -139,19 +140,6 @@ static void free_call(struct call *call)
     free(call);
 }
 
-/* The listing by activity must know. */
-static void touch_index(struct api *api, struct json_text room)
-{
-    db_begin_script(&api->db, SCRIPT_INDEX, 5);
-    command_add_fleet_key(&api->db.cmd, 0, KEY_ROOMS);
-    command_add_fleet_key(&api->db.cmd, 0, KEY_ROOMS_MEMBERS);
-    command_add_fleet_key(&api->db.cmd, 0, KEY_FLEET_EVENTS);
-    command_add_room_key(&api->db.cmd, room, KEY_META);
-    command_add_room_key(&api->db.cmd, room, KEY_MEMBERS);
-    command_add(&api->db.cmd, room);
-    db_send_script(&api->db, SCRIPT_INDEX, NULL, NULL);
-}
-
 static void reply_published(struct call *call, uint64_t seq, const char *epoch)
 {
     struct strbuf *out = &call->api->out;
@@ -161,7 +149,7 @@ static void reply_published(struct call *call, uint64_t seq, const char *epoch)
                                     .room = call->room,
                                     .user = {call->user, call->user_len},
                                     .seq = seq});
-    touch_index(call->api, call->room);
+    room_index_touch(call->api, call->room);
     strbuf_reset(out, 4096);
     strbuf_add_format(out, "{\"seq\":%llu", (unsigned long long)seq);
     proto_add_text(out, "epoch", epoch, PROTO_EPOCH_LEN);
@@ -191,7 +179,7 @@ static void start_publish(struct call *call, const struct proto_request *body)
     bool has_key = body->fields & PROTO_F_KEY;
     char field[KEYS_MAX_BYTES];
 
-    db_begin_script(&api->db, SCRIPT_PUBLISH, has_key ? 7 : 5);
+    db_begin_room_script(&api->db, call->room, SCRIPT_PUBLISH, has_key ? 7 : 5);
     command_add_room_key(&api->db.cmd, call->room, KEY_META);
     command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
     command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
@@ -233,7 +221,7 @@ void api_messages_publish(void *owner, struct http_request *req)
     if (!api_take_room(req, 0, &room) ||
         !api_take_body(req, PROTO_F_TEXT, PROTO_F_USER | PROTO_F_DATA | PROTO_F_KEY,
                        &body) ||
-        !api_is_up(req))
+        !api_room_is_up(req, room))
         return;
     call = new_call(owner, req, room);
     if (!(body.fields & PROTO_F_USER))
@@ -291,7 +279,7 @@ static void start_delete(struct call *call)
     struct api *api = call->api;
     struct strbuf *out = &api->out;
 
-    db_begin_script(&api->db, SCRIPT_DELETE, 3);
+    db_begin_room_script(&api->db, call->room, SCRIPT_DELETE, 3);
     command_add_room_key(&api->db.cmd, call->room, KEY_META);
     command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
     command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
@@ -314,7 +302,8 @@ void api_messages_delete(void *owner, struct http_request *req)
     struct call *call;
     uint64_t seq;
 
-    if (!api_take_room(req, 0, &room) || !take_seq(req, &seq) || !api_is_up(req))
+    if (!api_take_room(req, 0, &room) || !take_seq(req, &seq) ||
+        !api_room_is_up(req, room))
         return;
     call = new_call(owner, req, room);
     call->seq = seq;

@@ -19,7 +19,7 @@ void api_metrics(void *owner, struct http_request *req)
                api->out.len);
 }
 
-/* One line. */
+/* Lines without the last end. */
 static void reply_plain(struct http_request *req, int status, const char *text)
 {
     struct strbuf body = {NULL, 0, 0};
@@ -37,20 +37,63 @@ void api_healthz(void *owner, struct http_request *req)
     reply_plain(req, 200, "ok");
 }
 
+/* NULL: it is ready. Borrowed from `why`, which is empty, or static. */
+static const char *not_ready(const struct api *api, unsigned shard, struct strbuf *why)
+{
+    if (!db_is_up(&api->db, shard)) {
+        db_print_why(&api->db, shard, why);
+        return why->data;
+    }
+    if (!fleet_shard_is_up(&api->fleet, shard))
+        return "no connection to Redis";
+    if (shard == 0 && !fleet_is_writable(&api->fleet))
+        return "Redis does not take what is written";
+    return NULL;
+}
+
+static void reply_one(struct http_request *req, const char *why)
+{
+    reply_plain(req, why ? 503 : 200, why ? why : "ready");
+}
+
+/* A line for each that is not, also where the others are enough. */
+static void reply_several(struct http_request *req)
+{
+    struct api *api = api_of(req);
+    struct strbuf body = {NULL, 0, 0}, why = {NULL, 0, 0};
+    unsigned ready = 0, count = api->db.count;
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *reason;
+
+        strbuf_reset(&why, 4096);
+        reason = not_ready(api, i, &why);
+        if (reason)
+            strbuf_add_format(&body, "%sshard %u: %s", body.len > 0 ? "\n" : "", i,
+                              reason);
+        else
+            ready++;
+    }
+    reply_plain(req,
+                100 * ready >= config_ready_percent(api->config, count) * count ? 200
+                                                                                : 503,
+                body.len > 0 ? body.data : "ready");
+    strbuf_deinit(&body);
+    strbuf_deinit(&why);
+}
+
 void api_readyz(void *owner, struct http_request *req)
 {
     struct api *api = owner;
+    struct strbuf why = {NULL, 0, 0};
 
     if (api->is_closing)
         reply_plain(req, 503, "stopping");
-    else if (!redis_link_is_ready(api->db.link))
-        reply_plain(req, 503, redis_why_text(redis_link_why(api->db.link)));
-    else if (!fleet_is_up(&api->fleet))
-        reply_plain(req, 503, "no connection to Redis");
-    else if (!fleet_is_writable(&api->fleet))
-        reply_plain(req, 503, "Redis does not take what is written");
+    else if (api->db.count > 1)
+        reply_several(req);
     else
-        reply_plain(req, 200, "ready");
+        reply_one(req, not_ready(api, 0, &why));
+    strbuf_deinit(&why);
 }
 
 void api_openapi(void *owner, struct http_request *req)

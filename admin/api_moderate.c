@@ -98,7 +98,7 @@ static void start(struct api *api, struct http_request *req, enum room_key which
         return;
     if (!lifts && !api_take_body(req, PROTO_F_SECS, PROTO_F_REASON, &body))
         return;
-    if (!api_is_up(req))
+    if (!api_room_is_up(req, entry.room))
         return;
     call = xcalloc(1, sizeof(*call));
     moderation_order_init(&call->order, api, req, body.reason);

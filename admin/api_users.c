@@ -1,48 +1,46 @@
-/* api_users.c - `GET /api/users/{user}`: the rooms that a user is in, as far as the nodes say;
- * `POST /api/users/{user}/disconnect`.
+/* api_users.c - `GET /api/users/{user}`: the rooms that a user is in, as far as the nodes say.
  *
- *     api_users -> on_view -> start_step -> on_step: the rooms of one node, a step of its set
- *                                  ^           -> start_room each -> on_room
- *                                  +-----------------------------------+ -> finish
+ *     api_users -> go_on -> start_shard -> on_nodes: the nodes of a shard
+ *                    ^                         |
+ *                    +<------------------------+
+ *                    +---> start_step -> on_step: the rooms of one of them, a step of its set
+ *                    ^                    -> start_room each -> on_room
+ *                    +-----------------------------------+
+ *                    +---> finish
  *
  * Each room of each node is asked whether the user is a member of it. A request looks
- * at API_LOOK_MAX rooms or a few more; the cursor is `u`, the node's name and Redis's cursor
- * in its set.
- *
- *     api_users_disconnect -> on_fleet -> tell -> on_told -> all have heard, or on_pause
+ * at API_LOOK_MAX rooms or a few more; the cursor is `u`, the shard, `:`, Redis's cursor in the set of a
+ * node's rooms, a space, and the node's name; without a name it is the first one.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/api.h"
-#include "admin/audit.h"
 #include "admin/broken.h"
-#include "admin/moderation.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
 
-enum { STEP_COUNT = 1000, PAUSE_MS = 50, PATIENCE_MS = 2000 };
-
-/* ---- where a user is ---- */
+enum { STEP_COUNT = 1000, NODES_MAX = 4096 };
 
 struct look {
-    struct fleet_wait wait; /* first */
     struct http_request *req;
     struct api *api;
     struct json_text user;
-    char **nodes;
-    size_t count, at; /* the node that is being looked through */
-    char *cursor;     /* as it was given; NULL: none */
+    struct fleet_view nodes; /* of the shard: their names */
+    size_t at;               /* the node that is being looked through */
+    unsigned shard;
+    bool has_nodes;
+    char *
+        cursor; /* the node to go on with, until its shard's nodes are known; NULL: the first */
     char step[REPLY_CURSOR_BYTES];
-    struct list rooms; /* of this step, in the order asked */
-    struct map found;  /* names, so that each comes once */
+    struct map found; /* names, so that each comes once */
     unsigned looked;
     size_t to_answer;
-    bool has_failed;
+    uint64_t missing; /* shards, a bit each */
 };
 
 struct room {
-    struct list link;
+    struct look *look;
     size_t len;
     char name[];
 };
@@ -55,9 +53,7 @@ static void free_look(struct look *look)
     while ((room = map_next(&look->found, &at)))
         free(room);
     map_deinit(&look->found);
-    for (size_t i = 0; i < look->count; i++)
-        free(look->nodes[i]);
-    free(look->nodes);
+    fleet_view_deinit(&look->nodes);
     free(look->cursor);
     free(look);
 }
@@ -80,13 +76,15 @@ static void finish(struct look *look)
 {
     struct strbuf *out = &look->api->out, next = {NULL, 0, 0};
 
-    if (look->has_failed) {
+    if (look->missing == db_all_shards(&look->api->db)) {
         api_unavailable(look->req);
         free_look(look);
         return;
     }
-    if (look->at < look->count)
-        strbuf_add_format(&next, "u%s %s", look->nodes[look->at], look->step);
+    if (look->shard < look->api->db.count)
+        strbuf_add_format(
+            &next, "u%u:%s %s", look->shard, look->step,
+            look->at < look->nodes.count ? look->nodes.nodes[look->at].name : "");
     strbuf_reset(out, 64 * 1024);
     strbuf_add_text(out, "{\"user\":");
     strbuf_add_json(out, look->user.base, look->user.len);
@@ -94,38 +92,68 @@ static void finish(struct look *look)
     add_found(out, look);
     strbuf_add_text(out, "],");
     api_add_next(out, next.data, next.len);
+    api_add_missing(out, look->missing);
     strbuf_add_char(out, '}');
     api_reply(look->req, 200, out);
     strbuf_deinit(&next);
     free_look(look);
 }
 
+static void start_shard(struct look *look);
 static void start_step(struct look *look);
+
+static void next_shard(struct look *look)
+{
+    fleet_view_deinit(&look->nodes);
+    look->at = 0;
+    look->shard++;
+    look->has_nodes = false;
+    strcpy(look->step, "0");
+}
+
+static void skip_shard(struct look *look)
+{
+    look->missing |= UINT64_C(1) << look->shard;
+    next_shard(look);
+}
 
 static void go_on(struct look *look)
 {
-    if (!look->has_failed && look->at < look->count && look->looked < API_LOOK_MAX)
+    if (look->has_nodes && look->at == look->nodes.count)
+        next_shard(look);
+    while (look->shard < look->api->db.count &&
+           !fleet_shard_is_up(&look->api->fleet, look->shard))
+        skip_shard(look);
+    if (look->shard >= look->api->db.count || look->looked >= API_LOOK_MAX)
+        finish(look);
+    else if (look->has_nodes)
         start_step(look);
     else
-        finish(look);
+        start_shard(look);
+}
+
+static void end_step(struct look *look)
+{
+    if (strcmp(look->step, "0") == 0)
+        look->at++;
+    go_on(look);
 }
 
 /* Whether the user is a member; of a broken room nobody can tell, and the others are shown. */
 static void on_room(void *data, int status, const redisReply *reply)
 {
-    struct look *look = data;
-    struct room *room = list_entry(list_first(&look->rooms), struct room, link);
+    struct room *room = data;
+    struct look *look = room->look;
 
-    list_remove(&room->link);
     if (status < 0 && !broken_is_cause(status, reply))
-        look->has_failed = true;
+        look->missing |= UINT64_C(1) << look->shard;
     if (status == 0 && reply_is_value(reply, 1) &&
         !map_find(&look->found, room->name, room->len))
         map_add(&look->found, room->name, room->len, room);
     else
         free(room);
     if (--look->to_answer == 0)
-        go_on(look);
+        end_step(look);
 }
 
 static void start_room(struct look *look, struct json_text name)
@@ -135,11 +163,11 @@ static void start_room(struct look *look, struct json_text name)
 
     room->len = name.len;
     memcpy(room->name, name.base, name.len);
-    list_add(&look->rooms, &room->link);
-    db_begin(&api->db, "HEXISTS");
+    room->look = look;
+    db_begin_room(&api->db, name, "HEXISTS");
     command_add_room_key(&api->db.cmd, name, KEY_MEMBERS);
     command_add(&api->db.cmd, look->user);
-    db_send(&api->db, on_room, look);
+    db_send(&api->db, on_room, room);
 }
 
 static void on_step(void *data, int status, const redisReply *reply)
@@ -149,12 +177,10 @@ static void on_step(void *data, int status, const redisReply *reply)
 
     if (status < 0 || !reply_is_array(rooms, 0) ||
         !reply_take_cursor(look->step, reply, 0)) {
-        look->has_failed = true;
-        finish(look);
+        skip_shard(look);
+        go_on(look);
         return;
     }
-    if (strcmp(look->step, "0") == 0)
-        look->at++;
     look->looked += (unsigned)reply_count(rooms);
     look->to_answer = 1; /* this one, until the rooms were asked for */
     for (size_t i = 0; i < reply_count(rooms); i++)
@@ -163,15 +189,16 @@ static void on_step(void *data, int status, const redisReply *reply)
             start_room(look, reply_text(rooms, i));
         }
     if (--look->to_answer == 0)
-        go_on(look);
+        end_step(look);
 }
 
 static void start_step(struct look *look)
 {
     struct api *api = look->api;
 
-    db_begin(&api->db, "SSCAN");
-    command_add_node_key(&api->db.cmd, 0, look->nodes[look->at], KEY_NODE_ROOMS);
+    db_begin(&api->db, look->shard, "SSCAN");
+    command_add_node_key(&api->db.cmd, look->shard, look->nodes.nodes[look->at].name,
+                         KEY_NODE_ROOMS);
     redis_command_add_text(&api->db.cmd, look->step);
     redis_command_add_text(&api->db.cmd, "COUNT");
     redis_command_add_u64(&api->db.cmd, STEP_COUNT);
@@ -182,38 +209,63 @@ static void start_step(struct look *look)
  * gone. */
 static void find_place(struct look *look)
 {
-    char *node = look->cursor + 1, *step = strchr(look->cursor, ' ');
+    const struct fleet_node *nodes = look->nodes.nodes;
 
-    *step++ = '\0';
-    while (look->at < look->count && strcmp(look->nodes[look->at], node) < 0)
+    while (look->at < look->nodes.count &&
+           strcmp(nodes[look->at].name, look->cursor) < 0)
         look->at++;
-    if (look->at < look->count && strcmp(look->nodes[look->at], node) == 0)
-        snprintf(look->step, sizeof(look->step), "%s", step);
+    if (look->at == look->nodes.count ||
+        strcmp(nodes[look->at].name, look->cursor) != 0)
+        strcpy(look->step, "0");
+    free(look->cursor);
+    look->cursor = NULL;
 }
 
-/* `u`, a node, a space, and Redis's cursor in its set. */
-static bool is_cursor(const char *cursor)
+/* A list of nodes of another type than it has to be counts as empty, as in fleet.c. */
+static void on_nodes(void *data, int status, const redisReply *reply)
 {
-    const char *step = strchr(cursor, ' ');
-    size_t digits = step ? strspn(step + 1, "0123456789") : 0;
+    struct look *look = data;
 
-    return cursor[0] == 'u' && digits >= 1 && digits <= API_DIGITS_MAX &&
-           step[1 + digits] == '\0';
-}
-
-static void on_view(struct fleet_wait *wait, bool ok)
-{
-    struct look *look = (struct look *)(void *)wait;
-
-    if (!ok) {
-        look->has_failed = true;
-        finish(look);
-        return;
+    if (status < 0 && !broken_is_cause(status, reply)) {
+        skip_shard(look);
+    } else {
+        fleet_view_take_names(&look->nodes, look->api->metrics, reply, 0);
+        look->has_nodes = true;
+        if (look->cursor)
+            find_place(look);
     }
-    look->nodes = fleet_copy_names(&look->api->fleet, &look->count);
-    if (look->cursor)
-        find_place(look);
     go_on(look);
+}
+
+static void start_shard(struct look *look)
+{
+    struct db *db = &look->api->db;
+
+    db_begin(db, look->shard, "ZRANGE");
+    command_add_fleet_key(&db->cmd, look->shard, KEY_NODES);
+    redis_command_add_u64(&db->cmd, 0);
+    redis_command_add_u64(&db->cmd, NODES_MAX - 1);
+    redis_command_add_text(&db->cmd, "WITHSCORES");
+    db_send(db, on_nodes, look);
+}
+
+/* ---- the request ---- */
+
+/* False: it is none of ours. */
+static bool take_cursor(struct look *look, const char *cursor)
+{
+    size_t of_shard = strspn(cursor + 1, "0123456789"), of_step;
+    const char *step = cursor + 2 + of_shard;
+
+    if (cursor[0] != 'u' || of_shard < 1 || of_shard > 2 || step[-1] != ':')
+        return false;
+    of_step = strspn(step, "0123456789");
+    if (of_step < 1 || of_step > API_DIGITS_MAX || step[of_step] != ' ')
+        return false;
+    look->shard = (unsigned)strtoul(cursor + 1, NULL, 10);
+    snprintf(look->step, sizeof(look->step), "%.*s", (int)of_step, step);
+    look->cursor = xstrdup(step + of_step + 1);
+    return true;
 }
 
 void api_users(void *owner, struct http_request *req)
@@ -224,153 +276,16 @@ void api_users(void *owner, struct http_request *req)
 
     if (!api_take_user(req, 0, &user) || !api_take_cursor(req, &cursor))
         return;
-    if (cursor && !is_cursor(cursor)) {
-        free(cursor);
-        api_bad_request(req, "not a cursor that was given here");
-        return;
-    }
-    if (!api_is_up(req)) {
-        free(cursor);
-        return;
-    }
     look = xcalloc(1, sizeof(*look));
-    look->cursor = cursor;
-    look->wait.on_view = on_view;
     look->req = req;
     look->api = owner;
     look->user = user;
     strcpy(look->step, "0");
-    list_init(&look->rooms);
-    fleet_get(&look->api->fleet, &look->wait);
-}
-
-/* ---- disconnect ---- */
-
-struct order {
-    struct fleet_wait wait; /* first */
-    struct http_request *req;
-    struct api *api;
-    struct json_text user;
-    struct strbuf text;
-    struct audit_origin origin;
-    uv_timer_t pause;
-    uint64_t until_ms;
-    char **nodes; /* that have not heard it */
-    size_t count, total;
-    size_t to_answer, again_count; /* of this round */
-};
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct order *order = handle->data;
-
-    strbuf_deinit(&order->text);
-    free(order);
-}
-
-static void end_order(struct order *order)
-{
-    for (size_t i = 0; i < order->count; i++)
-        free(order->nodes[i]);
-    free(order->nodes);
-    uv_close((uv_handle_t *)&order->pause, on_closed);
-}
-
-static void reply_told(struct order *order)
-{
-    struct strbuf *out = &order->api->out;
-
-    audit_add(order->api, &order->origin,
-              &(struct audit_entry){.what = AUDIT_DISCONNECT, .user = order->user});
-    strbuf_reset(out, 4096);
-    strbuf_add_text(out, "{\"disconnected\":true");
-    proto_add_number(out, "nodes", order->total - order->count);
-    moderation_reply(order->req, order->nodes, order->count);
-    end_order(order);
-}
-
-static void tell(struct order *order);
-
-static void on_pause(uv_timer_t *timer)
-{
-    tell(timer->data);
-}
-
-/* PUBLISH says how many heard it: none while a node's subscription is cut. */
-static void on_told(void *data, int status, const redisReply *reply)
-{
-    struct order *order = data;
-    char *node = order->nodes[order->count - order->to_answer];
-
-    if (status == 0 && reply_value(reply) > 0)
-        free(node);
-    else
-        order->nodes[order->again_count++] = node;
-    if (--order->to_answer > 0)
-        return;
-    order->count = order->again_count;
-    if (order->again_count == 0 || order->api->is_closing ||
-        uv_now(order->api->loop) + PAUSE_MS > order->until_ms)
-        reply_told(order);
-    else
-        uv_timer_start(&order->pause, on_pause, PAUSE_MS, 0);
-}
-
-static void tell(struct order *order)
-{
-    struct api *api = order->api;
-    size_t count = order->count;
-
-    order->to_answer = count;
-    order->again_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        db_begin(&api->db, command_publish());
-        command_add_node_key(&api->db.cmd, 0, order->nodes[i], KEY_NODE_CANARY);
-        redis_command_add(&api->db.cmd, order->text.data, order->text.len);
-        db_send(&api->db, on_told, order);
+    if (!cursor || take_cursor(look, cursor)) {
+        go_on(look);
+    } else {
+        api_bad_request(req, "not a cursor that was given here");
+        free_look(look);
     }
-}
-
-/* Nodes that are silent have no connections to close. */
-static void on_fleet(struct fleet_wait *wait, bool ok)
-{
-    struct order *order = (struct order *)(void *)wait;
-    const struct fleet_view *view = &order->api->fleet.view;
-
-    if (!ok) {
-        api_unavailable(order->req);
-        end_order(order);
-        return;
-    }
-    order->nodes = xcalloc(view->count + 1, sizeof(char *));
-    for (size_t i = 0; i < view->count; i++)
-        if (view->nodes[i].address)
-            order->nodes[order->count++] = xstrdup(view->nodes[i].name);
-    order->total = order->count;
-    if (order->count == 0)
-        reply_told(order);
-    else
-        tell(order);
-}
-
-void api_users_disconnect(void *owner, struct http_request *req)
-{
-    struct api *api = owner;
-    struct json_text user;
-    struct order *order;
-
-    if (!api_take_user(req, 0, &user) || !api_is_up(req))
-        return;
-    order = xcalloc(1, sizeof(*order));
-    order->wait.on_view = on_fleet;
-    order->req = req;
-    order->api = api;
-    order->user = user;
-    order->until_ms = uv_now(api->loop) + PATIENCE_MS;
-    audit_origin_of(&order->origin, req);
-    strbuf_add_text(&order->text, "disconnect ");
-    strbuf_add_percent(&order->text, user.base, user.len);
-    uv_timer_init(api->loop, &order->pause);
-    order->pause.data = order;
-    fleet_get(&api->fleet, &order->wait);
+    free(cursor);
 }

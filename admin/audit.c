@@ -71,7 +71,7 @@ void audit_add(struct api *api, const struct audit_origin *origin,
                            fields[i].value.len);
     }
     strbuf_add_char(out, '}');
-    db_begin_script(&api->db, SCRIPT_AUDIT, 2);
+    db_begin_script(&api->db, 0, SCRIPT_AUDIT, 2);
     command_add_fleet_key(&api->db.cmd, 0, KEY_AUDIT);
     command_add_fleet_key(&api->db.cmd, 0, KEY_FLEET_EVENTS);
     redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->audit_entries);

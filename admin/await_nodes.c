@@ -81,7 +81,7 @@ static void ask(struct await_nodes *await)
     await->to_answer = count;
     await->marked = 0;
     for (size_t i = 0; i < count; i++) {
-        db_begin(&api->db, "HGET");
+        db_begin_room(&api->db, await->opts.room, "HGET");
         command_add_on_key(&api->db.cmd, await->opts.room, await->opts.nodes[i]);
         command_add(&api->db.cmd, await->opts.field);
         db_send(&api->db, on_mark, await);

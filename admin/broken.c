@@ -36,7 +36,8 @@ void broken_look(struct api *api, struct json_text room, redis_reply_fn on_reply
 {
     const struct fleet_view *view = &api->fleet.view;
 
-    db_begin_script(&api->db, SCRIPT_ROOM, COMMAND_ROOM_KEYS + (unsigned)view->count);
+    db_begin_room_script(&api->db, room, SCRIPT_ROOM,
+                         COMMAND_ROOM_KEYS + (unsigned)view->count);
     command_add_room_keys(&api->db.cmd, room);
     for (size_t i = 0; i < view->count; i++)
         command_add_on_key(&api->db.cmd, room, view->nodes[i].name);

@@ -1,20 +1,232 @@
-/* db.c - see db.h. */
+/* db.c - see db.h.
+ *
+ *     link ready -> [of a list: ask_for_mark -> on_mark] -> decide -> on_link
+ *                        ^ each second, until it is right
+ */
 #include "admin/db.h"
 
-void db_begin(struct db *db, const char *verb)
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/rights.h"
+#include "common/shard_mark.h"
+#include "common/xalloc.h"
+
+enum { TICK_MS = 1000 };
+
+static bool is_list(const struct db *db)
 {
+    return db->count > 1;
+}
+
+unsigned db_shard_of(const struct db *db, struct json_text room)
+{
+    return shard_of(room.base, room.len, db->count);
+}
+
+uint64_t db_all_shards(const struct db *db)
+{
+    return UINT64_MAX >> (SHARD_OF_MAX - db->count);
+}
+
+bool db_is_up(const struct db *db, unsigned number)
+{
+    const struct db_shard *shard = &db->shards[number];
+
+    return redis_link_is_ready(shard->link) &&
+           (!is_list(db) || shard->mark == DB_MARK_RIGHT);
+}
+
+void db_print_why(const struct db *db, unsigned number, struct strbuf *out)
+{
+    const struct db_shard *shard = &db->shards[number];
+
+    if (shard->mark == DB_MARK_WRONG)
+        shard_mark_print_wrong(out, number, db->count, shard->found, shard->found_of);
+    else if (!redis_link_is_ready(shard->link))
+        strbuf_add_text(out, redis_why_text(redis_link_why(shard->link)));
+    else if (shard->mark == DB_MARK_NONE)
+        strbuf_add_text(out, "no gateway has marked it yet");
+    else
+        strbuf_add_text(out, "its mark is not read yet");
+}
+
+/* The one function that tells. */
+static void decide(struct db_shard *shard)
+{
+    struct db *db = shard->db;
+    bool is_up = db_is_up(db, shard->number);
+
+    if (is_up == shard->is_up)
+        return;
+    shard->is_up = is_up;
+    if (is_up) {
+        scripts_load(shard->link);
+        rights_ask(shard->link, db->config->redis.urls[shard->number].db);
+    }
+    db->on_link(db->owner, shard->number, is_up);
+}
+
+/* ---- the marks of a list ---- */
+
+static void take_mark(struct db_shard *shard, struct json_text text)
+{
+    struct strbuf line = {NULL, 0, 0};
+    char id[SHARD_MARK_ID_LEN + 1];
+    bool was_wrong = shard->mark == DB_MARK_WRONG;
+
+    if (shard_mark_read(text, id, &shard->found, &shard->found_of) &&
+        shard->found == shard->number && shard->found_of == shard->db->count) {
+        shard->mark = DB_MARK_RIGHT;
+        return;
+    }
+    shard->mark = DB_MARK_WRONG;
+    if (was_wrong)
+        return;
+    db_print_why(shard->db, shard->number, &line);
+    log_error("shard_marked_otherwise", "shard=%u text=\"%s: nothing is written\"",
+              shard->number, line.data);
+    strbuf_deinit(&line);
+}
+
+static void on_mark(void *data, int status, const redisReply *reply)
+{
+    struct db_shard *shard = data;
+    struct json_text text = reply_string(reply);
+
+    shard->is_asking = false;
+    if (status < 0)
+        return; /* asked again with the next tick */
+    if (text.len > 0)
+        take_mark(shard, text);
+    else
+        shard->mark = DB_MARK_NONE;
+    decide(shard);
+}
+
+static void ask_for_mark(struct db_shard *shard)
+{
+    struct redis_command *cmd = &shard->db->cmd;
+
+    if (shard->is_asking || shard->mark == DB_MARK_RIGHT)
+        return;
+    redis_command_begin(cmd);
+    redis_command_add_text(cmd, "GET");
+    command_add_fleet_key(cmd, shard->number, KEY_SHARD);
+    shard->is_asking = redis_link_send(shard->link, cmd, on_mark, shard) == 0;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct db *db = timer->data;
+
+    for (unsigned i = 0; i < db->count && is_list(db); i++)
+        if (redis_link_is_ready(db->shards[i].link))
+            ask_for_mark(&db->shards[i]);
+}
+
+/* ---- the links ---- */
+
+static void on_ready(void *owner)
+{
+    struct db_shard *shard = owner;
+
+    log_info("redis_ready", "link=commands shard=%u", shard->number);
+    if (is_list(shard->db))
+        ask_for_mark(shard);
+    else
+        decide(shard);
+}
+
+/* A wrong mark stays until it is seen to be right. */
+static void on_lost(void *owner, const char *why)
+{
+    struct db_shard *shard = owner;
+
+    log_warn("redis_lost", "link=commands shard=%u why=\"%s\"", shard->number, why);
+    if (shard->mark != DB_MARK_WRONG)
+        shard->mark = DB_MARK_UNKNOWN;
+    decide(shard);
+}
+
+void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
+             struct metrics *metrics, db_link_fn on_link, void *owner)
+{
+    *db = (struct db){
+        .config = config,
+        .count = config->redis.count,
+        .on_link = on_link,
+        .owner = owner,
+    };
+    db->shards = xcalloc(db->count, sizeof(*db->shards));
+    for (unsigned i = 0; i < db->count; i++) {
+        struct redis_link_opts opts = redis_link_opts_of(config, &config->redis.urls[i],
+                                                         "roomcast-admin-commands");
+
+        db->shards[i].db = db;
+        db->shards[i].number = i;
+        opts.metrics = metrics;
+        opts.owner = &db->shards[i];
+        opts.on_ready = on_ready;
+        opts.on_lost = on_lost;
+        db->shards[i].link = redis_link_open(loop, &opts);
+    }
+    uv_timer_init(loop, &db->tick);
+    db->tick.data = db;
+    uv_timer_start(&db->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+void db_close(struct db *db)
+{
+    for (unsigned i = 0; i < db->count; i++) {
+        redis_link_close(db->shards[i].link);
+        db->shards[i].link = NULL;
+    }
+    uv_close((uv_handle_t *)&db->tick, NULL);
+}
+
+void db_deinit(struct db *db)
+{
+    free(db->shards);
+    redis_command_deinit(&db->cmd);
+}
+
+/* ---- commands ---- */
+
+void db_begin(struct db *db, unsigned shard, const char *verb)
+{
+    db->at = shard;
     redis_command_begin(&db->cmd);
     redis_command_add_text(&db->cmd, verb);
 }
 
-void db_begin_script(struct db *db, enum script script, unsigned keys)
+void db_begin_script(struct db *db, unsigned shard, enum script script, unsigned keys)
 {
+    db->at = shard;
     scripts_begin(&db->cmd, script, keys);
+}
+
+void db_begin_room(struct db *db, struct json_text room, const char *verb)
+{
+    db_begin(db, db_shard_of(db, room), verb);
+}
+
+void db_begin_room_script(struct db *db, struct json_text room, enum script script,
+                          unsigned keys)
+{
+    db_begin_script(db, db_shard_of(db, room), script, keys);
+}
+
+/* The link that it goes by; NULL: nothing may be sent there. */
+static struct redis_link *link_of(const struct db *db)
+{
+    return db_is_up(db, db->at) ? db->shards[db->at].link : NULL;
 }
 
 void db_send(struct db *db, redis_reply_fn on_reply, void *data)
 {
-    int rc = redis_link_send(db->link, &db->cmd, on_reply, data);
+    struct redis_link *link = link_of(db);
+    int rc = link ? redis_link_send(link, &db->cmd, on_reply, data) : UV_ENOTCONN;
 
     if (rc < 0 && on_reply)
         on_reply(data, rc, NULL);
@@ -23,13 +235,9 @@ void db_send(struct db *db, redis_reply_fn on_reply, void *data)
 void db_send_script(struct db *db, enum script script, redis_reply_fn on_reply,
                     void *data)
 {
-    int rc = scripts_send(db->link, script, &db->cmd, on_reply, data);
+    struct redis_link *link = link_of(db);
+    int rc = link ? scripts_send(link, script, &db->cmd, on_reply, data) : UV_ENOTCONN;
 
     if (rc < 0 && on_reply)
         on_reply(data, rc, NULL);
-}
-
-void db_deinit(struct db *db)
-{
-    redis_command_deinit(&db->cmd);
 }

@@ -1,29 +1,78 @@
-/* db.h - commands to Redis: begin one in db->cmd, add to it (command.h), send it.
+/* db.h - commands to Redis, of which there may be several (SPEC-SCALE S2): begin one in db->cmd by
+ * saying where it goes, add to it (command.h), send it.
  *
  * Sending is the last thing that a function does: if it cannot be sent, `on_reply` is called at
- * once with a negative status.
+ * once with a negative status. Answers of different places come in any order.
+ *
+ * The Redis of a list are marked by the gateways (rc:shard). One whose mark is not read yet, or says
+ * another number or count than here, counts as down: nothing is sent there but the question.
  */
 #ifndef ADMIN_DB_H
 #define ADMIN_DB_H
+
+#include <uv.h>
 
 #include "common/command.h"
 #include "common/redis_link.h"
 #include "common/reply.h"
 #include "common/scripts.h"
+#include "common/shard_of.h"
+#include "common/strbuf.h"
 
-struct db {
+enum db_mark { DB_MARK_UNKNOWN, DB_MARK_NONE, DB_MARK_RIGHT, DB_MARK_WRONG };
+
+struct db;
+
+struct db_shard {
+    struct db *db;
+    unsigned number;
     struct redis_link *link;  /* NULL: closed */
-    struct redis_command cmd; /* the one that is being put together */
+    enum db_mark mark;        /* of a list */
+    bool is_asking;           /* for it */
+    unsigned found, found_of; /* what a wrong one says */
+    bool is_up;               /* as was told last */
 };
 
-void db_begin(struct db *db, const char *verb);
-void db_begin_script(struct db *db, enum script script, unsigned keys);
+/* A shard can be asked now, or cannot any more. */
+typedef void (*db_link_fn)(void *owner, unsigned shard, bool is_up);
+
+struct db {
+    const struct config *config;
+    struct db_shard *shards; /* by number */
+    unsigned count;
+    struct redis_command cmd; /* the one that is being put together */
+    unsigned at;              /* the shard that it goes to */
+    uv_timer_t tick;
+    db_link_fn on_link;
+    void *owner;
+};
+
+/* Opens the links; `config`, `metrics` and `owner` are borrowed. */
+void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
+             struct metrics *metrics, db_link_fn on_link, void *owner);
+void db_close(struct db *db);
+void db_deinit(struct db *db);
+
+/* The shard that a room of this name is in. */
+unsigned db_shard_of(const struct db *db, struct json_text room);
+
+/* A bit for each. */
+uint64_t db_all_shards(const struct db *db);
+
+/* Whether it can be asked now; if not, adds why, without a line's end. */
+bool db_is_up(const struct db *db, unsigned shard);
+void db_print_why(const struct db *db, unsigned shard, struct strbuf *out);
+
+/* A command to a shard, or to the one of a room. */
+void db_begin(struct db *db, unsigned shard, const char *verb);
+void db_begin_script(struct db *db, unsigned shard, enum script script, unsigned keys);
+void db_begin_room(struct db *db, struct json_text room, const char *verb);
+void db_begin_room_script(struct db *db, struct json_text room, enum script script,
+                          unsigned keys);
 
 /* `on_reply` may be NULL. */
 void db_send(struct db *db, redis_reply_fn on_reply, void *data);
 void db_send_script(struct db *db, enum script script, redis_reply_fn on_reply,
                     void *data);
-
-void db_deinit(struct db *db);
 
 #endif

@@ -1,9 +1,9 @@
 /* events.c - see events.h.
  *
  *     api_events -> listeners_add -> welcome
- *     on_tick: stats, gateways if they changed, a comment, the canary
- *     on_push -> on_fleet_event -> all listeners
- *             -> on_notice, if a gateway would pass it on, line by line
+ *     on_tick: stats, gateways if they changed, a comment
+ *     event_links -> on_fleet_event -> all listeners
+ *                 -> on_notice, if a gateway would pass it on, line by line
  *                    -> those who listen to the room
  *
  * An event is framed once and copied into each listener's stream (listeners.h). What happened while Redis was away is not made up for: a listener sees
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/event_links.h"
 #include "admin/listeners.h"
 #include "common/intake.h"
 #include "common/log.h"
@@ -24,20 +25,17 @@
 enum {
     TICK_MS = 1000,
     COMMENT_MS = 15000,
-    DEAF_MS = 3000,
 };
 
 struct events {
     struct api *api;
-    struct redis_link *link;
-    struct redis_command cmd;
+    struct event_links links;
     uv_timer_t tick;
     struct listeners listeners;
     struct strbuf frame;    /* scratch */
     struct strbuf gateways; /* what of them was told last, without their ages */
-    uint64_t comment_at_ms, heard_ms;
-    bool was_up, is_ready;
-    char canary[KEYS_MAX_BYTES], channel[KEYS_MAX_BYTES];
+    uint64_t comment_at_ms;
+    bool was_up;
 };
 
 /* ---- out ---- */
@@ -95,9 +93,10 @@ static bool have_gateways_changed(struct events *e)
     return changed;
 }
 
+/* Nothing that happens is missed. */
 static bool is_up(const struct events *e)
 {
-    return e->is_ready && fleet_is_up(&e->api->fleet);
+    return event_links_are_ready(&e->links) && fleet_is_up(&e->api->fleet);
 }
 
 static void frame_status(struct events *e)
@@ -114,7 +113,7 @@ void events_on_fleet(struct events *e)
         frame_status(e);
         send_all(e);
     }
-    if (e->was_up && have_gateways_changed(e)) {
+    if (fleet_is_up(&e->api->fleet) && have_gateways_changed(e)) {
         frame_gateways(e);
         send_all(e);
     }
@@ -140,8 +139,9 @@ static const char *type_of(struct json_text line)
                : NULL;
 }
 
-static void on_fleet_event(struct events *e, struct json_text line)
+static void on_fleet_event(void *owner, struct json_text line)
 {
+    struct events *e = owner;
     const char *type = type_of(line);
 
     if (!type) {
@@ -185,9 +185,9 @@ static void on_room_notice(struct events *e, const struct listeners_room *room,
     notice_body_deinit(&body);
 }
 
-static void on_notice(struct events *e, struct json_text channel,
-                      struct json_text payload)
+static void on_notice(void *owner, struct json_text channel, struct json_text payload)
 {
+    struct events *e = owner;
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
     const struct listeners_room *room =
@@ -197,43 +197,12 @@ static void on_notice(struct events *e, struct json_text channel,
         on_room_notice(e, room, payload);
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
-static void on_push(void *owner, const redisReply *reply)
-{
-    struct events *e = owner;
-
-    if (!reply_is_array(reply, 3) || !reply_is_text(reply, 0, "message"))
-        return;
-    if (is(reply_text(reply, 1), e->canary))
-        e->heard_ms = uv_now(e->api->loop);
-    else if (is(reply_text(reply, 1), e->channel))
-        on_fleet_event(e, reply_text(reply, 2));
-    else
-        on_notice(e, reply_text(reply, 1), reply_text(reply, 2));
-}
-
-/* ---- the link ---- */
-
-static void send_command(struct events *e)
-{
-    if (redis_link_send(e->link, &e->cmd, NULL, NULL) < 0)
-        redis_link_restart(e->link, "cannot send");
-}
+/* ---- the links ---- */
 
 static void send_subscription(struct events *e, const struct listeners_room *room,
                               const char *verb)
 {
-    if (!e->is_ready)
-        return; /* on_ready makes up for it */
-    redis_command_begin(&e->cmd);
-    redis_command_add_text(&e->cmd, verb);
-    command_add_room_key(&e->cmd, (struct json_text){room->name, room->len},
-                         KEY_EVENTS);
-    send_command(e);
+    event_links_send(&e->links, verb, (struct json_text){room->name, room->len});
 }
 
 static void on_room(void *owner, const struct listeners_room *room, bool is_first)
@@ -241,48 +210,17 @@ static void on_room(void *owner, const struct listeners_room *room, bool is_firs
     send_subscription(owner, room, is_first ? "SUBSCRIBE" : "UNSUBSCRIBE");
 }
 
-static void on_ready(void *owner)
+static void on_link(void *owner, unsigned shard, bool is_ready)
 {
     struct events *e = owner;
     const struct listeners_room *room;
     uint32_t at = 0;
 
-    log_info("redis_ready", "link=notices");
-    e->is_ready = true;
-    e->heard_ms = uv_now(e->api->loop);
-    redis_command_begin(&e->cmd);
-    redis_command_add_text(&e->cmd, "SUBSCRIBE");
-    redis_command_add_text(&e->cmd, e->channel);
-    redis_command_add_text(&e->cmd, e->canary);
-    send_command(e);
-    while ((room = listeners_next_room(&e->listeners, &at)))
-        send_subscription(e, room, "SUBSCRIBE");
+    while (is_ready && (room = listeners_next_room(&e->listeners, &at)))
+        if (db_shard_of(&e->api->db, (struct json_text){room->name, room->len}) ==
+            shard)
+            send_subscription(e, room, "SUBSCRIBE");
     events_on_fleet(e);
-}
-
-static void on_lost(void *owner, const char *why)
-{
-    struct events *e = owner;
-
-    log_warn("redis_lost", "link=notices why=\"%s\"", why);
-    e->is_ready = false;
-    events_on_fleet(e);
-}
-
-static void check_canary(struct events *e)
-{
-    struct api *api = e->api;
-
-    if (!e->is_ready || !redis_link_is_ready(api->db.link))
-        return;
-    if (uv_now(api->loop) - e->heard_ms >= DEAF_MS) {
-        redis_link_restart(e->link, "deaf: own notices do not come back");
-        return;
-    }
-    db_begin(&api->db, command_publish());
-    redis_command_add_text(&api->db.cmd, e->canary);
-    redis_command_add_text(&api->db.cmd, "");
-    db_send(&api->db, NULL, NULL);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -290,7 +228,7 @@ static void on_tick(uv_timer_t *timer)
     struct events *e = timer->data;
     uint64_t now = uv_now(e->api->loop);
 
-    check_canary(e);
+    event_links_tick(&e->links);
     if (e->listeners.count == 0)
         return;
     frame_stats(e);
@@ -345,20 +283,21 @@ void api_events(void *owner, struct http_request *req)
 struct events *events_open(struct api *api)
 {
     struct events *e = xcalloc(1, sizeof(*e));
-    struct redis_link_opts opts = redis_link_opts_of(
-        api->config, &api->config->redis.urls[0], "roomcast-admin-notices");
+    const struct event_links_opts opts = {
+        .loop = api->loop,
+        .config = api->config,
+        .metrics = api->metrics,
+        .db = &api->db,
+        .name = api->fleet.replica,
+        .owner = e,
+        .on_link = on_link,
+        .on_fleet = on_fleet_event,
+        .on_room = on_notice,
+    };
 
     e->api = api;
     listeners_init(&e->listeners, api->metrics, on_room, e);
-    keys_node(e->canary, 0, api->fleet.replica, KEY_NODE_CANARY);
-    keys_fleet(e->channel, 0, KEY_FLEET_EVENTS);
-    opts.for_notices = true;
-    opts.metrics = api->metrics;
-    opts.owner = e;
-    opts.on_ready = on_ready;
-    opts.on_lost = on_lost;
-    opts.on_push = on_push;
-    e->link = redis_link_open(api->loop, &opts);
+    event_links_open(&e->links, &opts);
     uv_timer_init(api->loop, &e->tick);
     e->tick.data = e;
     uv_timer_start(&e->tick, on_tick, TICK_MS, TICK_MS);
@@ -367,9 +306,7 @@ struct events *events_open(struct api *api)
 
 void events_close(struct events *e)
 {
-    e->is_ready = false;
-    redis_link_close(e->link);
-    e->link = NULL;
+    event_links_close(&e->links);
     uv_close((uv_handle_t *)&e->tick, NULL);
 }
 
@@ -378,7 +315,7 @@ void events_free(struct events *e)
     if (!e)
         return;
     listeners_deinit(&e->listeners);
-    redis_command_deinit(&e->cmd);
+    event_links_deinit(&e->links);
     strbuf_deinit(&e->frame);
     strbuf_deinit(&e->gateways);
     free(e);

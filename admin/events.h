@@ -1,8 +1,5 @@
 /* events.h - what happens, told to those who listen (`GET /api/events`, server-sent
- * events), and the link for notices that it comes by.
- *
- * Subscribed are the events of the fleet (rc:events), and of each room that somebody
- * listens to. A canary of the service's own finds a subscription that is deaf.
+ * events), out of the events of the fleet (rc:events) and of each room that somebody listens to.
  */
 #ifndef ADMIN_EVENTS_H
 #define ADMIN_EVENTS_H
@@ -12,7 +9,7 @@ struct events;
 
 struct events *events_open(struct api *api);
 
-/* Closes the link and the timer. Listeners end with their connections. */
+/* Closes the links and the timer. Listeners end with their connections. */
 void events_close(struct events *events);
 
 /* Once the loop has ended. */

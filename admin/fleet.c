@@ -1,6 +1,6 @@
 /* fleet.c - see fleet.h.
  *
- *     on_tick, fleet_get -> start_reading: TIME, ZCARD, HGET, ZRANGE  (one write)
+ *     on_tick, fleet_get -> start_reading: TIME, ZCARD of each shard, HGET, ZRANGE  (one write)
  *         -> on_nodes -> start_nodes -> on_node each -> end_reading -> who waits
  *     on_tick -> start_sample
  *
@@ -40,6 +40,17 @@ static void answer(struct fleet *fleet, bool ok)
 static void note_up(struct fleet *fleet)
 {
     metric_set(&fleet->metrics->redis_up[0], fleet->is_up && fleet->is_writable);
+    for (unsigned i = 1; i < fleet->db->count; i++)
+        metric_set(&fleet->metrics->redis_up[i], fleet_shard_is_up(fleet, i));
+}
+
+static uint64_t sum_rooms(const struct fleet *fleet)
+{
+    uint64_t rooms = 0;
+
+    for (unsigned i = 0; i < fleet->db->count; i++)
+        rooms += fleet->shards[i].rooms;
+    return rooms;
 }
 
 static void end_reading(struct fleet *fleet, bool ok)
@@ -49,6 +60,7 @@ static void end_reading(struct fleet *fleet, bool ok)
     if (ok) {
         fleet_view_deinit(&fleet->view);
         fleet->view = fleet->next;
+        fleet->view.rooms = sum_rooms(fleet);
         fleet->next = (struct fleet_view){0};
         fleet->read_at_ms = uv_now(fleet->loop);
     } else {
@@ -113,7 +125,7 @@ static void start_nodes(struct fleet *fleet)
 
     fleet->to_read = count;
     for (size_t i = 0; i < count; i++) {
-        db_begin(db, "HMGET");
+        db_begin(db, 0, "HMGET");
         command_add_node_key(&db->cmd, 0, fleet->next.nodes[i].name, KEY_NODE);
         for (size_t k = 0; k < FLEET_VIEW_FIELDS; k++)
             redis_command_add_text(&db->cmd, fleet_view_fields[k]);
@@ -133,14 +145,28 @@ static void on_time(void *data, int status, const redisReply *reply)
         fleet->has_failed = true;
 }
 
-static void on_rooms(void *data, int status, const redisReply *reply)
+/* A reading waits for the count of shard 0 alone: that of another Redis may be long in coming. */
+static void on_count(void *data, int status, const redisReply *reply)
 {
-    struct fleet *fleet = data;
+    struct fleet_shard *shard = data;
 
-    if (status == 0)
-        fleet->next.rooms = reply_value(reply);
-    else if (!is_odd_fleet_key(KEY_ROOMS, status, reply))
-        fleet->has_failed = true;
+    shard->is_counting = false;
+    shard->has_failed = status < 0 && !is_odd_fleet_key(KEY_ROOMS, status, reply);
+    shard->rooms = status == 0 ? reply_value(reply) : 0;
+    if (shard->number == 0 && shard->has_failed)
+        shard->fleet->has_failed = true;
+}
+
+static void start_count(struct fleet_shard *shard)
+{
+    struct db *db = shard->fleet->db;
+
+    if (shard->is_counting)
+        return;
+    shard->is_counting = true;
+    db_begin(db, shard->number, "ZCARD");
+    command_add_fleet_key(&db->cmd, shard->number, KEY_ROOMS);
+    db_send(db, on_count, shard);
 }
 
 static void on_messages(void *data, int status, const redisReply *reply)
@@ -179,16 +205,15 @@ static void start_reading(struct fleet *fleet)
     fleet_view_deinit(&fleet->next);
     fleet->is_reading = true;
     fleet->has_failed = false;
-    db_begin(db, "TIME");
+    db_begin(db, 0, "TIME");
     db_send(db, on_time, fleet);
-    db_begin(db, "ZCARD");
-    command_add_fleet_key(&db->cmd, 0, KEY_ROOMS);
-    db_send(db, on_rooms, fleet);
-    db_begin(db, "HGET");
+    for (unsigned i = 0; i < db->count; i++)
+        start_count(&fleet->shards[i]);
+    db_begin(db, 0, "HGET");
     command_add_fleet_key(&db->cmd, 0, KEY_STATS);
     redis_command_add_text(&db->cmd, "messages_total");
     db_send(db, on_messages, fleet);
-    db_begin(db, "ZRANGE");
+    db_begin(db, 0, "ZRANGE");
     command_add_fleet_key(&db->cmd, 0, KEY_NODES);
     redis_command_add_u64(&db->cmd, 0);
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
@@ -218,7 +243,7 @@ static void start_sample(struct fleet *fleet)
 
     strbuf_reset(out, 4096);
     fleet_view_add_totals(&fleet->view, out);
-    db_begin_script(db, SCRIPT_SAMPLE, 3);
+    db_begin_script(db, 0, SCRIPT_SAMPLE, 3);
     command_add_fleet_key(&db->cmd, 0, KEY_STATS_SAMPLER);
     command_add_fleet_key(&db->cmd, 0, KEY_STATS_ONLINE);
     command_add_fleet_key(&db->cmd, 0, KEY_FLEET_EVENTS);
@@ -233,27 +258,30 @@ static void on_tick(uv_timer_t *timer)
 {
     struct fleet *fleet = timer->data;
 
-    if (redis_link_is_ready(fleet->db->link)) {
+    if (db_is_up(fleet->db, 0)) {
         start_reading(fleet);
         if (fleet->is_up)
             start_sample(fleet);
     } else if (!fleet->is_reading) {
+        for (unsigned i = 1; i < fleet->db->count; i++)
+            start_count(&fleet->shards[i]);
         end_reading(fleet, false);
     }
 }
 
 /* ---- for others ---- */
 
-void fleet_refresh(struct fleet *fleet)
+void fleet_on_link(struct fleet *fleet, unsigned shard, bool is_up)
 {
-    start_reading(fleet);
-    start_sample(fleet);
-}
-
-void fleet_on_lost(struct fleet *fleet)
-{
-    if (!fleet->is_reading)
+    if (shard > 0 && is_up) {
+        fleet->shards[shard].has_failed = false;
+        start_count(&fleet->shards[shard]);
+    } else if (is_up) {
+        start_reading(fleet);
+        start_sample(fleet);
+    } else if (shard == 0 && !fleet->is_reading) {
         end_reading(fleet, false);
+    }
 }
 
 void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
@@ -267,19 +295,15 @@ void fleet_get(struct fleet *fleet, struct fleet_wait *wait)
     start_reading(fleet);
 }
 
-char **fleet_copy_names(const struct fleet *fleet, size_t *count)
-{
-    char **names = xcalloc(fleet->view.count + 1, sizeof(char *));
-
-    *count = fleet->view.count;
-    for (size_t i = 0; i < *count; i++)
-        names[i] = xstrdup(fleet->view.nodes[i].name);
-    return names;
-}
-
 bool fleet_is_up(const struct fleet *fleet)
 {
     return fleet->is_up;
+}
+
+bool fleet_shard_is_up(const struct fleet *fleet, unsigned shard)
+{
+    return db_is_up(fleet->db, shard) &&
+           (shard == 0 ? fleet->is_up : !fleet->shards[shard].has_failed);
 }
 
 bool fleet_is_writable(const struct fleet *fleet)
@@ -311,6 +335,8 @@ void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
         .owner = owner,
     };
     list_init(&fleet->waiting);
+    for (unsigned i = 0; i < SHARD_OF_MAX; i++)
+        fleet->shards[i] = (struct fleet_shard){.fleet = fleet, .number = i};
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         abort();
     snprintf(fleet->replica, sizeof(fleet->replica), "admin-%d-%08x", (int)getpid(),

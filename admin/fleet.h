@@ -1,4 +1,4 @@
-/* fleet.h - the nodes of the fleet and its totals, as they stand in Redis.
+/* fleet.h - the nodes of the fleet and its totals, as they stand in Redis: in shard 0 where there are several.
  *
  * One view serves all who ask: it is read each second, and again for a request that finds it
  * older than FLEET_FRESH_MS; requests that come while it is read share the answer. Each
@@ -26,12 +26,21 @@ struct fleet_wait {
     void (*on_view)(struct fleet_wait *wait, bool ok);
 };
 
+/* What is counted in each shard; the rest is shard 0's alone. */
+struct fleet_shard {
+    struct fleet *fleet;
+    unsigned number;
+    uint64_t rooms;
+    bool is_counting, has_failed; /* the last time */
+};
+
 struct fleet {
     uv_loop_t *loop;
     struct db *db;
     struct metrics *metrics;
     uv_timer_t tick;
     struct fleet_view view, next;
+    struct fleet_shard shards[SHARD_OF_MAX];
     struct list waiting;  /* for this reading */
     struct strbuf sample; /* scratch */
     uint64_t read_at_ms;
@@ -50,20 +59,16 @@ void fleet_init(struct fleet *fleet, uv_loop_t *loop, struct db *db,
 void fleet_close(struct fleet *fleet);
 void fleet_deinit(struct fleet *fleet);
 
-/* Reads it now: the link has become ready. */
-void fleet_refresh(struct fleet *fleet);
-
-/* The link was lost. */
-void fleet_on_lost(struct fleet *fleet);
+/* A shard can be asked, and is; or cannot any more. */
+void fleet_on_link(struct fleet *fleet, unsigned shard, bool is_up);
 
 /* Calls wait->on_view with a view in fleet->view that is fresh, at once or later. */
 void fleet_get(struct fleet *fleet, struct fleet_wait *wait);
 
-/* The names of the nodes in the view, as new strings. */
-char **fleet_copy_names(const struct fleet *fleet, size_t *count);
-
-/* Whether Redis answered the last time; whether it also takes writes. */
+/* Whether Redis (with several: shard 0; another) answered the last time; whether it also takes
+ * writes. */
 bool fleet_is_up(const struct fleet *fleet);
+bool fleet_shard_is_up(const struct fleet *fleet, unsigned shard);
 bool fleet_is_writable(const struct fleet *fleet);
 
 /* JSON: the object of /api/stats; the array of /api/gateways. */

@@ -1,6 +1,6 @@
 /* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic.
  *
- * One loop: h2o, a link for commands, a link for notices (events.h). All state is in Redis, so
+ * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (events.h). All state is in Redis, so
  * any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
  * and the timers, and the loop ends by itself. A second signal ends at once.
  */
@@ -20,12 +20,13 @@
 #include "common/keys.h"
 #include "common/listen.h"
 #include "common/log.h"
-#include "common/rights.h"
 #include "common/xalloc.h"
 
 enum {
     EXIT_SETTINGS = 2,
-    RESERVED_FDS = 32, /* for everything but HTTP connections, which are at least */
+    FDS_PROCESS =
+        32, /* for everything but Redis and HTTP connections; the latter are at least */
+    FDS_REDIS = 4, /* of each: two links and their successors */
     CONNECTIONS_MIN = 8,
 };
 
@@ -38,22 +39,11 @@ struct service {
     uv_signal_t term, interrupt;
 };
 
-static void on_ready(void *owner)
+static void on_link(void *owner, unsigned shard, bool is_up)
 {
     struct api *api = owner;
 
-    log_info("redis_ready", "link=commands");
-    scripts_load(api->db.link);
-    rights_ask(api->db.link, api->config->redis.urls[0].db);
-    fleet_refresh(&api->fleet);
-}
-
-static void on_lost(void *owner, const char *why)
-{
-    struct api *api = owner;
-
-    log_warn("redis_lost", "link=commands why=\"%s\"", why);
-    fleet_on_lost(&api->fleet);
+    fleet_on_link(&api->fleet, shard, is_up);
 }
 
 static void on_fleet_read(void *owner)
@@ -62,18 +52,6 @@ static void on_fleet_read(void *owner)
 
     if (api->events)
         events_on_fleet(api->events);
-}
-
-static void open_link(struct api *api)
-{
-    struct redis_link_opts opts = redis_link_opts_of(
-        api->config, &api->config->redis.urls[0], "roomcast-admin-commands");
-
-    opts.metrics = api->metrics;
-    opts.owner = api;
-    opts.on_ready = on_ready;
-    opts.on_lost = on_lost;
-    api->db.link = redis_link_open(api->loop, &opts);
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -87,8 +65,7 @@ static void on_stop(uv_signal_t *signal, int number)
     http_close(s->http);
     events_close(s->api.events);
     fleet_close(&s->api.fleet);
-    redis_link_close(s->api.db.link);
-    s->api.db.link = NULL;
+    db_close(&s->api.db);
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
@@ -106,10 +83,11 @@ static void start_signals(struct service *s)
 static void share_descriptors(struct service *s)
 {
     unsigned have = descriptors_raise(), most = (unsigned)s->config.http_connections;
+    unsigned reserved = FDS_PROCESS + FDS_REDIS * s->config.redis.count;
 
-    descriptors_require(have, RESERVED_FDS + http_descriptors(CONNECTIONS_MIN),
+    descriptors_require(have, reserved + http_descriptors(CONNECTIONS_MIN),
                         "the admin service");
-    while (http_descriptors(most) > have - RESERVED_FDS)
+    while (http_descriptors(most) > have - reserved)
         most--;
     s->config.http_connections = most;
     /* Those that listen to the events stay: they must leave some for questions. */
@@ -129,7 +107,7 @@ static void start(struct service *s)
     auth_init(&api->auth, s->config.auth_token, (unsigned)s->config.admin_failures);
     console_init(&api->console, &s->config);
     fleet_init(&api->fleet, &s->loop, &api->db, &s->metrics, on_fleet_read, api);
-    open_link(api);
+    db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
     api->events = events_open(api);
     start_signals(s);
     opts = routes_opts(api);
@@ -176,6 +154,7 @@ int main(int argc, char **argv)
     keys_set_prefix(service.config.key_prefix);
     keys_set_cluster(redis_urls_is_cluster(&service.config.redis));
     scripts_init(keys_is_cluster());
+    metrics_set_shards(service.config.redis.count);
     share_descriptors(&service);
     uv_loop_init(&service.loop);
     start(&service);

@@ -69,7 +69,7 @@ void moderation_reply(struct http_request *req, char *const *pending, size_t cou
 void moderation_set(struct api *api, const struct moderation_entry *entry,
                     redis_reply_fn on_reply, void *data)
 {
-    db_begin_script(&api->db, SCRIPT_MODERATE, 3);
+    db_begin_room_script(&api->db, entry->room, SCRIPT_MODERATE, 3);
     command_add_room_key(&api->db.cmd, entry->room, entry->which);
     command_add_room_key(&api->db.cmd, entry->room, KEY_META);
     command_add_room_key(&api->db.cmd, entry->room, KEY_EVENTS);
@@ -165,7 +165,8 @@ static void start_kick(struct kick *kick)
     const struct moderation_order *order = kick->order;
     struct api *api = kick->order->api;
 
-    db_begin_script(&api->db, SCRIPT_KICK, 6 + (unsigned)kick->nodes.count);
+    db_begin_room_script(&api->db, order->room, SCRIPT_KICK,
+                         6 + (unsigned)kick->nodes.count);
     for (size_t i = 0; i < 6; i++)
         command_add_room_key(&api->db.cmd, order->room, keys[i]);
     room_nodes_add_keys(&kick->nodes, &api->db.cmd, order->room);

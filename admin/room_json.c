@@ -6,14 +6,15 @@
 #include "common/shard_of.h"
 
 /* One that cannot be read: what is not known of it is 0. */
-static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole)
+static void add_broken_room(struct strbuf *out, const redisReply *reply, bool whole,
+                            unsigned shards)
 {
     struct json_text room = reply_text(reply, 0), why = broken_why(reply);
 
     strbuf_add_text(out, "{\"room\":");
     strbuf_add_json(out, room.base, room.len);
     strbuf_add_text(out, ",\"members\":0,\"seq\":0");
-    proto_add_number(out, "shard_id", shard_of(room.base, room.len, 1));
+    proto_add_number(out, "shard_id", shard_of(room.base, room.len, shards));
     strbuf_add_text(out, ",\"created_at\":0,\"ttl_ms\":null");
     if (whole)
         strbuf_add_text(out, ",\"epoch\":\"\",\"history_length\":0");
@@ -21,7 +22,8 @@ static void add_broken_room(struct strbuf *out, const redisReply *reply, bool wh
     strbuf_add_char(out, '}');
 }
 
-bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole)
+bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole,
+                   unsigned shards)
 {
     struct json_text room = reply_text(reply, 0), epoch;
     uint64_t members;
@@ -29,7 +31,7 @@ bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole)
     if (!proto_is_name(room.base, room.len, PROTO_ROOM_MAX))
         return false;
     if (reply_count(reply) == 2) {
-        add_broken_room(out, reply, whole);
+        add_broken_room(out, reply, whole, shards);
         return true;
     }
     if (!reply_is_array(reply, 8))

@@ -7,7 +7,8 @@
 #include "common/reply.h"
 #include "common/strbuf.h"
 
-/* `whole`: with all that is known of it. False: there is no such room, and nothing is added. */
-bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole);
+/* `whole`: with all that is known of it. `shards`: for shard_of. False: there is no such room, and nothing is added. */
+bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole,
+                   unsigned shards);
 
 #endif

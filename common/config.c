@@ -102,7 +102,7 @@ static const struct setting rows[] = {
          "who the Sentinels are told this is; needs a password"),
     SECRET("ROOMCAST_SENTINEL_PASSWORD", BOTH, sentinel_password, "", NULL, "PASSWORD",
            "of the Sentinels, where they ask for one"),
-    NUMBER("ROOMCAST_READY_SHARDS", GATEWAY, ready_shards, "0", 0, 100,
+    NUMBER("ROOMCAST_READY_SHARDS", BOTH, ready_shards, "0", 0, 100,
            "percent of the shards that must be up for /readyz to answer 200; 0: 100 of "
            "one shard, 51 of several"),
     TEXT("ROOMCAST_KEY_PREFIX", BOTH, key_prefix, "rc", config_check_prefix,
@@ -249,24 +249,17 @@ static void warn_about_examples(const struct config *config)
             log_warn("example_secret", "of=%s %s", secrets[i].name, text);
 }
 
-/* What the parser takes and the programs do not, so far. */
-static const char *unsupported(const struct redis_urls *redis,
-                               enum config_program program)
+/* What the parser takes and the program does not, so far. */
+static bool is_unsupported(const struct redis_urls *redis, enum config_program program)
 {
-    if (program != CONFIG_ADMIN)
-        return NULL;
-    if (redis->count > 1)
-        return "several Redis are not in this build yet";
-    return redis_urls_is_cluster(redis) ? "a Redis Cluster is not in this build yet"
-                                        : NULL;
+    return program == CONFIG_ADMIN && redis_urls_is_cluster(redis);
 }
 
 static bool finish_redis(const struct config *config, enum config_program program)
 {
-    const char *reason = unsupported(&config->redis, program);
-
-    if (reason)
-        return setting_value_refuse("ROOMCAST_REDIS_URL", "%s", reason);
+    if (is_unsupported(&config->redis, program))
+        return setting_value_refuse("ROOMCAST_REDIS_URL",
+                                    "a Redis Cluster is not in this build yet");
     if (config->redis_cert_file[0] && !config->redis_key_file[0])
         return setting_value_refuse("ROOMCAST_REDIS_CERT_FILE",
                                     "needs ROOMCAST_REDIS_KEY_FILE");
@@ -295,6 +288,13 @@ static bool finish(struct config *config, enum config_program program)
     if (config->joins_burst == 0)
         config->joins_burst = config->joins_per_sec;
     return true;
+}
+
+unsigned config_ready_percent(const struct config *config, unsigned shards)
+{
+    if (config->ready_shards > 0)
+        return (unsigned)config->ready_shards;
+    return shards == 1 ? 100 : 51;
 }
 
 enum config_outcome config_load(struct config *config, enum config_program program,

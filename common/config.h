@@ -67,6 +67,9 @@ enum config_outcome config_load(struct config *config, enum config_program progr
                                 int argc, char **argv)
     __attribute__((warn_unused_result));
 
+/* How many percent of so many shards must be up for /readyz to answer 200. */
+unsigned config_ready_percent(const struct config *config, unsigned shards);
+
 /* Frees what load made; accepts a zeroed struct, and may be called twice. */
 void config_deinit(struct config *config);
 

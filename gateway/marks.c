@@ -2,7 +2,6 @@
 #include "gateway/marks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -13,7 +12,7 @@ void marks_init(struct marks *marks, unsigned count, const char *new_id,
                 const struct marks_hooks *hooks)
 {
     *marks = (struct marks){.hooks = *hooks, .count = count};
-    memcpy(marks->new_id, new_id, MARKS_ID_LEN);
+    memcpy(marks->new_id, new_id, SHARD_MARK_ID_LEN);
 }
 
 static void show(struct marks *marks, unsigned shard, unsigned found)
@@ -27,8 +26,7 @@ bool marks_print_wrong(const struct marks *marks, unsigned shard, struct strbuf 
                                           memory_order_relaxed);
 
     if (found)
-        strbuf_add_format(out, "shard %u of %u is marked %u of %u", shard, marks->count,
-                          found >> 8 & 255, found & 255);
+        shard_mark_print_wrong(out, shard, marks->count, found >> 8 & 255, found & 255);
     return found != 0;
 }
 
@@ -69,7 +67,7 @@ static void ask(struct marks *marks, unsigned shard, uint64_t now_ms)
 {
     struct mark *mark = &marks->all[shard];
     const char *id = marks->id[0] ? marks->id : marks->new_id;
-    char text[MARKS_TEXT_MAX];
+    char text[SHARD_MARK_TEXT_MAX];
 
     snprintf(text, sizeof(text), "%s %u %u", id, shard, marks->count);
     mark->may_make = shard == 0 || marks->all[0].state == MARK_RIGHT;
@@ -113,32 +111,13 @@ static void take_id(struct marks *marks, const char *id, unsigned shard)
                  shard);
 }
 
-static bool read_mark(struct json_text text, char id[MARKS_ID_LEN + 1],
-                      unsigned *number, unsigned *count)
-{
-    char copy[MARKS_TEXT_MAX], digits[2][3];
-    int end = 0;
-
-    if (text.len == 0 || text.len >= sizeof(copy))
-        return false;
-    memcpy(copy, text.base, text.len);
-    copy[text.len] = '\0';
-    if (sscanf(copy, "%16[0-9a-f] %2[0-9] %2[0-9]%n", id, digits[0], digits[1], &end) !=
-            3 ||
-        strlen(id) != MARKS_ID_LEN || (size_t)end != text.len)
-        return false;
-    *number = (unsigned)strtoul(digits[0], NULL, 10);
-    *count = (unsigned)strtoul(digits[1], NULL, 10);
-    return true;
-}
-
 /* What cannot be read is no mark of this fleet. */
 static void take_mark(struct marks *marks, unsigned shard, struct json_text text)
 {
     struct mark *mark = &marks->all[shard];
-    char id[MARKS_ID_LEN + 1] = "";
+    char id[SHARD_MARK_ID_LEN + 1] = "";
     unsigned number = 0, count = 0;
-    bool is_right = read_mark(text, id, &number, &count) && number == shard &&
+    bool is_right = shard_mark_read(text, id, &number, &count) && number == shard &&
                     count == marks->count;
 
     if (is_right)

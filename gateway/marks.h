@@ -20,10 +20,9 @@
 #include <stdint.h>
 
 #include "common/json.h"
+#include "common/shard_mark.h"
 #include "common/shard_of.h"
 #include "common/strbuf.h"
-
-enum { MARKS_ID_LEN = 16, MARKS_TEXT_MAX = 64 };
 
 enum mark_state {
     MARK_UNKNOWN, /* nothing was tried yet */
@@ -55,15 +54,15 @@ struct mark {
 
 struct marks {
     struct marks_hooks hooks;
-    unsigned count;                /* of the shards */
-    char id[MARKS_ID_LEN + 1];     /* of the fleet; empty: not known yet */
-    char new_id[MARKS_ID_LEN + 1]; /* that is given to a fleet without one */
+    unsigned count;                     /* of the shards */
+    char id[SHARD_MARK_ID_LEN + 1];     /* of the fleet; empty: not known yet */
+    char new_id[SHARD_MARK_ID_LEN + 1]; /* that is given to a fleet without one */
     struct mark all[SHARD_OF_MAX];
     _Atomic unsigned found[SHARD_OF_MAX]; /* where it is WRONG; marks_print_wrong */
     bool may_write;
 };
 
-/* `new_id`: MARKS_ID_LEN hex digits, copied. */
+/* `new_id`: SHARD_MARK_ID_LEN hex digits, copied. */
 void marks_init(struct marks *marks, unsigned count, const char *new_id,
                 const struct marks_hooks *hooks);
 

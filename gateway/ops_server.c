@@ -92,7 +92,7 @@ static bool enough_are_ready(const struct ops_server *ops, struct strbuf *body)
 
     for (unsigned i = 0; i < count; i++)
         ready += is_shard_ready(ops, i, body);
-    return 100 * ready >= shards_ready_percent(ops->shared->config) * count;
+    return 100 * ready >= config_ready_percent(ops->shared->config, count) * count;
 }
 
 static void get_readyz(void *owner, struct http_request *req)

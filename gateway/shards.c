@@ -13,13 +13,6 @@ unsigned shards_count(const struct config *config)
     return redis_urls_is_cluster(&config->redis) ? SHARD_OF_MAX : config->redis.count;
 }
 
-unsigned shards_ready_percent(const struct config *config)
-{
-    if (config->ready_shards > 0)
-        return (unsigned)config->ready_shards;
-    return shards_count(config) == 1 ? 100 : 51;
-}
-
 /* ---- the marks of a list ---- */
 
 static struct shards *shards_of_marks(struct marks *marks)

@@ -27,9 +27,6 @@ struct shards {
 /* Of a fleet with these settings. */
 unsigned shards_count(const struct config *config);
 
-/* How many percent of them must be ready for the gateway to be. */
-unsigned shards_ready_percent(const struct config *config);
-
 /* Makes room for as many as `config` has; `shards` is zeroed. From then on other threads may ask
  * shards_why_not_ready. */
 void shards_init(struct shards *shards, const struct config *config);

@@ -40,6 +40,7 @@ CONTRACT = {
     "/api/rooms/{room}/mute/{user}": "post delete",
     "/api/users/{user}": "get",
     "/api/users/{user}/disconnect": "post",
+    "/api/shards": "get",
     "/api/gateways": "get",
     "/api/stats": "get",
     "/api/stats/online": "get",
@@ -293,6 +294,8 @@ def read_fleet(service):
     assert user["rooms"] == [ROOM], user
     service.call("getUser", 400, user="{")
     assert len(service.call("listGateways", 200)["gateways"]) == 2
+    shards = service.call("listShards", 200)["shards"]
+    assert [(s["shard_id"], s["up"], s["role"]) for s in shards] == [(0, True, "master")], shards
     service.call("getStats", 200)
     service.call("getOnline", 200, query={"minutes": 1})
     service.call("getOnline", 400, query={"minutes": 0})

@@ -21,9 +21,9 @@ enum { SHARDS = 3 };
 static struct {
     struct marks marks;
     uint64_t now_ms;
-    char marked[SHARDS][MARKS_TEXT_MAX]; /* what Redis holds */
+    char marked[SHARDS][SHARD_MARK_TEXT_MAX]; /* what Redis holds */
     bool is_asked[SHARDS], makes[SHARDS];
-    char made[SHARDS][MARKS_TEXT_MAX];
+    char made[SHARDS][SHARD_MARK_TEXT_MAX];
     unsigned asks, goes, stops;
 } w;
 
@@ -69,7 +69,7 @@ static void mark(unsigned shard, const char *text)
 /* As SET NX GET and GET do. */
 static void answer(unsigned shard)
 {
-    char found[MARKS_TEXT_MAX];
+    char found[SHARD_MARK_TEXT_MAX];
 
     assert_true(w.is_asked[shard]);
     w.is_asked[shard] = false;

@@ -44,6 +44,17 @@ void admin_resume(struct admin *admin)
                            (const char *const *)admin->settings, admin->log_path);
 }
 
+static char *print_redis_url(struct fleet *fleet)
+{
+    unsigned all[FLEET_SHARDS_MAX];
+
+    if (fleet->shards_count == 0)
+        return print_text("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    for (unsigned i = 0; i < fleet->shards_count; i++)
+        all[i] = i;
+    return fleet_list_setting(fleet, all, fleet->shards_count);
+}
+
 void admin_launch(struct admin *admin, struct fleet *fleet, const char *const *settings)
 {
     unsigned n = 0;
@@ -53,8 +64,7 @@ void admin_launch(struct admin *admin, struct fleet *fleet, const char *const *s
     admin->settings = xcalloc(SETTINGS_MAX, sizeof(*admin->settings));
     admin->settings[n++] =
         print_text("ROOMCAST_ADMIN_LISTEN=127.0.0.1:%d", admin->port);
-    admin->settings[n++] =
-        print_text("ROOMCAST_REDIS_URL=redis://127.0.0.1:%d", fleet->redis_port);
+    admin->settings[n++] = print_redis_url(fleet);
     admin->settings[n++] = print_text("ROOMCAST_CONSOLE_DIR=%s/no-console", fleet->dir);
     for (; settings && *settings; settings++) {
         assert_true(n + 1 < SETTINGS_MAX);

@@ -1,0 +1,154 @@
+/* event_links.c - see event_links.h. */
+#include "admin/event_links.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/xalloc.h"
+
+enum { DEAF_MS = 3000 };
+
+static uint64_t now_ms(const struct event_link *link)
+{
+    return uv_now(link->links->opts.loop);
+}
+
+/* ---- in ---- */
+
+static bool is(struct json_text text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
+}
+
+static void on_push(void *owner, const redisReply *reply)
+{
+    struct event_link *link = owner;
+    const struct event_links_opts *opts = &link->links->opts;
+
+    if (!reply_is_array(reply, 3) || !reply_is_text(reply, 0, "message"))
+        return;
+    if (is(reply_text(reply, 1), link->canary))
+        link->heard_ms = now_ms(link);
+    else if (is(reply_text(reply, 1), link->channel))
+        opts->on_fleet(opts->owner, reply_text(reply, 2));
+    else
+        opts->on_room(opts->owner, reply_text(reply, 1), reply_text(reply, 2));
+}
+
+/* ---- out ---- */
+
+static void send_command(struct event_link *link)
+{
+    if (redis_link_send(link->link, &link->links->cmd, NULL, NULL) < 0)
+        redis_link_restart(link->link, "cannot send");
+}
+
+void event_links_send(struct event_links *links, const char *verb,
+                      struct json_text room)
+{
+    struct event_link *link = &links->all[db_shard_of(links->opts.db, room)];
+
+    if (!link->is_ready)
+        return; /* the owner makes up for it when it is */
+    redis_command_begin(&links->cmd);
+    redis_command_add_text(&links->cmd, verb);
+    command_add_room_key(&links->cmd, room, KEY_EVENTS);
+    send_command(link);
+}
+
+static void check_canary(struct event_link *link)
+{
+    struct db *db = link->links->opts.db;
+
+    if (!link->is_ready || !db_is_up(db, link->number))
+        return;
+    if (now_ms(link) - link->heard_ms >= DEAF_MS) {
+        redis_link_restart(link->link, "deaf: own notices do not come back");
+        return;
+    }
+    db_begin(db, link->number, command_publish());
+    redis_command_add_text(&db->cmd, link->canary);
+    redis_command_add_text(&db->cmd, "");
+    db_send(db, NULL, NULL);
+}
+
+void event_links_tick(struct event_links *links)
+{
+    for (unsigned i = 0; i < links->count; i++)
+        check_canary(&links->all[i]);
+}
+
+/* ---- the links ---- */
+
+static void on_ready(void *owner)
+{
+    struct event_link *link = owner;
+    struct event_links *links = link->links;
+
+    log_info("redis_ready", "link=notices shard=%u", link->number);
+    link->is_ready = true;
+    link->heard_ms = now_ms(link);
+    redis_command_begin(&links->cmd);
+    redis_command_add_text(&links->cmd, "SUBSCRIBE");
+    redis_command_add_text(&links->cmd, link->channel);
+    redis_command_add_text(&links->cmd, link->canary);
+    send_command(link);
+    links->opts.on_link(links->opts.owner, link->number, true);
+}
+
+static void on_lost(void *owner, const char *why)
+{
+    struct event_link *link = owner;
+    struct event_links *links = link->links;
+
+    log_warn("redis_lost", "link=notices shard=%u why=\"%s\"", link->number, why);
+    link->is_ready = false;
+    links->opts.on_link(links->opts.owner, link->number, false);
+}
+
+bool event_links_are_ready(const struct event_links *links)
+{
+    for (unsigned i = 0; i < links->count; i++)
+        if (!links->all[i].is_ready)
+            return false;
+    return true;
+}
+
+void event_links_open(struct event_links *links, const struct event_links_opts *opts)
+{
+    *links = (struct event_links){.opts = *opts, .count = opts->db->count};
+    links->all = xcalloc(links->count, sizeof(*links->all));
+    for (unsigned i = 0; i < links->count; i++) {
+        struct event_link *link = &links->all[i];
+        struct redis_link_opts of_link = redis_link_opts_of(
+            opts->config, &opts->config->redis.urls[i], "roomcast-admin-notices");
+
+        link->links = links;
+        link->number = i;
+        keys_node(link->canary, i, opts->name, KEY_NODE_CANARY);
+        keys_fleet(link->channel, i, KEY_FLEET_EVENTS);
+        of_link.for_notices = true;
+        of_link.metrics = opts->metrics;
+        of_link.owner = link;
+        of_link.on_ready = on_ready;
+        of_link.on_lost = on_lost;
+        of_link.on_push = on_push;
+        link->link = redis_link_open(opts->loop, &of_link);
+    }
+}
+
+void event_links_close(struct event_links *links)
+{
+    for (unsigned i = 0; i < links->count; i++) {
+        links->all[i].is_ready = false;
+        redis_link_close(links->all[i].link);
+        links->all[i].link = NULL;
+    }
+}
+
+void event_links_deinit(struct event_links *links)
+{
+    free(links->all);
+    redis_command_deinit(&links->cmd);
+}
