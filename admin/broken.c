@@ -1,6 +1,6 @@
 /* broken.c - see broken.h.
  *
- *     broken_failed -> broken_or -> broken_look -> on_look -> 503, or otherwise
+ *     broken_failed -> broken_or -> broken_look -> on_nodes -> on_look -> 503, or otherwise
  */
 #include "admin/broken.h"
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/intake.h"
 #include "common/xalloc.h"
 
 struct look {
@@ -31,18 +32,47 @@ struct json_text broken_why(const redisReply *reply)
     return why;
 }
 
+/* ---- which one it is ---- */
+
+struct reading {
+    struct api *api;
+    struct json_text room; /* borrowed of the request */
+    redis_reply_fn on_reply;
+    void *data;
+};
+
+/* Without nodes, where those of the room cannot be read: room.lua tells why. */
+static void on_nodes(void *data, int status, const redisReply *reply)
+{
+    struct reading *reading = data;
+    struct api *api = reading->api;
+    size_t count = status == 0 ? reply_count(reply) : 0;
+    struct json_text *nodes = xcalloc(count + 1, sizeof(*nodes));
+    unsigned known = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (intake_node(api->metrics, "room_nodes", reply_text(reply, i)))
+            nodes[known++] = reply_text(reply, i);
+    db_begin_room_script(&api->db, reading->room, SCRIPT_ROOM,
+                         COMMAND_ROOM_KEYS + known);
+    command_add_room_keys(&api->db.cmd, reading->room);
+    for (unsigned i = 0; i < known; i++)
+        command_add_on_key(&api->db.cmd, reading->room, nodes[i].base);
+    command_add(&api->db.cmd, reading->room);
+    db_send_script(&api->db, SCRIPT_ROOM, reading->on_reply, reading->data);
+    free(nodes);
+    free(reading);
+}
+
 void broken_look(struct api *api, struct json_text room, redis_reply_fn on_reply,
                  void *data)
 {
-    const struct fleet_view *view = &api->fleet.view;
+    struct reading *reading = xcalloc(1, sizeof(*reading));
 
-    db_begin_room_script(&api->db, room, SCRIPT_ROOM,
-                         COMMAND_ROOM_KEYS + (unsigned)view->count);
-    command_add_room_keys(&api->db.cmd, room);
-    for (size_t i = 0; i < view->count; i++)
-        command_add_on_key(&api->db.cmd, room, view->nodes[i].name);
-    command_add(&api->db.cmd, room);
-    db_send_script(&api->db, SCRIPT_ROOM, on_reply, data);
+    *reading = (struct reading){api, room, on_reply, data};
+    db_begin_room(&api->db, room, "HKEYS");
+    command_add_room_key(&api->db.cmd, room, KEY_ROOM_NODES);
+    db_send(&api->db, on_nodes, reading);
 }
 
 static void on_look(void *data, int status, const redisReply *reply)

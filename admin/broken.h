@@ -8,7 +8,7 @@
 /* Whether that is what a call came to: a key was of the wrong type. */
 bool broken_is_cause(int status, const redisReply *reply);
 
-/* Sends lua/room.lua about the room, with its keys of all nodes of the fleet. */
+/* Sends lua/room.lua about the room, with the keys of the nodes that have members in it. */
 void broken_look(struct api *api, struct json_text room, redis_reply_fn on_reply,
                  void *data);
 

@@ -253,6 +253,27 @@ static void events_come_from_each_shard(void **state)
     }
 }
 
+static void a_broken_key_of_a_node_is_named_on_each_shard(void **state)
+{
+    struct chat *ann = join_all("ann");
+
+    (void)state;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        char *key = redis_cmd_text(
+            port_of(i), "EVAL return(redis.call('KEYS','rc:{%s}:on:*')[1]) 0",
+            rooms[i]);
+
+        redis_cmd(port_of(i), "SET %s x", key);
+        admin_get(&admin, 200, "/api/rooms/%s", paths[i]);
+        assert_non_null(
+            strstr(admin_text(&admin, "broken"), "is a string, not a hash"));
+        assert_non_null(strstr(key, "on:"));
+        admin_post(&admin, 200, NULL, "/api/rooms/%s/close", paths[i]);
+        free(key);
+    }
+    chat_close(ann);
+}
+
 /* ---- a wrong list ---- */
 
 static void a_list_in_another_order_is_refused(void **state)
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(the_rooms_of_a_user_come_from_all_shards),
         cmocka_unit_test(kicks_bans_and_closing_reach_each_shard),
         cmocka_unit_test(events_come_from_each_shard),
+        cmocka_unit_test(a_broken_key_of_a_node_is_named_on_each_shard),
         cmocka_unit_test(a_list_in_another_order_is_refused),
         cmocka_unit_test(while_one_is_down_the_rest_is_told),
         cmocka_unit_test(while_shard_0_is_down_other_rooms_can_be_looked_after),
