@@ -2,6 +2,7 @@
  * listings of all together, and says what is missing while one is down (SPEC-SCALE S10, T12).
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -364,6 +365,29 @@ static void while_shard_0_is_down_other_rooms_can_be_looked_after(void **state)
     chat_close(ann);
 }
 
+static void one_that_stands_still_holds_nothing_up_for_long(void **state)
+{
+    struct chat *ann = join_all("ann");
+
+    (void)state;
+    for (unsigned i = 0; i < SHARDS; i++)
+        expect_text("/api/rooms", rooms[i]);
+    process_signal(&fleet_shard(&fleet, 2)->process, SIGSTOP);
+    admin_get(&admin, 200, "/api/rooms");
+    assert_int_equal(admin_number(&admin, "missing_shards.0"), 2);
+    assert_int_equal(admin_count(&admin, "missing_shards"), 1);
+    admin_get(&admin, 200, "/api/rooms?search=k");
+    assert_non_null(strstr(admin.answer.body, rooms[0]));
+    assert_int_equal(admin_number(&admin, "missing_shards.0"), 2);
+    expect_text("/api/shards", "\"up\":false,");
+    assert_true(admin_is_true(&admin, "shards.0.up"));
+    admin_get(&admin, 503, "/api/rooms/%s", paths[2]);
+    process_signal(&fleet_shard(&fleet, 2)->process, SIGCONT);
+    expect_text("/readyz", "ready\n");
+    fleet_wait_all_ready(&fleet);
+    chat_close(ann);
+}
+
 static void with_all_of_them_down_there_is_no_listing(void **state)
 {
     (void)state;
@@ -392,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_list_in_another_order_is_refused),
         cmocka_unit_test(while_one_is_down_the_rest_is_told),
         cmocka_unit_test(while_shard_0_is_down_other_rooms_can_be_looked_after),
+        cmocka_unit_test(one_that_stands_still_holds_nothing_up_for_long),
         cmocka_unit_test(with_all_of_them_down_there_is_no_listing),
     };
 
