@@ -432,11 +432,13 @@ static void start(const struct config *config)
 {
     static struct worker_shared shared;
     static struct metrics *metrics[1];
+    static struct inbox *inboxes[1];
 
     shared.config = config;
     shared.address = "gateway:9001";
     shared.metrics = metrics;
-    shared.count = 1;
+    shared.inboxes = inboxes;
+    shared.count = shared.shards = 1;
     shared.max_connections = KERNEL_FDS_MAX;
     worker_start(worker_new(&shared, 0, kernel_listen_fd()));
 }

@@ -12,7 +12,7 @@
 
 #include "common/xalloc.h"
 
-enum { CONNECT_SECS = 5, MOVES_MAX = 5 };
+enum { CONNECT_SECS = 5, MOVES_MAX = 5, CUTS_MAX = 3 };
 
 static const char *password;
 static bool follows;
@@ -27,7 +27,8 @@ void redis_cmd_follow(void)
     follows = true;
 }
 
-static redisReply *ask_one(int port, const char *format, va_list args)
+/* `was_cut`: the connection was there, and ended without an answer. */
+static redisReply *ask_once(int port, const char *format, va_list args, bool *was_cut)
 {
     struct timeval patience = {.tv_sec = CONNECT_SECS};
     redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, patience);
@@ -35,9 +36,25 @@ static redisReply *ask_one(int port, const char *format, va_list args)
 
     if (redis && !redis->err && password)
         freeReplyObject(redisCommand(redis, "AUTH %s", password));
+    *was_cut = redis && !redis->err;
     if (redis && !redis->err)
         reply = redisvCommand(redis, format, args);
     redisFree(redis);
+    return reply;
+}
+
+/* A Sentinel cuts all connections of a Redis that it makes a replica. */
+static redisReply *ask_one(int port, const char *format, va_list args)
+{
+    redisReply *reply = NULL;
+    bool was_cut = true;
+    va_list copy;
+
+    for (int i = 0; i < CUTS_MAX && !reply && was_cut; i++) {
+        va_copy(copy, args);
+        reply = ask_once(port, format, copy, &was_cut);
+        va_end(copy);
+    }
     return reply;
 }
 
