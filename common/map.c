@@ -55,7 +55,7 @@ static void mix(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static uint32_t hash_of(const char *key, size_t len)
+uint32_t map_hash(const char *key, size_t len)
 {
     pthread_once(&secret_once, make_secret);
 
@@ -126,17 +126,23 @@ void map_deinit(struct map *map)
     *map = (struct map){0};
 }
 
+void *map_find_hashed(const struct map *map, const char *key, size_t key_len,
+                      uint32_t hash)
+{
+    /* A free slot's value is NULL. */
+    return map->count > 0 ? map->slots[probe(map, key, key_len, hash)].value : NULL;
+}
+
 void *map_find(const struct map *map, const char *key, size_t key_len)
 {
     if (map->count == 0)
         return NULL;
-    /* A free slot's value is NULL. */
-    return map->slots[probe(map, key, key_len, hash_of(key, key_len))].value;
+    return map_find_hashed(map, key, key_len, map_hash(key, key_len));
 }
 
 void map_add(struct map *map, const char *key, size_t key_len, void *value)
 {
-    uint32_t hash = hash_of(key, key_len);
+    uint32_t hash = map_hash(key, key_len);
     struct map_slot *slot;
 
     assert(value && key_len <= UINT32_MAX);
@@ -174,7 +180,7 @@ void *map_remove(struct map *map, const char *key, size_t key_len)
 
     if (map->count == 0)
         return NULL;
-    at = probe(map, key, key_len, hash_of(key, key_len));
+    at = probe(map, key, key_len, map_hash(key, key_len));
     value = map->slots[at].value;
     if (!value)
         return NULL;

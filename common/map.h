@@ -30,6 +30,11 @@ void map_deinit(struct map *map);
 /* The value under `key`, or NULL. */
 void *map_find(const struct map *map, const char *key, size_t key_len);
 
+/* The same where the key is looked for in several maps: its hash, which all maps share. */
+uint32_t map_hash(const char *key, size_t key_len);
+void *map_find_hashed(const struct map *map, const char *key, size_t key_len,
+                      uint32_t hash);
+
 /* `key` must not be in the map yet; `value` must not be NULL. */
 void map_add(struct map *map, const char *key, size_t key_len, void *value);
 

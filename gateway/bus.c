@@ -158,7 +158,8 @@ static void on_ended(struct bus *bus, const struct handover *what)
 
 static void on_notice(struct bus *bus, const struct handover *what)
 {
-    struct room *room = room_find(bus->rooms, what->room.base, what->room.len);
+    struct room *room = map_find_hashed(&bus->rooms->map, what->room.base,
+                                        what->room.len, what->room_hash);
     struct notice notice;
 
     if (!room)

@@ -1,10 +1,7 @@
 /* feed.c - see feed.h.
  *
- *     feed_take -> subscribe -> feed_link_add_room -> on_confirmed -> tell CONFIRMED
- *     on_message -> hand_over -> inbox_post, hooks.on_told
- *
- * The worker that reads is told directly, and after the others. Only what answers its own request comes
- * by its inbox, because nobody is called back from inside a request.
+ *     feed_take -> subscribe -> feed_link_add_room -> on_confirmed -> feed_tell CONFIRMED
+ *     on_message -> feed_take_message (feed_tell.c)
  */
 #include "gateway/feed.h"
 
@@ -33,36 +30,6 @@ static bool is_ready(const struct feed *feed)
 }
 
 /* ---- telling ---- */
-
-struct handover feed_said_to(const struct feed *feed, unsigned worker,
-                             enum handover_kind kind)
-{
-    return (struct handover){
-        .kind = kind,
-        .shard = feed->opts.shard,
-        .worker = worker,
-        .number = feed->listeners[worker].number,
-    };
-}
-
-static void count_dropped(struct feed *feed)
-{
-    metric_add(&feed->opts.metrics->handover_dropped_total, 1);
-}
-
-void feed_tell_by_inbox(struct feed *feed, const struct handover *what)
-{
-    if (!inbox_post_new(feed->opts.inboxes[what->worker], what))
-        count_dropped(feed);
-}
-
-void feed_tell(struct feed *feed, const struct handover *what)
-{
-    if (what->worker == feed->opts.worker)
-        feed->opts.hooks->on_told(feed, what);
-    else
-        feed_tell_by_inbox(feed, what);
-}
 
 /* The worker that comes `nth`, from 0 on: the one that reads is the last. */
 static unsigned nth_worker(const struct feed *feed, unsigned nth)
@@ -175,6 +142,17 @@ static bool is_another_heard(const struct feed *feed, unsigned worker)
     return false;
 }
 
+static void restart_if_all_are_deaf(struct feed *feed, unsigned worker)
+{
+    if (is_another_heard(feed, worker))
+        log_warn("listener_deaf",
+                 "worker=%u shard=%u text=\"own notices do not come back; those of "
+                 "other workers do\"",
+                 worker, feed->opts.shard);
+    else if (is_ready(feed))
+        redis_link_restart(feed->link.link, "deaf: own notices do not come back");
+}
+
 static void attach(struct feed *feed, const struct handover *request)
 {
     unsigned worker = request->worker;
@@ -182,9 +160,8 @@ static void attach(struct feed *feed, const struct handover *request)
 
     feed->listeners[worker].state = FEED_WAITS;
     forget(feed, worker);
-    if (request->kind == HANDOVER_DEAF && is_ready(feed) &&
-        !is_another_heard(feed, worker))
-        redis_link_restart(feed->link.link, "deaf: own notices do not come back");
+    if (request->kind == HANDOVER_DEAF)
+        restart_if_all_are_deaf(feed, worker);
     if (!is_ready(feed))
         return;
     feed->listeners[worker].state = FEED_LISTENS;
@@ -252,67 +229,10 @@ static void on_confirmed(struct feed_link *link, struct feed_room *room)
         feed_rooms_free_if_done(&feed->rooms, room);
 }
 
-/* The same bytes for all others, and as they came for the worker that reads. */
-void feed_hand_over(struct feed *feed, const struct feed_room *room,
-                    struct handover *what)
-{
-    unsigned own = feed->opts.worker, workers = feed->opts.workers;
-    struct handover_copy *copy = NULL;
-
-    for (unsigned i = feed_rooms_next(&feed->rooms, room, 0); i < workers;
-         i = feed_rooms_next(&feed->rooms, room, i + 1)) {
-        if (i == own)
-            continue;
-        if (!copy) {
-            what->read_ns = uv_hrtime();
-            copy = handover_copy(what);
-        }
-        if (!inbox_post(feed->opts.inboxes[i], copy))
-            count_dropped(feed);
-    }
-    if (copy)
-        handover_unref(copy);
-    if (feed_rooms_is_wanted_by(room, own))
-        feed->opts.hooks->on_told(feed, what);
-}
-
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
-void feed_take_node_text(struct feed *feed, struct json_text channel,
-                         struct json_text text)
-{
-    for (unsigned i = 0; i < feed->opts.workers; i++) {
-        struct feed_listener *listener = &feed->listeners[i];
-        struct handover what = feed_said_to(feed, i, HANDOVER_NODE_TEXT);
-
-        if (!listener->channel || !is(channel, listener->channel))
-            continue;
-        listener->heard_ms = uv_now(feed->opts.loop);
-        what.text = text;
-        feed_tell(feed, &what);
-        return;
-    }
-}
-
 static void on_message(struct feed_link *link, struct json_text channel,
                        struct json_text text)
 {
-    struct feed *feed = feed_of(link);
-    struct handover what = {
-        .kind = HANDOVER_NOTICE, .shard = feed->opts.shard, .text = text};
-    const struct feed_room *room;
-
-    what.room.base = keys_room_of_events(channel.base, channel.len, &what.room.len);
-    if (!what.room.base) {
-        feed_take_node_text(feed, channel, text);
-        return;
-    }
-    room = feed_rooms_find(&feed->rooms, what.room);
-    if (room) /* else it was given up while this was under way */
-        feed_hand_over(feed, room, &what);
+    feed_take_message(feed_of(link), channel, text);
 }
 
 static void on_expired(struct feed_link *link, const char *room, size_t len)

@@ -102,8 +102,6 @@ struct cluster_sub *feed_cluster_find(struct feed *feed, struct json_text channe
 void feed_cluster_on_fence(struct feed *feed, struct cluster_sub *sub,
                            bool is_subscribed);
 void feed_cluster_on_ended(struct feed *feed, struct json_text channel);
-void feed_cluster_on_message(struct feed *feed, struct json_text channel,
-                             struct json_text text);
 void feed_cluster_on_ready(struct feed *feed);
 void feed_cluster_on_lost(struct feed *feed, const struct cluster_subs_link *master);
 
@@ -119,10 +117,8 @@ void feed_tell(struct feed *feed, const struct handover *what);
 /* Never from inside the worker's own request. */
 void feed_tell_by_inbox(struct feed *feed, const struct handover *what);
 
-/* A notice, to all that want the room; what came by the channel of a node, to its worker. */
-void feed_hand_over(struct feed *feed, const struct feed_room *room,
-                    struct handover *what);
-void feed_take_node_text(struct feed *feed, struct json_text channel,
-                         struct json_text text);
+/* A notice goes to all workers that want the room; what came by the channel of a node, to its own. */
+void feed_take_message(struct feed *feed, struct json_text channel,
+                       struct json_text text);
 
 #endif

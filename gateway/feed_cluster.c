@@ -6,8 +6,6 @@
  *
  * A worker that asks may do so at any time, and is told of each room by itself. Of the channel of its node
  * it is told nothing: its canaries tell.
- *
- * Over 400 lines because rooms and nodes are asked for, placed, lost and told of in the same ways.
  */
 #include "gateway/feed.h"
 
@@ -312,23 +310,6 @@ void feed_cluster_on_ended(struct feed *feed, struct json_text channel)
     feed->must_look = true;
     if (room)
         end_room(feed, room);
-}
-
-void feed_cluster_on_message(struct feed *feed, struct json_text channel,
-                             struct json_text text)
-{
-    struct handover what = {
-        .kind = HANDOVER_NOTICE, .shard = feed->opts.shard, .text = text};
-    const struct feed_room *room;
-
-    what.room.base = keys_room_of_events(channel.base, channel.len, &what.room.len);
-    if (!what.room.base) {
-        feed_take_node_text(feed, channel, text);
-        return;
-    }
-    room = feed_rooms_find(&feed->rooms, what.room);
-    if (room) /* else it was given up while this was under way */
-        feed_hand_over(feed, room, &what);
 }
 
 void feed_cluster_on_ready(struct feed *feed)

@@ -39,7 +39,7 @@ struct feed_room *feed_rooms_get(struct feed_rooms *rooms, struct json_text name
 
     if (room)
         return room;
-    room = xcalloc(1, sizeof(*room) + rooms->mask_bytes + name.len);
+    room = xcalloc(1, offsetof(struct feed_room, bytes) + rooms->mask_bytes + name.len);
     room->name_len = (unsigned char)name.len;
     memcpy(room->bytes + rooms->mask_bytes, name.base, name.len);
     map_add(&rooms->map, feed_rooms_name(rooms, room).base, name.len, room);

@@ -1,8 +1,8 @@
 /* feed_rooms.h - the rooms that workers of this process want notices of, and which workers want each.
  * Pure: knows neither a link nor whom it is told.
  *
- * As small as can be: a million rooms are 32 bytes each beside their slot in the map, with names of
- * sixteen bytes and sixteen workers.
+ * As small as can be: with names of sixteen bytes and sixteen workers 32 bytes a room, beside its slot
+ * in the map.
  */
 #ifndef GATEWAY_FEED_ROOMS_H
 #define GATEWAY_FEED_ROOMS_H

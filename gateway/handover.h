@@ -41,6 +41,7 @@ struct handover {
     uint64_t
         read_ns; /* of a notice that comes from another thread: uv_hrtime when it was read */
     struct json_text room, text;
+    uint32_t room_hash; /* of a notice: map_hash */
 };
 
 /* A copy that threads share; the caller has the only reference. */

@@ -159,6 +159,16 @@ void shards_close(struct shards *shards)
         shard_fail_calls(&shards->all[i]);
 }
 
+void shards_tick_reading(struct shards *shards, uint64_t now_ms)
+{
+    if (shards->is_cluster)
+        cluster_subs_tick(&shards->subs, now_ms);
+    for (unsigned i = 0; i < shards->count; i++)
+        feed_tick(&shards->all[i].feed);
+    if (shards->is_cluster)
+        cluster_subs_flush(&shards->subs);
+}
+
 void shards_close_reading(struct shards *shards)
 {
     if (shards->is_cluster)

@@ -55,6 +55,9 @@ void shards_forget(struct shards *shards);
 void shards_close(struct shards *shards);
 void shards_end(struct shards *shards);
 
+/* In place of shards_tick once they are closed: what is read here for other workers. */
+void shards_tick_reading(struct shards *shards, uint64_t now_ms);
+
 /* Whether notices are read here for some worker. */
 bool shards_are_reading(const struct shards *shards);
 

@@ -151,7 +151,7 @@ static void on_message(struct cluster_subs *masters, struct json_text channel,
     struct feed *feed = feed_of(masters, channel);
 
     if (feed)
-        feed_cluster_on_message(feed, channel, text);
+        feed_take_message(feed, channel, text);
 }
 
 static void on_slot_moved(struct cluster_subs *masters, unsigned slot,

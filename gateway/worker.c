@@ -19,6 +19,8 @@
 #include "gateway/worker.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -187,7 +189,6 @@ static void close_all(struct worker *w)
     w->is_closing = true;
     shards_close(&w->shards);
     uv_close((uv_handle_t *)&w->turn_end, NULL);
-    uv_close((uv_handle_t *)&w->ticks[TICK_SHARDS], NULL);
     if (!uv_is_closing((uv_handle_t *)&w->listener))
         uv_close((uv_handle_t *)&w->listener, NULL);
     list_each(link, &w->sessions.conn.all) {
@@ -202,8 +203,8 @@ static void close_last(struct worker *w)
     shards_close_reading(&w->shards);
     inbox_close(&w->inbox);
     uv_close((uv_handle_t *)&w->wake, NULL);
-    uv_close((uv_handle_t *)&w->ticks[TICK_ALIVE], NULL);
-    uv_close((uv_handle_t *)&w->ticks[TICK_DRAIN], NULL);
+    for (int i = 0; i < TICKS; i++)
+        uv_close((uv_handle_t *)&w->ticks[i], NULL);
 }
 
 /* Nobody is left, or the time is over: closes the connections that are left, tells Redis to
@@ -293,7 +294,10 @@ static void on_wake(uv_async_t *async)
 
 static void tick_shards(struct worker *w)
 {
-    shards_tick(&w->shards, uv_now(&w->loop));
+    if (w->is_closing)
+        shards_tick_reading(&w->shards, uv_now(&w->loop));
+    else
+        shards_tick(&w->shards, uv_now(&w->loop));
 }
 
 static void note_alive(struct worker *w)
@@ -373,10 +377,20 @@ static void open_handles(struct worker *w)
     }
 }
 
+/* As `top -H` shows it. */
+static void name_thread(const struct worker *w)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "worker-%u", w->index);
+    pthread_setname_np(pthread_self(), name);
+}
+
 static void run(void *arg)
 {
     struct worker *w = arg;
 
+    name_thread(w);
     pool_init(&w->metrics);
     open_parts(w);
     open_handles(w);

@@ -2,6 +2,7 @@
  * the notices of its own shards for the others (SPEC-SCALE S13, T17).
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,8 +11,7 @@
 
 #include <cmocka.h>
 
-#include "tests/support/fleet/chat.h"
-#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/enter_on.h"
 #include "tests/support/redis/redis_cluster.h"
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/unit/wait.h"
@@ -34,8 +34,10 @@ static int start(void **state)
     redis_cmd_follow();
     snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis+cluster://127.0.0.1:%d",
              redis_cluster_port(&cluster, 0));
-    return fleet_start(
-        &fleet, &(struct fleet_opts){.gateways = GATEWAYS, .settings = settings});
+    fleet_start(&fleet,
+                &(struct fleet_opts){.gateways = GATEWAYS, .settings = settings});
+    fleet.redis_port = redis_cluster_port(&cluster, 0);
+    return 0;
 }
 
 static int stop(void **state)
@@ -154,6 +156,37 @@ static void a_drain_loses_nothing(void **state)
     all_go();
 }
 
+/* Its workers without clients end as nodes, and go on reading for the one that has some, also what is
+ * asked for only then. */
+static void until_then_it_reads_for_those_that_stay(void **state)
+{
+    static char url[64];
+    const char *const settings[] = {url, "ROOMCAST_WORKERS=3", "ROOMCAST_DRAIN_SECS=30",
+                                    "ROOMCAST_PRESENCE_GRACE_MS=0", NULL};
+    struct chat *goes, *stays, *ann;
+    unsigned third;
+
+    (void)state;
+    snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis+cluster://127.0.0.1:%d",
+             redis_cluster_port(&cluster, 0));
+    third = fleet_add(&fleet, settings);
+    goes = enter_on(&fleet, third, 1, "end", "goes");
+    stays = enter_on(&fleet, third, 1, "end", "stays");
+    process_signal(&fleet.gateways[third].process, SIGTERM);
+    chat_expect_skipping(goes, "reconnect");
+    for (unsigned i = 0; i < ROOMS; i++) {
+        ann = chat_enter(fleet.gateways[0].port, room_name(i), "ann");
+        chat_join(stays, room_name(i), "stays");
+        chat_say(ann, room_name(i), "hello");
+        chat_expect_skipping(stays, "message");
+        chat_close(ann);
+    }
+    chat_abort(goes);
+    chat_close(stays);
+    assert_int_equal(process_wait(&fleet.gateways[third].process, 20000), 0);
+    fleet.gateways[third].down = true;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +195,7 @@ int main(void)
         cmocka_unit_test(links_are_as_few_as_can_be),
         cmocka_unit_test(rooms_go_on_where_a_replica_took_over),
         cmocka_unit_test(a_drain_loses_nothing),
+        cmocka_unit_test(until_then_it_reads_for_those_that_stay),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

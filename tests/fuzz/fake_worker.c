@@ -30,6 +30,11 @@ static void on_link(struct shard *shard, bool is_ready)
     (void)shard, (void)is_ready;
 }
 
+static void on_notice(struct shard *shard, uint64_t read_ns)
+{
+    (void)shard, (void)read_ns;
+}
+
 static void on_command(struct shard *shard, struct json_text command)
 {
     (void)shard, (void)command;
@@ -40,7 +45,7 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
     static const struct shard_hooks hooks = {
         .on_status = on_event,
         .on_link = on_link,
-        .on_notice = on_event,
+        .on_notice = on_notice,
         .on_command = on_command,
         .on_forgotten = on_event,
     };
@@ -48,6 +53,7 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
         .loop = &w->loop,
         .config = config,
         .metrics = &w->metrics,
+        .workers = 1,
         .address = "here:1",
         .hooks = &hooks,
     };

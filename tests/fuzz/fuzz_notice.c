@@ -315,7 +315,7 @@ static void publish(const char *bytes, size_t len)
     strbuf_add_text(&push, "*3\r\n$7\r\nmessage\r\n$13\r\nrc:{r}:events\r\n");
     add_string(&push, bytes, len);
     fake_link_feed(push.data, push.len);
-    fake_link_push(w.worker.shard.bus.link);
+    fake_link_push(w.worker.shard.feed.link.link);
     strbuf_deinit(&push);
 }
 
@@ -363,7 +363,7 @@ static void open_all(void)
     fake_worker_open(&w.worker, &config);
     w.worker.shard.rooms.hooks = room_hooks;
     fake_link_connect(w.worker.shard.link, false);
-    fake_link_connect(w.worker.shard.bus.link, false);
+    fake_link_connect(w.worker.shard.feed.link.link, false);
     refuse_node();
     rooms_set_up(&w.worker.shard.rooms, true);
     for (unsigned i = 0; i < MEMBERS; i++) {

@@ -251,7 +251,7 @@ static void happen(char what)
         answer_all();
         break;
     case 'p':
-        fake_link_push(w.base.shard.bus.link);
+        fake_link_push(w.base.shard.feed.link.link);
         break;
     case 'c': /* subscribed, as it should be */
         node_on_canary(&w.base.shard.node, w.base.shard.rooms.canary_sent);
@@ -287,12 +287,12 @@ static void happen(char what)
         redis_link_restart(w.base.shard.link, "cut");
         break;
     case 'D':
-        redis_link_restart(w.base.shard.bus.link, "cut");
+        redis_link_restart(w.base.shard.feed.link.link, "cut");
         break;
     case 'u':
     case 'U':
         fake_link_connect(w.base.shard.link, what == 'U');
-        fake_link_connect(w.base.shard.bus.link, false);
+        fake_link_connect(w.base.shard.feed.link.link, false);
         break;
     default:
         break;

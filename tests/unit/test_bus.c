@@ -141,6 +141,7 @@ static void tell_after(uint64_t number, enum handover_kind kind, const char *roo
         .read_ns = 5,
         .room = {room, strlen(room)},
         .text = {text, strlen(text)},
+        .room_hash = map_hash(room, strlen(room)),
     };
 
     bus_take(&w.bus, &what);

@@ -398,6 +398,7 @@ static void what_was_asked_for_is_lost_with_the_link(void **state)
     assert_told("2 lost cut\n0 lost cut\n1! lost cut\n");
     assert_int_equal(w.feed.rooms.map.count, 0);
     subscribe(0, "r"); /* does not know it yet */
+    assert_int_equal(notices_rig.restarts, 0);
     attach(0);
     notices_rig_connect();
     assert_told("0 ready\n"); /* the others have not attached */

@@ -133,6 +133,13 @@ static char *whole_list_setting(struct fleet *fleet)
                               fleet->shards_count ? fleet->shards_count : 1);
 }
 
+unsigned fleet_workers(void)
+{
+    const char *workers = getenv("ROOMCAST_TEST_WORKERS");
+
+    return workers ? (unsigned)strtoul(workers, NULL, 10) : 1;
+}
+
 unsigned fleet_launch(struct fleet *fleet, const char *const *settings)
 {
     unsigned index = fleet->count++;
@@ -147,7 +154,7 @@ unsigned fleet_launch(struct fleet *fleet, const char *const *settings)
     g->settings[n++] = print_text("ROOMCAST_LISTEN=127.0.0.1:%d", g->port);
     g->settings[n++] = print_text("ROOMCAST_OPS_LISTEN=127.0.0.1:%d", g->ops_port);
     g->settings[n++] = whole_list_setting(fleet);
-    g->settings[n++] = xstrdup("ROOMCAST_WORKERS=1");
+    g->settings[n++] = print_text("ROOMCAST_WORKERS=%u", fleet_workers());
     g->settings[n++] = xstrdup("ROOMCAST_DRAIN_SECS=1");
     g->settings[n++] = xstrdup("ROOMCAST_REQUESTS_PER_SEC=0");
     g->settings[n++] = xstrdup("ROOMCAST_BYTES_PER_SEC=0");

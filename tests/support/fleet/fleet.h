@@ -25,6 +25,9 @@
 #include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_server.h"
 
+/* How many workers a gateway has whose settings do not say. */
+unsigned fleet_workers(void);
+
 enum { FLEET_MAX = 32, FLEET_SHARDS_MAX = 8, FLEET_DEADLINE_MS = 60000 };
 
 struct fleet_gateway {
@@ -58,7 +61,8 @@ struct fleet_opts {
 };
 
 /* Starts Redis and the gateways, and waits until each is
- * ready. The settings beat these of every fleet: one worker, ROOMCAST_DRAIN_SECS=1, and
+ * ready. The settings beat these of every fleet: one worker, or as many as ROOMCAST_TEST_WORKERS of
+ * the environment says, ROOMCAST_DRAIN_SECS=1, and
  * clients that are not paced (ROOMCAST_REQUESTS_PER_SEC=0, ROOMCAST_BYTES_PER_SEC=0).
  * 0, as a fixture wants it. */
 int fleet_start(struct fleet *fleet, const struct fleet_opts *opts);

@@ -489,9 +489,9 @@ static const char *roll_of(struct scene *scene)
             entries[count++] =
                 (struct roll_entry){scene_room(guest->rooms[r]), guest->user, g};
     }
-    return roll_why_not(&(struct roll){scene->fleet.redis_port,
-                                       scene->cluster.count > 0, scene->pids,
-                                       SCENE_GATEWAYS, entries, count});
+    return roll_why_not(
+        &(struct roll){scene->fleet.redis_port, scene->cluster.count > 0, scene->pids,
+                       SCENE_GATEWAYS, fleet_workers(), entries, count});
 }
 
 static bool is_roll_true(void *data)
