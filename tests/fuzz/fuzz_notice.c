@@ -310,13 +310,14 @@ static void store_line(const char *bytes, size_t len)
 
 static void publish(const char *bytes, size_t len)
 {
-    struct strbuf push = {NULL, 0, 0};
+    const struct handover notice = {
+        .kind = HANDOVER_NOTICE,
+        .room = {"r", 1},
+        .room_hash = map_hash("r", 1),
+        .text = {bytes, len},
+    };
 
-    strbuf_add_text(&push, "*3\r\n$7\r\nmessage\r\n$13\r\nrc:{r}:events\r\n");
-    add_string(&push, bytes, len);
-    fake_link_feed(push.data, push.len);
-    fake_link_push(w.worker.shard.feed.link.link);
-    strbuf_deinit(&push);
+    bus_take(&w.worker.shard.bus, &notice);
 }
 
 static void publish_message(void)

@@ -467,16 +467,15 @@ void http_stream_send(struct http_stream *stream, const char *bytes, size_t len)
     }
 }
 
-static void on_admin_ready(void *owner)
+static void on_admin_link(void *owner, unsigned shard, bool is_up)
 {
     (void)owner;
-    fleet_refresh(&api.fleet);
+    fleet_on_link(&api.fleet, shard, is_up);
 }
 
-static void on_admin_lost(void *owner, const char *why)
+static struct redis_link *admin_link(void)
 {
-    (void)owner, (void)why;
-    fleet_on_lost(&api.fleet);
+    return api.db.shards[0].link;
 }
 
 static void on_fleet_read(void *owner)
@@ -531,7 +530,6 @@ static void open_admin(uv_loop_t *loop)
         "1\r\n0\r\n"
         "*7\r\n$1\r\nb\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n$"
         "1\r\n0\r\n";
-    struct redis_link_opts opts = redis_link_opts_of(&config, &url, "commands");
 
     memset(&api, 0, sizeof(api));
     api.loop = loop;
@@ -539,12 +537,10 @@ static void open_admin(uv_loop_t *loop)
     api.metrics = &admin_metrics;
     auth_init(&api.auth, config.auth_token, 10);
     fleet_init(&api.fleet, loop, &api.db, &admin_metrics, on_fleet_read, NULL);
-    opts.on_ready = on_admin_ready;
-    opts.on_lost = on_admin_lost;
-    api.db.link = redis_link_open(loop, &opts);
+    db_open(&api.db, loop, &config, &admin_metrics, on_admin_link, NULL);
     api.events = events_open(&api);
     fake_link_feed(fleet, sizeof(fleet) - 1);
-    fake_link_connect(api.db.link, false);
+    fake_link_connect(admin_link(), false);
     while (fake_link_answer())
         ;
 }
@@ -563,8 +559,7 @@ static void close_admin(uv_loop_t *loop)
     }
     events_close(api.events);
     fleet_close(&api.fleet);
-    redis_link_close(api.db.link);
-    api.db.link = NULL;
+    db_close(&api.db);
     for (int i = 0; i < 10; i++)
         pass_time(loop, 1000);
     events_free(api.events);
@@ -591,9 +586,9 @@ static void play_admin(const char *what, size_t count, const void *replies, size
         } else if (what[i] == 'T') {
             pass_time(&loop, 1000);
         } else if (what[i] == 'D') {
-            redis_link_restart(api.db.link, "cut");
+            redis_link_restart(admin_link(), "cut");
         } else if (what[i] == 'U') {
-            fake_link_connect(api.db.link, false);
+            fake_link_connect(admin_link(), false);
         } else if (what[i] == 'A') {
             fake_link_answer();
         }
