@@ -62,6 +62,18 @@ endforeach()
 add_tests(faults 300 ${waits})
 # Several Redis, a Redis Cluster, Sentinels, TLS.
 add_tests(cluster 300 ${waits})
+# With gateways of three workers once more.
+foreach(name cluster.scene faults.clients faults.links faults.redis integration.rewinds
+        integration.rooms)
+    string(REPLACE "." "_" program "${name}")
+    string(REGEX REPLACE "[.].*" "" kind "${name}")
+    add_test(NAME ${name}.three_workers COMMAND ${program})
+    set_tests_properties(${name}.three_workers PROPERTIES
+        LABELS ${kind}
+        TIMEOUT 300
+        PROCESSORS ${computes}
+        ENVIRONMENT "${environment};ROOMCAST_TEST_WORKERS=3")
+endforeach()
 # What docker-compose.yml mounts, with the programs that it is for.
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
@@ -144,6 +156,8 @@ set(subjects
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
     cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)"
         "unit.(cluster_.*|marks)|cluster.(admin_shards|lists|scene|workers)"
+    notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
+        "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
         "unit.(bus|lines|notice|terms|withheld)|integration.(malformed|rewinds)|faults.redis"
     connections "gateway/(conn|frame|handshake|http_text|main|origin|pool|pulse|queue|reader|receiver|sender|upgrade|wheel|worker)|common/(descriptors|listen)"

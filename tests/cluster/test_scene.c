@@ -22,8 +22,7 @@ static struct scene scene;
 static int start(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_LEASE_SECS=6",
-                                           "ROOMCAST_PRESENCE_GRACE_MS=2000",
-                                           "ROOMCAST_WORKERS=1", NULL};
+                                           "ROOMCAST_PRESENCE_GRACE_MS=2000", NULL};
 
     (void)state;
     scene.lease_ms = LEASE_MS;
