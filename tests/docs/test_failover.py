@@ -36,7 +36,8 @@ WITHOUT = "tcp-check expect string role:master"
 
 
 class Person:
-    """Says something all the time and remembers what it hears."""
+    """Says something all the time and remembers what it hears. A join that is refused, since
+    Redis is away, is said again."""
 
     def __init__(self, name, port):
         self.name, self.port = name, port
@@ -45,14 +46,27 @@ class Person:
     async def __aenter__(self):
         self.ws = await websockets.connect(f"ws://127.0.0.1:{self.port}/ws",
                                            ping_interval=None)
-        await self.send(type="join", room="lobby", user=self.name)
         self._reading = asyncio.create_task(self.read())
-        await until("a join is answered", lambda: "history_batch" in self.kinds())
+        await self.join()
         return self
 
     async def __aexit__(self, *_):
         await self.ws.close()
         await self._reading
+
+    async def join(self):
+        while "join_ack" not in self.kinds():
+            refused = self.kinds().count("error")
+            await self.send(type="join", room="lobby", user=self.name)
+            await until(f"{self.name}'s join is answered", lambda: "join_ack" in self.kinds()
+                        or self.kinds().count("error") > refused)
+            self.check_refusals()
+        await until(f"{self.name} has the history", lambda: "history_batch" in self.kinds())
+
+    def check_refusals(self):
+        codes = {event["code"] for event in self.told if event["type"] == "error"}
+        if codes - {"unavailable"}:
+            raise AssertionError(f"{self.name} is refused: {codes}")
 
     def kinds(self):
         return [event["type"] for event in self.told]
@@ -173,7 +187,12 @@ class Failover(unittest.TestCase):
     # ---- the play ----
 
     def play(self, fail_over, names, may_reset):
-        asyncio.run(asyncio.wait_for(self.play_it(fail_over, names, may_reset), 200))
+        try:
+            asyncio.run(asyncio.wait_for(self.play_it(fail_over, names, may_reset), 200))
+        except Exception:
+            for name, program in self.programs.items():
+                print(f"---- {name}\n{program.log()}", flush=True)
+            raise
 
     async def play_it(self, fail_over, names, may_reset):
         async with Person("ann", self.ports["ws 1"]) as ann, \

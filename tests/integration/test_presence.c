@@ -276,8 +276,8 @@ static void a_redis_that_lost_its_tail_begins_a_new_epoch(void **state)
 
         print_message("  %s\n", lost_tails[i].name);
         empty_redis();
-        chat_join_when_up(ann, "tail", "ann");
-        chat_join_when_up(bob, "tail", "bob");
+        chat_join(ann, "tail", "ann");
+        chat_join(bob, "tail", "bob");
         snprintf(epoch, sizeof(epoch), "%s", chat_get_text(bob, "epoch"));
         for (int k = 0; k < 5; k++)
             chat_say(ann, "tail", "x");

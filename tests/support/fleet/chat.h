@@ -92,13 +92,10 @@ bool chat_is_true(const struct chat *chat, const char *path);
 int chat_get_count(const struct chat *chat, const char *path);
 
 /* Joins (names without quotes, backslashes and the like) and expects the join_ack, which
- * stays the last message, the history read and dropped. For a history that matters send
- * the join by chat_send. */
+ * stays the last message, the history read and dropped. Asks again as long as the answer is
+ * `unavailable`: Redis may be away, or the machine so slow that a lease ends. For a history or a
+ * refusal that matters send the join by chat_send. */
 void chat_join(struct chat *chat, const char *room, const char *user);
-
-/* The same while Redis may be away, or the machine so slow that a lease ends: asks again as long as
- * the answer is `unavailable`. */
-void chat_join_when_up(struct chat *chat, const char *room, const char *user);
 
 /* Opens and joins. */
 struct chat *chat_enter(int port, const char *room, const char *user);
