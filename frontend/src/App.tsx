@@ -2,7 +2,7 @@
 // users without a token.
 
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { Api, type GatewayNode } from './lib/api';
+import { Api, type GatewayNode, type Shard } from './lib/api';
 import { type KnownNode, mergeNodes } from './lib/gateways';
 import { printRoute, type Route } from './lib/route';
 import { readSession, type Session, writeSession } from './lib/session';
@@ -17,6 +17,7 @@ import { Gateways } from './views/Gateways';
 import { Overview } from './views/Overview';
 import { Room } from './views/Room';
 import { Rooms } from './views/Rooms';
+import { Shards } from './views/Shards';
 import { SignIn } from './views/SignIn';
 
 function View({ route }: { route: Route }) {
@@ -29,6 +30,8 @@ function View({ route }: { route: Route }) {
       return <Room key={route.room} room={route.room} />;
     case 'gateways':
       return <Gateways />;
+    case 'shards':
+      return <Shards />;
     case 'audit':
       return <Audit />;
     case 'chat':
@@ -37,6 +40,7 @@ function View({ route }: { route: Route }) {
 }
 
 const NODES_MS = 3000;
+const SHARDS_MS = 5000;
 
 /** The gateways, as the stream tells when one comes or goes, and else every few seconds. */
 function useNodes(api: Api, stream: LiveStream): readonly KnownNode[] {
@@ -59,6 +63,27 @@ function useNodes(api: Api, stream: LiveStream): readonly KnownNode[] {
   return nodes;
 }
 
+/** The shards as they were told last; none before the first answer. */
+function useShards(api: Api, stream: LiveStream): readonly Shard[] {
+  const [shards, setShards] = useState<readonly Shard[]>([]);
+
+  useEffect(() => {
+    const ask = () =>
+      api.shards().then(
+        ({ shards }) => setShards(shards),
+        () => {}, // the stream says why
+      );
+    const timer = setInterval(ask, SHARDS_MS);
+    const deaf = stream.listen(({ type }) => type === 'live' && void ask());
+    void ask();
+    return () => {
+      clearInterval(timer);
+      deaf();
+    };
+  }, [api, stream]);
+  return shards;
+}
+
 function SignedIn({
   session,
   route,
@@ -76,6 +101,7 @@ function SignedIn({
   );
   const stream = useMemo(() => new LiveStream(api), [api]);
   const nodes = useNodes(api, stream);
+  const shards = useShards(api, stream);
   const tell = useCallback(
     (text: string, isError = false) =>
       setToasts((now) => [
@@ -98,8 +124,8 @@ function SignedIn({
     stream.follow(route.view === 'room' ? route.room : null);
   }, [stream, route]);
   const context = useMemo(
-    () => ({ api, stream, nodes, tell }),
-    [api, stream, nodes, tell],
+    () => ({ api, stream, nodes, shards, tell }),
+    [api, stream, nodes, shards, tell],
   );
   return (
     <Console value={context}>

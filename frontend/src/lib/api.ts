@@ -15,6 +15,15 @@ export interface RoomRow {
   broken?: string;
 }
 
+export interface RoomPage {
+  rooms: RoomRow[];
+  next: string | null;
+  /** null: not known. */
+  total: number | null;
+  /** Those that are down; what is in them is left out. */
+  missing_shards?: number[];
+}
+
 export interface RoomDetail extends RoomRow {
   epoch: string;
   history_length: number;
@@ -59,6 +68,17 @@ export interface GatewayNode {
   members: number | null;
   draining: boolean | null;
   heartbeat_age_ms: number;
+}
+
+/** One of the shards that the rooms are spread over. */
+export interface Shard {
+  shard_id: number;
+  /** Address, path or name of the Redis that serves it. */
+  where: string;
+  up: boolean;
+  rooms: number | null;
+  /** master or replica. */
+  role: string | null;
 }
 
 export interface AuditEntry {
@@ -193,10 +213,10 @@ export class Api {
 
   gateways = () => this.get<{ gateways: GatewayNode[] }>('/gateways');
 
+  shards = () => this.get<{ shards: Shard[] }>('/shards');
+
   rooms = (q: { sort: Sort; search: string; cursor: string | null; limit: number }) =>
-    this.get<{ rooms: RoomRow[]; next: string | null; total: number | null }>(
-      `/rooms${queryOf({ ...q, sort: q.search ? null : q.sort })}`,
-    );
+    this.get<RoomPage>(`/rooms${queryOf({ ...q, sort: q.search ? null : q.sort })}`);
 
   room = (room: string) => this.get<RoomDetail>(pathOf(room));
 

@@ -2,7 +2,7 @@
 // anything, also `..` and `a/b.c`, and a path would not survive that.
 
 export type Route =
-  | { view: 'overview' | 'rooms' | 'gateways' | 'audit' | 'chat' }
+  | { view: 'overview' | 'rooms' | 'gateways' | 'shards' | 'audit' | 'chat' }
   | { view: 'room'; room: string };
 
 export function parseRoute(hash: string): Route {
@@ -17,6 +17,7 @@ export function parseRoute(hash: string): Route {
   switch (view) {
     case 'rooms':
     case 'gateways':
+    case 'shards':
     case 'audit':
     case 'chat':
       return { view };

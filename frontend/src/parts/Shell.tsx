@@ -1,6 +1,7 @@
 // What stands around every view: where one can go, and how the service is.
 
 import {
+  Database,
   LayoutDashboard,
   LogOut,
   MessagesSquare,
@@ -14,6 +15,7 @@ import {
 import { type ReactNode, useEffect } from 'react';
 import { isTrouble } from '../lib/gateways';
 import { printRoute, type Route } from '../lib/route';
+import { printDown } from '../lib/shards';
 import { useConsole, useStream } from './hooks';
 import { useTheme } from './theme';
 
@@ -21,6 +23,7 @@ const PLACES = [
   { view: 'overview', title: 'Overview', Icon: LayoutDashboard },
   { view: 'rooms', title: 'Rooms', Icon: Rows3 },
   { view: 'gateways', title: 'Gateways', Icon: Server },
+  { view: 'shards', title: 'Shards', Icon: Database },
   { view: 'audit', title: 'Audit trail', Icon: ScrollText },
   { view: 'chat', title: 'Chat', Icon: MessagesSquare },
 ] as const;
@@ -33,13 +36,15 @@ const THEMES = {
 
 function useHealth(): [kind: string, text: string] {
   const { state, stats } = useStream();
-  const { nodes } = useConsole();
+  const { nodes, shards } = useConsole();
+  const down = printDown(shards);
   const troubled = nodes.filter(isTrouble).length;
 
   if (state === 'connecting') return ['idle', 'Connecting…'];
   if (state === 'offline') return ['bad', 'No answer, retrying'];
   if (state === 'redis') return ['bad', 'Redis is away'];
   if (state === 'full') return ['warn', 'Too many listen, not live'];
+  if (down) return ['bad', down];
   if (troubled > 0) return ['warn', `${troubled} not well`];
   if (stats && stats.gateways === 0) return ['warn', 'No gateway runs'];
   return ['good', 'All is well'];

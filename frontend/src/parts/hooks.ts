@@ -9,7 +9,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { type Api, ApiError } from '../lib/api';
+import { type Api, ApiError, type Shard } from '../lib/api';
 import type { KnownNode } from '../lib/gateways';
 import { parseRoute, type Route } from '../lib/route';
 import type { ServerEvent } from '../lib/sse';
@@ -19,6 +19,7 @@ export interface ConsoleContext {
   api: Api;
   stream: LiveStream;
   nodes: readonly KnownNode[];
+  shards: readonly Shard[];
   /** Tells the operator what became of something. */
   tell: (text: string, isError?: boolean) => void;
 }

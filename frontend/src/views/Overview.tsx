@@ -2,10 +2,11 @@
 // rooms, gateways and messages, each over time, and whether all is well.
 
 import { useMemo, useState } from 'react';
-import type { Sample } from '../lib/api';
+import type { Sample, Shard } from '../lib/api';
 import { printCount, printRate } from '../lib/format';
 import { isTrouble } from '../lib/gateways';
 import { lastOf, type Measure, mergeSamples, pointsOf } from '../lib/series';
+import { printDown } from '../lib/shards';
 import type { StreamState } from '../lib/stream';
 import { Badge, Since, ViewHead } from '../parts/basics';
 import { useConsole, useIsUpToDate, useResource, useStream } from '../parts/hooks';
@@ -85,10 +86,19 @@ const REDIS: Record<StreamState, [kind: string, words: string]> = {
   offline: ['idle', 'not known'],
 };
 
+/** Of several shards, how many answer. */
+function wordsOf(
+  state: StreamState,
+  shards: readonly Shard[],
+): [kind: string, words: string] {
+  const down = state === 'live' || state === 'full' ? printDown(shards) : null;
+  return down ? ['dead', down] : REDIS[state];
+}
+
 function HealthList() {
-  const { nodes } = useConsole();
+  const { nodes, shards } = useConsole();
   const { state } = useStream();
-  const [kind, words] = REDIS[state];
+  const [kind, words] = wordsOf(state, shards);
   return (
     <section className="panel">
       <h2>Health</h2>

@@ -3,8 +3,10 @@
 
 import { ChevronLeft, ChevronRight, Search, Trash2 } from 'lucide-react';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import type { Api, RoomRow, Sort } from '../lib/api';
+import type { Api, RoomPage, RoomRow, Sort } from '../lib/api';
 import { printCount } from '../lib/format';
+import { printRoute } from '../lib/route';
+import { printMissing } from '../lib/shards';
 import { Empty, Freshness, Loaded, RoomLink, Time, ViewHead } from '../parts/basics';
 import { CloseRoom } from '../parts/CloseRoom';
 import { Countdown } from '../parts/Countdown';
@@ -23,16 +25,10 @@ interface Query {
   cursors: readonly string[];
 }
 
-interface Page {
-  rooms: RoomRow[];
-  next: string | null;
-  total: number | null;
-}
-
 /** A search looks at so many names a request, and may come back with none: it goes on. */
-async function loadPage(api: Api, { sort, search, cursors }: Query): Promise<Page> {
+async function loadPage(api: Api, { sort, search, cursors }: Query): Promise<RoomPage> {
   let cursor = cursors.at(-1) ?? null;
-  let page: Page = { rooms: [], next: cursor, total: null };
+  let page: RoomPage = { rooms: [], next: cursor, total: null };
 
   for (let look = 0; look < LOOKS_MAX; look++) {
     const got = await api.rooms({ sort, search, cursor, limit: PAGE });
@@ -194,8 +190,9 @@ export function Rooms() {
       </ViewHead>
       <section className="panel rooms">
         <Loaded resource={page}>
-          {({ rooms, next }) => (
+          {({ rooms, next, missing_shards: missing = [] }) => (
             <>
+              {missing.length > 0 && <MissingShards missing={missing} />}
               {rooms.length === 0 ? (
                 <NoRooms query={query} />
               ) : (
@@ -250,6 +247,14 @@ export function Rooms() {
         />
       )}
     </>
+  );
+}
+
+function MissingShards({ missing }: { missing: readonly number[] }) {
+  return (
+    <p className="banner" role="status">
+      {printMissing(missing)} <a href={printRoute({ view: 'shards' })}>Shards</a>
+    </p>
   );
 }
 

@@ -139,6 +139,9 @@ test('the gateways, the trail, and the chat', async () => {
   await goTo(page, 'Gateways');
   await page.getByText('ready').first().waitFor();
   await check('gateways-well');
+  await goTo(page, 'Shards');
+  await page.getByText('answers').waitFor();
+  await check('shards');
   await goTo(page, 'Audit trail');
   await page.getByText('loud one').waitFor();
   await check('trail');

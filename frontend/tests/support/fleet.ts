@@ -1,4 +1,4 @@
-// A Redis of its own, two gateways and an admin service, all on free ports of 127.0.0.1, for
+// A Redis of its own (or several: shards), two gateways and an admin service, all on free ports of 127.0.0.1, for
 // the tests of one file:
 //
 //     const fleet = fleetOfFile();
@@ -7,7 +7,7 @@
 // $ROOMCAST_BIN/roomcast-* and redis-server of the PATH. Redis writes each command to disk at
 // once, so that a restart brings it back as it was.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
@@ -18,6 +18,12 @@ import { waitFor } from './wait';
 const BIN = resolve(process.env.ROOMCAST_BIN ?? '../build/bin');
 const GATEWAYS = 2;
 export const TOKEN = 'the-token-of-the-tests';
+
+interface Redis {
+  port: number;
+  dir: string;
+  program: Program | null;
+}
 
 interface Gateway {
   port: number;
@@ -33,8 +39,8 @@ async function isReady(port: number): Promise<boolean> {
 
 /** Starts before the first test, and before what `beforeAll` says further down; stops behind
  *  it all. */
-export function fleetOfFile(settings: Record<string, string> = {}): Fleet {
-  const fleet = new Fleet({
+export function fleetOfFile(settings: Record<string, string> = {}, shards = 1): Fleet {
+  const fleet = new Fleet(shards, {
     ROOMCAST_WORKERS: '1',
     ROOMCAST_DRAIN_SECS: '1',
     ROOMCAST_LEASE_SECS: '2',
@@ -51,17 +57,23 @@ export function fleetOfFile(settings: Record<string, string> = {}): Fleet {
 class Fleet {
   private adminPort = 0;
   private dir = '';
-  private redisPort = 0;
-  private redis: Program | null = null;
+  private readonly redises: Redis[] = [];
   private admin: Program | null = null;
   private readonly gateways: Gateway[] = [];
 
-  constructor(private readonly settings: Record<string, string>) {}
+  constructor(
+    private readonly shards: number,
+    private readonly settings: Record<string, string>,
+  ) {}
 
   async start(): Promise<void> {
     this.dir = await mkdtemp(join(tmpdir(), 'roomcast-console-'));
-    this.redisPort = await takePort();
-    await this.startRedis();
+    for (let i = 0; i < this.shards; i++) {
+      const dir = join(this.dir, `redis-${i}`);
+      await mkdir(dir);
+      this.redises.push({ port: await takePort(), dir, program: null });
+      await this.startRedis(i);
+    }
     for (let i = 0; i < GATEWAYS; i++)
       this.gateways.push({
         port: await takePort(),
@@ -75,7 +87,7 @@ class Fleet {
   async stop(): Promise<void> {
     await this.admin?.end('SIGTERM');
     await Promise.all(this.gateways.map(({ program }) => program?.end('SIGTERM')));
-    await this.redis?.end('SIGTERM');
+    await Promise.all(this.redises.map(({ program }) => program?.end('SIGTERM')));
     await rm(this.dir, { recursive: true, force: true });
   }
 
@@ -119,7 +131,7 @@ class Fleet {
       ROOMCAST_LISTEN: `127.0.0.1:${gateway.port}`,
       ROOMCAST_OPS_LISTEN: `127.0.0.1:${gateway.opsPort}`,
       ROOMCAST_ADVERTISE: `127.0.0.1:${gateway.port}`,
-      ROOMCAST_REDIS_URL: `redis://127.0.0.1:${this.redisPort}`,
+      ROOMCAST_REDIS_URL: this.redisUrls(),
     });
 
     gateway.program = program;
@@ -143,14 +155,23 @@ class Fleet {
     this.gateways[index]?.program?.signal(on ? 'SIGSTOP' : 'SIGCONT');
   }
 
-  async startRedis(): Promise<void> {
+  private redisUrls(): string {
+    return this.redises.map(({ port }) => `redis://127.0.0.1:${port}`).join(',');
+  }
+
+  redisPort(shard: number): number {
+    return this.redises[shard]?.port ?? 0;
+  }
+
+  async startRedis(shard = 0): Promise<void> {
+    const { port, dir } = this.redises[shard] as Redis;
     const redis = new Program('redis-server', [
-      ...['--bind', '127.0.0.1', '--port', `${this.redisPort}`, '--dir', this.dir],
+      ...['--bind', '127.0.0.1', '--port', `${port}`, '--dir', dir],
       ...['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'],
       ...['--notify-keyspace-events', 'Kx'],
     ]);
 
-    this.redis = redis;
+    (this.redises[shard] as Redis).program = redis;
     await waitFor('Redis listens', () => {
       redis.assertRuns();
       return redis.output.includes('Ready to accept connections');
@@ -169,13 +190,16 @@ class Fleet {
     );
   }
 
-  async killRedis(): Promise<void> {
-    await this.redis?.end('SIGKILL');
+  async killRedis(shard = 0): Promise<void> {
+    await this.redises[shard]?.program?.end('SIGKILL');
   }
 
   /** Removes what a Redis that is down has kept. */
-  async forgetRedis(): Promise<void> {
-    await rm(join(this.dir, 'appendonlydir'), { recursive: true, force: true });
+  async forgetRedis(shard = 0): Promise<void> {
+    await rm(join(this.redises[shard]?.dir ?? this.dir, 'appendonlydir'), {
+      recursive: true,
+      force: true,
+    });
   }
 
   async startAdmin(): Promise<void> {
@@ -183,7 +207,7 @@ class Fleet {
     const admin = new Program(join(BIN, 'roomcast-admin'), [], {
       AUTH_TOKEN: TOKEN,
       ROOMCAST_ADMIN_LISTEN: `127.0.0.1:${this.adminPort}`,
-      ROOMCAST_REDIS_URL: `redis://127.0.0.1:${this.redisPort}`,
+      ROOMCAST_REDIS_URL: this.redisUrls(),
       ROOMCAST_PUBLIC_WS_URLS: this.urls().join(','),
       ROOMCAST_CONSOLE_DIR: resolve('dist'),
       ROOMCAST_ROOM_TTL_SECS: this.settings.ROOMCAST_ROOM_TTL_SECS ?? '300',

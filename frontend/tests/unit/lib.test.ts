@@ -19,6 +19,12 @@ import { printCountdown, printDuration } from '../../src/lib/format';
 import { mergeNodes } from '../../src/lib/gateways';
 import { parseRoute, printRoute } from '../../src/lib/route';
 import { mergeSamples, pointsOf } from '../../src/lib/series';
+import {
+  groupShards,
+  printDown,
+  printMissing,
+  printNumbers,
+} from '../../src/lib/shards';
 import { EventParser } from '../../src/lib/sse';
 import { LiveStream } from '../../src/lib/stream';
 
@@ -223,4 +229,37 @@ test('who listens again and finds no room is not live any more', async () => {
   stream.follow('lobby');
   await expect.poll(() => stream.snapshot().state).toBe('full');
   stream.close();
+});
+
+test('shards of one Redis are one row, those that are down another', () => {
+  const shard = (
+    shard_id: number,
+    where: string,
+    up: boolean,
+    rooms: number | null,
+  ) => ({
+    shard_id,
+    where,
+    up,
+    rooms,
+    role: up ? 'master' : null,
+  });
+  const told = [
+    shard(0, 'a:1', true, 2),
+    shard(1, 'b:2', true, 5),
+    shard(2, 'a:1', true, 3),
+    shard(3, 'a:1', false, null),
+  ];
+
+  expect(groupShards(told)).toEqual([
+    { where: 'a:1', numbers: [0, 2], up: true, role: 'master', rooms: 5 },
+    { where: 'b:2', numbers: [1], up: true, role: 'master', rooms: 5 },
+    { where: 'a:1', numbers: [3], up: false, role: null, rooms: null },
+  ]);
+  expect(printDown(told)).toBe('1 of 4 shards is down');
+  expect(printDown(told.slice(0, 3))).toBeNull();
+  expect(printDown(told.slice(3))).toBeNull(); // one alone is Redis
+  expect(printNumbers([0, 1, 2, 5, 7, 8])).toBe('0–2, 5, 7, 8');
+  expect(printMissing([2])).toBe('Rooms of shard 2 are left out: it does not answer.');
+  expect(printMissing([1, 2])).toContain('shards 1, 2 are left out: they do not');
 });
