@@ -605,6 +605,17 @@ static void a_closed_room_puts_everybody_out(void **state)
     chat_close(bob);
 }
 
+/* A turn of the worker after the join. */
+static bool is_in_the_index(void *data)
+{
+    char *score = redis_cmd_text(fleet.redis_port, "ZSCORE rc:rooms:members index");
+    bool is_in = score != NULL;
+
+    (void)data;
+    free(score);
+    return is_in;
+}
+
 static void rooms_stand_in_the_index(void **state)
 {
     struct chat *ann = on_gateway(0);
@@ -612,6 +623,7 @@ static void rooms_stand_in_the_index(void **state)
 
     (void)state;
     chat_join(ann, "index", "ann");
+    assert_true(wait_until(is_in_the_index, NULL, FLEET_DEADLINE_MS));
     assert_true(redis_cmd_number(fleet.redis_port, "ZSCORE rc:rooms index") > 0);
     assert_int_equal(
         redis_cmd_number(fleet.redis_port, "ZSCORE rc:rooms:members index"), 1);
