@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "client/json_read.h"
+#include "common/json_read.h"
 #include "common/list.h"
 #include "common/xalloc.h"
 

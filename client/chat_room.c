@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "client/chat_request.h"
-#include "client/json_read.h"
+#include "common/json_read.h"
 #include "common/strbuf.h"
 #include "common/xalloc.h"
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/json_read.h"
 #include "client/text.h"
+#include "common/json_read.h"
 #include "common/xalloc.h"
 
 enum { REFUSED_COLUMNS = 300 /* of a text that was not taken, shown again */ };

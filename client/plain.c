@@ -15,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/json_read.h"
 #include "client/plain_input.h"
 #include "client/plain_print.h"
 #include "client/plain_rooms.h"
 #include "common/clock.h"
+#include "common/json_read.h"
 
 static void print(struct plain *p, struct json_text event)
 {

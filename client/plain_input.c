@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/json_read.h"
 #include "client/plain_rooms.h"
 #include "client/term_command.h"
+#include "common/json_read.h"
 #include "common/utf8.h"
 
 static void put_line(void *owner, const char *line)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "client/json_read.h"
 #include "client/text.h"
+#include "common/json_read.h"
 
 /* A field's text, made fit for one line. */
 static void add_field(struct strbuf *out, const struct json_members *members,

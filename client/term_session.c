@@ -11,10 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "client/json_read.h"
 #include "client/model_event.h"
 #include "client/screen.h"
 #include "common/clock.h"
+#include "common/json_read.h"
 
 enum { FRAME_MS = 33, SCROLL_OVERLAP = 1 };
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "client/chat_room.h"
-#include "client/json_read.h"
+#include "common/json_read.h"
 #include "common/strbuf.h"
 #include "tests/support/unit/quotes.h"
 

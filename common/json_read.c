@@ -1,6 +1,7 @@
 /* json_read.c - see json_read.h. Everything here trusts that json_scan has looked first. */
-#include "client/json_read.h"
+#include "common/json_read.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/digits.h"
@@ -128,4 +129,36 @@ bool json_read_next(struct json_text array, size_t *at, struct json_text *out)
     while (out->len > 0 && strchr(" \t\r\n", out->base[out->len - 1]))
         out->len--;
     return true;
+}
+
+/* ---- names that are there twice ---- */
+
+static int compare(const void *left, const void *right)
+{
+    const struct json_text *a = left, *b = right;
+    int order = memcmp(a->base, b->base, a->len < b->len ? a->len : b->len);
+
+    return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+bool json_read_has_twice(const struct json_members *members)
+{
+    struct json_text *names = xcalloc(members->count, sizeof(*names));
+    struct strbuf text = {NULL, 0, 0};
+    size_t bytes = 1, same = 0;
+
+    for (size_t i = 0; i < members->count; i++)
+        bytes += members->items[i].key.len;
+    strbuf_reserve(&text, bytes); /* so that it never moves */
+    for (size_t i = 0; i < members->count; i++) {
+        names[i].base = text.data + text.len;
+        json_read_text(&text, members->items[i].key);
+        names[i].len = text.len - (size_t)(names[i].base - text.data);
+    }
+    qsort(names, members->count, sizeof(*names), compare);
+    for (size_t i = 1; i < members->count; i++)
+        same += compare(&names[i - 1], &names[i]) == 0;
+    strbuf_deinit(&text);
+    free(names);
+    return same > 0;
 }

@@ -1,9 +1,9 @@
-/* json_read.h - looking into the JSON of events: what common/json.h's json_scan has checked
+/* json_read.h - looking into JSON: what common/json.h's json_scan has checked
  * and listed, field by field. Values point into the text and nothing is copied but where
  * it says so.
  */
-#ifndef CLIENT_JSON_READ_H
-#define CLIENT_JSON_READ_H
+#ifndef COMMON_JSON_READ_H
+#define COMMON_JSON_READ_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +34,8 @@ char *json_read_dup(struct json_text token);
 
 /* The next element of an array; start with *at = 0. False: that was the last. */
 bool json_read_next(struct json_text array, size_t *at, struct json_text *out);
+
+/* Whether a name is there twice, in whichever way it is written. */
+bool json_read_has_twice(const struct json_members *members);
 
 #endif
