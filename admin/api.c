@@ -30,7 +30,8 @@ bool api_room_is_up(struct http_request *req, struct json_text room)
 {
     struct api *api = api_of(req);
 
-    if (fleet_shard_is_up(&api->fleet, db_shard_of(&api->db, room)))
+    if (fleet_shard_is_up(&api->fleet, db_shard_of(&api->db, room)) ||
+        db_has_master(&api->db, room))
         return true;
     api_unavailable(req);
     return false;
@@ -191,11 +192,12 @@ void api_add_missing(struct strbuf *out, uint64_t shards)
     }
 }
 
-void api_odd_key(struct http_request *req, enum fleet_key which, const char *type)
+void api_odd_key(struct http_request *req, unsigned shard, enum fleet_key which,
+                 const char *type)
 {
     char key[KEYS_MAX_BYTES], message[KEYS_MAX_BYTES + 64];
 
-    keys_fleet(key, 0, which);
+    keys_fleet(key, shard, which);
     snprintf(message, sizeof(message), "%s in Redis is no %s; it must be removed", key,
              type);
     api_broken(req, message);

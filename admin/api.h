@@ -72,7 +72,8 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
 void api_add_missing(struct strbuf *out, uint64_t shards);
 
 /* 503: a key of the fleet is of another type than it has to be. */
-void api_odd_key(struct http_request *req, enum fleet_key which, const char *type);
+void api_odd_key(struct http_request *req, unsigned shard, enum fleet_key which,
+                 const char *type);
 
 /* 503: what is asked for cannot be read as it stands in Redis; `message` says which key. */
 void api_broken(struct http_request *req, const char *message);

@@ -1,6 +1,6 @@
 /* api_disconnect.c - `POST /api/users/{user}/disconnect`.
  *
- *     api_users_disconnect -> on_fleet -> tell -> on_told -> all have heard, or on_pause
+ *     api_users_disconnect -> on_fleet -> tell -> on_told each -> all have heard, or on_pause
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,12 @@
 #include "common/xalloc.h"
 
 enum { PAUSE_MS = 50, PATIENCE_MS = 2000 };
+
+/* A node that is told. */
+struct told {
+    struct order *order;
+    bool has_heard;
+};
 
 struct order {
     struct fleet_wait wait; /* first */
@@ -23,7 +29,8 @@ struct order {
     uint64_t until_ms;
     char **nodes; /* that have not heard it */
     size_t count, total;
-    size_t to_answer, again_count; /* of this round */
+    struct told *told; /* of this round, a node each */
+    size_t to_answer;  /* of them; in any order */
 };
 
 static void on_closed(uv_handle_t *handle)
@@ -39,6 +46,7 @@ static void end_order(struct order *order)
     for (size_t i = 0; i < order->count; i++)
         free(order->nodes[i]);
     free(order->nodes);
+    free(order->told);
     uv_close((uv_handle_t *)&order->pause, on_closed);
 }
 
@@ -62,24 +70,37 @@ static void on_pause(uv_timer_t *timer)
     tell(timer->data);
 }
 
-/* PUBLISH says how many heard it: none while a node's subscription is cut. */
-static void on_told(void *data, int status, const redisReply *reply)
+/* Those that have not heard it stay. */
+static void sort_out(struct order *order)
 {
-    struct order *order = data;
-    char *node = order->nodes[order->count - order->to_answer];
+    size_t again = 0;
 
-    if (status == 0 && reply_value(reply) > 0)
-        free(node);
-    else
-        order->nodes[order->again_count++] = node;
-    if (--order->to_answer > 0)
-        return;
-    order->count = order->again_count;
-    if (order->again_count == 0 || order->api->is_closing ||
+    for (size_t i = 0; i < order->count; i++)
+        if (order->told[i].has_heard)
+            free(order->nodes[i]);
+        else
+            order->nodes[again++] = order->nodes[i];
+    order->count = again;
+}
+
+static void end_round(struct order *order)
+{
+    sort_out(order);
+    if (order->count == 0 || order->api->is_closing ||
         uv_now(order->api->loop) + PAUSE_MS > order->until_ms)
         reply_told(order);
     else
         uv_timer_start(&order->pause, on_pause, PAUSE_MS, 0);
+}
+
+/* PUBLISH says how many heard it: none while a node's subscription is cut. */
+static void on_told(void *data, int status, const redisReply *reply)
+{
+    struct told *told = data;
+
+    told->has_heard = status == 0 && reply_value(reply) > 0;
+    if (--told->order->to_answer == 0)
+        end_round(told->order);
 }
 
 static void tell(struct order *order)
@@ -88,12 +109,12 @@ static void tell(struct order *order)
     size_t count = order->count;
 
     order->to_answer = count;
-    order->again_count = 0;
     for (size_t i = 0; i < count; i++) {
+        order->told[i].order = order;
         db_begin(&api->db, 0, command_publish());
         command_add_node_key(&api->db.cmd, 0, order->nodes[i], KEY_NODE_CANARY);
         redis_command_add(&api->db.cmd, order->text.data, order->text.len);
-        db_send(&api->db, on_told, order);
+        db_send(&api->db, on_told, &order->told[i]);
     }
 }
 
@@ -113,6 +134,7 @@ static void on_fleet(struct fleet_wait *wait, bool ok)
         if (view->nodes[i].address)
             order->nodes[order->count++] = xstrdup(view->nodes[i].name);
     order->total = order->count;
+    order->told = xcalloc(order->count + 1, sizeof(*order->told));
     if (order->count == 0)
         reply_told(order);
     else

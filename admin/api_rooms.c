@@ -23,7 +23,7 @@ static void on_one(void *data, int status, const redisReply *reply)
         return;
     }
     strbuf_reset(out, 4096);
-    if (room_json_add(out, reply, true, api_of(req)->db.count))
+    if (room_json_add(out, reply, true, api_of(req)->db.spread))
         api_reply(req, 200, out);
     else
         api_room_not_found(req);

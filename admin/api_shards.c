@@ -1,6 +1,8 @@
 /* api_shards.c - `GET /api/shards`: each Redis is asked what it is and how many rooms it has.
  *
- *     api_shards -> start_shard each -> on_rooms, on_info -> answered -> [all] reply
+ *     api_shards -> start_shard each -> on_rooms -> on_info -> answered -> [all] reply
+ *
+ * One after the other, so that in a cluster the master that has the registry is the one that tells its role.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +10,6 @@
 #include "admin/api.h"
 #include "admin/broken.h"
 #include "common/xalloc.h"
-
-enum { ANSWERS = 2 }; /* of each */
 
 struct shard {
     struct call *call;
@@ -26,29 +26,20 @@ struct call {
     struct shard of[SHARD_OF_MAX];
 };
 
-/* Without user and password. */
-static void add_where(struct strbuf *out, const struct redis_url *url)
+static void add_where(struct strbuf *out, const struct shard *shard)
 {
     struct strbuf text = {NULL, 0, 0};
 
-    if (url->form == REDIS_UNIX)
-        strbuf_add_text(&text, url->path);
-    else if (url->form == REDIS_SENTINEL)
-        strbuf_add_text(&text, url->name);
-    else
-        strbuf_add_format(&text, strchr(url->hosts[0].host, ':') ? "[%s]:%s" : "%s:%s",
-                          url->hosts[0].host, url->hosts[0].port);
-    proto_add_text(out, "where", text.data, text.len);
+    db_print_where(&shard->call->api->db, shard->number, &text);
+    proto_add_text(out, "where", text.len > 0 ? text.data : "", text.len);
     strbuf_deinit(&text);
 }
 
 static void add_shard(struct strbuf *out, const struct shard *shard)
 {
-    const struct config *config = shard->call->api->config;
-
     strbuf_add_format(out, "%s{\"shard_id\":%u", shard->number > 0 ? "," : "",
                       shard->number);
-    add_where(out, redis_urls_of_shard(&config->redis, shard->number));
+    add_where(out, shard);
     proto_add_raw(out, "up", shard->is_up ? "true" : "false");
     if (shard->is_up)
         proto_add_number(out, "rooms", shard->rooms);
@@ -71,21 +62,11 @@ static void answered(struct call *call)
     strbuf_add_text(out, "{\"shards\":[");
     for (unsigned i = 0; i < call->api->db.count; i++)
         add_shard(out, &call->of[i]);
-    strbuf_add_text(out, "]}");
+    strbuf_add_text(out, "]");
+    proto_add_raw(out, "cluster", call->api->db.is_cluster ? "true" : "false");
+    strbuf_add_char(out, '}');
     api_reply(call->req, 200, out);
     free(call);
-}
-
-/* An index of a wrong type is an answer too. */
-static void on_rooms(void *data, int status, const redisReply *reply)
-{
-    struct shard *shard = data;
-
-    if (status < 0 && !broken_is_cause(status, reply))
-        shard->is_up = false;
-    if (status == 0)
-        shard->rooms = reply_value(reply);
-    answered(shard->call);
 }
 
 static void on_info(void *data, int status, const redisReply *reply)
@@ -100,16 +81,36 @@ static void on_info(void *data, int status, const redisReply *reply)
     answered(shard->call);
 }
 
+/* An index of a wrong type is an answer too. */
+static void on_rooms(void *data, int status, const redisReply *reply)
+{
+    struct shard *shard = data;
+    struct db *db = &shard->call->api->db;
+
+    if (status < 0 && !broken_is_cause(status, reply)) {
+        shard->is_up = false;
+        answered(shard->call);
+        return;
+    }
+    if (status == 0)
+        shard->rooms = reply_value(reply);
+    db_begin(db, shard->number, "INFO");
+    redis_command_add_text(&db->cmd, "replication");
+    db_send(db, on_info, shard);
+}
+
 static void start_shard(struct shard *shard)
 {
     struct db *db = &shard->call->api->db;
 
+    shard->is_up = fleet_shard_is_up(&shard->call->api->fleet, shard->number);
+    if (!shard->is_up) {
+        answered(shard->call);
+        return;
+    }
     db_begin(db, shard->number, "ZCARD");
     command_add_fleet_key(&db->cmd, shard->number, KEY_ROOMS);
     db_send(db, on_rooms, shard);
-    db_begin(db, shard->number, "INFO");
-    redis_command_add_text(&db->cmd, "replication");
-    db_send(db, on_info, shard);
 }
 
 void api_shards(void *owner, struct http_request *req)
@@ -120,12 +121,9 @@ void api_shards(void *owner, struct http_request *req)
     call->req = req;
     call->api = owner;
     count = call->api->db.count;
-    call->to_answer = ANSWERS * count;
-    for (unsigned i = 0; i < count; i++) {
-        struct shard *shard = &call->of[i];
-
-        *shard = (struct shard){.call = call, .number = i};
-        shard->is_up = fleet_shard_is_up(&call->api->fleet, i);
-        start_shard(shard);
-    }
+    call->to_answer = count;
+    for (unsigned i = 0; i < count; i++)
+        call->of[i] = (struct shard){.call = call, .number = i};
+    for (unsigned i = 0; i < count; i++)
+        start_shard(&call->of[i]);
 }

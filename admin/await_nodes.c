@@ -14,14 +14,20 @@
 
 enum { PAUSE_MS = 20, PATIENCE_MS = 2000 };
 
+/* A node that is asked. */
+struct question {
+    struct await_nodes *await;
+    bool is_marked;
+};
+
 struct await_nodes {
     struct api *api;
     struct await_nodes_opts opts;
     char *mark;
     uv_timer_t pause;
     uint64_t until_ms;
-    size_t to_answer,
-        marked; /* of the round: answers to come; nodes that have the mark */
+    struct question *questions; /* of the round, a node each */
+    size_t to_answer;           /* of them; in any order */
 };
 
 static void ask(struct await_nodes *await);
@@ -30,6 +36,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct await_nodes *await = handle->data;
 
+    free(await->questions);
     free(await->mark);
     free(await);
 }
@@ -48,10 +55,23 @@ static void on_pause(uv_timer_t *timer)
     ask(timer->data);
 }
 
+/* Those that have the mark stay. */
+static void sort_out(struct await_nodes *await)
+{
+    size_t marked = 0;
+
+    for (size_t i = 0; i < await->opts.count; i++)
+        if (await->questions[i].is_marked)
+            await->opts.nodes[marked++] = await->opts.nodes[i];
+        else
+            free(await->opts.nodes[i]);
+    await->opts.count = marked;
+}
+
 static void end_round(struct await_nodes *await)
 {
-    await->opts.count = await->marked;
-    if (await->marked == 0 || await->api->is_closing ||
+    sort_out(await);
+    if (await->opts.count == 0 || await->api->is_closing ||
         uv_now(await->api->loop) + PAUSE_MS > await->until_ms)
         done(await);
     else
@@ -61,14 +81,10 @@ static void end_round(struct await_nodes *await)
 /* No answer is no proof: the node stays. */
 static void on_mark(void *data, int status, const redisReply *reply)
 {
-    struct await_nodes *await = data;
-    char *node = await->opts.nodes[await->opts.count - await->to_answer];
-    bool is_gone = status == 0 && !reply_is_string(reply, await->mark);
+    struct question *question = data;
+    struct await_nodes *await = question->await;
 
-    if (is_gone)
-        free(node);
-    else
-        await->opts.nodes[await->marked++] = node;
+    question->is_marked = status != 0 || reply_is_string(reply, await->mark);
     if (--await->to_answer == 0)
         end_round(await);
 }
@@ -79,12 +95,12 @@ static void ask(struct await_nodes *await)
     size_t count = await->opts.count;
 
     await->to_answer = count;
-    await->marked = 0;
     for (size_t i = 0; i < count; i++) {
+        await->questions[i].await = await;
         db_begin_room(&api->db, await->opts.room, "HGET");
         command_add_on_key(&api->db.cmd, await->opts.room, await->opts.nodes[i]);
         command_add(&api->db.cmd, await->opts.field);
-        db_send(&api->db, on_mark, await);
+        db_send(&api->db, on_mark, &await->questions[i]);
     }
 }
 
@@ -95,6 +111,7 @@ void await_nodes_start(struct api *api, const struct await_nodes_opts *opts)
     await->api = api;
     await->opts = *opts;
     await->mark = xstrdup(opts->mark);
+    await->questions = xcalloc(opts->count + 1, sizeof(*await->questions));
     await->until_ms = uv_now(api->loop) + PATIENCE_MS;
     uv_timer_init(api->loop, &await->pause);
     await->pause.data = await;

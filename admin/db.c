@@ -1,4 +1,4 @@
-/* db.c - see db.h.
+/* db.c - see db.h. What a cluster does otherwise is in db_cluster.c.
  *
  *     link ready -> [of a list: ask_for_mark -> on_mark] -> decide -> on_link
  *                        ^ each second, until it is right
@@ -6,22 +6,28 @@
 #include "admin/db.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/rights.h"
 #include "common/shard_mark.h"
 #include "common/xalloc.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, CLUSTER_TICK_MS = 100 };
+
+unsigned db_shards_count(const struct config *config)
+{
+    return redis_urls_is_cluster(&config->redis) ? SHARD_OF_MAX : config->redis.count;
+}
 
 static bool is_list(const struct db *db)
 {
-    return db->count > 1;
+    return db->count > 1 && !db->is_cluster;
 }
 
 unsigned db_shard_of(const struct db *db, struct json_text room)
 {
-    return shard_of(room.base, room.len, db->count);
+    return shard_of(room.base, room.len, db->spread);
 }
 
 uint64_t db_all_shards(const struct db *db)
@@ -33,6 +39,8 @@ bool db_is_up(const struct db *db, unsigned number)
 {
     const struct db_shard *shard = &db->shards[number];
 
+    if (db->is_cluster)
+        return shard->is_up && !db->is_closed;
     return redis_link_is_ready(shard->link) &&
            (!is_list(db) || shard->mark == DB_MARK_RIGHT);
 }
@@ -41,7 +49,9 @@ void db_print_why(const struct db *db, unsigned number, struct strbuf *out)
 {
     const struct db_shard *shard = &db->shards[number];
 
-    if (shard->mark == DB_MARK_WRONG)
+    if (db->is_cluster)
+        db_cluster_print_why(db, number, out);
+    else if (shard->mark == DB_MARK_WRONG)
         shard_mark_print_wrong(out, number, db->count, shard->found, shard->found_of);
     else if (!redis_link_is_ready(shard->link))
         strbuf_add_text(out, redis_why_text(redis_link_why(shard->link)));
@@ -51,7 +61,22 @@ void db_print_why(const struct db *db, unsigned number, struct strbuf *out)
         strbuf_add_text(out, "its mark is not read yet");
 }
 
-/* The one function that tells. */
+void db_print_where(const struct db *db, unsigned number, struct strbuf *out)
+{
+    const struct redis_url *url = redis_urls_of_shard(&db->config->redis, number);
+
+    if (db->is_cluster)
+        db_cluster_print_where(db, number, out);
+    else if (url->form == REDIS_UNIX)
+        strbuf_add_text(out, url->path);
+    else if (url->form == REDIS_SENTINEL)
+        strbuf_add_text(out, url->name);
+    else
+        strbuf_add_format(out, strchr(url->hosts[0].host, ':') ? "[%s]:%s" : "%s:%s",
+                          url->hosts[0].host, url->hosts[0].port);
+}
+
+/* The one function that tells, but for a cluster. */
 static void decide(struct db_shard *shard)
 {
     struct db *db = shard->db;
@@ -120,6 +145,8 @@ static void on_tick(uv_timer_t *timer)
 {
     struct db *db = timer->data;
 
+    if (db->is_cluster)
+        db_cluster_tick(db);
     for (unsigned i = 0; i < db->count && is_list(db); i++)
         if (redis_link_is_ready(db->shards[i].link))
             ask_for_mark(&db->shards[i]);
@@ -149,36 +176,54 @@ static void on_lost(void *owner, const char *why)
     decide(shard);
 }
 
-void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
-             struct metrics *metrics, db_link_fn on_link, void *owner)
+static void open_links(struct db *db, uv_loop_t *loop, struct metrics *metrics)
 {
-    *db = (struct db){
-        .config = config,
-        .count = config->redis.count,
-        .on_link = on_link,
-        .owner = owner,
-    };
-    db->shards = xcalloc(db->count, sizeof(*db->shards));
     for (unsigned i = 0; i < db->count; i++) {
-        struct redis_link_opts opts = redis_link_opts_of(config, &config->redis.urls[i],
-                                                         "roomcast-admin-commands");
+        struct redis_link_opts opts = redis_link_opts_of(
+            db->config, &db->config->redis.urls[i], "roomcast-admin-commands");
 
-        db->shards[i].db = db;
-        db->shards[i].number = i;
         opts.metrics = metrics;
         opts.owner = &db->shards[i];
         opts.on_ready = on_ready;
         opts.on_lost = on_lost;
         db->shards[i].link = redis_link_open(loop, &opts);
     }
+}
+
+void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
+             struct metrics *metrics, db_link_fn on_link, void *owner)
+{
+    uint64_t tick_ms;
+
+    *db = (struct db){
+        .config = config,
+        .count = db_shards_count(config),
+        .is_cluster = redis_urls_is_cluster(&config->redis),
+        .on_link = on_link,
+        .owner = owner,
+    };
+    db->spread = db->is_cluster ? SHARD_OF_CLUSTER : db->count;
+    db->shards = xcalloc(db->count, sizeof(*db->shards));
+    for (unsigned i = 0; i < db->count; i++) {
+        db->shards[i].db = db;
+        db->shards[i].number = i;
+    }
+    if (db->is_cluster)
+        db_cluster_open(db, loop, metrics);
+    else
+        open_links(db, loop, metrics);
+    tick_ms = db->is_cluster ? CLUSTER_TICK_MS : TICK_MS;
     uv_timer_init(loop, &db->tick);
     db->tick.data = db;
-    uv_timer_start(&db->tick, on_tick, TICK_MS, TICK_MS);
+    uv_timer_start(&db->tick, on_tick, tick_ms, tick_ms);
 }
 
 void db_close(struct db *db)
 {
-    for (unsigned i = 0; i < db->count; i++) {
+    db->is_closed = true;
+    if (db->is_cluster)
+        db_cluster_close(db);
+    for (unsigned i = 0; i < db->count && !db->is_cluster; i++) {
         redis_link_close(db->shards[i].link);
         db->shards[i].link = NULL;
     }
@@ -187,57 +232,80 @@ void db_close(struct db *db)
 
 void db_deinit(struct db *db)
 {
+    if (db->is_cluster)
+        db_cluster_deinit(db);
     free(db->shards);
     redis_command_deinit(&db->cmd);
 }
 
 /* ---- commands ---- */
 
-void db_begin(struct db *db, unsigned shard, const char *verb)
+static void aim(struct db *db, unsigned shard)
 {
     db->at = shard;
+    db->slot = db->shards[shard].slot;
+}
+
+static void aim_at_room(struct db *db, struct json_text room)
+{
+    db->at = db_shard_of(db, room);
+    db->slot = cluster_slot_of_room(room.base, room.len);
+}
+
+void db_begin(struct db *db, unsigned shard, const char *verb)
+{
+    aim(db, shard);
     redis_command_begin(&db->cmd);
     redis_command_add_text(&db->cmd, verb);
 }
 
 void db_begin_script(struct db *db, unsigned shard, enum script script, unsigned keys)
 {
-    db->at = shard;
+    aim(db, shard);
     scripts_begin(&db->cmd, script, keys);
 }
 
 void db_begin_room(struct db *db, struct json_text room, const char *verb)
 {
-    db_begin(db, db_shard_of(db, room), verb);
+    aim_at_room(db, room);
+    redis_command_begin(&db->cmd);
+    redis_command_add_text(&db->cmd, verb);
 }
 
 void db_begin_room_script(struct db *db, struct json_text room, enum script script,
                           unsigned keys)
 {
-    db_begin_script(db, db_shard_of(db, room), script, keys);
+    aim_at_room(db, room);
+    scripts_begin(&db->cmd, script, keys);
 }
 
-/* The link that it goes by; NULL: nothing may be sent there. */
-static struct redis_link *link_of(const struct db *db)
+static int send_by_link(struct db *db, enum script script, redis_reply_fn on_reply,
+                        void *data)
 {
-    return db_is_up(db, db->at) ? db->shards[db->at].link : NULL;
-}
+    struct redis_link *link = db->shards[db->at].link;
 
-void db_send(struct db *db, redis_reply_fn on_reply, void *data)
-{
-    struct redis_link *link = link_of(db);
-    int rc = link ? redis_link_send(link, &db->cmd, on_reply, data) : UV_ENOTCONN;
-
-    if (rc < 0 && on_reply)
-        on_reply(data, rc, NULL);
+    if (!link || !db_is_up(db, db->at))
+        return UV_ENOTCONN;
+    if (script == SCRIPTS_COUNT)
+        return redis_link_send(link, &db->cmd, on_reply, data);
+    return scripts_send(link, script, &db->cmd, on_reply, data);
 }
 
 void db_send_script(struct db *db, enum script script, redis_reply_fn on_reply,
                     void *data)
 {
-    struct redis_link *link = link_of(db);
-    int rc = link ? scripts_send(link, script, &db->cmd, on_reply, data) : UV_ENOTCONN;
+    int rc;
 
+    if (db->is_cluster && !db->is_closed) {
+        db_cluster_send(db, script, on_reply, data);
+        return;
+    }
+    rc = send_by_link(db, script, on_reply, data);
     if (rc < 0 && on_reply)
         on_reply(data, rc, NULL);
+}
+
+void db_send(struct db *db, redis_reply_fn on_reply, void *data)
+{
+    db_send_script(db, SCRIPTS_COUNT, on_reply, data);
 }

@@ -2,7 +2,10 @@
  * saying where it goes, add to it (command.h), send it.
  *
  * Sending is the last thing that a function does: if it cannot be sent, `on_reply` is called at
- * once with a negative status. Answers of different places come in any order.
+ * once with a negative status. Answers come in any order: what needs another one first waits for it.
+ *
+ * In a Redis Cluster a command goes to the master that has its slot (cluster.h), and waits while there is
+ * none, until its deadline. A shard counts as down when the master of its registry was away for a second.
  *
  * The Redis of a list are marked by the gateways (rc:shard). One whose mark is not read yet, or says
  * another number or count than here, counts as down: nothing is sent there but the question.
@@ -12,6 +15,7 @@
 
 #include <uv.h>
 
+#include "common/cluster.h"
 #include "common/command.h"
 #include "common/redis_link.h"
 #include "common/reply.h"
@@ -26,11 +30,15 @@ struct db;
 struct db_shard {
     struct db *db;
     unsigned number;
-    struct redis_link *link;  /* NULL: closed */
+    bool is_up; /* as was told last */
+
+    struct redis_link *link;  /* NULL: closed, or of a cluster */
     enum db_mark mark;        /* of a list */
     bool is_asking;           /* for it */
     unsigned found, found_of; /* what a wrong one says */
-    bool is_up;               /* as was told last */
+
+    unsigned slot;    /* of a cluster: its registry's */
+    uint64_t lost_ms; /* of a cluster: since when its master is away; 0: it is not */
 };
 
 /* A shard can be asked now, or cannot any more. */
@@ -40,12 +48,19 @@ struct db {
     const struct config *config;
     struct db_shard *shards; /* by number */
     unsigned count;
+    unsigned spread; /* for shard_of */
+    bool is_cluster, is_closed;
+    struct cluster cluster; /* the rest of a cluster */
+    struct cluster_maps maps;
     struct redis_command cmd; /* the one that is being put together */
-    unsigned at;              /* the shard that it goes to */
+    unsigned at, slot;        /* the shard that it goes to; its slot of a cluster */
     uv_timer_t tick;
     db_link_fn on_link;
     void *owner;
 };
+
+/* How many shards there are with these settings. */
+unsigned db_shards_count(const struct config *config);
 
 /* Opens the links; `config`, `metrics` and `owner` are borrowed. */
 void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
@@ -63,6 +78,13 @@ uint64_t db_all_shards(const struct db *db);
 bool db_is_up(const struct db *db, unsigned shard);
 void db_print_why(const struct db *db, unsigned shard, struct strbuf *out);
 
+/* Adds where it is, without user and password: of a cluster the master that has its registry now, and
+ * nothing where none is known. */
+void db_print_where(const struct db *db, unsigned shard, struct strbuf *out);
+
+/* Whether the master of this room is there, whatever is with its shard; false without a cluster. */
+bool db_has_master(struct db *db, struct json_text room);
+
 /* A command to a shard, or to the one of a room. */
 void db_begin(struct db *db, unsigned shard, const char *verb);
 void db_begin_script(struct db *db, unsigned shard, enum script script, unsigned keys);
@@ -74,5 +96,15 @@ void db_begin_room_script(struct db *db, struct json_text room, enum script scri
 void db_send(struct db *db, redis_reply_fn on_reply, void *data);
 void db_send_script(struct db *db, enum script script, redis_reply_fn on_reply,
                     void *data);
+
+/* db_cluster.c: for db.c. */
+void db_cluster_open(struct db *db, uv_loop_t *loop, struct metrics *metrics);
+void db_cluster_close(struct db *db);
+void db_cluster_deinit(struct db *db);
+void db_cluster_tick(struct db *db);
+void db_cluster_print_why(const struct db *db, unsigned shard, struct strbuf *out);
+void db_cluster_print_where(const struct db *db, unsigned shard, struct strbuf *out);
+void db_cluster_send(struct db *db, enum script script, redis_reply_fn on_reply,
+                     void *data);
 
 #endif

@@ -1,4 +1,4 @@
-/* event_links.c - see event_links.h. */
+/* event_links.c - see event_links.h. A cluster is event_links_cluster.c's. */
 #include "admin/event_links.h"
 
 #include <stdlib.h>
@@ -44,15 +44,19 @@ static void send_command(struct event_link *link)
         redis_link_restart(link->link, "cannot send");
 }
 
-void event_links_send(struct event_links *links, const char *verb,
-                      struct json_text room)
+void event_links_want(struct event_links *links, struct json_text room, bool is_wanted)
 {
-    struct event_link *link = &links->all[db_shard_of(links->opts.db, room)];
+    struct event_link *link;
 
+    if (links->opts.db->is_cluster) {
+        event_links_cluster_want(links, room, is_wanted);
+        return;
+    }
+    link = &links->all[db_shard_of(links->opts.db, room)];
     if (!link->is_ready)
-        return; /* the owner makes up for it when it is */
+        return;
     redis_command_begin(&links->cmd);
-    redis_command_add_text(&links->cmd, verb);
+    redis_command_add_text(&links->cmd, is_wanted ? "SUBSCRIBE" : "UNSUBSCRIBE");
     command_add_room_key(&links->cmd, room, KEY_EVENTS);
     send_command(link);
 }
@@ -75,7 +79,7 @@ static void check_canary(struct event_link *link)
 
 void event_links_tick(struct event_links *links)
 {
-    for (unsigned i = 0; i < links->count; i++)
+    for (unsigned i = 0; links->all && i < links->count; i++)
         check_canary(&links->all[i]);
 }
 
@@ -94,7 +98,8 @@ static void on_ready(void *owner)
     redis_command_add_text(&links->cmd, link->channel);
     redis_command_add_text(&links->cmd, link->canary);
     send_command(link);
-    links->opts.on_link(links->opts.owner, link->number, true);
+    links->opts.on_link(links->opts.owner, link->number);
+    links->opts.on_change(links->opts.owner);
 }
 
 static void on_lost(void *owner, const char *why)
@@ -104,43 +109,56 @@ static void on_lost(void *owner, const char *why)
 
     log_warn("redis_lost", "link=notices shard=%u why=\"%s\"", link->number, why);
     link->is_ready = false;
-    links->opts.on_link(links->opts.owner, link->number, false);
+    links->opts.on_change(links->opts.owner);
 }
 
 bool event_links_are_ready(const struct event_links *links)
 {
+    if (links->opts.db->is_cluster)
+        return event_links_cluster_are_ready(links);
     for (unsigned i = 0; i < links->count; i++)
         if (!links->all[i].is_ready)
             return false;
     return true;
 }
 
+static void open_link(struct event_links *links, unsigned number)
+{
+    const struct event_links_opts *opts = &links->opts;
+    struct event_link *link = &links->all[number];
+    struct redis_link_opts of_link = redis_link_opts_of(
+        opts->config, &opts->config->redis.urls[number], "roomcast-admin-notices");
+
+    link->links = links;
+    link->number = number;
+    keys_node(link->canary, number, opts->name, KEY_NODE_CANARY);
+    keys_fleet(link->channel, number, KEY_FLEET_EVENTS);
+    of_link.for_notices = true;
+    of_link.metrics = opts->metrics;
+    of_link.owner = link;
+    of_link.on_ready = on_ready;
+    of_link.on_lost = on_lost;
+    of_link.on_push = on_push;
+    link->link = redis_link_open(opts->loop, &of_link);
+}
+
 void event_links_open(struct event_links *links, const struct event_links_opts *opts)
 {
     *links = (struct event_links){.opts = *opts, .count = opts->db->count};
-    links->all = xcalloc(links->count, sizeof(*links->all));
-    for (unsigned i = 0; i < links->count; i++) {
-        struct event_link *link = &links->all[i];
-        struct redis_link_opts of_link = redis_link_opts_of(
-            opts->config, &opts->config->redis.urls[i], "roomcast-admin-notices");
-
-        link->links = links;
-        link->number = i;
-        keys_node(link->canary, i, opts->name, KEY_NODE_CANARY);
-        keys_fleet(link->channel, i, KEY_FLEET_EVENTS);
-        of_link.for_notices = true;
-        of_link.metrics = opts->metrics;
-        of_link.owner = link;
-        of_link.on_ready = on_ready;
-        of_link.on_lost = on_lost;
-        of_link.on_push = on_push;
-        link->link = redis_link_open(opts->loop, &of_link);
+    if (opts->db->is_cluster) {
+        event_links_cluster_open(links);
+        return;
     }
+    links->all = xcalloc(links->count, sizeof(*links->all));
+    for (unsigned i = 0; i < links->count; i++)
+        open_link(links, i);
 }
 
 void event_links_close(struct event_links *links)
 {
-    for (unsigned i = 0; i < links->count; i++) {
+    if (links->opts.db->is_cluster)
+        event_links_cluster_close(links);
+    for (unsigned i = 0; links->all && i < links->count; i++) {
         links->all[i].is_ready = false;
         redis_link_close(links->all[i].link);
         links->all[i].link = NULL;
@@ -149,6 +167,8 @@ void event_links_close(struct event_links *links)
 
 void event_links_deinit(struct event_links *links)
 {
+    if (links->opts.db->is_cluster)
+        event_links_cluster_deinit(links);
     free(links->all);
     redis_command_deinit(&links->cmd);
 }

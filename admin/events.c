@@ -199,28 +199,31 @@ static void on_notice(void *owner, struct json_text channel, struct json_text pa
 
 /* ---- the links ---- */
 
-static void send_subscription(struct events *e, const struct listeners_room *room,
-                              const char *verb)
+static void want(struct events *e, const struct listeners_room *room, bool is_wanted)
 {
-    event_links_send(&e->links, verb, (struct json_text){room->name, room->len});
+    event_links_want(&e->links, (struct json_text){room->name, room->len}, is_wanted);
 }
 
 static void on_room(void *owner, const struct listeners_room *room, bool is_first)
 {
-    send_subscription(owner, room, is_first ? "SUBSCRIBE" : "UNSUBSCRIBE");
+    want(owner, room, is_first);
 }
 
-static void on_link(void *owner, unsigned shard, bool is_ready)
+static void on_link(void *owner, unsigned shard)
 {
     struct events *e = owner;
     const struct listeners_room *room;
     uint32_t at = 0;
 
-    while (is_ready && (room = listeners_next_room(&e->listeners, &at)))
+    while ((room = listeners_next_room(&e->listeners, &at)))
         if (db_shard_of(&e->api->db, (struct json_text){room->name, room->len}) ==
             shard)
-            send_subscription(e, room, "SUBSCRIBE");
-    events_on_fleet(e);
+            want(e, room, true);
+}
+
+static void on_change(void *owner)
+{
+    events_on_fleet(owner);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -291,6 +294,7 @@ struct events *events_open(struct api *api)
         .name = api->fleet.replica,
         .owner = e,
         .on_link = on_link,
+        .on_change = on_change,
         .on_fleet = on_fleet_event,
         .on_room = on_notice,
     };

@@ -1,11 +1,12 @@
 /* fleet.c - see fleet.h.
  *
- *     on_tick, fleet_get -> start_reading: TIME, ZCARD of each shard, HGET, ZRANGE  (one write)
- *         -> on_nodes -> start_nodes -> on_node each -> end_reading -> who waits
+ *     on_tick, fleet_get -> start_reading -> on_time -> start_totals: ZCARD, HGET, ZRANGE
+ *         -> [all are answered] start_nodes -> on_node each -> end_reading -> who waits
  *     on_tick -> start_sample
  *
- * Each command of a reading is answered, well or badly, and in order; so the last answer
- * ends it, and nothing of one reading comes in the next. What they say is fleet_view.h's.
+ * Each command of a step is answered, well or badly, in any order; so nothing of one reading comes
+ * in the next. What they say is fleet_view.h's. The rooms of shard 0 are counted with each reading, those of
+ * the others beside it.
  */
 #include "admin/fleet.h"
 
@@ -87,11 +88,12 @@ static bool is_odd_type(const char *key, int status, const redisReply *reply)
     return true;
 }
 
-static bool is_odd_fleet_key(enum fleet_key which, int status, const redisReply *reply)
+static bool is_odd_fleet_key(unsigned shard, enum fleet_key which, int status,
+                             const redisReply *reply)
 {
     char key[KEYS_MAX_BYTES];
 
-    keys_fleet(key, 0, which);
+    keys_fleet(key, shard, which);
     return is_odd_type(key, status, reply);
 }
 
@@ -103,58 +105,71 @@ static bool is_odd_node(const char *node, int status, const redisReply *reply)
     return is_odd_type(key, status, reply);
 }
 
-/* ---- one node after the other ---- */
+/* ---- the nodes ---- */
 
 static void on_node(void *data, int status, const redisReply *reply)
 {
-    struct fleet *fleet = data;
-    size_t at = fleet->next.count - fleet->to_read;
+    const struct fleet_question *question = data;
+    struct fleet *fleet = question->fleet;
 
     if (status == 0 && reply_is_array(reply, FLEET_VIEW_FIELDS))
-        fleet_view_take_node(&fleet->next, at, reply);
-    else if (!is_odd_node(fleet->next.nodes[at].name, status, reply))
+        fleet_view_take_node(&fleet->next, question->at, reply);
+    else if (!is_odd_node(fleet->next.nodes[question->at].name, status, reply))
         fleet->has_failed = true;
-    if (--fleet->to_read == 0)
+    if (--fleet->to_answer == 0)
         end_reading(fleet, !fleet->has_failed);
+}
+
+static void start_node(struct fleet_question *question)
+{
+    struct db *db = question->fleet->db;
+
+    db_begin(db, 0, "HMGET");
+    command_add_node_key(&db->cmd, 0, question->fleet->next.nodes[question->at].name,
+                         KEY_NODE);
+    for (size_t k = 0; k < FLEET_VIEW_FIELDS; k++)
+        redis_command_add_text(&db->cmd, fleet_view_fields[k]);
+    db_send(db, on_node, question);
 }
 
 static void start_nodes(struct fleet *fleet)
 {
-    struct db *db = fleet->db;
     size_t count = fleet->next.count;
 
-    fleet->to_read = count;
+    fleet->to_answer = count;
+    fleet->questions = xrealloc(fleet->questions, count * sizeof(*fleet->questions));
     for (size_t i = 0; i < count; i++) {
-        db_begin(db, 0, "HMGET");
-        command_add_node_key(&db->cmd, 0, fleet->next.nodes[i].name, KEY_NODE);
-        for (size_t k = 0; k < FLEET_VIEW_FIELDS; k++)
-            redis_command_add_text(&db->cmd, fleet_view_fields[k]);
-        db_send(db, on_node, fleet);
+        fleet->questions[i] = (struct fleet_question){fleet, i};
+        start_node(&fleet->questions[i]);
     }
 }
 
 /* ---- the fleet ---- */
 
-static void on_time(void *data, int status, const redisReply *reply)
+static void end_total(struct fleet *fleet)
 {
-    struct fleet *fleet = data;
-
-    fleet->now_ms = reply_decimal(reply_text(reply, 0)) * 1000 +
-                    reply_decimal(reply_text(reply, 1)) / 1000;
-    if (status < 0 || fleet->now_ms == 0)
-        fleet->has_failed = true;
+    if (--fleet->to_answer > 0)
+        return;
+    if (fleet->has_failed || fleet->next.count == 0)
+        end_reading(fleet, !fleet->has_failed);
+    else
+        start_nodes(fleet);
 }
 
 /* A reading waits for the count of shard 0 alone: that of another Redis may be long in coming. */
 static void on_count(void *data, int status, const redisReply *reply)
 {
     struct fleet_shard *shard = data;
+    struct fleet *fleet = shard->fleet;
 
     shard->is_counting = false;
-    shard->has_failed = status < 0 && !is_odd_fleet_key(KEY_ROOMS, status, reply);
+    shard->has_failed =
+        status < 0 && !is_odd_fleet_key(shard->number, KEY_ROOMS, status, reply);
     shard->rooms = status == 0 ? reply_value(reply) : 0;
-    if (shard->number == 0 && shard->has_failed)
-        shard->fleet->has_failed = true;
+    if (shard->number > 0)
+        return;
+    fleet->has_failed = fleet->has_failed || shard->has_failed;
+    end_total(fleet);
 }
 
 static void start_count(struct fleet_shard *shard)
@@ -169,46 +184,41 @@ static void start_count(struct fleet_shard *shard)
     db_send(db, on_count, shard);
 }
 
+static void start_counts(struct fleet *fleet)
+{
+    for (unsigned i = 1; i < fleet->db->count; i++)
+        start_count(&fleet->shards[i]);
+}
+
 static void on_messages(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
     if (status < 0)
         fleet->has_failed =
-            !is_odd_fleet_key(KEY_STATS, status, reply) || fleet->has_failed;
+            !is_odd_fleet_key(0, KEY_STATS, status, reply) || fleet->has_failed;
     else
         fleet->next.messages_total = reply_decimal(reply_string(reply));
+    end_total(fleet);
 }
 
 static void on_nodes(void *data, int status, const redisReply *reply)
 {
     struct fleet *fleet = data;
 
-    if (fleet->has_failed || (!is_odd_fleet_key(KEY_NODES, status, reply) &&
-                              (status < 0 || !reply_is_array(reply, 0)))) {
-        end_reading(fleet, false);
-        return;
-    }
-    fleet_view_take_names(&fleet->next, fleet->metrics, reply, fleet->now_ms);
-    if (fleet->next.count == 0)
-        end_reading(fleet, true);
-    else
-        start_nodes(fleet);
+    if (status == 0 && reply_is_array(reply, 0))
+        fleet_view_take_names(&fleet->next, fleet->metrics, reply, fleet->now_ms);
+    else if (!is_odd_fleet_key(0, KEY_NODES, status, reply))
+        fleet->has_failed = true;
+    end_total(fleet);
 }
 
-static void start_reading(struct fleet *fleet)
+static void start_totals(struct fleet *fleet)
 {
     struct db *db = fleet->db;
 
-    if (fleet->is_reading)
-        return;
-    fleet_view_deinit(&fleet->next);
-    fleet->is_reading = true;
-    fleet->has_failed = false;
-    db_begin(db, 0, "TIME");
-    db_send(db, on_time, fleet);
-    for (unsigned i = 0; i < db->count; i++)
-        start_count(&fleet->shards[i]);
+    fleet->to_answer = 3;
+    start_count(&fleet->shards[0]);
     db_begin(db, 0, "HGET");
     command_add_fleet_key(&db->cmd, 0, KEY_STATS);
     redis_command_add_text(&db->cmd, "messages_total");
@@ -221,6 +231,31 @@ static void start_reading(struct fleet *fleet)
     db_send(db, on_nodes, fleet);
 }
 
+/* Before the stamps of the nodes are read, which are compared with it. */
+static void on_time(void *data, int status, const redisReply *reply)
+{
+    struct fleet *fleet = data;
+
+    fleet->now_ms = reply_decimal(reply_text(reply, 0)) * 1000 +
+                    reply_decimal(reply_text(reply, 1)) / 1000;
+    if (status < 0 || fleet->now_ms == 0)
+        end_reading(fleet, false);
+    else
+        start_totals(fleet);
+}
+
+static void start_reading(struct fleet *fleet)
+{
+    if (fleet->is_reading)
+        return;
+    fleet_view_deinit(&fleet->next);
+    fleet->is_reading = true;
+    fleet->has_failed = false;
+    start_counts(fleet);
+    db_begin(fleet->db, 0, "TIME");
+    db_send(fleet->db, on_time, fleet);
+}
+
 /* ---- the series ---- */
 
 static void on_sampled(void *data, int status, const redisReply *reply)
@@ -228,7 +263,7 @@ static void on_sampled(void *data, int status, const redisReply *reply)
     struct fleet *fleet = data;
 
     fleet->is_writable =
-        status == 0 || is_odd_fleet_key(KEY_STATS_ONLINE, status, reply);
+        status == 0 || is_odd_fleet_key(0, KEY_STATS_ONLINE, status, reply);
     note_up(fleet);
     if (status == 0 && reply_is_value(reply, 1))
         metric_add(&fleet->metrics->admin_samples_total, 1);
@@ -263,8 +298,7 @@ static void on_tick(uv_timer_t *timer)
         if (fleet->is_up)
             start_sample(fleet);
     } else if (!fleet->is_reading) {
-        for (unsigned i = 1; i < fleet->db->count; i++)
-            start_count(&fleet->shards[i]);
+        start_counts(fleet);
         end_reading(fleet, false);
     }
 }
@@ -355,5 +389,6 @@ void fleet_deinit(struct fleet *fleet)
 {
     fleet_view_deinit(&fleet->view);
     fleet_view_deinit(&fleet->next);
+    free(fleet->questions);
     strbuf_deinit(&fleet->sample);
 }

@@ -34,6 +34,12 @@ struct fleet_shard {
     bool is_counting, has_failed; /* the last time */
 };
 
+/* A node of `next` whose hash is asked for. */
+struct fleet_question {
+    struct fleet *fleet;
+    size_t at;
+};
+
 struct fleet {
     uv_loop_t *loop;
     struct db *db;
@@ -44,9 +50,10 @@ struct fleet {
     struct list waiting;  /* for this reading */
     struct strbuf sample; /* scratch */
     uint64_t read_at_ms;
-    uint64_t now_ms;             /* by Redis's clock, when it was read */
-    size_t to_read;              /* nodes of `next` whose hash has not come */
-    bool is_reading, has_failed; /* something of this reading */
+    uint64_t now_ms;                  /* by Redis's clock, when it was read */
+    size_t to_answer;                 /* of this step of the reading */
+    struct fleet_question *questions; /* a node each */
+    bool is_reading, has_failed;      /* something of this reading */
     bool is_up, is_writable;
     char replica[48];             /* how this process is called as a sampler */
     void (*on_read)(void *owner); /* after each reading, good or bad */

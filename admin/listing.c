@@ -39,10 +39,12 @@ static bool has_failed(const struct listing *l)
 void listing_note_failure(struct listing *l, unsigned shard, int status,
                           const redisReply *reply)
 {
-    if (broken_is_cause(status, reply))
+    if (broken_is_cause(status, reply)) {
         l->has_failed = l->is_odd = true;
-    else
+        l->odd_shard = shard;
+    } else {
         note_missing(l, shard);
+    }
 }
 
 static void add_rooms(struct strbuf *out, const struct listing *l)
@@ -66,7 +68,8 @@ static void finish(struct listing *l)
 
     if (has_failed(l)) {
         if (l->is_odd)
-            api_odd_key(l->req, l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
+            api_odd_key(l->req, l->odd_shard,
+                        l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
         else
             api_unavailable(l->req);
         listing_free(l);
@@ -101,7 +104,7 @@ static void on_room(void *data, int status, const redisReply *reply)
     if (status < 0)
         note_missing(l, room->shard);
     else
-        room_json_add(&room->json, reply, false, l->api->db.count);
+        room_json_add(&room->json, reply, false, l->api->db.spread);
     listing_answered(l);
 }
 

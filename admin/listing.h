@@ -29,7 +29,8 @@ struct listing {
     uint64_t total;
     uint64_t missing; /* a bit a shard */
     bool has_failed;
-    bool is_odd; /* because the index of `odd` is of a wrong type */
+    bool is_odd;        /* because an index is of a wrong type, */
+    unsigned odd_shard; /* this one's */
 
     struct listing_page *page;        /* while the shards answer */
     struct listing_search *search_at; /* where it stands */

@@ -1,7 +1,7 @@
 /* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic.
  *
- * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (events.h). All state is in Redis, so
- * any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
+ * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (event_links.h). All
+ * state is in Redis, so any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
  * and the timers, and the loop ends by itself. A second signal ends at once.
  */
 #include <signal.h>
@@ -26,7 +26,8 @@ enum {
     EXIT_SETTINGS = 2,
     FDS_PROCESS =
         32, /* for everything but Redis and HTTP connections; the latter are at least */
-    FDS_REDIS = 4, /* of each: two links and their successors */
+    FDS_REDIS = 4,        /* of each: two links and their successors */
+    CLUSTER_MASTERS = 16, /* how many there are is known later */
     CONNECTIONS_MIN = 8,
 };
 
@@ -79,11 +80,17 @@ static void start_signals(struct service *s)
     uv_signal_start(&s->interrupt, on_stop, SIGINT);
 }
 
+static unsigned count_redis(const struct config *config)
+{
+    return redis_urls_is_cluster(&config->redis) ? CLUSTER_MASTERS
+                                                 : config->redis.count;
+}
+
 /* Not so many connections that there would be no descriptor left for Redis. */
 static void share_descriptors(struct service *s)
 {
     unsigned have = descriptors_raise(), most = (unsigned)s->config.http_connections;
-    unsigned reserved = FDS_PROCESS + FDS_REDIS * s->config.redis.count;
+    unsigned reserved = FDS_PROCESS + FDS_REDIS * count_redis(&s->config);
 
     descriptors_require(have, reserved + http_descriptors(CONNECTIONS_MIN),
                         "the admin service");
@@ -154,7 +161,7 @@ int main(int argc, char **argv)
     keys_set_prefix(service.config.key_prefix);
     keys_set_cluster(redis_urls_is_cluster(&service.config.redis));
     scripts_init(keys_is_cluster());
-    metrics_set_shards(service.config.redis.count);
+    metrics_set_shards(db_shards_count(&service.config));
     share_descriptors(&service);
     uv_loop_init(&service.loop);
     start(&service);

@@ -77,7 +77,7 @@ endforeach()
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(cluster.scene 90 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
+set_costs(cluster.scene 90 cluster.admin_cluster 80 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
 
@@ -154,7 +154,7 @@ set(subjects
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
     cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)"
-        "unit.(cluster_.*|marks)|cluster.(admin_shards|lists|scene|workers)"
+        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|lists|scene|workers)"
     notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
         "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
@@ -171,7 +171,7 @@ set(subjects
     settings "common/(config.*|setting.*)|client/term_options|bench/options"
         "unit.(config|settings|term_options)"
     admin "admin/.*|lua/(audit|close|kick|moderate|room|rooms|sample)"
-        "unit.(auth|fleet_view)|lua.(kick_close|listings|moderate_delete)|cluster.admin_shards|integration.admin_.*|faults.operator"
+        "unit.(auth|fleet_view)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
     support "tests/support/(redis|fleet)/.*"
         "lua.(publish|sync)|integration.(presence|rooms)|faults.rights"
     logging "common/log" "unit.log|integration.stderr"

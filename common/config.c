@@ -249,17 +249,8 @@ static void warn_about_examples(const struct config *config)
             log_warn("example_secret", "of=%s %s", secrets[i].name, text);
 }
 
-/* What the parser takes and the program does not, so far. */
-static bool is_unsupported(const struct redis_urls *redis, enum config_program program)
+static bool finish_redis(const struct config *config)
 {
-    return program == CONFIG_ADMIN && redis_urls_is_cluster(redis);
-}
-
-static bool finish_redis(const struct config *config, enum config_program program)
-{
-    if (is_unsupported(&config->redis, program))
-        return setting_value_refuse("ROOMCAST_REDIS_URL",
-                                    "a Redis Cluster is not in this build yet");
     if (config->redis_cert_file[0] && !config->redis_key_file[0])
         return setting_value_refuse("ROOMCAST_REDIS_CERT_FILE",
                                     "needs ROOMCAST_REDIS_KEY_FILE");
@@ -274,7 +265,7 @@ static bool finish_redis(const struct config *config, enum config_program progra
 
 static bool finish(struct config *config, enum config_program program)
 {
-    if (!finish_redis(config, program))
+    if (!finish_redis(config))
         return false;
     if (program == CONFIG_ADMIN && !config->auth_token[0])
         return setting_value_refuse("AUTH_TOKEN",

@@ -54,12 +54,12 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Notices not handed over to a worker because too many waited for it")            \
     X(GATEWAY, counter, pool_alloc_total, "Blocks taken from the pool")                \
     X(GATEWAY, counter, pool_recycle_total, "Blocks given back to the pool")           \
-    X(GATEWAY, gauge, redis_links, "Connections to the masters of a Redis Cluster")    \
+    X(BOTH, gauge, redis_links, "Connections to the masters of a Redis Cluster")       \
     X(GATEWAY, gauge, redis_rooms_waiting,                                             \
       "Rooms with a call that waits for their slot of a Redis Cluster")                \
-    X(GATEWAY, gauge, redis_slots_unserved,                                            \
+    X(BOTH, gauge, redis_slots_unserved,                                               \
       "Slots of a Redis Cluster that no master has")                                   \
-    X(GATEWAY, counter, redis_map_reads_total,                                         \
+    X(BOTH, counter, redis_map_reads_total,                                            \
       "Times the map of a Redis Cluster was read")                                     \
     X(GATEWAY, counter, redis_foreign_notices_total,                                   \
       "Notices under another token than the room's")                                   \
@@ -98,7 +98,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       METRIC_SHARDS)                                                                   \
     X(BOTH, counter, redis_errors_total, kind,                                         \
       "Refusals and failures of Redis, by kind", REDIS_ERRORS)                         \
-    X(GATEWAY, counter, redis_redirects_total, kind,                                   \
+    X(BOTH, counter, redis_redirects_total, kind,                                      \
       "Calls that a master of a Redis Cluster did not do, by why", METRIC_REDIRECTS)   \
     X(GATEWAY, counter, redis_homes_lost_total, why,                                   \
       "Rooms that had to find their master again, by why", METRIC_HOMES_LOST)          \

@@ -1,7 +1,10 @@
 /* index_batch.c - see index_batch.h.
  *
  *     index_batch_write    -> HLEN members of each, EXISTS meta of those without any -> index.lua
- *     index_batch_take_off -> ZSCORE in rc:rooms and EXISTS meta of each -> unindex.lua
+ *     index_batch_take_off -> ZSCORE in rc:rooms of each, then EXISTS meta -> unindex.lua
+ *
+ * The answers come in any order: in a Redis Cluster they are of several masters. So the score is there
+ * before it is asked whether the room exists: one that is created in between has another score.
  */
 #include "gateway/index_batch.h"
 
@@ -15,8 +18,8 @@
 enum { VALUE_MAX = 32 };
 
 struct entry {
+    struct index_batch *batch;
     unsigned char len;
-    bool asks_exists; /* else the value tells that it exists */
     bool exists;
     char room[PROTO_ROOM_MAX];
     char value[VALUE_MAX]; /* members, or the score; "" if it has none */
@@ -27,7 +30,6 @@ struct index_batch {
     bool takes_off, unscored, failed;
     unsigned count, cap;
     unsigned to_answer;
-    unsigned next_value, next_exists; /* whose answer comes next: they come in order */
     redis_reply_fn on_reply;
     void *data;
     struct entry entries[];
@@ -51,8 +53,9 @@ void index_batch_add(struct index_batch *batch, const char *room, size_t len)
     struct entry *entry = &batch->entries[batch->count++];
 
     assert(batch->count <= batch->cap);
+    entry->batch = batch;
     entry->len = (unsigned char)len;
-    entry->asks_exists = entry->exists = false;
+    entry->exists = false;
     memset(entry->value, 0, sizeof(entry->value));
     memcpy(entry->room, room, len);
 }
@@ -132,11 +135,9 @@ static void end_answer(struct index_batch *batch)
 
 static void on_exists(void *data, int status, const redisReply *reply)
 {
-    struct index_batch *batch = data;
-    struct entry *entry = &batch->entries[batch->next_exists++];
+    struct entry *entry = data;
+    struct index_batch *batch = entry->batch;
 
-    while (!entry->asks_exists)
-        entry = &batch->entries[batch->next_exists++];
     entry->exists = reply_is_value(reply, 1);
     batch->failed = batch->failed || status != 0;
     end_answer(batch);
@@ -146,29 +147,28 @@ static void ask_exists(struct index_batch *batch, struct entry *entry)
 {
     struct args *args = &batch->store->args;
 
-    entry->asks_exists = true;
     batch->to_answer++;
     redis_command_begin(&args->cmd);
     redis_command_add_text(&args->cmd, "EXISTS");
     args_add_room_key(args, entry->room, entry->len, KEY_META);
-    store_send_command(batch->store, on_exists, batch);
+    store_send_command(batch->store, on_exists, entry);
 }
 
 /* A room with members exists. */
 static void on_value(void *data, int status, const redisReply *reply)
 {
-    struct index_batch *batch = data;
-    struct entry *entry = &batch->entries[batch->next_value++];
+    struct entry *entry = data;
+    struct index_batch *batch = entry->batch;
 
     take_value(batch, entry, status, reply);
-    if (!batch->takes_off && strcmp(entry->value, "0") == 0 && !batch->failed)
+    if (!batch->failed && (batch->takes_off || strcmp(entry->value, "0") == 0))
         ask_exists(batch, entry);
-    else if (!batch->takes_off)
+    else
         entry->exists = true;
     end_answer(batch);
 }
 
-static void ask_value(struct index_batch *batch, const struct entry *entry)
+static void ask_value(struct index_batch *batch, struct entry *entry)
 {
     struct args *args = &batch->store->args;
 
@@ -182,22 +182,17 @@ static void ask_value(struct index_batch *batch, const struct entry *entry)
         redis_command_add_text(&args->cmd, "HLEN");
         args_add_room_key(args, entry->room, entry->len, KEY_MEMBERS);
     }
-    store_send_command(batch->store, on_value, batch);
+    store_send_command(batch->store, on_value, entry);
 }
 
-/* The score before it is looked whether the room exists: one that is created in between has
- * another score. */
 static void ask(struct index_batch *batch)
 {
     if (batch->count == 0) {
         pool_recycle(batch, size_for(batch->cap));
         return;
     }
-    for (unsigned i = 0; i < batch->count; i++) {
+    for (unsigned i = 0; i < batch->count; i++)
         ask_value(batch, &batch->entries[i]);
-        if (batch->takes_off)
-            ask_exists(batch, &batch->entries[i]);
-    }
 }
 
 void index_batch_write(struct index_batch *batch)

@@ -1,5 +1,5 @@
 /* fuzz_admin_http.c - any bytes into the admin service's port: consecutive requests,
- * by way of http_message, h2o, the routes, the token and the console. There is no Redis.
+ * by way of http_message, h2o, the routes, the token and the console. Redis is never there.
  *
  * Beside what the sanitizers see: what http_message prints reads as the same request, a
  * request is read alike in one piece and in two, and each connection ends.
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
+#include "admin/events.h"
 #include "admin/routes.h"
 #include "common/http_message.h"
 #include "common/log.h"
@@ -40,6 +41,32 @@ static void require(int condition)
         abort();
 }
 
+static void on_link(void *owner, unsigned shard, bool is_up)
+{
+    (void)owner, (void)shard;
+    require(!is_up);
+}
+
+static void on_fleet_read(void *owner)
+{
+    (void)owner;
+}
+
+static void open_api(void)
+{
+    struct api *api = &service.api;
+
+    api->loop = &service.loop;
+    api->config = &service.config;
+    api->metrics = &service.metrics;
+    auth_init(&api->auth, "t", 10);
+    console_init(&api->console, &service.config);
+    fleet_init(&api->fleet, &service.loop, &api->db, &service.metrics, on_fleet_read,
+               NULL);
+    db_open(&api->db, &service.loop, &service.config, &service.metrics, on_link, NULL);
+    api->events = events_open(api);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     char *settings[] = {**argv, NULL};
@@ -49,17 +76,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc;
     setenv("AUTH_TOKEN", "t", 1);
+    setenv("ROOMCAST_REDIS_URL", "redis+unix:///dev/null/none", 1);
     setenv("ROOMCAST_MAX_MESSAGE_BYTES", "4096", 1);
     setenv("ROOMCAST_HTTP_CONNECTIONS", "900", 1);
     require(config_load(&service.config, CONFIG_ADMIN, 1, settings) == CONFIG_RUN);
     log_max = LOG_ERROR;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&service.loop);
-    service.api.loop = &service.loop;
-    service.api.config = &service.config;
-    service.api.metrics = &service.metrics;
-    auth_init(&service.api.auth, "t", 10);
-    console_init(&service.api.console, &service.config);
+    open_api();
     service.address.sin_family = AF_INET;
     service.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     require(bind(fd, (struct sockaddr *)&service.address, len) == 0);

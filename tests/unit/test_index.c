@@ -128,6 +128,25 @@ static void the_members_are_counted_when_they_are_written(void **state)
     store_rig_answer_number(1);
 }
 
+static void answers_in_another_order_are_of_their_rooms(void **state)
+{
+    (void)state;
+    touch("a");
+    touch("b");
+    touch("c");
+    index_flush(&rooms_index, now_ms);
+    store_rig_put_off();
+    store_rig_answer_number(0); /* b, */
+    store_rig_answer_number(2); /* c, */
+    store_rig_answer_number(0); /* a */
+    store_rig_assert_call(SCRIPTS_COUNT, 0, "EXISTS rc:{b}:meta");
+    store_rig_put_off();
+    store_rig_answer_number(1); /* a, */
+    store_rig_answer_number(0); /* b */
+    store_rig_assert_call(SCRIPT_INDEX, 3, "a 0 b  c 2");
+    store_rig_answer_number(1);
+}
+
 static void a_count_that_was_not_answered_is_not_written(void **state)
 {
     (void)state;
@@ -212,6 +231,7 @@ int main(void)
         TEST(without_redis_a_room_stays_due),
         TEST(at_the_end_all_that_changed_is_written),
         TEST(the_members_are_counted_when_they_are_written),
+        TEST(answers_in_another_order_are_of_their_rooms),
         TEST(a_count_that_was_not_answered_is_not_written),
     };
 #undef TEST

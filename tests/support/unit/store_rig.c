@@ -148,6 +148,13 @@ static struct store_rig_call take_call(void)
     return call;
 }
 
+void store_rig_put_off(void)
+{
+    struct store_rig_call call = take_call();
+
+    store_rig.calls[store_rig.calls_count++] = call;
+}
+
 static void answer(int status, const char *resp, size_t len)
 {
     struct store_rig_call call = take_call();

@@ -46,6 +46,9 @@ void store_rig_answer_nil(void);
 void store_rig_answer_number(unsigned number);
 void store_rig_answer_error(const char *text);
 
+/* The oldest call is answered last, as one to another master of a Redis Cluster may be. */
+void store_rig_put_off(void);
+
 /* Fails the test unless the oldest call is of this script and its arguments from `first` on are
  * these words. */
 void store_rig_assert_call(enum script script, unsigned first, const char *words);
