@@ -1,4 +1,5 @@
-/* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic.
+/* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic. Or, with
+ * --move-rooms, what admin/move.h does.
  *
  * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (event_links.h). All
  * state is in Redis, so any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
@@ -13,6 +14,7 @@
 
 #include "admin/api.h"
 #include "admin/events.h"
+#include "admin/move.h"
 #include "admin/routes.h"
 #include "common/descriptors.h"
 #include "common/healthcheck.h"
@@ -141,6 +143,18 @@ static void stop(struct service *s)
     config_deinit(&s->config);
 }
 
+static int move_and_end(struct config *config)
+{
+    enum move_exit exit_code;
+
+    signal(SIGPIPE, SIG_IGN);
+    keys_set_prefix(config->key_prefix);
+    scripts_init(redis_urls_is_cluster(&config->move_to));
+    exit_code = move_run(config);
+    config_deinit(config);
+    return (int)exit_code;
+}
+
 int main(int argc, char **argv)
 {
     static struct service service;
@@ -148,6 +162,8 @@ int main(int argc, char **argv)
 
     descriptors_open_standard();
     outcome = config_load(&service.config, CONFIG_ADMIN, argc, argv);
+    if (outcome == CONFIG_MOVE_ROOMS)
+        return move_and_end(&service.config);
     if (outcome != CONFIG_RUN) {
         int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
 

@@ -77,7 +77,7 @@ endforeach()
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(cluster.scene 90 cluster.admin_cluster 80 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
+set_costs(cluster.scene 90 cluster.admin_cluster 80 cluster.move_rooms 40 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
 
@@ -153,8 +153,8 @@ set(subjects
         "unit.joins_leaves|lua.(history_members|join_leave)|integration.(presence|flush)"
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
-    cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)"
-        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|lists|scene|workers)"
+    cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)|admin/move.*|lua/settle"
+        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|lists|move_rooms|scene|workers)"
     notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
         "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"

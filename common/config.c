@@ -2,7 +2,7 @@
  *
  * The table of gateway and admin service, for settings.c to read, and what depends on two
  * settings (finish). Adding a setting means adding a field to struct config and a row here;
- * docs/configuration.md is printed from the table too.
+ * docs/configuration.md is printed from the table too. Over 400 lines because the table is one.
  *
  * Not here: what a text must look like (config_check.c), an address (config_address.c),
  * or the URL of a Redis (redis_url.c).
@@ -24,6 +24,20 @@ static const char *check_redis_url(void *target, const char *text)
     struct config *config = target;
 
     return redis_urls_parse(&config->redis, text);
+}
+
+static const char *check_move_from(void *target, const char *text)
+{
+    struct config *config = target;
+
+    return redis_urls_parse(&config->move_from, text);
+}
+
+static const char *check_move_to(void *target, const char *text)
+{
+    struct config *config = target;
+
+    return redis_urls_parse(&config->move_to, text);
 }
 
 #define GATEWAY CONFIG_GATEWAY
@@ -88,6 +102,14 @@ static const struct setting rows[] = {
         check_redis_url, "redis://[USER:PASSWORD@]HOST[:PORT][/DB]",
         "the Redis that holds all state; user and password percent-encoded; "
         "docs/redis.md has the other forms"),
+    SECRET(
+        "ROOMCAST_MOVE_FROM", ADMIN, move_from_url, "", check_move_from,
+        "as ROOMCAST_REDIS_URL",
+        "of --move-rooms: where the rooms are; the settings of TLS and Sentinels below "
+        "are for both"),
+    SECRET("ROOMCAST_MOVE_TO", ADMIN, move_to_url, "", check_move_to,
+           "as ROOMCAST_REDIS_URL",
+           "of --move-rooms: where they are to be, which becomes ROOMCAST_REDIS_URL"),
     TEXT("ROOMCAST_REDIS_CA_FILE", BOTH, redis_ca_file, "", NULL, "FILE",
          "PEM certificates of those who may sign that of Redis and of a Sentinel; "
          "without it the system's"),
@@ -187,6 +209,8 @@ static const struct setting rows[] = {
          "error, warn, info or debug", "the least important lines that are logged"),
     NUMBER("ROOMCAST_ECHO", GATEWAY, echo, "0", 0, 1, NULL),
     ROW("healthcheck", SETTING_SWITCH, BOTH, healthcheck, "0", 0, 0, NULL, NULL, NULL),
+    ROW("move_rooms", SETTING_SWITCH, ADMIN, move_rooms, "0", 0, 0, NULL, NULL, NULL),
+    ROW("dry_run", SETTING_SWITCH, ADMIN, dry_run, "0", 0, 0, NULL, NULL, NULL),
 };
 
 #undef SECONDS
@@ -208,13 +232,24 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
     "with\nthe same settings for its /healthz, and exits with 0 if all is well, else " \
     "with 1.\n"
 
+#define MOVE_USAGE                                                                     \
+    "\n--move-rooms takes the rooms from the Redis of ROOMCAST_MOVE_FROM to those of " \
+    "\nROOMCAST_MOVE_TO, while no gateway runs, and ends; docs/redis.md says how. "    \
+    "With "                                                                            \
+    "--dry-run it\nsays what it would move, and changes nothing. It exits with 0 "     \
+    "when "                                                                            \
+    "all is where it belongs,\n1 if it broke off: run it again, 2 for a bad setting, " \
+    "3 "                                                                               \
+    "if it must not begin, and says why.\n"
+
 static struct settings settings_of(enum config_program program)
 {
     bool is_admin = program == CONFIG_ADMIN;
 
     return (struct settings){
         .program = is_admin ? "roomcast-admin" : "roomcast-gateway",
-        .usage = is_admin ? USAGE("roomcast-admin") : USAGE("roomcast-gateway"),
+        .usage =
+            is_admin ? USAGE("roomcast-admin") MOVE_USAGE : USAGE("roomcast-gateway"),
         .rows = rows,
         .count = ROWS,
         .mask = program,
@@ -263,11 +298,26 @@ static bool finish_redis(const struct config *config)
     return true;
 }
 
+static bool finish_move(const struct config *config)
+{
+    static const char needed[] = "must be set for --move-rooms";
+
+    if (config->dry_run && !config->move_rooms)
+        return setting_value_refuse("--dry-run", "is for --move-rooms");
+    if (config->move_rooms && !config->move_from_url[0])
+        return setting_value_refuse("ROOMCAST_MOVE_FROM", needed);
+    if (config->move_rooms && !config->move_to_url[0])
+        return setting_value_refuse("ROOMCAST_MOVE_TO", needed);
+    return true;
+}
+
 static bool finish(struct config *config, enum config_program program)
 {
     if (!finish_redis(config))
         return false;
-    if (program == CONFIG_ADMIN && !config->auth_token[0])
+    if (program == CONFIG_ADMIN && !finish_move(config))
+        return false;
+    if (program == CONFIG_ADMIN && !config->auth_token[0] && !config->move_rooms)
         return setting_value_refuse("AUTH_TOKEN",
                                     "must be set: it is what operators have to send");
     if (config->requests_burst == 0)
@@ -300,6 +350,8 @@ enum config_outcome config_load(struct config *config, enum config_program progr
         return CONFIG_EXIT_BAD;
     if (config->healthcheck)
         return CONFIG_HEALTHCHECK;
+    if (config->move_rooms)
+        return CONFIG_MOVE_ROOMS;
     warn_about_examples(config);
     return CONFIG_RUN;
 }
@@ -310,6 +362,8 @@ void config_deinit(struct config *config)
 
     settings_deinit(&settings, config);
     redis_urls_deinit(&config->redis);
+    redis_urls_deinit(&config->move_from);
+    redis_urls_deinit(&config->move_to);
     *config = (struct config){0};
 }
 
@@ -327,10 +381,10 @@ void config_print_markdown(FILE *out)
         "`ROOMCAST_`, in lower case and with dashes: `ROOMCAST_HISTORY_LIMIT=50` or\n"
         "`--history-limit 50` or `--history-limit=50`. A flag beats the variable; an\n"
         "empty variable counts as none. What may hold a password can also come from\n"
-        "the file that the variable with `_FILE` behind its name tells; `AUTH_TOKEN` "
-        "and\n"
-        "`ROOMCAST_SENTINEL_PASSWORD` are no flags, because other users of a machine "
-        "can see\n"
+        "the file that the variable with `_FILE` behind its name tells; `AUTH_TOKEN`, "
+        "`ROOMCAST_SENTINEL_PASSWORD`,\n"
+        "`ROOMCAST_MOVE_FROM` and `ROOMCAST_MOVE_TO` are no flags, because other users "
+        "of a machine can see\n"
         "those. A bad setting ends "
         "the\n"
         "program at once with one line on stderr and exit code 2.\n\n"

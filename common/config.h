@@ -24,6 +24,10 @@ struct config {
     char *advertise; /* empty: host name and port */
     char *redis_url;
     struct redis_urls redis;
+    /* Of roomcast-admin --move-rooms. */
+    char *move_from_url, *move_to_url;
+    struct redis_urls move_from, move_to;
+    bool move_rooms, dry_run;
     char *redis_ca_file, *redis_cert_file, *redis_key_file; /* empty: none */
     char *redis_tls_name;                                   /* empty: the host's */
     char *sentinel_user, *sentinel_password;                /* empty: none */
@@ -56,8 +60,15 @@ struct config {
     bool healthcheck; /* see CONFIG_HEALTHCHECK */
 };
 
-/* What main does next: run, ask the one that runs (healthcheck.h), or exit with 0 or 2. */
-enum config_outcome { CONFIG_RUN, CONFIG_HEALTHCHECK, CONFIG_EXIT_OK, CONFIG_EXIT_BAD };
+/* What main does next: run, ask the one that runs (healthcheck.h), move rooms (admin/move.h), or exit
+ * with 0 or 2. */
+enum config_outcome {
+    CONFIG_RUN,
+    CONFIG_HEALTHCHECK,
+    CONFIG_MOVE_ROOMS,
+    CONFIG_EXIT_OK,
+    CONFIG_EXIT_BAD
+};
 
 /* Reads the flags and the environment into `config` (zeroed by the caller). --help and
  * --version print to stdout: CONFIG_EXIT_OK. --healthcheck loads the settings too:

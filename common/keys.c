@@ -143,10 +143,10 @@ static char *put_tag(char *out, unsigned number)
 }
 
 /* `rc:`, or in a cluster `rc:shard:{10}:` */
-static char *put_shard(char *out, unsigned shard)
+static char *put_shard(char *out, bool is_cluster, unsigned shard)
 {
     out = put_prefix(out);
-    return in_cluster ? put_tag(put_text(out, "shard:"), shard_of_tag(shard)) : out;
+    return is_cluster ? put_tag(put_text(out, "shard:"), shard_of_tag(shard)) : out;
 }
 
 size_t keys_canary(char *out, unsigned number, const char *node)
@@ -160,7 +160,8 @@ size_t keys_canary(char *out, unsigned number, const char *node)
     return end(out, put(in_cluster ? put_tag(at, number) : at, node, node_len));
 }
 
-size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which)
+size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node,
+                    enum node_key which)
 {
     static const char *const suffixes[] = {
         [KEY_NODE] = "",
@@ -174,13 +175,28 @@ size_t keys_node(char *out, unsigned shard, const char *node, enum node_key whic
         return keys_canary(out, shard_of_tag(shard), node);
     if (!fits(node_len, 0))
         return no_name(out);
-    at = put(put_text(put_shard(out, shard), "node:"), node, node_len);
+    at = put(put_text(put_shard(out, is_cluster, shard), "node:"), node, node_len);
     return end(out, put_text(at, suffixes[which]));
+}
+
+size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which)
+{
+    return keys_node_in(out, in_cluster, shard, node, which);
+}
+
+size_t keys_fleet_in(char *out, bool is_cluster, unsigned shard, enum fleet_key which)
+{
+    return end(out, put_text(put_shard(out, is_cluster, shard), fleet_names[which]));
 }
 
 size_t keys_fleet(char *out, unsigned shard, enum fleet_key which)
 {
-    return end(out, put_text(put_shard(out, shard), fleet_names[which]));
+    return keys_fleet_in(out, in_cluster, shard, which);
+}
+
+size_t keys_rooms_pattern(char *out)
+{
+    return end(out, put_text(put_prefix(out), "{*"));
 }
 
 size_t keys_expiry_pattern(char *out, int db)
@@ -189,6 +205,44 @@ size_t keys_expiry_pattern(char *out, int db)
 
     at = put_room(put_text(at, "__:"), "*", 1);
     return end(out, put_text(at, room_suffixes[KEY_META]));
+}
+
+const char *keys_room_of_key(const char *key, size_t len, size_t *room_len)
+{
+    const char *room = key + prefix_len + 2, *brace;
+
+    if (len < prefix_len + 2 || memcmp(key, prefix, prefix_len) != 0 ||
+        memcmp(key + prefix_len, ":{", 2) != 0)
+        return NULL;
+    brace = memchr(room, '}', (size_t)(key + len - room));
+    if (!brace || brace + 2 > key + len || brace[1] != ':')
+        return NULL;
+    *room_len = (size_t)(brace - room);
+    return room;
+}
+
+/* What comes after the room's name in a key that keys_room_of_key has taken. */
+static const char *suffix_of(const char *key, size_t len, size_t *suffix_len)
+{
+    const char *suffix = (const char *)memchr(key, '}', len) + 2;
+
+    *suffix_len = (size_t)(key + len - suffix);
+    return suffix;
+}
+
+bool keys_is_of_room(const char *key, size_t len, enum room_key which)
+{
+    const char *suffix = suffix_of(key, len, &len);
+
+    return len == strlen(room_suffixes[which]) &&
+           memcmp(suffix, room_suffixes[which], len) == 0;
+}
+
+bool keys_is_on_node(const char *key, size_t len)
+{
+    const char *suffix = suffix_of(key, len, &len);
+
+    return len > 3 && memcmp(suffix, "on:", 3) == 0;
 }
 
 /* `<prefix>:{room}:<suffix>` at the end of `name`. */

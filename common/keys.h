@@ -70,12 +70,27 @@ size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
 size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which);
 size_t keys_fleet(char *out, unsigned shard, enum fleet_key which);
 
+/* The same whatever keys_set_cluster was told: for who has to do with both kinds. */
+size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node,
+                    enum node_key which);
+size_t keys_fleet_in(char *out, bool is_cluster, unsigned shard, enum fleet_key which);
+
 /* A canary (a channel) in a cluster that goes by the slot of {number}, whatever shard that is of:
  * KEY_NODE_CANARY goes by the tag of its shard. */
 size_t keys_canary(char *out, unsigned number, const char *node);
 
 /* The pattern of keyspace notifications for the expiry of rooms in database `db`. */
 size_t keys_expiry_pattern(char *out, int db);
+
+/* The pattern of all keys of rooms, for SCAN. */
+size_t keys_rooms_pattern(char *out);
+
+/* Takes the room's name out of any key of it. NULL: it is none. Borrowed from `key`. */
+const char *keys_room_of_key(const char *key, size_t len, size_t *room_len);
+
+/* Whether such a key is this one; whether it is one of keys_on_node. */
+bool keys_is_of_room(const char *key, size_t len, enum room_key which);
+bool keys_is_on_node(const char *key, size_t len);
 
 /* Takes the room's name out of a channel name: an events channel, or a notification
  * under the pattern above. NULL if it is neither. Borrowed from `channel`. */

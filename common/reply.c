@@ -44,6 +44,13 @@ struct json_text reply_string(const redisReply *reply)
     return (struct json_text){reply->str, reply->len};
 }
 
+struct json_text reply_status(const redisReply *reply)
+{
+    if (!reply || reply->type != REDIS_REPLY_STATUS || !reply->str)
+        return (struct json_text){"", 0};
+    return (struct json_text){reply->str, reply->len};
+}
+
 static bool is(struct json_text text, const char *word)
 {
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;

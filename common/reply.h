@@ -23,6 +23,9 @@ uint64_t reply_value(const redisReply *reply);
 bool reply_is_value(const redisReply *reply, long long value);
 struct json_text reply_string(const redisReply *reply);
 bool reply_is_string(const redisReply *reply, const char *text);
+
+/* The word of an answer like +OK or, to TYPE, +hash; else empty. */
+struct json_text reply_status(const redisReply *reply);
 bool reply_is_error(const redisReply *reply);
 const char *reply_error(const redisReply *reply);
 

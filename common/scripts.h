@@ -34,6 +34,7 @@
     X(SCRIPT_ROOM, room)                                                               \
     X(SCRIPT_ROOMS, rooms)                                                             \
     X(SCRIPT_SAMPLE, sample)                                                           \
+    X(SCRIPT_SETTLE, settle)                                                           \
     X(SCRIPT_SYNC, sync)                                                               \
     X(SCRIPT_REAP, reap)                                                               \
     X(SCRIPT_UNINDEX, unindex)

@@ -74,7 +74,7 @@ static void ask(struct marks *marks, unsigned shard, uint64_t now_ms)
     mark->asked_ms = now_ms;
     if (mark->state != MARK_WRONG)
         mark->state = MARK_ASKED;
-    marks->hooks.ask(marks, shard, mark->may_make ? text : NULL);
+    marks->hooks.ask(marks, shard, mark->may_make && marks->count > 1 ? text : NULL);
 }
 
 void marks_on_link(struct marks *marks, unsigned shard, uint64_t now_ms)
@@ -111,6 +111,17 @@ static void take_id(struct marks *marks, const char *id, unsigned shard)
                  shard);
 }
 
+static void log_wrong(const struct marks *marks, unsigned shard, unsigned number,
+                      unsigned count)
+{
+    struct strbuf line = {NULL, 0, 0};
+
+    shard_mark_print_wrong(&line, shard, marks->count, number, count);
+    log_error("shard_marked_otherwise", "shard=%u text=\"%s: nothing is written\"",
+              shard, line.data);
+    strbuf_deinit(&line);
+}
+
 /* What cannot be read is no mark of this fleet. */
 static void take_mark(struct marks *marks, unsigned shard, struct json_text text)
 {
@@ -123,10 +134,7 @@ static void take_mark(struct marks *marks, unsigned shard, struct json_text text
     if (is_right)
         take_id(marks, id, shard);
     else if (mark->state != MARK_WRONG)
-        log_error("shard_marked_otherwise",
-                  "shard=%u text=\"shard %u of %u is marked %u of %u: nothing is "
-                  "written\"",
-                  shard, shard, marks->count, number, count);
+        log_wrong(marks, shard, number, count);
     mark->state = is_right ? MARK_RIGHT : MARK_WRONG;
     show(marks, shard, is_right ? 0 : FOUND | number << 8 | count);
 }

@@ -10,6 +10,9 @@
  *                         -> WRONG: asked again every second
  *     link lost  -> AWAY
  *
+ * One Redis alone is not marked, but may bear the mark of a list that it was made a part of, or of rooms
+ * that were moved elsewhere (shard_mark.h): so it is looked at as well.
+ *
  * Knows no links: it asks by its hooks. One a worker.
  */
 #ifndef GATEWAY_MARKS_H

@@ -60,7 +60,7 @@ struct shard_opts {
     const struct feed_ops *feed_ops;
     struct cluster_maps *maps;    /* of a cluster, of the process */
     struct cluster_subs *masters; /* the links for notices, of a cluster */
-    bool is_marked; /* its Redis is one of a list: it is used after shard_allow */
+    bool is_marked; /* its Redis may be another list's: it is used after shard_allow */
     void *owner;    /* of the hooks */
     const struct shard_hooks *hooks;
 };

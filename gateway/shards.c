@@ -13,7 +13,7 @@ unsigned shards_count(const struct config *config)
     return redis_urls_is_cluster(&config->redis) ? SHARD_OF_MAX : config->redis.count;
 }
 
-/* ---- the marks of a list ---- */
+/* ---- the marks ---- */
 
 static struct shards *shards_of_marks(struct marks *marks)
 {
@@ -39,6 +39,8 @@ static void on_mark(void *data, int status, const redisReply *reply)
     struct shard *shard = &question.shards->all[question.shard];
 
     free(data);
+    if (status == UV_EREMOTEIO && question.shards->count == 1)
+        status = 0; /* it may not be read, as before there was any */
     if (!question.shards->is_closing)
         marks_on_reply(&question.shards->marks, question.shard, status,
                        reply_string(reply), uv_now(shard->opts.loop));
@@ -94,7 +96,7 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
-    each.is_marked = shards->count > 1 && !shards->is_cluster;
+    each.is_marked = !shards->is_cluster;
     if (shards->is_cluster) {
         shards_open_cluster(shards, opts);
         each.cluster = &shards->cluster;

@@ -495,6 +495,13 @@ def unindex(redis):
             for at in range(0, len(rooms), 100)]
 
 
+@case("settle")
+def settle(redis):
+    redis.ask("HSET", "rc:{lobby}:meta", "epoch", "00000000000000e1", "seq", 1, "rev", 1)
+    return [redis.call("settle", ["rc:{lobby}:meta", "rc:{lobby}:events"], [n % 64, 1])
+            for n in range(500)]
+
+
 # ---- measuring ----
 
 

@@ -328,6 +328,60 @@ static void each_key_and_channel_is_a_name_of_its_own(void **state)
             assert_string_not_equal(keys[i], keys[k]);
 }
 
+static const struct {
+    const char *key, *room; /* NULL: it is none */
+    bool is_bans, is_on;
+} of_rooms[] = {
+    {"rc:{lobby}:meta", "lobby", false, false},
+    {"rc:{a b}:bans", "a b", true, false},
+    {"rc:{lobby}:bans:old", "lobby", false, false},
+    {"rc:{lobby}:on:host-1-0.0", "lobby", false, true},
+    {"rc:{on:}:on:", "on:", false, false},
+    {"rc:{}:", "", false, false},
+    {"rc:{lobby}", NULL, false, false},
+    {"rc:{lobby:meta", NULL, false, false},
+    {"rc:shard:{10}:nodes", NULL, false, false},
+    {"rc:{", NULL, false, false},
+    {"rc:", NULL, false, false},
+    {"", NULL, false, false},
+};
+
+static void a_room_is_found_in_any_key_of_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(of_rooms); i++) {
+        size_t key_len = strlen(of_rooms[i].key), len = 99;
+        char *copy = malloc(key_len + 1); /* so that a byte too far is found */
+        const char *room;
+
+        print_message("  %s\n", of_rooms[i].key);
+        memcpy(copy, of_rooms[i].key, key_len);
+        room = keys_room_of_key(copy, key_len, &len);
+        assert_int_equal(room != NULL, of_rooms[i].room != NULL);
+        if (room) {
+            assert_int_equal(len, strlen(of_rooms[i].room));
+            assert_memory_equal(room, of_rooms[i].room, len);
+            assert_int_equal(keys_is_of_room(copy, key_len, KEY_BANS),
+                             of_rooms[i].is_bans);
+            assert_int_equal(keys_is_on_node(copy, key_len), of_rooms[i].is_on);
+        }
+        free(copy);
+    }
+}
+
+static void names_of_either_kind_of_fleet_can_be_had(void **state)
+{
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    expect_name(key, keys_fleet_in(key, true, 0, KEY_AUDIT), "rc:shard:{10}:audit");
+    expect_name(key, keys_fleet_in(key, false, 0, KEY_AUDIT), "rc:audit");
+    expect_name(key, keys_node_in(key, true, 1, "n", KEY_NODE_ROOMS),
+                "rc:shard:{18}:node:n:rooms");
+    expect_name(key, keys_node_in(key, false, 1, "n", KEY_NODE), "rc:node:n");
+    expect_name(key, keys_rooms_pattern(key), "rc:{*");
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_prefix)
 
 int main(void)
@@ -346,6 +400,8 @@ int main(void)
         TEST(a_room_is_found_in_the_name_of_its_channel),
         TEST(a_room_is_found_in_the_notice_of_its_expiry),
         TEST(each_key_and_channel_is_a_name_of_its_own),
+        TEST(a_room_is_found_in_any_key_of_it),
+        TEST(names_of_either_kind_of_fleet_can_be_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

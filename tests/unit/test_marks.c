@@ -260,6 +260,35 @@ static void one_that_refuses_to_be_marked_is_asked_again(void **state)
     assert_true(marks_may_write(&w.marks, 2));
 }
 
+static void one_redis_is_looked_at_and_not_marked(void **state)
+{
+    (void)state;
+    w.marks.count = 1;
+    marks_on_link(&w.marks, 0, w.now_ms);
+    assert_false(w.makes[0]);
+    answer(0);
+    assert_true(marks_may_write(&w.marks, 0));
+    assert_string_equal(w.marked[0], "");
+    mark(0, THEIRS " 0 3");
+    marks_on_link(&w.marks, 0, w.now_ms);
+    answer(0);
+    assert_false(marks_may_write(&w.marks, 0));
+    assert_string_equal(wrong(0), "shard 0 of 1 is marked 0 of 3");
+}
+
+static void while_rooms_are_moved_nothing_is_written(void **state)
+{
+    (void)state;
+    mark(0, OURS " 0 3"), mark(1, "moving " OURS " 1/3 0/2"), mark(2, "moved " OURS);
+    connect_all();
+    answer(0), answer(1), answer(2);
+    assert_int_equal(w.goes, 0);
+    assert_string_equal(wrong(1), "shard 1 of 3 has rooms on the move: roomcast-admin "
+                                  "--move-rooms has to come to its end");
+    assert_string_equal(wrong(2), "shard 2 of 3 has lost its rooms to another list, by "
+                                  "roomcast-admin --move-rooms");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -274,6 +303,8 @@ int main(void)
         TEST(a_mark_that_is_gone_is_put_back),
         TEST(what_is_no_mark_is_refused),
         TEST(one_that_refuses_to_be_marked_is_asked_again),
+        TEST(one_redis_is_looked_at_and_not_marked),
+        TEST(while_rooms_are_moved_nothing_is_written),
     };
 #undef TEST
 

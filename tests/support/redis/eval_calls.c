@@ -386,6 +386,16 @@ static const char *take_off_index(struct eval_room *room)
     return eval_run(room->redis);
 }
 
+static const char *settle(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_SETTLE);
+    eval_key(room->redis, "rc:{lobby}:meta");
+    eval_key(room->redis, "rc:{lobby}:events");
+    eval_arg(room->redis, "7");
+    eval_arg(room->redis, "1");
+    return eval_run(room->redis);
+}
+
 const struct eval_call eval_calls[] = {
     {"join, which makes the room", prepare_nothing, join_cem, true},
     {"join of a room that was lost", prepare_lost_room, join_cem, true},
@@ -418,6 +428,7 @@ const struct eval_call eval_calls[] = {
     {"forget", prepare_nodes, forget, false},
     {"index", prepare_index, write_index, false},
     {"unindex", prepare_index, take_off_index, false},
+    {"settle", prepare_room, settle, false},
     {"kick", prepare_room, kick, false},
     {"kick of the last", prepare_new_room, kick, false},
     {"close", prepare_room, close_room, false},
