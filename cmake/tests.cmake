@@ -119,6 +119,8 @@ add_check(image.install "${PROJECT_SOURCE_DIR}/tests/image/install.py"
     "${PROJECT_BINARY_DIR}" "${PROJECT_BINARY_DIR}/installed")
 add_check(compose.files "${PROJECT_SOURCE_DIR}/tests/compose/check.py"
     "${PROJECT_BINARY_DIR}/bin" "${PROJECT_BINARY_DIR}/tests")
+add_check(compose.redis_cluster "${PROJECT_SOURCE_DIR}/tests/compose/redis_cluster.py")
+set_tests_properties(compose.redis_cluster PROPERTIES PROCESSORS ${waits} ENVIRONMENT "${environment}")
 
 # Random faults, for script/soak: no test of ctest's.
 add_program(faults_random FOLDER tests SOURCES tests/faults/random.c)

@@ -32,7 +32,10 @@ import version  # noqa: E402
 
 GATEWAYS = ["gateway-1", "gateway-2", "gateway-3"]
 OURS = {**{name: "gateway" for name in GATEWAYS}, "admin": "admin"}
-OTHERS = ["redis", "balancer", "prometheus", "grafana"]
+# Of the profile cluster.
+NODES = [f"redis-cluster-{i}" for i in range(1, 7)]
+CREATE = "redis-cluster-create"
+OTHERS = ["redis", "balancer", "prometheus", "grafana", *NODES, CREATE]
 PATIENCE_SECS = 30
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -70,11 +73,11 @@ def seconds(text):
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
-def resolve(**env):
+def resolve(env_file=None, **env):
     """The file as docker-compose understands it, with everything put in; but not what somebody
     has in a file .env."""
     with tempfile.NamedTemporaryFile() as nothing:
-        words = ["docker-compose", "--env-file", nothing.name, "-f", "docker-compose.yml"]
+        words = ["docker-compose", "--env-file", env_file or nothing.name, "-f", "docker-compose.yml"]
         text = output_of(*words, "config", **env)
     if wrong:  # nothing to compare
         sys.exit("\n".join(wrong))
@@ -90,14 +93,15 @@ def check_hardened(name, service):
     expect(
         service.get("security_opt") == ["no-new-privileges:true"], f"{name}: may gain privileges"
     )
-    expect(service.get("restart") == "unless-stopped", f"{name}: is not started again")
+    restart = "on-failure" if name == CREATE else "unless-stopped"
+    expect(service.get("restart") == restart, f"{name}: is not started again, or is when done")
     expect("stop_grace_period" in service, f"{name}: no stop_grace_period")
     for word in ("privileged", "cap_add", "network_mode", "pid", "ipc", "devices"):
         expect(word not in service, f"{name}: {word}")
     if name in OTHERS:
         uid = str(service.get("user", "")).split(":")[0]
         expect(uid.isdigit() and int(uid) > 0, f"{name}: no user of its own")
-        expect("healthcheck" in service, f"{name}: no healthcheck")
+        expect("healthcheck" in service or name == CREATE, f"{name}: no healthcheck")
         expect(re.search(r":v?\d", service["image"]), f"{name}: the image has no version")
 
 
@@ -294,6 +298,45 @@ def check_grafana(services):
     expect(home in [f"{where}/{path.name}" for path in dashboards], f"grafana: no {home}")
 
 
+# ---- the profile cluster ----
+
+
+def check_cluster(services):
+    """Its six nodes, who makes a cluster of them, and that the programs are led there. What the scripts do
+    is tried in redis_cluster.py."""
+    nodes = [f"{name}:6379" for name in NODES]
+    for name in [*NODES, CREATE]:
+        expect(services[name].get("profiles") == ["cluster"], f"{name}: not of the profile alone")
+        expect(list(services[name]["networks"]) == ["state"], f"{name}: is reached by others")
+        expect(services[name]["image"] == services["redis"]["image"], f"{name}: another Redis")
+    for name in set(services) - {*NODES, CREATE}:
+        expect("profiles" not in services[name], f"{name}: has a profile")
+    for name in NODES:
+        env = services[name]["environment"]
+        expect(env["NODE_NAME"] == name, f"{name}: is called {env['NODE_NAME']}")
+        expect(env["NODE_PEERS"].split() == nodes, f"{name}: other peers")
+        mounts = [str(volume).split(":")[1] for volume in services[name]["volumes"]]
+        data = [volume for volume in services[name]["volumes"] if str(volume).startswith(f"{name}:")]
+        expect(len(data) == 1, f"{name}: no volume of its own")
+        for path in (env["NODE_CONF"], services[name]["command"][1], "/etc/redis/redis.conf"):
+            expect(path in mounts, f"{name}: {path} is not mounted")
+    create = services[CREATE]
+    expect(create["environment"]["CLUSTER_NODES"].split() == nodes, f"{CREATE}: other nodes")
+    expect(set(create["depends_on"]) == set(NODES), f"{CREATE}: does not wait for all nodes")
+    led = resolve(ROOT / "compose" / "cluster.env", ROOMCAST_REDIS_PASSWORD="r3dis")["services"]
+    for name in OURS:
+        url = led[name]["environment"]["ROOMCAST_REDIS_URL"]
+        expect(url == "redis+cluster://:r3dis@" + ",".join(nodes[:3]), f"{name}: {url}")
+    expect("COMPOSE_PROFILES=cluster" in (ROOT / "compose/cluster.env").read_text(),
+           "compose/cluster.env: not the profile")  # fmt: skip
+    for name in [*NODES, CREATE]:
+        expect(led[name]["environment"]["REDISCLI_AUTH"] == "r3dis", f"{name}: another password")
+    for name in NODES:
+        words = led[name]["command"]
+        expect(words[2:] == ["--requirepass", "r3dis", "--masterauth", "r3dis"],
+               f"{name}: {words}")  # fmt: skip
+
+
 # ---- passwords ----
 
 
@@ -339,6 +382,7 @@ def main():
     check_balancer_health(services["balancer"])
     check_prometheus(services, directory)
     check_grafana(services)
+    check_cluster(services)
     check_passwords()
     for line in wrong:
         print(line, file=sys.stderr)
