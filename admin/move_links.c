@@ -30,7 +30,8 @@ bool move_links_fail(struct move_links *links, const char *format, ...)
 
 struct call {
     struct move_side *side;
-    unsigned shard;
+    const char *what; /* "shard", "master" */
+    unsigned number;
     move_reply_fn on_reply;
     void *data;
 };
@@ -43,19 +44,19 @@ static void on_answer(void *data, int status, const redisReply *reply)
     free(data);
     links->pending--;
     if (status < 0)
-        move_links_fail(links, "%s, shard %u: %.200s", call.side->name, call.shard,
-                        status == UV_EREMOTEIO ? reply_error(reply)
-                                               : uv_strerror(status));
+        move_links_fail(
+            links, "%s, %s %u: %.200s", call.side->name, call.what, call.number,
+            status == UV_EREMOTEIO ? reply_error(reply) : uv_strerror(status));
     else if (call.on_reply && !links->has_failed)
         call.on_reply(call.data, reply);
 }
 
-static struct call *new_call(struct move_side *side, unsigned shard,
+static struct call *new_call(struct move_side *side, const char *what, unsigned number,
                              move_reply_fn on_reply, void *data)
 {
     struct call *call = xmalloc(sizeof(*call));
 
-    *call = (struct call){side, shard, on_reply, data};
+    *call = (struct call){side, what, number, on_reply, data};
     side->links->pending++;
     return call;
 }
@@ -66,14 +67,15 @@ static void send_by_cluster(struct move_side *side, const struct move_at *at,
     const struct cluster_target target = {.slot = at->slot, .shard = at->shard};
 
     cluster_send(&side->cluster, &target, &side->links->cmd, script, on_answer,
-                 new_call(side, at->shard, on_reply, data));
+                 new_call(side, "shard", at->shard, on_reply, data));
 }
 
 static void send_by_link(struct move_side *side, struct redis_link *link,
-                         unsigned shard, enum script script, move_reply_fn on_reply,
+                         unsigned number, enum script script, move_reply_fn on_reply,
                          void *data)
 {
-    struct call *call = new_call(side, shard, on_reply, data);
+    struct call *call =
+        new_call(side, side->is_cluster ? "master" : "shard", number, on_reply, data);
     const struct redis_command *cmd = &side->links->cmd;
     int rc = script == SCRIPTS_COUNT ? redis_link_send(link, cmd, on_answer, call)
                                      : scripts_send(link, script, cmd, on_answer, call);

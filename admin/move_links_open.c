@@ -190,7 +190,8 @@ static bool is_ready(struct move_side *side, uint64_t waited_ms)
     text = why == REDIS_WHY_NOT_KNOWN && place && place->lost ? place->lost
                                                               : redis_why_text(why);
     if (waited_ms >= (why == REDIS_WHY_NOT_KNOWN ? CONNECT_MS : REFUSED_MS))
-        move_links_fail(side->links, "%s, shard %u: %s", side->name,
+        move_links_fail(side->links, "%s, %s %u: %s", side->name,
+                        side->is_cluster ? "master" : "shard",
                         place ? place->number : 0, text);
     return false;
 }
