@@ -10,6 +10,9 @@
  * wakes up with requests in its sockets, and what they lead to must not be written under a
  * name that others may be reaping. node_check_lease drops the link, and with it what
  * is not yet written, and the next heartbeat tells under which name.
+ *
+ * Over 400 lines because the heartbeat, the canary and what Redis says of itself decide together whether
+ * the node is up.
  */
 #include "gateway/node.h"
 
@@ -25,7 +28,7 @@
 
 enum {
     CANARY_MS = 1000,
-    INFO_MS = 1000, /* after a refusal */
+    INFO_MS = 1000, /* after a refusal, or where no answer came */
     DEAF_MS = 3000,
 };
 
@@ -108,8 +111,8 @@ static void on_server_info(void *data, int status, const redisReply *reply)
 {
     struct node *node = data;
 
-    if (node->is_closing)
-        return;
+    if (node->is_closing || (status < 0 && status != UV_EREMOTEIO))
+        return; /* node_tick asks again */
     node->has_info = status == 0 && reply_string(reply).len > 0;
     if (status == UV_EREMOTEIO && !node->lacks_info)
         log_error("redis_refuses_info", "worker=%u text=\"the right +info is needed\"",
@@ -129,8 +132,6 @@ static void ask_for_server(struct node *node)
     store_send_command(node->store, on_server_info, node);
 }
 
-/* The first one after a connection may be there before the subscription is: it is sent again
- * with each tick until one comes back. */
 /* By which master it goes: it tells nothing of what another one sends. */
 static void note_canary_home(struct node *node)
 {
@@ -143,6 +144,8 @@ static void note_canary_home(struct node *node)
     rooms->canary_elsewhere = rooms->canary_sent;
 }
 
+/* The first one after a connection may be there before the subscription is: it is sent again
+ * with each tick until one comes back. */
 static void send_canary(struct node *node)
 {
     struct store *store = node->store;
@@ -223,6 +226,7 @@ static void rename_loose(struct node *node)
 {
     node_name_note_former(&node->name);
     node_name_replace(&node->name, "the connection before this one could not be ended");
+    node->is_beating = false; /* what still waits under the old name is no heartbeat */
 }
 
 static void take_silent(struct node *node, const redisReply *reply)
@@ -231,6 +235,18 @@ static void take_silent(struct node *node, const redisReply *reply)
         return;
     for (size_t i = 1; i < reply_count(reply) && !reaper_is_busy(&node->reaper); i++)
         reaper_start(&node->reaper, reply_text(reply, i), lease_ms(node));
+}
+
+/* While no heartbeat was answered, those of others were not, either: that they are silent tells nothing. A
+ * living node beats each third of a lease, so it takes two thirds without answers to make it silent. */
+static void note_answer(struct node *node, uint64_t sent_ms)
+{
+    if (!node->unbroken_ms)
+        node->unbroken_ms = sent_ms;
+    else if (now(node) - node->answer_ms > 2 * lease_ms(node) / 3)
+        node->unbroken_ms = now(node);
+    node->answered_ms = sent_ms;
+    node->answer_ms = now(node);
 }
 
 static void on_beaten(void *data, int status, const redisReply *reply)
@@ -260,10 +276,8 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     if (is_lost)
         rooms_doubt_all(node->rooms);
     node->name.is_known = true;
-    node->answered_ms = beat.sent_ms;
     node->messages_told += beat.messages;
-    if (!node->unbroken_ms)
-        node->unbroken_ms = beat.sent_ms;
+    note_answer(node, beat.sent_ms);
     go_up_if_sure(node);
     rooms_pump(node->rooms);
     take_silent(node, reply);
@@ -332,7 +346,7 @@ static void check_canary(struct node *node)
 void node_tick(struct node *node)
 {
     check_canary(node);
-    if (node->is_linked && node->lacks_info &&
+    if (node->is_linked && !node->has_info &&
         now(node) - node->info_asked_ms >= INFO_MS)
         ask_for_server(node);
     note_state(node);

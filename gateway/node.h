@@ -59,6 +59,7 @@ struct node {
     uv_timer_t beat;
     uint64_t started_ms;  /* wall clock */
     uint64_t answered_ms; /* when the last answered heartbeat was sent */
+    uint64_t answer_ms;   /* when its answer came */
     uint64_t unbroken_ms; /* since when all were answered; 0: not */
     uint64_t canary_sent_ms, canary_heard_ms;
     uint64_t listening_ms;  /* since when it should come, or again after a silence */

@@ -255,6 +255,15 @@ static void beat(uint64_t ms)
     w.on_beat(&w.node.beat);
 }
 
+/* Three heartbeats, a millisecond less than a lease. */
+static void beat_for_nearly_a_lease(void)
+{
+    for (int i = 0; i < 3; i++) {
+        beat(w.beat_ms);
+        answer_beat("ok");
+    }
+}
+
 /* Ticks, each with the canary that it sends. */
 static void tick(unsigned count, bool hears)
 {
@@ -330,6 +339,44 @@ static void without_the_right_to_ask_for_the_server_a_node_is_not_up(void **stat
     take_command("INFO", "role:master");
     assert_int_equal(w.ups, 1);
     assert_state(NODE_READY);
+}
+
+/* One that was asked of a master of a Redis Cluster that was replaced fails late. */
+static void an_answer_that_does_not_come_is_asked_for_again(void **state)
+{
+    (void)state;
+    node_on_link(&w.node);
+    store_rig_answer(NULL);
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_int_equal(w.ups, 0);
+    rig.now_ms += 1000;
+    node_tick(&w.node);
+    take_command("PUBLISH", "1");
+    take_command("INFO", "role:master");
+    assert_int_equal(w.ups, 1);
+}
+
+static void a_question_that_fails_late_takes_no_answer_back(void **state)
+{
+    (void)state;
+    node_on_link(&w.node);
+    node_on_link(&w.node); /* before the first one is answered */
+    assert_string_equal(store_rig.calls[0].argv[0], "INFO");
+    while (store_rig.calls_count > 0) {
+        bool is_first = store_rig.calls_count == 5;
+
+        if (strcmp(store_rig.calls[0].argv[0], "INFO") != 0)
+            store_rig_answer(store_rig.calls[0].script == SCRIPT_HEARTBEAT ? "ok"
+                                                                           : "1");
+        else if (is_first)
+            take_command("INFO", "role:master");
+        else
+            store_rig_answer(NULL);
+    }
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_int_equal(w.ups, 1);
 }
 
 static void without_both_links_nothing_is_asked(void **state)
@@ -567,7 +614,8 @@ static void a_former_name_waits_while_another_node_is_reaped(void **state)
     (void)state;
     go_up();
     strcpy(former, store_rig.store.node);
-    beat(LEASE_MS);
+    beat_for_nearly_a_lease();
+    beat(1);
     answer_beat("ok silent-1");
     node_on_lost(&w.node);
     w.is_loose = true;
@@ -604,7 +652,11 @@ static void the_silent_are_reaped_by_who_was_heard_for_a_whole_lease(void **stat
 {
     (void)state;
     go_up();
-    beat(LEASE_MS - 1);
+    beat(w.beat_ms);
+    answer_beat("ok");
+    beat(w.beat_ms);
+    answer_beat("ok");
+    beat(w.beat_ms);
     answer_beat("ok silent-1");
     assert_int_equal(store_rig.calls_count, 0);
     beat(1);
@@ -624,6 +676,22 @@ static void a_break_starts_the_whole_lease_again(void **state)
     beat(100);
     answer_beat("ok silent-1");
     assert_int_equal(store_rig.calls_count, 0);
+}
+
+/* As those of all nodes do while a master of a Redis Cluster is replaced. */
+static void after_a_heartbeat_that_waited_the_others_have_a_lease_to_beat(void **state)
+{
+    (void)state;
+    go_up();
+    beat_for_nearly_a_lease();
+    beat(w.beat_ms);
+    rig.now_ms += 2 * LEASE_MS / 3 - w.beat_ms + 1;
+    answer_beat("ok silent-1");
+    assert_int_equal(store_rig.calls_count, 0);
+    beat_for_nearly_a_lease();
+    beat(1);
+    answer_beat("ok silent-1");
+    assert_claim_of("silent-1");
 }
 
 /* ---- the canary ---- */
@@ -735,6 +803,8 @@ int main(void)
         TEST(a_canary_that_was_never_sent_proves_nothing),
         TEST(a_node_that_hears_itself_first_waits_for_the_heartbeat),
         TEST(without_the_right_to_ask_for_the_server_a_node_is_not_up),
+        TEST(an_answer_that_does_not_come_is_asked_for_again),
+        TEST(a_question_that_fails_late_takes_no_answer_back),
         TEST(without_both_links_nothing_is_asked),
         TEST(what_is_known_about_the_lost_link_is_told),
         TEST(a_lost_link_takes_the_node_down_at_once),
@@ -753,6 +823,7 @@ int main(void)
         TEST(an_answer_to_a_former_name_is_none),
         TEST(the_silent_are_reaped_by_who_was_heard_for_a_whole_lease),
         TEST(a_break_starts_the_whole_lease_again),
+        TEST(after_a_heartbeat_that_waited_the_others_have_a_lease_to_beat),
         TEST(a_canary_is_sent_every_second),
         TEST(a_deaf_node_restarts_its_bus_once_a_silence),
         TEST(a_draining_node_says_so),
