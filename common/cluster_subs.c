@@ -372,6 +372,13 @@ bool cluster_subs_link_is_ready(const struct cluster_subs_link *master)
 
 /* ---- the clock ---- */
 
+static void restart_deaf(struct cluster_subs_link *master)
+{
+    master->is_deaf = true;
+    redis_link_restart(master->link, "deaf: it does not answer");
+    master->is_deaf = false;
+}
+
 static void look_at(struct cluster_subs_link *master, uint64_t now_ms)
 {
     if (!master->link)
@@ -381,7 +388,7 @@ static void look_at(struct cluster_subs_link *master, uint64_t now_ms)
     else if (!cluster_subs_link_is_ready(master))
         return;
     else if (now_ms - master->heard_ms >= SILENT_MS)
-        redis_link_restart(master->link, "deaf: it does not answer");
+        restart_deaf(master);
     else if (now_ms - master->pinged_ms >= PING_MS)
         send_fence(master);
 }

@@ -41,6 +41,7 @@ struct cluster_subs_link {
     unsigned subs;       /* that are or may be subscribed here */
     uint64_t heard_ms, pinged_ms, used_ms;
     bool wants_fence; /* something was sent since */
+    bool is_deaf;     /* it is being lost because it did not answer */
 };
 
 /* What it calls; its owner embeds struct cluster_subs. `channel` and `text` are borrowed. */

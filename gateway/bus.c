@@ -152,8 +152,8 @@ static void on_ended(struct bus *bus, const struct handover *what)
 {
     struct room *room = room_of(bus, what);
 
-    if (room)
-        bus->hooks.on_ended(bus, room);
+    if (room && what->text.len == 1)
+        bus->hooks.on_ended(bus, room, (enum metric_home)what->text.base[0]);
 }
 
 static void on_notice(struct bus *bus, const struct handover *what)

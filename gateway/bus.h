@@ -18,7 +18,7 @@ struct bus_hooks {
     void (*on_lost)(struct bus *bus);
     /* Of a cluster: the room is subscribed at this master, or is no more. */
     void (*on_home)(struct bus *bus, struct room *room, struct json_text master);
-    void (*on_ended)(struct bus *bus, struct room *room);
+    void (*on_ended)(struct bus *bus, struct room *room, enum metric_home why);
     /* A message to itself came back. */
     void (*on_canary)(struct bus *bus, uint64_t number);
     /* Something for this node alone (node_commands.h); borrowed. */
@@ -48,8 +48,6 @@ struct bus {
     uint64_t attached; /* the number of the last that attached */
     bool is_ready;     /* rooms may be asked for */
     bool is_closed;
-    bool
-        is_node_lost; /* of a cluster: the channel of this node was subscribed, and is not */
     struct strbuf names;          /* of rooms, in a request */
     char channel[KEYS_MAX_BYTES]; /* of this node; empty: none yet */
 };

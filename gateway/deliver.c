@@ -277,6 +277,17 @@ static bool comes_again(struct room *room, const struct notice *n)
     return false;
 }
 
+/* Whether what it says may be believed. By a master where the room was not synced yet come also the
+ * notices of one that was replaced, does not know, and writes on (SPEC-SCALE S4): they have the
+ * token that the room still knows. */
+static bool counts(const struct room *room, const struct notice *n)
+{
+    const struct room_cluster *at = &room->cluster;
+
+    return terms_is_current(&room->terms, n->token) &&
+           !(at->home && at->synced && at->home != at->synced);
+}
+
 void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
 {
     bool is_known = room_log_is_known(&room->log);
@@ -288,11 +299,11 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         room_needs_sync(room);
     } else if (n->kind == NOTICE_REMADE) {
         return; /* it is known already, or will be with the join */
-    } else if (is_known && n->kind != NOTICE_SIGNAL &&
-               !terms_is_current(&room->terms, n->token)) {
+    } else if (is_known && n->kind != NOTICE_SIGNAL && !counts(room, n)) {
         metric_add(&room->rooms->metrics->redis_foreign_notices_total, 1);
         withheld_add(&room->deliver.withheld, n->token, n->text);
-        room_doubt_token(room, n->token);
+        if (!terms_is_current(&room->terms, n->token))
+            room_doubt_token(room, n->token);
     } else if (n->kind != NOTICE_MESSAGE) {
         note_deletion(room, n);
         if (!announce_notice(room, n, now_ms))

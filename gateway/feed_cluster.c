@@ -36,23 +36,21 @@ static struct json_text address_of(const struct feed *feed,
 }
 
 static void tell_one(struct feed *feed, unsigned worker, enum handover_kind kind,
-                     struct json_text name, struct json_text address)
+                     struct json_text name, struct json_text text)
 {
     struct handover what = feed_said_to(feed, worker, kind);
 
     what.room = name;
-    what.text = address;
+    what.text = text;
     feed_tell_by_inbox(feed, &what);
 }
 
 static void tell_wanting(struct feed *feed, const struct feed_room *room,
-                         enum handover_kind kind)
+                         enum handover_kind kind, struct json_text text)
 {
-    struct json_text address = address_of(feed, &room->sub);
-
     for (unsigned i = feed_rooms_next(&feed->rooms, room, 0); i < feed->opts.workers;
          i = feed_rooms_next(&feed->rooms, room, i + 1))
-        tell_one(feed, i, kind, feed_rooms_name(&feed->rooms, room), address);
+        tell_one(feed, i, kind, feed_rooms_name(&feed->rooms, room), text);
 }
 
 /* ---- where to subscribe ---- */
@@ -277,7 +275,7 @@ static void on_room_fence(struct feed *feed, struct feed_room *room, bool is_sub
         leave_master(feed, &room->sub, channel);
         feed_rooms_free_if_done(&feed->rooms, room);
     } else if (is_subscribed) {
-        tell_wanting(feed, room, HANDOVER_CONFIRMED);
+        tell_wanting(feed, room, HANDOVER_CONFIRMED, address_of(feed, &room->sub));
     } else {
         feed->must_look = true;
     }
@@ -296,10 +294,12 @@ void feed_cluster_on_fence(struct feed *feed, struct cluster_sub *sub,
         feed->must_look = true;
 }
 
-static void end_room(struct feed *feed, struct feed_room *room)
+static void end_room(struct feed *feed, struct feed_room *room, enum metric_home why)
 {
+    char byte = (char)why;
+
     feed->must_look = true;
-    tell_wanting(feed, room, HANDOVER_ENDED);
+    tell_wanting(feed, room, HANDOVER_ENDED, (struct json_text){&byte, 1});
 }
 
 void feed_cluster_on_ended(struct feed *feed, struct json_text channel)
@@ -309,7 +309,7 @@ void feed_cluster_on_ended(struct feed *feed, struct json_text channel)
     cluster_want_map(feed->opts.cluster);
     feed->must_look = true;
     if (room)
-        end_room(feed, room);
+        end_room(feed, room, HOME_MOVED);
 }
 
 void feed_cluster_on_ready(struct feed *feed)
@@ -325,7 +325,7 @@ void feed_cluster_on_lost(struct feed *feed, const struct cluster_subs_link *mas
     while ((room = map_next(&feed->rooms.map, &at)))
         if (room->sub.master == master->number) {
             cluster_subs_place(feed->opts.masters, &room->sub, 0);
-            end_room(feed, room);
+            end_room(feed, room, master->is_deaf ? HOME_DEAF : HOME_LOST);
         }
     for (unsigned i = 0; i < feed->opts.workers; i++)
         if (feed->listeners[i].sub.master == master->number) {
@@ -361,7 +361,7 @@ static void look_at_room(struct feed *feed, struct feed_room *room)
     if (is_elsewhere(feed, &room->sub, slot_of(feed, room))) {
         print_channel(feed, room, channel);
         leave_master(feed, &room->sub, channel);
-        end_room(feed, room);
+        end_room(feed, room, HOME_MOVED);
     }
     if (room->sub.master == 0)
         place_room(feed, room);

@@ -26,7 +26,9 @@ enum handover_kind {
     HANDOVER_READY,     /* it may ask for rooms */
     HANDOVER_LOST,      /* `text`: why; nothing is subscribed any more */
     HANDOVER_CONFIRMED, /* it gets all notices of `room` that are published from now on */
-    HANDOVER_ENDED, /* of a cluster: it does not any more, until it is confirmed again */
+    /* Of a cluster: it does not any more, until it is confirmed again. `text`: why, a byte that is an
+     * enum metric_home. And of HANDOVER_CONFIRMED: a struct cluster_host, where. */
+    HANDOVER_ENDED,
     HANDOVER_NOTICE,    /* `room`, `text` */
     HANDOVER_NODE_TEXT, /* `text`: what came by the channel of its node */
 };

@@ -216,6 +216,7 @@ void room_pump(struct room *room)
         break;
     case ROOM_STEP_JOIN:
         room->needs_sync = false; /* nobody is in: there is nothing to compare */
+        room->cluster.synced = room->cluster.home;
         start_waiting_joins(room);
         break;
     }
@@ -223,6 +224,8 @@ void room_pump(struct room *room)
 
 void room_doubt(struct room *room)
 {
+    if (room->cluster.home && !room->needs_sync)
+        metric_add(&room->rooms->metrics->redis_homes_lost_total[HOME_DOUBT], 1);
     room->needs_sync = true;
     room->is_registered = false; /* a Redis that lost the room lost that too */
 }
@@ -434,6 +437,8 @@ void room_on_synced(struct room *room, bool ok, const struct room_joined *state)
     }
     metric_add(&room->rooms->metrics->syncs_total, 1);
     room->is_told = true;
+    if (!room->needs_sync) /* else it may have another home since the sync was sent */
+        room->cluster.synced = room->cluster.home;
     room->rooms->observer.on_synced(room, state);
     if (!room->needs_sync && list_is_empty(&room->deaf))
         room->was_deaf = false; /* else it may have become so since the sync was sent */

@@ -187,10 +187,12 @@ struct room_renewal {
 struct room_cluster {
     struct cluster_turn turn;    /* of calls that change the room */
     struct cluster_master *home; /* where it is subscribed; NULL: nowhere */
-    uint64_t homeless_ms;        /* since when; 0: not */
-    bool is_down;                /* as its clients were told */
-    bool must_tell;              /* that has changed */
-    uint64_t asked_ms;           /* when the worker that reads was last asked for it */
+    struct cluster_master *
+        synced; /* where that was so when it was last joined or synced; NULL: not yet */
+    uint64_t homeless_ms; /* since when; 0: not */
+    bool is_down;         /* as its clients were told */
+    bool must_tell;       /* that has changed */
+    uint64_t asked_ms;    /* when the worker that reads was last asked for it */
 };
 
 struct room_bus {
@@ -334,6 +336,9 @@ void room_user_left(struct room_user *user);
 /* Starts the leave of users whose grace is over, or of all that are in grace. Returns ms
  * until the next one, 0: none. */
 uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all);
+
+/* Nobody could come back meanwhile: each grace that is under way begins again. */
+void room_restart_grace(struct room *room);
 
 /* Removes a user in grace at once; nothing for others. */
 void room_end_grace(struct room_user *user, enum leave_reason reason);

@@ -6,6 +6,8 @@
  *         start_grace -> a member again: out of it
  *                     -> rooms_end_grace -> start_leave -> hooks.leave -> room_user_left -> freed,
  *                                                             unless somebody joined meanwhile
+ *
+ * While nobody can come back, no grace ends, and each that is under way begins again once they can.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,12 @@ static bool may_be_in_since_kick(const struct room_user *user)
     return user->rev > user->kicked_rev || user->is_unsure || user->room->is_calling;
 }
 
+/* The room of a Redis Cluster is nowhere at home: it takes no joins. */
+static bool is_locked_out(const struct room_user *user)
+{
+    return user->room->cluster.homeless_ms > 0;
+}
+
 static void start_leave(struct room_user *user)
 {
     struct room *room = user->room;
@@ -101,10 +109,21 @@ uint64_t rooms_end_grace(struct rooms *rooms, uint64_t now_ms, bool all)
             start_grace(user, now_ms);
         else if (!all && user->grace_until_ms > now_ms)
             return user->grace_until_ms - now_ms;
+        else if (!all && is_locked_out(user))
+            start_grace(user, now_ms);
         else
             start_leave(user);
     }
     return 0;
+}
+
+void room_restart_grace(struct room *room)
+{
+    struct room_user *user;
+    uint32_t at = 0;
+
+    while ((user = map_next(&room->users, &at)))
+        user->restarts_grace = true;
 }
 
 void room_end_grace(struct room_user *user, enum leave_reason reason)

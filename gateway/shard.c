@@ -231,10 +231,6 @@ void shard_open(struct shard *shard, const struct shard_opts *opts)
     shard->store.args.shard = opts->number;
     shard->store.args.is_cluster = opts->cluster != NULL;
     shard->store.args.registry_slot = registry_slot(opts->number);
-    shard->store.cluster = opts->cluster;
-    shard->store.args.shard = opts->number;
-    shard->store.args.is_cluster = opts->cluster != NULL;
-    shard->store.args.registry_slot = registry_slot(opts->number);
     shard->store.on_touched = on_touched;
     shard->store.on_unknown = on_unknown;
     rooms_init(&shard->rooms, &shard_room_hooks, opts->metrics, opts->config);

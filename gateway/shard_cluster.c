@@ -67,6 +67,7 @@ void shard_on_home(struct shard *shard, struct room *room,
     cluster_masters_set_owner(masters, room->slot, home);
     room->cluster.home = home;
     room->cluster.homeless_ms = 0;
+    room_restart_grace(room);
     set_down(shard, room, false);
     room_on_subscribed(room);
 }

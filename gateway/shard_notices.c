@@ -20,9 +20,20 @@ static void on_bus_ready(struct bus *bus)
         node_on_link(&shard->node);
 }
 
+static void lose_deaf(struct room *room)
+{
+    shard_lose_home(shard_of_room(room), room, HOME_DEAF);
+}
+
+/* In a cluster, where each room is told by itself that it is not subscribed, own notices did not come
+ * back (bus_restart). */
 static void on_bus_lost(struct bus *bus)
 {
-    node_on_lost(&shard_of_bus(bus)->node);
+    struct shard *shard = shard_of_bus(bus);
+
+    if (shard->opts.cluster)
+        rooms_each(&shard->rooms, lose_deaf);
+    node_on_lost(&shard->node);
 }
 
 /* ---- what comes by the bus ---- */
@@ -35,9 +46,9 @@ static void on_home(struct bus *bus, struct room *room, struct json_text master)
     shard_on_home(shard_of_bus(bus), room, &host);
 }
 
-static void on_ended(struct bus *bus, struct room *room)
+static void on_ended(struct bus *bus, struct room *room, enum metric_home why)
 {
-    shard_lose_home(shard_of_bus(bus), room, HOME_LOST);
+    shard_lose_home(shard_of_bus(bus), room, why);
 }
 
 static void on_canary(struct bus *bus, uint64_t number)

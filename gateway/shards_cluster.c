@@ -63,12 +63,8 @@ static void release(struct cluster_turn *turn)
 
 static void on_halfway(struct cluster *cluster, struct cluster_turn *turn)
 {
-    struct room *room = room_of(turn);
-    struct shard *shard = shard_of_room(room);
-
     (void)cluster;
-    metric_add(&shard->opts.metrics->redis_homes_lost_total[HOME_DOUBT], 1);
-    room_doubt(room);
+    room_doubt(room_of(turn));
 }
 
 static void on_cluster_opened(struct cluster *cluster)

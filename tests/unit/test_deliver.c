@@ -467,6 +467,53 @@ static void a_number_may_come_again_by_another_subscription(void **state)
     rig_synced(RIG_EPOCH, 6, 1);
 }
 
+/* The same, and the text that it was parsed from. */
+static void hear_text(uint64_t seq)
+{
+    struct strbuf line = {NULL, 0, 0}, text = {NULL, 0, 0};
+    struct notice notice = {
+        .epoch = {RIG_EPOCH, PROTO_EPOCH_LEN},
+        .rev = 1,
+        .first = seq,
+        .last = seq,
+        .kind = NOTICE_MESSAGE,
+        .token = {1, 0xa1},
+    };
+
+    rig_add_line(&line, seq);
+    notice.lines = (struct json_text){line.data, line.len};
+    notice_print(&text, &notice, NULL, 0);
+    assert_true(notice_parse((struct json_text){text.data, text.len}, &notice));
+    deliver_notice(w.room, &notice, rig.now_ms);
+    strbuf_deinit(&line);
+    strbuf_deinit(&text);
+}
+
+/* The room of a Redis Cluster is subscribed at another master, where a notice of the one before may come
+ * that was replaced and does not know: what the sync finds decides. */
+static void at_another_master_nothing_is_given_before_the_sync(void **state)
+{
+    struct cluster_master masters[2];
+    struct room_joined joined = {
+        .epoch = RIG_EPOCH, .token = {1, 0xa1}, .seq = 6, .rev = 1};
+
+    (void)state;
+    w.room->terms.token = joined.token;
+    w.room->cluster.synced = &masters[0];
+    w.room->cluster.home = &masters[1];
+    hear_text(6);
+    assert_given("");
+    assert_int_equal(rig.metrics.redis_foreign_notices_total, 1);
+    room_needs_sync(w.room);
+    rig_registered(true);
+    room_on_synced(rig_take(RIG_SYNC).room, true, &joined);
+    assert_given("6"); /* it was of this log */
+    assert_ptr_equal(w.room->cluster.synced, &masters[1]);
+    hear_text(7);
+    assert_given("7");
+    w.room->cluster.home = w.room->cluster.synced = NULL;
+}
+
 static void a_sync_reads_what_was_missed(void **state)
 {
     (void)state;
@@ -539,6 +586,7 @@ int main(void)
         TEST(after_a_reset_what_was_said_under_the_new_epoch_is_given),
         TEST(after_a_canary_a_number_below_the_joins_own_is_of_another_log),
         TEST(a_number_may_come_again_by_another_subscription),
+        TEST(at_another_master_nothing_is_given_before_the_sync),
         TEST(a_sync_reads_what_was_missed),
         TEST(one_slow_member_keeps_the_ring_for_itself),
         TEST(a_gap_of_the_room_is_one_of_its_slow_members),

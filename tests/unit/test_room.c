@@ -257,6 +257,24 @@ static void a_user_that_comes_back_was_never_gone(void **state)
     assert_int_equal(rig_count(RIG_JOIN), 1);
 }
 
+/* Of a Redis Cluster, while it has no home. */
+static void while_nobody_can_come_back_no_grace_ends(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+    struct room *room = rig_live(0, 1, ann, NULL);
+
+    (void)state;
+    rig_leave(ann, LEAVE_SOCKET_CLOSED);
+    room->cluster.homeless_ms = 1;
+    assert_int_equal(rooms_end_grace(&rig.rooms, rig.now_ms + 2000, false), 2000);
+    room->cluster.homeless_ms = 0;
+    room_restart_grace(room);
+    assert_int_equal(rooms_end_grace(&rig.rooms, rig.now_ms + 3999, false), 2000);
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+    assert_int_equal(rooms_end_grace(&rig.rooms, rig.now_ms + 5999, false), 0);
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+}
+
 static void without_a_grace_a_user_leaves_at_once(void **state)
 {
     struct rig_client *ann = rig_client("ann");
@@ -677,6 +695,7 @@ int main(void)
         TEST(a_join_that_was_refused_leaves_another_connection_in),
         TEST(a_user_whose_socket_closed_stays_for_the_grace),
         TEST(a_user_that_comes_back_was_never_gone),
+        TEST(while_nobody_can_come_back_no_grace_ends),
         TEST(without_a_grace_a_user_leaves_at_once),
         TEST(at_the_end_no_grace_is_waited_for),
         TEST(an_outage_starts_the_grace_again),

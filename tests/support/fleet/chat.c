@@ -338,6 +338,34 @@ void chat_leave(struct chat *chat, const char *room)
     chat_expect_skipping(chat, "leave_ack");
 }
 
+struct say_request {
+    struct chat *chat;
+    const char *room, *text;
+};
+
+static bool is_said(void *data)
+{
+    struct say_request *say = data;
+
+    chat_send(say->chat, "{'type':'message','room':'%s','text':'%s','key':'%s'}",
+              say->room, say->text, say->text);
+    while (chat_recv(say->chat, CHAT_DEADLINE_MS))
+        if (strcmp(chat_get_text(say->chat, "type"), "message_ack") == 0)
+            return true;
+        else if (strcmp(chat_get_text(say->chat, "type"), "error") == 0)
+            break;
+    assert_string_equal(chat_get_text(say->chat, "code"), "unavailable");
+    return false;
+}
+
+double chat_say_when_up(struct chat *chat, const char *room, const char *text)
+{
+    struct say_request say = {chat, room, text};
+
+    assert_true(wait_until(is_said, &say, CHAT_DEADLINE_MS));
+    return chat_get_number(chat, "seq");
+}
+
 double chat_say(struct chat *chat, const char *room, const char *text)
 {
     chat_send(chat, "{'type':'message','room':'%s','text':'%s'}", room, text);

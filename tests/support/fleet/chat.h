@@ -107,4 +107,8 @@ void chat_leave(struct chat *chat, const char *room);
  * Everything that comes before it is dropped. */
 double chat_say(struct chat *chat, const char *room, const char *text);
 
+/* The same while Redis may be away: says it again, with itself as the key, as long as the answer is
+ * `unavailable`. */
+double chat_say_when_up(struct chat *chat, const char *room, const char *text);
+
 #endif
