@@ -152,11 +152,13 @@ static void half_open(struct scene *scene)
     proxy_set(scene->proxies[1], PROXY_ALL, (struct proxy_weather){0});
 }
 
+/* Not for longer: heartbeats rest meanwhile, and the last pause before the next attempt to connect may be
+ * nearly as long as all before. */
 static void deaf(struct scene *scene)
 {
     proxy_set(scene->proxies[2], PROXY_NOTICES,
               (struct proxy_weather){.is_closed = true});
-    scene_run(scene, 2 * TALK_MS);
+    scene_run(scene, TALK_MS / 2);
     proxy_set(scene->proxies[2], PROXY_NOTICES, (struct proxy_weather){0});
 }
 
