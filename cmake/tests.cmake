@@ -63,7 +63,8 @@ add_tests(faults 300 ${waits})
 # Several Redis, a Redis Cluster, Sentinels, TLS.
 add_tests(cluster 300 ${waits})
 # With gateways of three workers once more.
-foreach(name cluster.scene faults.clients faults.links faults.redis integration.rewinds integration.rooms)
+foreach(name cluster.scene faults.clients faults.links faults.redis
+        integration.presence integration.redis_share integration.rewinds integration.rooms)
     string(REPLACE "." "_" program "${name}")
     string(REGEX REPLACE "[.].*" "" kind "${name}")
     add_test(NAME ${name}.three_workers COMMAND ${program})

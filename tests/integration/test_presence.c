@@ -60,7 +60,7 @@ static void wait_for_members(const char *room, long long members, long deadline_
 static bool lists_three_nodes(void *data)
 {
     (void)data;
-    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 3;
+    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 3 * fleet_workers();
 }
 
 /* A whole lease of answered heartbeats, before which nobody is declared dead. */
@@ -256,7 +256,7 @@ static const struct {
 static bool have_all_nodes_come_back(void *data)
 {
     (void)data;
-    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 3;
+    return redis_cmd_number(fleet.redis_port, "ZCARD rc:nodes") == 3 * fleet_workers();
 }
 
 /* A gateway learns with its next heartbeat, and until then it counts as ready. */
