@@ -78,7 +78,7 @@ endforeach()
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(cluster.scene.three_workers 90)
+set_costs(cluster.scene.three_workers 90 cluster.losses 70)
 set_costs(cluster.scene 90 cluster.admin_cluster 80 cluster.move_rooms 40 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
@@ -162,7 +162,7 @@ set(subjects
     notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
         "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
-        "unit.(bus|lines|notice|terms|withheld)|integration.(malformed|rewinds)|faults.redis"
+        "unit.(bus|lines|notice|terms|withheld)|integration.(malformed|rewinds)|faults.redis|cluster.losses"
     connections "gateway/(conn|frame|handshake|http_text|main|origin|pool|pulse|queue|reader|receiver|sender|upgrade|wheel|worker)|common/(descriptors|listen)"
         "unit.(conn|frame|handshake_verdict|origin|pool|pulse|queue|reader|receiver|sender.*|upgrade_parse|wheel)|integration.(descriptors|rfc6455.*|slow_clients|timeouts|upgrade.*)|faults.clients"
     requests "gateway/(pace|request|requests|session|slot|token_bucket|req_.*)|common/(json|proto.*|utf8)"

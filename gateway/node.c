@@ -238,13 +238,17 @@ static void take_silent(struct node *node, const redisReply *reply)
 }
 
 /* While no heartbeat was answered, those of others were not, either: that they are silent tells nothing. A
- * living node beats each third of a lease, so it takes two thirds without answers to make it silent. */
+ * living node beats each third of a lease. So it takes two thirds without answers to make it silent, and
+ * half a lease is enough for all to beat again. */
 static void note_answer(struct node *node, uint64_t sent_ms)
 {
+    uint64_t half_ago_ms = now(node) - lease_ms(node) / 2;
+
     if (!node->unbroken_ms)
         node->unbroken_ms = sent_ms;
-    else if (now(node) - node->answer_ms > 2 * lease_ms(node) / 3)
-        node->unbroken_ms = now(node);
+    else if (now(node) - node->answer_ms > 2 * lease_ms(node) / 3 &&
+             node->unbroken_ms < half_ago_ms)
+        node->unbroken_ms = half_ago_ms;
     node->answered_ms = sent_ms;
     node->answer_ms = now(node);
 }

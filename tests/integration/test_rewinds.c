@@ -16,16 +16,18 @@
 
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/rewind.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/unit/wait.h"
 
-enum { PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = REWIND_PATIENCE_MS };
 
 static struct fleet fleet;
 static struct process copy; /* another redis-server */
 static int copy_port;
-static int limit; /* ROOMCAST_HISTORY_LIMIT */
+static struct admin admin;
+static struct rewind ways = {.fleet = &fleet};
 
 /* A master waits five seconds for more replicas, else. */
 #define DO_NOT_WAIT "--repl-diskless-sync-delay", "0"
@@ -39,91 +41,15 @@ static int start(void **state)
     static const char *const args[] = {"--enable-debug-command", "yes", DO_NOT_WAIT,
                                        NULL};
 
-    snprintf(history, sizeof(history), "ROOMCAST_HISTORY_LIMIT=%d", limit);
-    *state = &fleet;
-    return fleet_start(
-        &fleet,
-        &(struct fleet_opts){.gateways = 2, .settings = settings, .redis_args = args});
+    snprintf(history, sizeof(history), "ROOMCAST_HISTORY_LIMIT=%d", ways.limit);
+    *state = &admin;
+    fleet_start(&fleet, &(struct fleet_opts){
+                            .gateways = 2, .settings = settings, .redis_args = args});
+    admin_start(&admin, &fleet, NULL);
+    return 0;
 }
 
 /* ---- what is said ---- */
-
-/* Ann says it, and both have it. Again until it is acked: Redis may have been away. */
-static double say(struct chat *ann, struct chat *bob, const char *text)
-{
-    double seq = chat_say(ann, "r", text);
-
-    while (bob) {
-        chat_expect_skipping(bob, "message");
-        if (strcmp(chat_get_text(bob, "text"), text) == 0)
-            break;
-    }
-    return seq;
-}
-
-static void say_some(struct chat *ann, struct chat *bob, int count, const char *what)
-{
-    char text[32];
-
-    for (int i = 0; i < count; i++) {
-        snprintf(text, sizeof(text), "%s-%d", what, i);
-        say(ann, bob, text);
-    }
-}
-
-/* Again until it is acked, past errors, resets and whatever else is told meanwhile. */
-static void say_past(struct chat *chat, const char *text, bool *was_reset)
-{
-    int64_t end_ms = wait_now_ms() + PATIENCE_MS;
-
-    for (;;) {
-        const char *type;
-
-        assert_true(wait_now_ms() < end_ms);
-        chat_send(chat, "{'type':'message','room':'r','text':'%s'}", text);
-        do {
-            assert_true(chat_recv(chat, PATIENCE_MS));
-            type = chat_get_text(chat, "type");
-            *was_reset = *was_reset || strcmp(type, "reset") == 0;
-        } while (strcmp(type, "message_ack") != 0 && strcmp(type, "error") != 0);
-        if (strcmp(type, "message_ack") == 0)
-            return;
-    }
-}
-
-static void expect_reset(struct chat *chat, bool was_reset)
-{
-    if (!was_reset)
-        chat_expect_skipping(chat, "reset");
-}
-
-/* Reads on to this message. False: a gap was told in its place, because it was published while
- * the client was still being caught up, and there is no history. */
-static bool has_heard(struct chat *chat, const char *text)
-{
-    for (;;) {
-        const char *type;
-
-        assert_true(chat_recv(chat, PATIENCE_MS));
-        type = chat_get_text(chat, "type");
-        if (strcmp(type, "gap") == 0 && limit == 0)
-            return false;
-        if (strcmp(type, "message") == 0 &&
-            strcmp(chat_get_text(chat, "text"), text) == 0)
-            return true;
-    }
-}
-
-/* After all of it, the room is well for both. */
-static void expect_well(struct chat *ann, struct chat *bob)
-{
-    bool ignored = false;
-
-    do
-        say_past(ann, "the end", &ignored);
-    while (!has_heard(bob, "the end"));
-    assert_int_equal(redis_cmd_number(fleet.redis_port, "HLEN rc:{r}:members"), 2);
-}
 
 /* Neither is told of a gap or a reset: the next that comes is what is said next. */
 static void expect_nothing_lost(struct chat *ann, struct chat *bob, double before)
@@ -195,16 +121,16 @@ static void a_room_that_is_restored_is_told_by_reset(void **state)
     bool was_reset = false;
 
     (void)state;
-    say_some(ann, bob, 5, "kept");
+    rewind_say_some(ann, bob, 5, "kept");
     redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
     redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
-    say_some(ann, bob, 5, "lost");
+    rewind_say_some(ann, bob, 5, "lost");
     redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
     redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
-    say_past(ann, "after", &was_reset);
-    expect_reset(ann, was_reset);
-    expect_reset(bob, false);
-    expect_well(ann, bob);
+    rewind_say_past(ann, "after", &was_reset);
+    rewind_expect_reset(ann, was_reset);
+    rewind_expect_reset(bob, false);
+    rewind_expect_well(&ways, ann, bob);
     chat_leave(ann, "r");
     chat_leave(bob, "r");
     chat_close(ann);
@@ -252,10 +178,10 @@ static void a_room_that_is_restored_after_a_join_is_told_by_reset(void **state)
     double published;
 
     (void)state;
-    say_some(eve, NULL, 5, "kept");
+    rewind_say_some(eve, NULL, 5, "kept");
     redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
     redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
-    say_some(eve, NULL, 5, "lost");
+    rewind_say_some(eve, NULL, 5, "lost");
     bob = chat_enter(fleet.gateways[1].port, "r", "bob");
     chat_leave(eve, "r");
     chat_expect_skipping(bob, "member_left");
@@ -265,7 +191,7 @@ static void a_room_that_is_restored_after_a_join_is_told_by_reset(void **state)
     redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
     publish_behind_everybodys_back(
         (unsigned)redis_cmd_number(fleet.redis_port, "HGET rc:{r}:meta seq") + 1);
-    expect_reset(bob, false);
+    rewind_expect_reset(bob, false);
     chat_leave(bob, "r");
     chat_close(eve);
     chat_close(bob);
@@ -280,17 +206,17 @@ static void a_copy_that_is_taken_back_is_told_by_reset(void **state)
     bool was_reset = false;
 
     (void)state;
-    say_some(ann, bob, 5, "kept");
+    rewind_say_some(ann, bob, 5, "kept");
     start_copy();
     redis_cmd(copy_port, "REPLICAOF NO ONE");
-    say_some(ann, bob, 5, "lost");
+    rewind_say_some(ann, bob, 5, "lost");
     redis_cmd(fleet.redis_port, "REPLICAOF 127.0.0.1 %d", copy_port);
     assert_true(wait_until(has_synced_back, NULL, PATIENCE_MS));
     redis_cmd(fleet.redis_port, "REPLICAOF NO ONE");
-    say_past(ann, "after", &was_reset);
-    expect_reset(ann, was_reset);
-    expect_reset(bob, false);
-    expect_well(ann, bob);
+    rewind_say_past(ann, "after", &was_reset);
+    rewind_expect_reset(ann, was_reset);
+    rewind_expect_reset(bob, false);
+    rewind_expect_well(&ways, ann, bob);
     stop_copy();
     chat_leave(ann, "r");
     chat_leave(bob, "r");
@@ -298,60 +224,28 @@ static void a_copy_that_is_taken_back_is_told_by_reset(void **state)
     chat_close(bob);
 }
 
-/* Ann writes on past the lost tail while bob's gateway stands still. */
 static void a_lost_tail_is_told_also_where_somebody_writes_on_past_it(void **state)
 {
-    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
-    struct chat *bob = chat_enter(fleet.gateways[1].port, "r", "bob");
-    bool was_reset = false;
-
     (void)state;
-    say_some(ann, bob, 5, "kept");
-    redis_cmd(fleet.redis_port, "SAVE");
-    say_some(ann, bob, 5, "lost");
-    process_signal(&fleet.gateways[1].process, SIGSTOP);
-    fleet_kill_redis(&fleet);
-    fleet_start_redis(&fleet);
-    fleet_wait_ready(&fleet, 0);
-    for (int i = 0; i < 8; i++)
-        say_past(ann, "past it", &was_reset);
-    expect_reset(ann, was_reset);
-    process_signal(&fleet.gateways[1].process, SIGCONT);
-    expect_reset(bob, false);
-    fleet_wait_all_ready(&fleet);
-    expect_well(ann, bob);
-    chat_leave(ann, "r");
-    chat_leave(bob, "r");
-    chat_close(ann);
-    chat_close(bob);
+    rewind_past_a_tail(&ways);
 }
 
-/* Only changes are lost: no message was said. */
 static void a_lost_tail_of_changes_is_told_by_reset(void **state)
 {
-    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
-    struct chat *bob;
-
     (void)state;
-    redis_cmd(fleet.redis_port, "SAVE");
-    for (int i = 0; i < 5; i++) {
-        struct chat *eve = chat_enter(fleet.gateways[0].port, "r", "eve");
+    rewind_changes(&ways);
+}
 
-        chat_leave(eve, "r");
-        chat_close(eve);
-    }
-    bob = chat_enter(fleet.gateways[1].port, "r", "bob");
-    chat_expect_skipping(ann, "member_joined");
-    fleet_kill_redis(&fleet);
-    fleet_start_redis(&fleet);
-    expect_reset(bob, false);
-    expect_reset(ann, false);
-    fleet_wait_all_ready(&fleet);
-    expect_well(ann, bob);
-    chat_leave(ann, "r");
-    chat_leave(bob, "r");
-    chat_close(ann);
-    chat_close(bob);
+static void a_kick_and_a_deletion_that_are_lost_leave_nobody_in_the_dark(void **state)
+{
+    (void)state;
+    rewind_orders(&ways, &admin);
+}
+
+static void a_kick_and_a_ban_that_were_not_heard_count_after_a_remake(void **state)
+{
+    (void)state;
+    rewind_unheard_orders(&ways, &admin);
 }
 
 /* The master's id changes with its first replica, and with its promotion after a failover. */
@@ -381,7 +275,7 @@ static void a_change_of_server_that_loses_nothing_is_told_by_nothing(void **stat
 
 int main(void)
 {
-    static const int limits[] = {0, 2, 100};
+    static const int limits[] = {0, 2, 100, 150};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_of_server_that_loses_nothing_is_told_by_nothing),
         cmocka_unit_test(a_room_that_is_restored_is_told_by_reset),
@@ -389,13 +283,15 @@ int main(void)
         cmocka_unit_test(a_copy_that_is_taken_back_is_told_by_reset),
         cmocka_unit_test(a_lost_tail_is_told_also_where_somebody_writes_on_past_it),
         cmocka_unit_test(a_lost_tail_of_changes_is_told_by_reset),
+        cmocka_unit_test(a_kick_and_a_deletion_that_are_lost_leave_nobody_in_the_dark),
+        cmocka_unit_test(a_kick_and_a_ban_that_were_not_heard_count_after_a_remake),
     };
     int failed = 0;
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        limit = limits[i];
-        print_message("history limit %d\n", limit);
-        failed += cmocka_run_group_tests(tests, start, fleet_teardown);
+        ways.limit = limits[i];
+        print_message("history limit %d\n", limits[i]);
+        failed += cmocka_run_group_tests(tests, start, admin_teardown);
     }
     return failed;
 }
