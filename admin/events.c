@@ -161,7 +161,7 @@ static void send_room(struct events *e, const struct listeners_room *room,
 }
 
 /* What gateways would not pass on is told to nobody here either. */
-static void on_room_notice(struct events *e, const struct listeners_room *room,
+static void on_room_notice(struct events *e, struct listeners_room *room,
                            struct json_text payload)
 {
     struct json_text head = {room->head.data, room->head.len};
@@ -176,7 +176,8 @@ static void on_room_notice(struct events *e, const struct listeners_room *room,
     }
     at = notice.lines.base;
     end = at + notice.lines.len;
-    for (size_t i = 0; i < body.lines_count; i++) {
+    for (size_t i = 0; i < body.lines_count && listeners_room_takes(room, &notice);
+         i++) {
         const char *stop = notice_line_end(at, end);
 
         send_room(e, room, notice_type(notice.kind, i), at, (size_t)(stop - at));
@@ -190,7 +191,7 @@ static void on_notice(void *owner, struct json_text channel, struct json_text pa
     struct events *e = owner;
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
-    const struct listeners_room *room =
+    struct listeners_room *room =
         name ? listeners_find_room(&e->listeners, name, len) : NULL;
 
     if (room)

@@ -107,10 +107,25 @@ void listeners_send_room(const struct listeners_room *room, const char *bytes,
     }
 }
 
-const struct listeners_room *listeners_find_room(const struct listeners *listeners,
-                                                 const char *name, size_t len)
+struct listeners_room *listeners_find_room(const struct listeners *listeners,
+                                           const char *name, size_t len)
 {
     return map_find(&listeners->rooms, name, len);
+}
+
+/* A signal has no token: it is of no log at all. */
+bool listeners_room_takes(struct listeners_room *room, const struct notice *notice)
+{
+    if (!token_is_known(notice->token) || notice->epoch.len != PROTO_EPOCH_LEN)
+        return true;
+    if (memcmp(room->epoch, notice->epoch.base, PROTO_EPOCH_LEN) != 0) {
+        memcpy(room->epoch, notice->epoch.base, PROTO_EPOCH_LEN);
+        room->term = 0;
+    }
+    if (notice->token.term < room->term)
+        return false;
+    room->term = notice->token.term;
+    return true;
 }
 
 const struct listeners_room *listeners_next_room(const struct listeners *listeners,

@@ -14,6 +14,8 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/metrics.h"
+#include "common/notice.h"
+#include "common/proto.h"
 #include "common/strbuf.h"
 
 struct listener;
@@ -21,7 +23,9 @@ struct listener;
 /* A room that somebody listens to. */
 struct listeners_room {
     struct list listeners;
-    struct strbuf head; /* what its messages begin with, as for lines.h */
+    struct strbuf head;          /* what its messages begin with, as for lines.h */
+    char epoch[PROTO_EPOCH_LEN]; /* of its latest notice */
+    uint64_t term;               /* the highest under it */
     size_t len;
     char name[];
 };
@@ -58,8 +62,12 @@ void listeners_send_room(const struct listeners_room *room, const char *bytes,
                          size_t len);
 
 /* NULL: nobody listens to it. */
-const struct listeners_room *listeners_find_room(const struct listeners *listeners,
-                                                 const char *name, size_t len);
+struct listeners_room *listeners_find_room(const struct listeners *listeners,
+                                           const char *name, size_t len);
+
+/* Whether the notice is of the server that has the room: a former one may go on for a while, and what it
+ * tells then is of no log (SPEC-SCALE S4). */
+bool listeners_room_takes(struct listeners_room *room, const struct notice *notice);
 
 /* One room after the other, `*at` being 0 at first; NULL at the end. */
 const struct listeners_room *listeners_next_room(const struct listeners *listeners,

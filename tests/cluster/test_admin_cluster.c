@@ -429,6 +429,27 @@ static void events_follow_their_slots(void **state)
     admin_post(&admin, 200, NULL, "/api/rooms/%s/close", rooms[0]);
 }
 
+/* As a former master does that stood still when its replica took over: its notices come by the cluster's
+ * bus. */
+static void tell_as_former_master(const char *room)
+{
+    int port = redis_cluster_port(&cluster, owner_of(slot_of(room)));
+    char *epoch = redis_cmd_text(port, "HGET rc:{%s}:meta epoch", room);
+    long long term = redis_cmd_number(port, "HGET rc:{%s}:meta term", room);
+    struct strbuf notice = {NULL, 0, 0};
+
+    assert_true(term > 1);
+    strbuf_add_format(
+        &notice,
+        "1 %s 1 message 9 9 - %lld.0123456789abcdef\n"
+        "{\"type\":\"message\",\"room\":\"%s\",\"seq\":9,\"user\":\"ann\","
+        "\"text\":\"lost\",\"ts\":1}",
+        epoch, term - 1, room);
+    redis_cmd(port, "SPUBLISH rc:{%s}:events %b", room, notice.data, notice.len);
+    strbuf_deinit(&notice);
+    free(epoch);
+}
+
 static void events_follow_a_master_that_hands_over(void **state)
 {
     struct event_stream events = {0};
@@ -449,6 +470,10 @@ static void events_follow_a_master_that_hands_over(void **state)
     redis_cluster_wait_well(&cluster);
     chat_say(ann, rooms[0], "handed over");
     event_stream_expect_text(&events, "message", "text", "handed over");
+    tell_as_former_master(rooms[0]);
+    chat_say(ann, rooms[0], "after");
+    event_stream_expect(&events, "message");
+    assert_string_equal(event_stream_get_text(&events, "text"), "after");
     snprintf(where, sizeof(where),
              "{\"shard_id\":0,\"where\":\"127.0.0.1:%d\",\"up\":true",
              redis_cluster_port(&cluster, replica));
@@ -460,6 +485,27 @@ static void events_follow_a_master_that_hands_over(void **state)
     event_stream_expect_text(&events, "room_closed", "room", rooms[0]);
     event_stream_close(&events);
     chat_close(ann);
+}
+
+static void the_fleet_is_told_of_wherever_its_registry_is(void **state)
+{
+    unsigned slot = registry_slot(0), from = owner_of(slot),
+             to = owner_of(slot_of(rooms[1]));
+    char text[96];
+
+    (void)state;
+    redis_cluster_move(&cluster, slot, 1, to);
+    admin_get(&admin, 200, "/api/gateways");
+    assert_int_equal(admin_count(&admin, "gateways"), 2 * fleet_workers());
+    admin_get(&admin, 200, "/api/stats");
+    admin_get(&admin, 200, "/api/audit?limit=1");
+    assert_string_equal(admin_text(&admin, "entries.0.what"), "close");
+    snprintf(text, sizeof(text),
+             "{\"shard_id\":0,\"where\":\"127.0.0.1:%d\",\"up\":true",
+             redis_cluster_port(&cluster, to));
+    expect_text("/api/shards", text);
+    redis_cluster_move(&cluster, slot, 1, from);
+    admin_get(&admin, 200, "/api/gateways");
 }
 
 static void a_room_whose_slot_is_open_is_waited_for(void **state)
@@ -671,6 +717,20 @@ static void a_registry_that_is_lost_is_written_again(void **state)
     close_all_rooms();
 }
 
+static void it_stops_while_calls_wait(void **state)
+{
+    static struct admin other;
+
+    (void)state;
+    admin_start(&other, &fleet, (const char *[]){url, NULL});
+    redis_cluster_kill(&cluster, 1);
+    expect_text_of(&other, "/readyz", "no connection to Redis", FLEET_DEADLINE_MS);
+    admin_stop(&other);
+    redis_cluster_start(&cluster, 1);
+    redis_cluster_wait_well(&cluster);
+    fleet_wait_all_ready(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest with_replicas[] = {
@@ -682,6 +742,7 @@ int main(void)
         cmocka_unit_test(the_fleet_is_told_of),
         cmocka_unit_test(events_follow_their_slots),
         cmocka_unit_test(events_follow_a_master_that_hands_over),
+        cmocka_unit_test(the_fleet_is_told_of_wherever_its_registry_is),
         cmocka_unit_test(a_room_whose_slot_is_open_is_waited_for),
         cmocka_unit_test(another_redis_is_no_cluster),
     };
@@ -690,6 +751,7 @@ int main(void)
         cmocka_unit_test(while_the_first_shard_is_away_other_rooms_can_be_looked_after),
         cmocka_unit_test(one_that_stands_still_holds_nothing_up_for_long),
         cmocka_unit_test(a_registry_that_is_lost_is_written_again),
+        cmocka_unit_test(it_stops_while_calls_wait),
     };
 
     return cmocka_run_group_tests(with_replicas, start_with_replicas, stop) +
