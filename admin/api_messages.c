@@ -207,7 +207,10 @@ static void start_publish(struct call *call, const struct proto_request *body)
             keys_field(field, user.base, user.len, body->key.base, body->key.len));
     }
     strbuf_reset(out, 64 * 1024);
-    proto_add_message_tail(out, user, body->text, clock_ms(), body->data);
+    proto_add_message_tail(out, &(struct proto_message){.user = user,
+                                                        .text = body->text,
+                                                        .data = body->data,
+                                                        .ts = clock_ms()});
     redis_command_add(&api->db.cmd, out->data, out->len);
     db_send_script(&api->db, SCRIPT_PUBLISH, on_published, call);
 }

@@ -203,8 +203,31 @@ static const struct setting rows[] = {
          "web pages that may connect, as https://chat.example; same-host: those over "
          "http or https from the host of the request, ports aside, or from loopback to "
          "loopback; a client without Origin always may"),
-    TEXT("ROOMCAST_AUTH", GATEWAY, auth, "none", config_check_auth, "none",
-         "how user names are proven; none: a client may take any name"),
+    TEXT("ROOMCAST_AUTH", GATEWAY, auth, "none", config_check_auth, "none or jwt",
+         "how user names are proven; none: a client may take any name; jwt: by tokens"),
+    SECRET(
+        "ROOMCAST_JWT_SECRET", GATEWAY, jwt_secret, "", config_check_jwt_secret,
+        "one a line, each of 32 bytes or more",
+        "what tokens of HS256 are signed with; all lines are accepted, the first one "
+        "signs"),
+    TEXT("ROOMCAST_JWT_AUDIENCE", GATEWAY, jwt_audience, "roomcast", NULL, "NAME",
+         "what a token must be for (aud)"),
+    TEXT("ROOMCAST_JWT_USER_CLAIM", GATEWAY, jwt_user_claim, "sub", config_check_word,
+         "NAME", "the claim of a token that names the user"),
+    TEXT("ROOMCAST_JWT_ROOMS_CLAIM", GATEWAY, jwt_rooms_claim, "rooms",
+         config_check_word, "NAME", "the claim of a token that names rooms and rights"),
+    NUMBER("ROOMCAST_JWT_LEEWAY_SECS", GATEWAY, jwt_leeway_secs, "30", 0, 300,
+           "how far the clocks of those who issue tokens may be off"),
+    NUMBER("ROOMCAST_TOKEN_MAX_SECS", GATEWAY, token_max_secs, "86400", 60, 2592000,
+           "how long a token may be good for"),
+    NUMBER("ROOMCAST_AUTH_WARN_SECS", GATEWAY, auth_warn_secs, "60", 1, 3600,
+           "how long before the end of its token a client is told"),
+    NUMBER("ROOMCAST_GUESTS", GATEWAY, guests, "0", 0, 1,
+           "1: clients without a token may come in as guests, with ROOMCAST_AUTH=jwt"),
+    TEXT("ROOMCAST_DEFAULT_RIGHTS", GATEWAY, default_rights, "", config_check_rights,
+         "letters of r, w and m",
+         "what users may in rooms that no token names; without it rw with "
+         "ROOMCAST_AUTH=none, and nothing with jwt"),
     TEXT("ROOMCAST_LOG_LEVEL", BOTH, log_level, "info", config_check_log_level,
          "error, warn, info or debug", "the least important lines that are logged"),
     NUMBER("ROOMCAST_ECHO", GATEWAY, echo, "0", 0, 1, NULL),

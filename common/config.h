@@ -55,6 +55,11 @@ struct config {
     char *
         allowed_origins; /* "*" or a comma separated list; upgrade.h tells what counts */
     char *auth;
+    char *jwt_secret; /* empty: none; one a line */
+    char *jwt_audience, *jwt_user_claim, *jwt_rooms_claim;
+    char *default_rights; /* empty: by `auth` */
+    long jwt_leeway_secs, token_max_secs, auth_warn_secs;
+    long guests; /* 0 or 1 */
     char *log_level;
     long echo;        /* 0 or 1; hidden: for conformance suites */
     bool healthcheck; /* see CONFIG_HEALTHCHECK */

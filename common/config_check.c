@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/config_address.h"
+#include "common/grants.h"
+#include "common/jwt.h"
 #include "common/log.h"
 
 static bool is_printable(const char *text, const char *but)
@@ -88,9 +90,29 @@ const char *config_check_origins(void *target, const char *text)
 const char *config_check_auth(void *target, const char *text)
 {
     (void)target;
-    if (strcmp(text, "jwt") == 0)
-        return "jwt is not in this build yet";
-    return strcmp(text, "none") == 0 ? NULL : "must be none";
+    return strcmp(text, "none") == 0 || strcmp(text, "jwt") == 0
+               ? NULL
+               : "must be none or jwt";
+}
+
+const char *config_check_jwt_secret(void *target, const char *text)
+{
+    struct jwt_secrets secrets = {NULL, 0};
+    bool is_right = jwt_secrets_parse(&secrets, text) == 0;
+
+    (void)target;
+    jwt_secrets_deinit(&secrets);
+    return is_right ? NULL : "each line must have 32 bytes or more";
+}
+
+const char *config_check_rights(void *target, const char *text)
+{
+    unsigned rights;
+
+    (void)target;
+    return grants_parse_rights((struct json_text){text, strlen(text)}, &rights)
+               ? NULL
+               : "must be letters of r, w and m";
 }
 
 const char *config_check_ws_urls(void *target, const char *text)

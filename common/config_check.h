@@ -11,6 +11,8 @@ const char *config_check_word(void *target, const char *text);
 const char *config_check_prefix(void *target, const char *text);
 const char *config_check_origins(void *target, const char *text);
 const char *config_check_auth(void *target, const char *text);
+const char *config_check_jwt_secret(void *target, const char *text);
+const char *config_check_rights(void *target, const char *text);
 const char *config_check_ws_urls(void *target, const char *text);
 const char *config_check_token(void *target, const char *text);
 

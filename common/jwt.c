@@ -31,7 +31,7 @@ struct reading {
 
 static const char *const words[JWT_RESULTS] = {
 #define X(id, word) [id] = #word,
-    JWT_REASONS(X)
+    PROTO_AUTH_REASONS(X)
 #undef X
 };
 

@@ -9,30 +9,17 @@
 
 #include "common/grants.h"
 #include "common/jwks.h"
+#include "common/proto.h"
 
 enum { JWT_JTI_MAX = 128, JWT_NAME_MAX = 64 };
 
 /* Of users without a token; no token may name such a user. */
 #define JWT_GUEST "guest-"
 
-/* X(id, word): why a token is refused, the `reason` of `unauthorized`. */
-#define JWT_REASONS(X)                                                                 \
-    X(JWT_EXPIRED, expired)                                                            \
-    X(JWT_NOT_YET, not_yet)                                                            \
-    X(JWT_LIFETIME, lifetime)                                                          \
-    X(JWT_FORM, form)                                                                  \
-    X(JWT_ALG, alg)                                                                    \
-    X(JWT_KEY, key)                                                                    \
-    X(JWT_SIGNATURE, signature)                                                        \
-    X(JWT_ISSUER, issuer)                                                              \
-    X(JWT_AUDIENCE, audience)                                                          \
-    X(JWT_CLAIMS, claims)                                                              \
-    X(JWT_REVOKED, revoked)
-
 enum jwt_result {
     JWT_OK,
 #define X(id, word) id,
-    JWT_REASONS(X)
+    PROTO_AUTH_REASONS(X)
 #undef X
         JWT_UNKNOWN_KID, /* of a known issuer: its keys may have changed */
     JWT_RESULTS,

@@ -11,6 +11,15 @@
     PROTO_REQUESTS(X)                                                                  \
     X(REQUEST_UNKNOWN, unknown)
 
+/* In the order of enum jwt_result. */
+#define METRIC_AUTH_RESULTS(X)                                                         \
+    X(JWT_OK, ok)                                                                      \
+    PROTO_AUTH_REASONS(X)                                                              \
+    X(JWT_UNKNOWN_KID, unknown_kid)
+
+/* What a handshake is refused for, beside its status. */
+#define METRIC_REFUSED_CONNECTS(X) X(REFUSED_TOKEN_IN_URL, token_in_url)
+
 /* Why a connection ended: X(id, word, close code) */
 #define CONN_ENDS(X)                                                                   \
     X(CONN_END_CLIENT, client, 1000)                                                   \
@@ -22,6 +31,8 @@
     X(CONN_END_IDLE, idle, 4003)                                                       \
     X(CONN_END_DRAINING, draining, 4000)                                               \
     X(CONN_END_OPERATOR, operator, 4503)                                               \
+    X(CONN_END_UNAUTHORIZED, unauthorized, 4500)                                       \
+    X(CONN_END_EXPIRED, expired, 4501)                                                 \
     X(CONN_END_SHUTDOWN, shutdown, 1001)                                               \
     X(CONN_END_ERROR, error, 0)
 
@@ -34,6 +45,7 @@
 /* What a request that is no good handshake is answered. */
 #define UPGRADE_REFUSALS(X)                                                            \
     X(UPGRADE_400, 400)                                                                \
+    X(UPGRADE_401, 401)                                                                \
     X(UPGRADE_403, 403)                                                                \
     X(UPGRADE_404, 404)                                                                \
     X(UPGRADE_405, 405)                                                                \

@@ -26,6 +26,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, connects_total, "WebSocket handshakes completed")              \
     X(GATEWAY, counter, messages_published_total,                                      \
       "Messages stored in Redis and acked")                                            \
+    X(GATEWAY, counter, auth_refreshes_total,                                          \
+      "Tokens that took the place of another one")                                     \
+    X(GATEWAY, counter, auth_expired_total,                                            \
+      "Connections closed because their token had expired")                            \
     X(GATEWAY, counter, deliveries_total, "Messages handed to a member's connection")  \
     X(GATEWAY, counter, sent_bytes_total, "Bytes written to clients")                  \
     X(GATEWAY, counter, writes_total, "Writes to clients' sockets")                    \
@@ -87,6 +91,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       CONN_ENDS)                                                                       \
     X(GATEWAY, counter, requests_total, type, "Requests, by type", METRIC_REQUESTS)    \
     X(GATEWAY, counter, errors_total, code, "Error replies, by code", PROTO_ERRORS)    \
+    X(GATEWAY, counter, auth_total, result, "Tokens and guests, by what came of them", \
+      METRIC_AUTH_RESULTS)                                                             \
+    X(GATEWAY, counter, refused_connects_total, reason,                                \
+      "Handshakes refused for what they are, by why", METRIC_REFUSED_CONNECTS)         \
     X(GATEWAY, counter, paced_total, why,                                              \
       "Times a connection was not read because it had sent too much, by what it sent", \
       PACE_REASONS)                                                                    \

@@ -233,6 +233,24 @@ static enum proto_error read_before(struct json_text token, struct proto_request
                                                                  : PROTO_BAD_REQUEST;
 }
 
+/* What it is worth is not looked at here. */
+static enum proto_error read_token(struct json_text token, struct proto_request *req)
+{
+    return decode(token, &req->token) ? PROTO_OK : PROTO_BAD_REQUEST;
+}
+
+static enum proto_error read_room_token(struct json_text token,
+                                        struct proto_request *req)
+{
+    return decode(token, &req->room_token) ? PROTO_OK : PROTO_BAD_REQUEST;
+}
+
+static enum proto_error read_guest(struct json_text token, struct proto_request *req)
+{
+    (void)req;
+    return token.len == 4 && token.base[0] == 't' ? PROTO_OK : PROTO_BAD_REQUEST;
+}
+
 static enum proto_error read_reason(struct json_text token, struct proto_request *req)
 {
     if (!decode(token, &req->reason))
@@ -275,6 +293,9 @@ static const struct {
     {PROTO_F_REASON, "reason", read_reason},
     {PROTO_F_SECS, "secs", read_secs},
     {PROTO_F_BAN_SECS, "ban_secs", read_ban_secs},
+    {PROTO_F_TOKEN, "token", read_token},
+    {PROTO_F_GUEST, "guest", read_guest},
+    {PROTO_F_ROOM_TOKEN, "room_token", read_room_token},
 };
 
 static bool is_null(struct json_text token)

@@ -51,29 +51,49 @@ enum proto_error {
 #undef X
 };
 
+/* X(id, word): why a token is refused, the `reason` of `unauthorized`. */
+#define PROTO_AUTH_REASONS(X)                                                          \
+    X(JWT_EXPIRED, expired)                                                            \
+    X(JWT_NOT_YET, not_yet)                                                            \
+    X(JWT_LIFETIME, lifetime)                                                          \
+    X(JWT_FORM, form)                                                                  \
+    X(JWT_ALG, alg)                                                                    \
+    X(JWT_KEY, key)                                                                    \
+    X(JWT_SIGNATURE, signature)                                                        \
+    X(JWT_ISSUER, issuer)                                                              \
+    X(JWT_AUDIENCE, audience)                                                          \
+    X(JWT_CLAIMS, claims)                                                              \
+    X(JWT_REVOKED, revoked)
+
 /* What a request needs. */
 enum proto_need {
     PROTO_NEEDS_TURN = 1,       /* it waits for what else is asked about the room */
     PROTO_NEEDS_MEMBERSHIP = 2, /* the client is in the room */
     PROTO_NEEDS_REDIS = 4,      /* Redis can be asked */
+    PROTO_NEEDS_NOBODY = 8,     /* served before it is known who asks */
+    PROTO_NEEDS_WRITE = 16,     /* the right to say something in the room */
 };
 
 /* X(id, word, fields required, fields read, needs); the gateway's handler is req_<word> */
 #define PROTO_REQUESTS(X)                                                              \
-    X(REQUEST_JOIN, join, PROTO_F_ROOM | PROTO_F_USER, PROTO_F_SINCE,                  \
+    X(REQUEST_AUTH, auth, 0, PROTO_F_TOKEN | PROTO_F_GUEST, PROTO_NEEDS_NOBODY)        \
+    X(REQUEST_JOIN, join, PROTO_F_ROOM,                                                \
+      PROTO_F_USER | PROTO_F_SINCE | PROTO_F_ROOM_TOKEN,                               \
       PROTO_NEEDS_TURN | PROTO_NEEDS_REDIS)                                            \
     X(REQUEST_LEAVE, leave, PROTO_F_ROOM, 0,                                           \
       PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP)                                       \
     X(REQUEST_MESSAGE, message, PROTO_F_ROOM | PROTO_F_TEXT,                           \
       PROTO_F_DATA | PROTO_F_KEY,                                                      \
-      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS |                  \
+          PROTO_NEEDS_WRITE)                                                           \
     X(REQUEST_GET_MEMBERS, get_members, PROTO_F_ROOM, PROTO_F_CURSOR | PROTO_F_LIMIT,  \
       PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
     X(REQUEST_GET_HISTORY, get_history, PROTO_F_ROOM, PROTO_F_BEFORE | PROTO_F_LIMIT,  \
       PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
     X(REQUEST_SIGNAL, signal, PROTO_F_ROOM | PROTO_F_KIND, PROTO_F_DATA,               \
-      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
-    X(REQUEST_PING, ping, 0, 0, 0)
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS |                  \
+          PROTO_NEEDS_WRITE)                                                           \
+    X(REQUEST_PING, ping, 0, 0, PROTO_NEEDS_NOBODY)
 
 enum request_type {
 #define X(id, word, required, read, needs) id,
@@ -97,6 +117,9 @@ enum proto_field {
     PROTO_F_REASON = 1024, /* these three only in bodies of the admin API */
     PROTO_F_SECS = 2048,
     PROTO_F_BAN_SECS = 4096,
+    PROTO_F_TOKEN = 8192,
+    PROTO_F_GUEST = 16384,
+    PROTO_F_ROOM_TOKEN = 32768,
 };
 
 /* A request; all text is borrowed: from the bytes given to proto_parse, or from a
@@ -108,6 +131,7 @@ struct proto_request {
     struct json_text room, user, key, cursor; /* decoded */
     struct json_text text, kind, data;        /* JSON, fit for an event */
     struct json_text since_epoch, reason;
+    struct json_text token, room_token; /* decoded */
     uint64_t secs, ban_secs;
     uint64_t since_seq, before;
     unsigned limit;
@@ -149,13 +173,26 @@ void proto_add_text(struct strbuf *out, const char *name, const char *text, size
 void proto_add_number(struct strbuf *out, const char *name, uint64_t value);
 void proto_add_raw(struct strbuf *out, const char *name, const char *json);
 
-/* The JSON of a message behind its sequence number, with the closing brace. `text` and
- * `data` (base NULL: none) are JSON, as proto_parse gives them. */
-void proto_add_message_tail(struct strbuf *out, struct json_text user,
-                            struct json_text text, uint64_t ts, struct json_text data);
+/* `text` and `data` (base NULL: none) are JSON, as proto_parse gives them. `name` (base NULL: none) is how
+ * the user is shown. */
+struct proto_message {
+    struct json_text user, name, text, data;
+    uint64_t ts;
+};
 
-/* A whole error reply; retry_after_ms 0: left out; `text` NULL: the usual words. */
-void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,
-                       const char *text, uint64_t retry_after_ms);
+/* The JSON of a message behind its sequence number, with the closing brace. */
+void proto_add_message_tail(struct strbuf *out, const struct proto_message *message);
+
+/* What is wrong with a request. */
+struct proto_refusal {
+    enum proto_error error;
+    const char *text;        /* for people; NULL: the usual words */
+    const char *reason;      /* a word for programs; NULL: none */
+    uint64_t retry_after_ms; /* 0: left out */
+};
+
+/* A whole error reply. */
+void proto_print_error(struct strbuf *out, struct json_text id,
+                       const struct proto_refusal *refusal);
 
 #endif

@@ -61,29 +61,33 @@ void proto_add_raw(struct strbuf *out, const char *name, const char *json)
     strbuf_add_text(out, json);
 }
 
-void proto_add_message_tail(struct strbuf *out, struct json_text user,
-                            struct json_text text, uint64_t ts, struct json_text data)
+void proto_add_message_tail(struct strbuf *out, const struct proto_message *message)
 {
-    proto_add_text(out, "user", user.base, user.len);
+    proto_add_text(out, "user", message->user.base, message->user.len);
+    if (message->name.base)
+        proto_add_text(out, "name", message->name.base, message->name.len);
     strbuf_add_text(out, ",\"text\":");
-    strbuf_add(out, text.base, text.len);
-    proto_add_number(out, "ts", ts);
-    if (data.base) {
+    strbuf_add(out, message->text.base, message->text.len);
+    proto_add_number(out, "ts", message->ts);
+    if (message->data.base) {
         strbuf_add_text(out, ",\"data\":");
-        strbuf_add(out, data.base, data.len);
+        strbuf_add(out, message->data.base, message->data.len);
     }
     strbuf_add_char(out, '}');
 }
 
-void proto_print_error(struct strbuf *out, struct json_text id, enum proto_error error,
-                       const char *text, uint64_t retry_after_ms)
+void proto_print_error(struct strbuf *out, struct json_text id,
+                       const struct proto_refusal *refusal)
 {
+    const char *code = error_words[refusal->error];
+    const char *text = refusal->text ? refusal->text : error_texts[refusal->error];
+
     proto_begin(out, "error", id);
-    proto_add_text(out, "code", error_words[error], strlen(error_words[error]));
-    if (!text)
-        text = error_texts[error];
+    proto_add_text(out, "code", code, strlen(code));
     proto_add_text(out, "message", text, strlen(text));
-    if (retry_after_ms > 0)
-        proto_add_number(out, "retry_after_ms", retry_after_ms);
+    if (refusal->reason)
+        proto_add_text(out, "reason", refusal->reason, strlen(refusal->reason));
+    if (refusal->retry_after_ms > 0)
+        proto_add_number(out, "retry_after_ms", refusal->retry_after_ms);
     strbuf_add_char(out, '}');
 }

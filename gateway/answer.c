@@ -8,16 +8,16 @@ void answer_send(struct conn *conn, const struct strbuf *json)
     conn_send_text(conn, json->data, json->len);
 }
 
-void answer_send_error(struct conn *conn, struct strbuf *out,
-                       const struct answer_error *error)
+void answer_send_error(struct conn *conn, struct strbuf *out, struct json_text id,
+                       const struct proto_refusal *refusal)
 {
-    struct metrics *m = conn->env->metrics;
-    uint64_t wait_ms = error->wait_ms;
+    struct proto_refusal answer = *refusal;
 
-    metric_add(&m->errors_total[error->error - 1], 1); /* PROTO_OK is none */
-    if (error->error == PROTO_UNAVAILABLE && wait_ms == 0)
-        wait_ms = RETRY_AFTER_MS;
+    metric_add(&conn->env->metrics->errors_total[answer.error - 1],
+               1); /* 0: PROTO_OK */
+    if (answer.error == PROTO_UNAVAILABLE && answer.retry_after_ms == 0)
+        answer.retry_after_ms = RETRY_AFTER_MS;
     strbuf_reset(out, 64 * 1024);
-    proto_print_error(out, error->id, error->error, error->text, wait_ms);
+    proto_print_error(out, id, &answer);
     answer_send(conn, out);
 }

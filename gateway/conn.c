@@ -182,6 +182,8 @@ static void on_head(struct receiver *receiver, const char *bytes, size_t len)
         return;
     conn->handshake.head = NULL;
     if (verdict.status == 101)
+        verdict.status = conn->env->events->on_upgrade(conn, &verdict.req);
+    if (verdict.status == 101)
         open_socket(conn, &verdict.req);
     else
         refuse(conn, verdict.status, &verdict.req);
@@ -258,6 +260,11 @@ void conn_pause(struct conn *conn)
 void conn_resume(struct conn *conn)
 {
     receiver_resume(&conn->receiver, RECEIVER_PAUSED);
+}
+
+void conn_limit_messages(struct conn *conn, bool to_small)
+{
+    receiver_limit(&conn->receiver, to_small);
 }
 
 void conn_begin_work(struct conn *conn, uint32_t bytes)

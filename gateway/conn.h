@@ -42,6 +42,8 @@ enum conn_end {
 };
 
 struct conn_events {
+    /* A handshake that asks for nothing wrong; 101, or the status to refuse it with. */
+    int (*on_upgrade)(struct conn *conn, const struct upgrade_request *req);
     void (*on_open)(struct conn *conn);
     void (*on_message)(struct conn *conn, const char *text, size_t len); /* borrowed */
     /* conn_is_drained() again, after it was not. */
@@ -127,6 +129,9 @@ void conn_close(struct conn *conn, enum conn_end end);
 
 /* Ends without a word. */
 void conn_abort(struct conn *conn, enum conn_end end);
+
+/* What the client says may have RECEIVER_SMALL_BYTES at most, or as much as is set. */
+void conn_limit_messages(struct conn *conn, bool to_small);
 
 /* on_tick about once a second from now on, or not. */
 void conn_want_ticks(struct conn *conn, bool wants_ticks);

@@ -104,6 +104,12 @@ void handshake_print_refusal(struct strbuf *out, int status,
     metric_add(&metrics->refused_upgrades_total[refusal_of(status)], 1);
     if (status == 403)
         print_what_to_set(&text, req);
+    if (status == 400 && req && req->has_token_in_url) {
+        metric_add(&metrics->refused_connects_total[REFUSED_TOKEN_IN_URL], 1);
+        strbuf_add_text(&text,
+                        "A token does not belong into a URL: send it as the first "
+                        "message, or as Authorization: Bearer.\n");
+    }
     upgrade_print_refusal(out, status, text.data);
     strbuf_deinit(&text);
 }

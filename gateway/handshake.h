@@ -20,15 +20,22 @@ enum upgrade_refusal {
         UPGRADE_REFUSALS_COUNT
 };
 
+enum refused_connect {
+#define X(id, word) id,
+    METRIC_REFUSED_CONNECTS(X)
+#undef X
+};
+
 /* Zeroed to begin with. */
 struct handshake {
     struct strbuf *head; /* what has come, unless it came at once */
 };
 
 struct handshake_verdict {
-    int status;                 /* as of upgrade_parse; 0: more must come */
-    struct upgrade_request req; /* of 101 and 403; points into the bytes and the head */
-    const char *rest;           /* what came after the request; of 101 */
+    int status; /* as of upgrade_parse; 0: more must come */
+    struct upgrade_request
+        req;          /* as far as it was read; points into the bytes and the head */
+    const char *rest; /* what came after the request; of 101 */
     size_t rest_len;
 };
 

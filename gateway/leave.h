@@ -13,6 +13,7 @@
     X(LEAVE_JOIN_FAILED, "closed", true, false)                                        \
     X(LEAVE_KICKED, "kicked", false, false)                                            \
     X(LEAVE_KICKED_BEFORE, "kicked", true, false) /* may be in again since */          \
+    X(LEAVE_NO_RIGHT, "kicked", true, false)      /* its token gives none any more */  \
     X(LEAVE_ROOM_CLOSED, "closed", true, false)   /* may be in the next one */         \
     X(LEAVE_EXPIRED, "expired", true, false)
 

@@ -16,11 +16,14 @@
 
 enum { LIFETIME_TICK_MS = 100 };
 
+/* Whose it is. */
+enum lifetime_kind { LIFETIME_IDENTITY, LIFETIME_ROOM_TOKEN };
+
 /* Embedded in what ends. Zeroed: it never does. */
 struct lifetime {
     struct wheel_timer timer;
-    uint32_t end_s; /* of the token, since 1970; 0: never */
-    unsigned char kind;
+    uint32_t end_s;     /* of the token, since 1970; 0: never */
+    unsigned char kind; /* enum lifetime_kind */
     bool is_warned, is_set;
 };
 

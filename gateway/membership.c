@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "common/grants.h"
 #include "gateway/answer.h"
 #include "gateway/pool.h"
 
@@ -89,10 +90,9 @@ struct membership *membership_find(struct memberships *in, struct json_text room
 static void refuse(struct memberships *in, struct request *request,
                    enum proto_error error, uint64_t wait_ms)
 {
-    struct answer_error answer = {
-        .id = request_id(request), .error = error, .wait_ms = wait_ms};
+    const struct proto_refusal refusal = {.error = error, .retry_after_ms = wait_ms};
 
-    answer_send_error(in->conn, in->env->reply, &answer);
+    answer_send_error(in->conn, in->env->reply, request_id(request), &refusal);
     request_end(request);
 }
 
@@ -115,6 +115,7 @@ static void forget(struct memberships *in, struct membership *m)
     if (m->read)
         m->read->membership = NULL;
     slot_stop_waiting(&m->slot);
+    membership_drop_token(m);
     list_remove(&m->link);
     list_add(&in->env->dead, &m->link);
     m->in = NULL;
@@ -150,6 +151,18 @@ void membership_drop(struct membership *m, enum leave_reason reason)
         if (in->count > count)
             request_hand_over(&m->turns, last_turns(in));
     }
+}
+
+void membership_put_out(struct membership *m, const char *reason)
+{
+    struct strbuf *out = m->in->env->reply;
+
+    strbuf_reset(out, 64 * 1024);
+    room_begin_event(m->member.room, out, "kicked");
+    proto_add_text(out, "reason", reason, strlen(reason));
+    strbuf_add_char(out, '}');
+    answer_send(m->in->conn, out);
+    membership_drop(m, LEAVE_NO_RIGHT);
 }
 
 static void on_removed(struct member *member)
@@ -261,6 +274,7 @@ static void send_join_ack(struct membership *m, uint64_t until, bool recovered)
     const struct request *request = m->turns.busy;
     const struct room *room = m->member.room;
     const struct room_user *user = m->member.user;
+    const char *can = grants_print_rights(m->rights);
 
     strbuf_reset(out, PROTO_BATCH_BYTES);
     proto_begin(out, "join_ack",
@@ -271,6 +285,8 @@ static void send_join_ack(struct membership *m, uint64_t until, bool recovered)
     proto_add_number(out, "seq", until);
     proto_add_number(out, "members", m->members);
     proto_add_raw(out, "recovered", recovered ? "true" : "false");
+    proto_add_text(out, "can", can, strlen(can));
+    proto_add_number(out, "rev", m->member.rev);
     strbuf_add_char(out, '}');
     answer_send(m->in->conn, out);
 }

@@ -14,6 +14,7 @@
 #include "gateway/catchup.h"
 #include "gateway/conn.h"
 #include "gateway/history_cache.h"
+#include "gateway/lifetime.h"
 #include "gateway/request.h"
 #include "gateway/room.h"
 #include "gateway/slot.h"
@@ -42,11 +43,13 @@ struct membership {
     struct list link;
     struct request_turns turns;
     struct slot_wait slot;
-    struct membership_read *read; /* in flight */
-    uint64_t members;             /* for the join_ack */
+    struct membership_read *read;   /* in flight */
+    struct membership_token *token; /* that it is in by; NULL: the connection's */
+    uint64_t members;               /* for the join_ack */
     uint64_t since_seq;
     char since_epoch[PROTO_EPOCH_LEN + 1]; /* empty: no resume, or in vain */
     bool has_slot;                         /* it was its turn, and no read has begun */
+    unsigned char rights;                  /* RIGHT_… */
 };
 
 void membership_env_init(struct membership_env *env, struct strbuf *reply);
@@ -78,6 +81,15 @@ void membership_join(struct membership *membership, struct rooms *rooms,
 /* Takes it out of its connection, and its member out of the room if it is still in. What was
  * deferred is dispatched and finds nobody in. Nothing if it was dropped before. */
 void membership_drop(struct membership *membership, enum leave_reason reason);
+
+/* Tells the client that it is out of the room, and drops it. The others hear that it was kicked. */
+void membership_put_out(struct membership *membership, const char *reason);
+
+/* It is in by a room token from now on, of the same connection, which ends at `end_s`; or by none. */
+void membership_set_token(struct membership *membership, struct lifetimes *lifetimes,
+                          uint64_t end_s);
+void membership_drop_token(struct membership *membership);
+struct membership *membership_of_token(struct lifetime *lifetime);
 
 /* Adds the fields of a history_batch behind its type, and the closing brace. */
 void membership_add_batch(struct strbuf *out, const struct room *room,

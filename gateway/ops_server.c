@@ -95,6 +95,17 @@ static bool enough_are_ready(const struct ops_server *ops, struct strbuf *body)
     return 100 * ready >= config_ready_percent(ops->shared->config, count) * count;
 }
 
+/* Whether somebody can prove who it is; else says so (SPEC-PUBLIC P3). */
+static bool have_keys(const struct ops_server *ops, struct strbuf *body)
+{
+    for (unsigned i = 0; i < ops->shared->count; i++)
+        if (!worker_has_keys(ops->workers[i])) {
+            strbuf_add_text(body, "no_keys\n");
+            return false;
+        }
+    return true;
+}
+
 static void get_readyz(void *owner, struct http_request *req)
 {
     struct ops_server *ops = owner;
@@ -103,7 +114,7 @@ static void get_readyz(void *owner, struct http_request *req)
 
     if (ops->is_draining)
         strbuf_add_text(&body, "draining\n");
-    else if (all_turn(ops, &body))
+    else if (all_turn(ops, &body) && have_keys(ops, &body))
         is_ready = enough_are_ready(ops, &reasons);
     if (is_ready)
         strbuf_add_text(&body, "ready\n");

@@ -46,7 +46,6 @@ struct reader {
     uint64_t frame_left; /* of the frame that has begun, to be fed */
     unsigned char backlog[HEADER_MAX + CONTROL_MAX]; /* the begin of the next one */
     size_t backlog_len;
-    size_t max_message_bytes;
     struct strbuf message, answers;
     bool is_text, in_control, in_message, is_close;
     bool allow_binary, done;
@@ -197,8 +196,12 @@ static int check_header(const struct reader *r, const struct header *h)
 
     if (h->opcode == WSLAY_CONNECTION_CLOSE && h->payload == 1)
         return CODE_PROTOCOL;
-    if (!wslay_is_ctrl_frame(h->opcode) && h->payload > r->max_message_bytes - before)
-        return CODE_TOO_LARGE;
+    if (!wslay_is_ctrl_frame(h->opcode)) {
+        size_t max = r->events->message_bytes_max(r->owner);
+
+        if (before > max || h->payload > max - before)
+            return CODE_TOO_LARGE;
+    }
     return 0;
 }
 
@@ -284,7 +287,6 @@ struct reader *reader_new(const struct reader_events *events, size_t max_message
 
     r->events = events;
     r->allow_binary = allow_binary;
-    r->max_message_bytes = max_message_bytes;
     if (wslay_event_context_server_init(&r->ws, &callbacks, r) != 0)
         abort(); /* out of memory is its only error */
     wslay_event_config_set_no_buffering(r->ws, 1);

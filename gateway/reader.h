@@ -18,6 +18,8 @@ struct reader;
 struct reader_events {
     /* Whether the frame whose first byte this is may be read now. */
     bool (*may_begin)(void *owner, unsigned char byte);
+    /* How long the message that begins, or goes on, may be; at most max_message_bytes. */
+    size_t (*message_bytes_max)(void *owner);
     void (*on_message)(void *owner, bool is_text, const char *bytes, size_t len);
     /* Encoded frames to send as they are: pongs. */
     void (*on_answer)(void *owner, const void *bytes, size_t len);

@@ -89,8 +89,18 @@ static void on_close(void *owner, int code, bool is_peers)
     receiver->env->events->on_close_frame(receiver, code, is_peers);
 }
 
+static size_t message_bytes_max(void *owner)
+{
+    const struct receiver *receiver = owner;
+    size_t max = receiver->env->max_message_bytes;
+
+    return receiver->is_small && max > RECEIVER_SMALL_BYTES ? RECEIVER_SMALL_BYTES
+                                                            : max;
+}
+
 static const struct reader_events reader_events = {
     .may_begin = may_begin,
+    .message_bytes_max = message_bytes_max,
     .on_message = on_message,
     .on_answer = on_answer,
     .on_close = on_close,
@@ -376,6 +386,11 @@ void receiver_resume(struct receiver *receiver, enum receiver_pause why)
 void receiver_deafen(struct receiver *receiver)
 {
     receiver->is_deaf = true;
+}
+
+void receiver_limit(struct receiver *receiver, bool to_small)
+{
+    receiver->is_small = to_small;
 }
 
 void receiver_note_eof(struct receiver *receiver)

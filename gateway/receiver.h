@@ -49,6 +49,7 @@ enum {
     RECEIVER_PACED_READ_BYTES =
         16 * 1024, /* where there are limits: the longest backlog */
     RECEIVER_SPARE_READERS = 8,
+    RECEIVER_SMALL_BYTES = 16 * 1024, /* a message of one who is limited */
 };
 
 struct receiver_opts {
@@ -91,6 +92,7 @@ struct receiver {
     bool is_read;                /* libuv tells when there is something to read */
     bool has_eof, was_heard;
     bool in_feed, is_deaf; /* deaf: what comes is dropped unseen */
+    bool is_small;         /* its messages may have RECEIVER_SMALL_BYTES */
 };
 
 /* What is passed in `opts` is borrowed. */
@@ -118,6 +120,9 @@ void receiver_take(struct receiver *receiver, const char *bytes, size_t len);
 
 /* What comes from now on is dropped unseen. */
 void receiver_deafen(struct receiver *receiver);
+
+/* Messages that begin from now on may have RECEIVER_SMALL_BYTES, or as much as all may. */
+void receiver_limit(struct receiver *receiver, bool to_small);
 
 /* The peer says nothing more. */
 void receiver_note_eof(struct receiver *receiver);

@@ -10,9 +10,9 @@ static void on_history(void *data, const struct history *history)
     struct strbuf *out = &session->env->reply;
 
     if (!m) {
-        session_send_error(session, request_id(request), PROTO_NOT_JOINED, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_NOT_JOINED);
     } else if (!history) {
-        session_send_error(session, request_id(request), PROTO_UNAVAILABLE, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_UNAVAILABLE);
     } else {
         bool more = history->count > 0 && history->has_older;
 

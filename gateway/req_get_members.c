@@ -70,9 +70,9 @@ static void on_members(void *data, const struct store_members *members)
     struct strbuf *out = &session->env->reply;
 
     if (!m) {
-        session_send_error(session, request_id(request), PROTO_NOT_JOINED, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_NOT_JOINED);
     } else if (members->count == UINT64_MAX) {
-        session_send_error(session, request_id(request), PROTO_UNAVAILABLE, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_UNAVAILABLE);
     } else {
         bool is_end = !members->next || strcmp(members->next, "0") == 0;
 
@@ -111,8 +111,9 @@ enum proto_error req_get_members(const struct req *req, uint64_t *wait_ms)
 
     (void)wait_ms;
     if ((parsed->fields & PROTO_F_CURSOR) && !page_is_cursor(parsed->cursor)) {
-        session_send_error(req->session, parsed->id, PROTO_BAD_REQUEST,
-                           "no such cursor", 0);
+        session_send_refusal(req->session, parsed->id,
+                             &(struct proto_refusal){.error = PROTO_BAD_REQUEST,
+                                                     .text = "no such cursor"});
         return PROTO_OK;
     }
     request = request_begin(&req->membership->turns, parsed, req->len);

@@ -33,8 +33,11 @@ static void on_published(void *data, const struct room *room,
         metric_observe_ns(&metrics->publish_seconds, uv_hrtime() - request->started_ns);
     }
     if (result->error != PROTO_OK)
-        session_send_error(session, request_id(request), result->error, NULL,
-                           result->wait_ms);
+        session_send_refusal(session, request_id(request),
+                             &(struct proto_refusal){
+                                 .error = result->error,
+                                 .retry_after_ms = result->wait_ms,
+                             });
     else
         send_ack(request, room, result->seq, epoch);
     conn_end_work(&session->conn, request->bytes);
@@ -57,8 +60,11 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
     request->started_ns = uv_hrtime();
     conn_begin_work(&session->conn, request->bytes);
     strbuf_reset(tail, 64 * 1024);
-    proto_add_message_tail(tail, message.user, req->parsed->text, clock_ms(),
-                           req->parsed->data);
+    proto_add_message_tail(tail, &(struct proto_message){.user = message.user,
+                                                         .name = session_name(session),
+                                                         .text = req->parsed->text,
+                                                         .data = req->parsed->data,
+                                                         .ts = clock_ms()});
     message.tail = (struct json_text){tail->data, tail->len};
     outbox_add(&shard_of_room(m->member.room)->outbox, m->member.room, &message,
                uv_now(session->env->conn.loop), on_published, request);

@@ -11,7 +11,7 @@ static void on_sent(void *data, int status, const redisReply *reply)
     (void)reply;
     if (status < 0)
         session_send_error(session_of_request(request), request_id(request),
-                           PROTO_UNAVAILABLE, NULL, 0);
+                           PROTO_UNAVAILABLE);
     request_end(request);
 }
 
@@ -21,12 +21,15 @@ enum proto_error req_signal(const struct req *req, uint64_t *wait_ms)
     const struct room *room = req->membership->member.room;
     const struct room_user *user = req->membership->member.user;
     struct strbuf *event = &session->env->reply;
+    struct json_text name = session_name(session);
 
     (void)wait_ms;
     strbuf_reset(event, 64 * 1024);
     proto_begin(event, "signal", (struct json_text){NULL, 0});
     proto_add_text(event, "room", room->name, room->name_len);
     proto_add_text(event, "user", user->name, user->name_len);
+    if (name.base)
+        proto_add_text(event, "name", name.base, name.len);
     strbuf_add_text(event, ",\"kind\":");
     strbuf_add(event, req->parsed->kind.base, req->parsed->kind.len);
     strbuf_add_text(event, ",\"data\":");

@@ -24,6 +24,8 @@ static enum proto_error run(struct req *req, struct json_text text,
     unsigned needs = rows[type].needs;
     struct membership *m = NULL;
 
+    if (!(needs & PROTO_NEEDS_NOBODY) && session_is_nobody(req->session))
+        return PROTO_UNAUTHORIZED;
     if (needs & PROTO_NEEDS_TURN)
         m = membership_find(&req->session->memberships, req->parsed->room);
     if (m && &m->turns != turn_of && request_must_wait(&m->turns, type)) {
@@ -32,6 +34,8 @@ static enum proto_error run(struct req *req, struct json_text text,
     }
     if ((needs & PROTO_NEEDS_MEMBERSHIP) && !m)
         return PROTO_NOT_JOINED;
+    if ((needs & PROTO_NEEDS_WRITE) && !(m->rights & RIGHT_WRITE))
+        return PROTO_FORBIDDEN;
     if ((needs & PROTO_NEEDS_REDIS) &&
         !shards_find(req->session->env->shards, req->parsed->room)->is_up)
         return PROTO_UNAVAILABLE;
@@ -42,14 +46,15 @@ static enum proto_error run(struct req *req, struct json_text text,
 static void refuse(struct session *session, const struct proto_request *parsed,
                    enum proto_error error, uint64_t wait_ms)
 {
-    const char *text = proto_error_text(error);
+    struct proto_refusal refusal = {.error = error, .retry_after_ms = wait_ms};
     char named[128];
 
     if (parsed->wrong) {
-        snprintf(named, sizeof(named), "%s: %s", text, parsed->wrong);
-        text = named;
+        snprintf(named, sizeof(named), "%s: %s", proto_error_text(error),
+                 parsed->wrong);
+        refusal.text = named;
     }
-    session_send_error(session, parsed->id, error, text, wait_ms);
+    session_send_refusal(session, parsed->id, &refusal);
 }
 
 void requests_dispatch(struct session *session, struct json_text text,

@@ -16,8 +16,8 @@ void requests_dispatch(struct session *session, struct json_text text,
 struct req {
     struct session *session;
     struct membership *membership;
-    const struct proto_request *parsed; /* borrowed for the call */
-    size_t len;                         /* of the whole request */
+    struct proto_request *parsed; /* borrowed for the call */
+    size_t len;                   /* of the whole request */
 };
 
 /* req_join and so on. Each returns PROTO_OK if it answered or will, else what to answer. *wait_ms

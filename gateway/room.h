@@ -415,6 +415,11 @@ static inline struct room *room_ref(struct room *room)
 }
 void room_unref(struct room *room);
 
+static inline struct json_text room_name_of(const struct room *room)
+{
+    return (struct json_text){room->name, room->name_len};
+}
+
 /* What each message of the room begins with, up to its number; borrowed. */
 static inline struct json_text room_head(const struct room *room)
 {

@@ -27,12 +27,16 @@ void session_send(struct session *session, const struct strbuf *json)
     answer_send(&session->conn, json);
 }
 
-void session_send_error(struct session *session, struct json_text id,
-                        enum proto_error error, const char *text, uint64_t wait_ms)
+void session_send_refusal(struct session *session, struct json_text id,
+                          const struct proto_refusal *refusal)
 {
-    struct answer_error answer = {id, error, text, wait_ms};
+    answer_send_error(&session->conn, &session->env->reply, id, refusal);
+}
 
-    answer_send_error(&session->conn, &session->env->reply, &answer);
+void session_send_error(struct session *session, struct json_text id,
+                        enum proto_error error)
+{
+    session_send_refusal(session, id, &(struct proto_refusal){.error = error});
 }
 
 /* ---- the end ---- */
@@ -119,7 +123,7 @@ struct membership *session_begin_read(struct request *request)
     struct membership *m = membership_of_request(request);
 
     if (!m) {
-        session_send_error(session, request_id(request), PROTO_NOT_JOINED, NULL, 0);
+        session_send_error(session, request_id(request), PROTO_NOT_JOINED);
         end_large(request);
         return NULL;
     }
@@ -137,9 +141,14 @@ void session_end_read(struct request *request)
 
 /* ---- the socket's events ---- */
 
+/* One that has brought its token along is told who it is before anything else. */
 static void on_open(struct conn *conn)
 {
+    struct session *session = session_of_conn(conn);
+
     conn_want_ticks(conn, true);
+    if (session->identity)
+        session_send_auth_ack(session, (struct json_text){NULL, 0});
 }
 
 static void on_message(struct conn *conn, const char *text, size_t len)
@@ -159,9 +168,13 @@ static void on_drained(struct conn *conn)
 
 static void on_tick(struct conn *conn)
 {
-    struct conn_env *env = conn->env;
+    const struct config *config = conn->env->config;
+    uint32_t open_s = conn->env->wheel.now - conn->opened_s;
 
-    if (env->wheel.now - conn->opened_s > (uint32_t)env->config->first_join_secs)
+    if (session_is_nobody(session_of_conn(conn)) &&
+        open_s > (uint32_t)config->handshake_secs)
+        conn_close(conn, CONN_END_UNAUTHORIZED);
+    else if (open_s > (uint32_t)config->first_join_secs)
         conn_close(conn, CONN_END_IDLE);
 }
 
@@ -171,6 +184,7 @@ static void on_end(struct conn *conn)
     struct slot_wait *wait;
 
     memberships_end(&session->memberships);
+    session_drop_identity(session);
     /* What still waits for the slot are requests: nobody is there for the answer. */
     while ((wait = slot_first(&session->slot)))
         request_end(list_entry(wait, struct request, slot));
@@ -181,10 +195,12 @@ static void on_gone(struct conn *conn)
     struct session *session = session_of_conn(conn);
 
     session->is_gone = true;
+    session_drop_identity(session); /* of one that never opened */
     free_if_done(session);
 }
 
 const struct conn_events session_events = {
+    .on_upgrade = session_on_upgrade,
     .on_open = on_open,
     .on_message = on_message,
     .on_drained = on_drained,

@@ -11,6 +11,7 @@
 #define GATEWAY_SESSION_H
 
 #include "common/proto.h"
+#include "gateway/auth.h"
 #include "gateway/conn.h"
 #include "gateway/membership.h"
 #include "gateway/request.h"
@@ -24,6 +25,7 @@ struct session;
 struct session_env {
     struct conn_env conn;
     struct shards *shards; /* borrowed */
+    struct auth auth;
     struct request_env requests;
     struct membership_env memberships;
     struct slot_reads reads;
@@ -40,6 +42,7 @@ struct session_env {
 struct session {
     struct conn conn; /* first: a conn is its session */
     struct session_env *env;
+    struct identity *identity; /* NULL: nobody, or anybody where auth is off */
     struct memberships memberships;
     struct request_window requests;
     struct slot slot;
@@ -56,6 +59,9 @@ void session_accept(struct session_env *env, uv_stream_t *listener);
 void session_env_init(struct session_env *env, struct shards *shards,
                       const struct config *config);
 
+/* The identities: needs a loop, and env->conn.metrics. */
+void session_env_open(struct session_env *env, uv_loop_t *loop);
+
 /* Clients that are in a room of `shard` learn whether its Redis can be asked; where there are several
  * shards also which of their rooms that is about (SPEC-SCALE S9). */
 void session_tell_status(struct session_env *env, const struct shard *shard);
@@ -68,8 +74,41 @@ void session_end_turn(struct session_env *env);
 
 /* Answers. */
 void session_send_error(struct session *session, struct json_text id,
-                        enum proto_error error, const char *text, uint64_t wait_ms);
+                        enum proto_error error);
+void session_send_refusal(struct session *session, struct json_text id,
+                          const struct proto_refusal *refusal);
 void session_send(struct session *session, const struct strbuf *json);
+
+void session_send_auth_ack(struct session *session, struct json_text id);
+void session_send_unauthorized(struct session *session, struct json_text id,
+                               enum jwt_result why);
+
+/* It is this one from now on, whose lifetime ends at `end_s` (0: never); an earlier one is
+ * freed. */
+void session_set_identity(struct session *session, struct identity *identity,
+                          uint64_t end_s);
+
+/* It is nobody again. */
+void session_drop_identity(struct session *session);
+
+/* of conn_events: with a token it must be a good one; without, it comes later. */
+int session_on_upgrade(struct conn *conn, const struct upgrade_request *req);
+
+/* The rights in its rooms are those of its identity now: what it may not read is left. */
+void session_count_rights(struct session *session);
+
+/* Tokens are asked for, and it has brought none. */
+static inline bool session_is_nobody(const struct session *session)
+{
+    return session->env->auth.is_on && !session->identity;
+}
+
+/* How its user is shown, if a token says so. */
+static inline struct json_text session_name(const struct session *session)
+{
+    return session->identity ? identity_name(session->identity)
+                             : (struct json_text){NULL, 0};
+}
 
 static inline struct session *session_of_conn(struct conn *conn)
 {

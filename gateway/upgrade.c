@@ -109,6 +109,22 @@ static int on_origin(struct parse *p, struct http_text value)
     return GO_ON;
 }
 
+/* `Bearer` and a token (RFC 6750 section 2.1). Other schemes are nobody's here. */
+static int on_authorization(struct parse *p, struct http_text value)
+{
+    static const char scheme[] = "Bearer";
+    size_t len = sizeof(scheme) - 1;
+
+    if (value.len < len || strncasecmp(value.base, scheme, len) != 0 ||
+        (value.len > len && value.base[len] != ' '))
+        return GO_ON;
+    if (p->out->token.base)
+        return 400;
+    p->out->token =
+        http_text_trimmed((struct http_text){value.base + len, value.len - len});
+    return GO_ON;
+}
+
 /* A request with a body is none for us, and where it ends would be in doubt. */
 static int on_content_length(struct parse *p, struct http_text value)
 {
@@ -135,6 +151,7 @@ static const struct {
     {"Sec-WebSocket-Version", on_version},
     {"Sec-WebSocket-Protocol", on_protocol},
     {"Origin", on_origin},
+    {"Authorization", on_authorization},
     {"Content-Length", on_content_length},
     {"Transfer-Encoding", on_transfer_encoding},
 };
@@ -201,6 +218,23 @@ static int take_authority(struct parse *p, struct http_text *target)
     return GO_ON;
 }
 
+/* A token in a query would be kept in logs and histories. */
+static bool has_token(const char *query, const char *end)
+{
+    static const char *const names[] = {"token=", "access_token=", "jwt="};
+
+    while (query < end) {
+        const char *next = memchr(query, '&', (size_t)(end - query));
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            if ((size_t)(end - query) >= strlen(names[i]) &&
+                strncasecmp(query, names[i], strlen(names[i])) == 0)
+                return true;
+        query = next ? next + 1 : end;
+    }
+    return false;
+}
+
 static int parse_request_line(struct cursor *c, struct parse *p)
 {
     struct http_text method, target;
@@ -217,6 +251,7 @@ static int parse_request_line(struct cursor *c, struct parse *p)
         return rc;
 
     query = memchr(target.base, '?', target.len);
+    p->out->has_token_in_url = query && has_token(query + 1, target.base + target.len);
     target.len = query ? (size_t)(query - target.base) : target.len;
     if (!http_text_is(target, http_text_from("/ws")))
         return 404;
@@ -242,7 +277,7 @@ static int parse_header(struct cursor *c, struct parse *p)
  * names it (RFC 9110, 7.8), so without either this is an ordinary GET. */
 static int check_request(const struct parse *p)
 {
-    if (!p->has_host)
+    if (!p->has_host || p->out->has_token_in_url)
         return 400;
     if (!p->upgrade_is_websocket || !p->connection_is_upgrade || !p->has_version)
         return 426;
@@ -314,6 +349,8 @@ static const struct refusal {
     const char *reason, *connection, *extra, *text;
 } refusals[] = {
     {400, "Bad Request", "close", "", "This is not a WebSocket handshake.\n"},
+    {401, "Unauthorized", "close", "WWW-Authenticate: Bearer\r\n",
+     "The token is not accepted.\n"},
     {403, "Forbidden", "close", "", "This origin is not allowed.\n"},
     {404, "Not Found", "close", "", "Only /ws is here.\n"},
     {405, "Method Not Allowed", "close", "Allow: GET\r\n", "Only GET.\n"},

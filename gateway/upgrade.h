@@ -24,14 +24,16 @@ struct upgrade_request {
     struct http_text key;    /* Sec-WebSocket-Key, 24 characters, checked */
     struct http_text origin; /* base is NULL: none was sent */
     struct http_text host;   /* whom it is for, perhaps with a port */
+    struct http_text token;  /* of `Authorization: Bearer`; base NULL: none was sent */
     /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values. */
     bool wants_v1;
+    bool has_token_in_url; /* which is refused: URLs are logged, and shared */
 };
 
 /* Looks at the `len` bytes received so far. Returns
  *   0    more bytes are needed (never once len >= UPGRADE_MAX_BYTES),
  *   101  a valid upgrade request for /ws; *out is filled and *used is its length,
- *   400, 404, 405, 426, 431  what to answer instead; the connection then closes.
+ *   400, 401, 404, 405, 426, 431  what to answer instead; the connection then closes.
  * It says what is wrong as soon as that is certain, not only at the end. */
 int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
                   size_t *used);
@@ -39,7 +41,7 @@ int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
 /* Adds the 101 answer to `out`. */
 void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req);
 
-/* Adds the answer for another status (400, 403, 404, 405 with Allow, 408, 426 with
+/* Adds the answer for another status (400, 401 with WWW-Authenticate, 403, 404, 405 with Allow, 408, 426 with
  * Sec-WebSocket-Version and Upgrade, 431, 503 with Retry-After), Connection: close and
  * a line: `text`, or where that is NULL what fits the status. */
 void upgrade_print_refusal(struct strbuf *out, int status, const char *text);

@@ -195,6 +195,7 @@ static void close_all(struct worker *w)
         conn_abort(list_entry(link, struct conn, all), CONN_END_SHUTDOWN);
     }
     conn_env_close(&w->sessions.conn);
+    auth_close(&w->sessions.auth);
 }
 
 /* No worker listens to this one any more: the loop ends. */
@@ -347,6 +348,7 @@ static void open_parts(struct worker *w)
     session_env_init(&w->sessions, &w->shards, w->config);
     w->sessions.dispatch = requests_dispatch;
     conn_env_init(conns, &w->loop, w->config, &w->metrics, &session_events);
+    session_env_open(&w->sessions, &w->loop);
     conns->open_count = &w->shared->open_count;
     conns->max_connections = w->shared->max_connections;
     conns->sender.workers = w->shared->metrics;
@@ -401,6 +403,7 @@ static void run(void *arg)
     session_end_turn(&w->sessions);
     shards_deinit(&w->shards);
     conn_env_deinit(&w->sessions.conn);
+    auth_deinit(&w->sessions.auth);
     strbuf_deinit(&w->sessions.reply);
     assert(w->sessions.count == 0);
     if (uv_loop_close(&w->loop) != 0)
@@ -464,6 +467,11 @@ bool worker_has_ended(const struct worker *w)
 bool worker_why_not_ready(const struct worker *w, unsigned shard, struct strbuf *out)
 {
     return shards_why_not_ready(&w->shards, shard, out);
+}
+
+bool worker_has_keys(const struct worker *w)
+{
+    return auth_is_ready(&w->sessions.auth);
 }
 
 bool worker_is_alive(const struct worker *w, uint64_t now_ns)

@@ -49,6 +49,9 @@ bool worker_has_ended(const struct worker *worker);
 bool worker_why_not_ready(const struct worker *worker, unsigned shard,
                           struct strbuf *out);
 
+/* Whether tokens can be verified, where they are asked for. */
+bool worker_has_keys(const struct worker *worker);
+
 /* Whether its loop has turned within the last 5 s; `now_ns` from uv_hrtime. */
 bool worker_is_alive(const struct worker *worker, uint64_t now_ns);
 

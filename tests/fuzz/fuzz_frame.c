@@ -79,7 +79,14 @@ static void on_close(void *owner, int code, bool is_peers)
     log->is_peers = is_peers;
 }
 
-static const struct reader_events events = {may_begin, on_message, on_answer, on_close};
+static size_t message_bytes_max(void *owner)
+{
+    (void)owner;
+    return MAX_MESSAGE_BYTES;
+}
+
+static const struct reader_events events = {may_begin, message_bytes_max, on_message,
+                                            on_answer, on_close};
 
 static void read_all(struct log *log, const char *bytes, size_t size, enum way way,
                      bool allow_binary)

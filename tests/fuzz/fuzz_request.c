@@ -58,7 +58,7 @@ static void check_reply(const struct proto_request *req, enum proto_error error)
 {
     struct strbuf out = {0};
 
-    proto_print_error(&out, req->id, error, NULL, 0);
+    proto_print_error(&out, req->id, &(struct proto_refusal){.error = error});
     require_object(&out, req->id.base ? 4 : 3);
     strbuf_deinit(&out);
 }

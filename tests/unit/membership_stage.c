@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/grants.h"
 #include "gateway/catchup.h"
 #include "gateway/pool.h"
 
@@ -291,7 +292,9 @@ static void run(struct stage *s, struct membership *m, const char *text)
     char word[16];
 
     if (req.type == REQUEST_JOIN) {
-        membership_join(m ? m : membership_add(&s->in), &s->rooms, &req, 2);
+        m = m ? m : membership_add(&s->in);
+        m->rights = RIGHT_READ | RIGHT_WRITE;
+        membership_join(m, &s->rooms, &req, 2);
         return;
     }
     snprintf(word, sizeof(word), m ? "%.2s runs" : "%.2s not in", text);

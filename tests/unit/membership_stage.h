@@ -54,7 +54,7 @@ struct stage {
 #define ACK(id, seq, recovered)                                                        \
     "{'type':'join_ack','id':" id                                                      \
     ",'room':'r','user':'u','epoch':'00000000000000e1','seq':" seq                     \
-    ",'members':3,'recovered':" recovered "}\n"
+    ",'members':3,'recovered':" recovered ",'can':'rw','rev':7}\n"
 #define BATCH(messages, more)                                                          \
     "{'type':'history_batch','room':'r','epoch':'00000000000000e1','messages':"        \
     "[" messages "],'more':" more "}\n"

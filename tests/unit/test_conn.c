@@ -271,6 +271,12 @@ void receiver_take(struct receiver *receiver, const char *bytes, size_t len)
     note(word);
 }
 
+void receiver_limit(struct receiver *receiver, bool to_small)
+{
+    (void)receiver;
+    note(to_small ? "small" : "large");
+}
+
 void receiver_deafen(struct receiver *receiver)
 {
     (void)receiver;
@@ -331,6 +337,12 @@ uint32_t receiver_waiting_ms(const struct receiver *receiver)
 
 /* ---- the owner ---- */
 
+static int on_upgrade(struct conn *conn, const struct upgrade_request *req)
+{
+    (void)conn;
+    return req->token.base ? 401 : 101;
+}
+
 static void on_open(struct conn *conn)
 {
     assert_true(conn_is_open(conn));
@@ -368,6 +380,7 @@ static void on_gone(struct conn *conn)
 }
 
 static const struct conn_events events = {
+    .on_upgrade = on_upgrade,
     .on_open = on_open,
     .on_message = on_message,
     .on_drained = on_drained,
@@ -489,6 +502,23 @@ static void a_bad_request_is_refused_and_then_disconnected(void **state)
     let_go();
     assert_happened("gone"); /* no end: it was never open */
     assert_int_equal(metric_read(&w.metrics.disconnects_total[CONN_END_HANDSHAKE]), 1);
+}
+
+/* Who is at the door is for the owner to say. */
+static void a_token_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    accept_conn();
+    say("GET /ws HTTP/1.1\r\nAuthorization: Bearer none\r\n");
+    say(strchr(request, '\n') + 1);
+    assert_happened("http 401, deaf, sender ends");
+    w.sender->on_ended(&w.conn.sender);
+    assert_happened("fin");
+    w.receiver->on_read_end(&w.conn.receiver, UV_EOF);
+    assert_happened("sender stops");
+    let_go();
+    assert_happened("gone");
+    assert_int_equal(metric_read(&w.metrics.refused_upgrades_total[UPGRADE_401]), 1);
 }
 
 static void a_draining_worker_refuses(void **state)
@@ -703,6 +733,7 @@ int main(void)
         TEST(a_request_in_pieces_opens_too),
         TEST(what_comes_behind_the_request_is_taken),
         TEST(a_bad_request_is_refused_and_then_disconnected),
+        TEST(a_token_that_is_none_is_refused),
         TEST(a_draining_worker_refuses),
         TEST(a_connection_too_many_is_told_so),
         TEST(far_too_many_are_not_held),

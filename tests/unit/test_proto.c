@@ -117,7 +117,15 @@ static const struct {
     {"an escaped line separator", "{'type':'leave','room':'a\\u2028b'}",
      PROTO_BAD_REQUEST},
 
-    {"join without user", "{'type':'join','room':'r'}", PROTO_BAD_REQUEST},
+    {"join without user, which a token names", "{'type':'join','room':'r'}", PROTO_OK},
+    {"join with a room token", "{'type':'join','room':'r','room_token':'x'}", PROTO_OK},
+    {"a room token that is none", "{'type':'join','room':'r','room_token':5}",
+     PROTO_BAD_REQUEST},
+    {"auth", "{'type':'auth','token':'a.b.c'}", PROTO_OK},
+    {"auth as a guest", "{'type':'auth','guest':true}", PROTO_OK},
+    {"auth as no guest", "{'type':'auth','guest':false}", PROTO_BAD_REQUEST},
+    {"auth as a guest by a word", "{'type':'auth','guest':'true'}", PROTO_BAD_REQUEST},
+    {"a token that is none", "{'type':'auth','token':{}}", PROTO_BAD_REQUEST},
     {"the longest user", "{'type':'join','room':'r','user':'" SIXTY_FOUR("u") "'}",
      PROTO_OK},
     {"a user too long", "{'type':'join','room':'r','user':'" SIXTY_FOUR("u") "u'}",
@@ -523,14 +531,25 @@ static void errors_are_printed(void **state)
     struct strbuf out = {0};
 
     (void)state;
-    proto_print_error(&out, id, PROTO_RATE_LIMITED, NULL, 250);
+    proto_print_error(
+        &out, id,
+        &(struct proto_refusal){.error = PROTO_RATE_LIMITED, .retry_after_ms = 250});
     assert_string_equal(out.data, q("{'type':'error','id':7,'code':'rate_limited',"
                                     "'message':'too many requests',"
                                     "'retry_after_ms':250}"));
     strbuf_reset(&out, 0);
-    proto_print_error(&out, none, PROTO_BAD_REQUEST, "so \"not\"", 0);
+    proto_print_error(
+        &out, none,
+        &(struct proto_refusal){.error = PROTO_BAD_REQUEST, .text = "so \"not\""});
     assert_string_equal(out.data, q("{'type':'error','code':'bad_request',"
                                     "'message':'so \\'not\\''}"));
+    strbuf_reset(&out, 0);
+    proto_print_error(
+        &out, none,
+        &(struct proto_refusal){.error = PROTO_UNAUTHORIZED, .reason = "expired"});
+    assert_string_equal(out.data,
+                        q("{'type':'error','code':'unauthorized',"
+                          "'message':'not authenticated','reason':'expired'}"));
     strbuf_deinit(&out);
 }
 
@@ -541,8 +560,9 @@ static void words_are_those_of_the_wire(void **state)
         "unauthorized", "forbidden",      "banned",         "muted",
         "not_joined",   "room_not_found", "too_many_rooms", "rate_limited",
         "unavailable",  "internal"};
-    static const char *const types[] = {
-        "join", "leave", "message", "get_members", "get_history", "signal", "ping"};
+    static const char *const types[] = {"auth",    "join",        "leave",
+                                        "message", "get_members", "get_history",
+                                        "signal",  "ping"};
     struct proto_request req;
     char text[64];
 

@@ -76,7 +76,17 @@ static void on_close(void *owner, int code, bool is_peers)
     log->is_peers = is_peers;
 }
 
-static const struct reader_events events = {may_begin, on_message, on_answer, on_close};
+/* Of what is read next. */
+static size_t bytes_max = MAX_MESSAGE_BYTES;
+
+static size_t message_bytes_max(void *owner)
+{
+    (void)owner;
+    return bytes_max;
+}
+
+static const struct reader_events events = {may_begin, message_bytes_max, on_message,
+                                            on_answer, on_close};
 
 static void log_init(struct log *log)
 {
@@ -330,6 +340,7 @@ static void the_largest_message_passes_and_one_byte_more_does_not(void **state)
             struct log log;
 
             log_init(&log);
+            bytes_max = maxima[i];
             add_frame(&bytes, 0x81, 'x', maxima[i] + over);
             feed(r, &log, bytes.data, bytes.len);
             assert_int_equal(log.code, over ? 1009 : OPEN);
@@ -338,6 +349,7 @@ static void the_largest_message_passes_and_one_byte_more_does_not(void **state)
             strbuf_deinit(&bytes);
             log_deinit(&log);
         }
+    bytes_max = MAX_MESSAGE_BYTES;
 }
 
 static void fragments_are_counted_together(void **state)
@@ -564,12 +576,42 @@ static void no_bytes_are_no_event(void **state)
     log_deinit(&log);
 }
 
+/* Somebody who is not known yet may say less. */
+static void a_limit_counts_for_each_message(void **state)
+{
+    struct reader *r = reader_new(&events, MAX_MESSAGE_BYTES, false);
+    struct strbuf bytes = {0};
+    struct log log;
+
+    (void)state;
+    log_init(&log);
+    bytes_max = 100;
+    add_frame(&bytes, 0x81, 'x', 100);
+    feed(r, &log, bytes.data, bytes.len);
+    bytes_max = MAX_MESSAGE_BYTES;
+    strbuf_reset(&bytes, 0);
+    add_frame(&bytes, 0x81, 'x', MAX_MESSAGE_BYTES);
+    feed(r, &log, bytes.data, bytes.len);
+    assert_int_equal(log.code, OPEN);
+    bytes_max = 100;
+    strbuf_reset(&bytes, 0);
+    add_frame(&bytes, 0x01, 'x', 60);
+    add_frame(&bytes, 0x80, 'x', 41);
+    feed(r, &log, bytes.data, bytes.len);
+    assert_int_equal(log.code, 1009);
+    bytes_max = MAX_MESSAGE_BYTES;
+    reader_free(r);
+    strbuf_deinit(&bytes);
+    log_deinit(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_become_messages_and_close_codes),
         cmocka_unit_test(how_the_bytes_are_cut_does_not_matter),
         cmocka_unit_test(the_largest_message_passes_and_one_byte_more_does_not),
+        cmocka_unit_test(a_limit_counts_for_each_message),
         cmocka_unit_test(fragments_are_counted_together),
         cmocka_unit_test(binary_passes_where_it_is_allowed),
         cmocka_unit_test(a_reader_rests_between_messages_only),

@@ -28,6 +28,16 @@ static const struct request {
     {"plain", LINE REST END, 101},
     {"a query string", "GET /ws?room=a%20b&x=/ws HTTP/1.1\r\n" REST END, 101},
     {"an empty query string", "GET /ws? HTTP/1.1\r\n" REST END, 101},
+    {"a token in the query", "GET /ws?token=a.b.c HTTP/1.1\r\n" REST END, 400},
+    {"a token behind another", "GET /ws?a=b&JWT=x HTTP/1.1\r\n" REST END, 400},
+    {"an access token", "GET /ws?access_token= HTTP/1.1\r\n" REST END, 400},
+    {"what only looks like one", "GET /ws?a=token=b&tokens=x HTTP/1.1\r\n" REST END,
+     101},
+    {"a token", LINE REST "Authorization: Bearer a.b.c\r\n" END, 101},
+    {"a token in any case", LINE REST "authorization:bearer  a.b.c \r\n" END, 101},
+    {"another scheme", LINE REST "Authorization: Basic YTpi\r\n" END, 101},
+    {"two tokens",
+     LINE REST "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n" END, 400},
     {"names in any case",
      LINE "hOST: a\r\nuPGRADE: WebSocket\r\nconnection: UPGRADE\r\n"
           "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

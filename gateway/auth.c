@@ -1,0 +1,131 @@
+/* auth.c - see auth.h. */
+#include "gateway/auth.h"
+
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "common/clock.h"
+#include "common/digits.h"
+
+enum { GUEST_BYTES = 6 };
+
+static const unsigned rights_without_auth = RIGHT_READ | RIGHT_WRITE;
+
+static uint64_t now_s(void)
+{
+    return clock_ms() / 1000;
+}
+
+/* Below 2^32, evenly enough for moments. */
+static uint32_t some(void *data, uint32_t below)
+{
+    uint32_t number = 0;
+
+    (void)data;
+    RAND_bytes((unsigned char *)&number, sizeof(number));
+    return (uint32_t)((uint64_t)number * below >> 32);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct auth *auth = timer->data;
+
+    lifetimes_tick(&auth->lifetimes, clock_ms());
+}
+
+static unsigned read_default_rights(const struct config *config, bool is_on)
+{
+    const char *letters = config->default_rights;
+    unsigned rights;
+
+    if (!letters[0] ||
+        !grants_parse_rights((struct json_text){letters, strlen(letters)}, &rights))
+        return is_on ? 0 : rights_without_auth;
+    return rights;
+}
+
+void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
+               struct metrics *metrics, const struct auth_hooks *hooks)
+{
+    *auth = (struct auth){.config = config, .metrics = metrics};
+    auth->is_on = strcmp(config->auth, "jwt") == 0;
+    auth->default_rights = read_default_rights(config, auth->is_on);
+    auth->rules = (struct jwt_rules){
+        .secrets = &auth->secrets,
+        .audience = config->jwt_audience,
+        .user_claim = config->jwt_user_claim,
+        .rooms_claim = config->jwt_rooms_claim,
+        .leeway_secs = (uint64_t)config->jwt_leeway_secs,
+        .life_max_secs = (uint64_t)config->token_max_secs,
+        .grants = &auth->grants,
+    };
+    auth->lifetimes = (struct lifetimes){
+        .warn_ms = 1000 * (uint64_t)config->auth_warn_secs,
+        .leeway_ms = 1000 * (uint64_t)config->jwt_leeway_secs,
+        .random = some,
+        .on_warn = hooks->on_warn,
+        .on_end = hooks->on_end,
+        .data = hooks->owner,
+    };
+    lifetimes_init(&auth->lifetimes, clock_ms());
+    uv_timer_init(loop, &auth->tick);
+    auth->tick.data = auth;
+    if (!auth->is_on)
+        return;
+    /* config has checked it */
+    (void)jwt_secrets_parse(&auth->secrets, config->jwt_secret);
+    atomic_store(&auth->has_keys, auth->secrets.count > 0);
+    uv_timer_start(&auth->tick, on_tick, LIFETIME_TICK_MS, LIFETIME_TICK_MS);
+}
+
+void auth_close(struct auth *auth)
+{
+    uv_close((uv_handle_t *)&auth->tick, NULL);
+}
+
+void auth_deinit(struct auth *auth)
+{
+    jwt_claims_deinit(&auth->claims);
+    jwt_secrets_deinit(&auth->secrets);
+    grants_table_deinit(&auth->grants);
+}
+
+bool auth_is_ready(const struct auth *auth)
+{
+    return !auth->is_on || atomic_load(&((struct auth *)auth)->has_keys);
+}
+
+enum jwt_result auth_verify(struct auth *auth, struct json_text token)
+{
+    enum jwt_result result = jwt_verify(&auth->rules, token, now_s(), &auth->claims);
+
+    metric_add(&auth->metrics->auth_total[result], 1);
+    return result;
+}
+
+struct identity *auth_make_guest(struct auth *auth)
+{
+    unsigned char bytes[GUEST_BYTES];
+    char user[sizeof(JWT_GUEST) - 1 + 2 * GUEST_BYTES + 1] = JWT_GUEST;
+
+    if (!auth->config->guests)
+        return NULL;
+    RAND_bytes(bytes, sizeof(bytes));
+    digits_print_hex(user + sizeof(JWT_GUEST) - 1, bytes, sizeof(bytes));
+    metric_add(&auth->metrics->auth_total[JWT_OK], 1);
+    return identity_new_guest((struct json_text){user, strlen(user)}, now_s());
+}
+
+unsigned auth_rights(const struct auth *auth, const struct identity *identity,
+                     struct json_text room)
+{
+    int rights;
+
+    if (!identity)
+        return auth->default_rights;
+    if (identity->is_guest)
+        return 0;
+    rights = grants_find(identity->grants, room);
+    return rights == GRANTS_NONE ? auth->default_rights : (unsigned)rights;
+}

@@ -1,0 +1,55 @@
+/* auth.h - how the clients of a worker prove who they are, and what they may then
+ * (SPEC-PUBLIC P1, P2): keys, grants, lifetimes. Knows neither sockets nor rooms.
+ */
+#ifndef GATEWAY_AUTH_H
+#define GATEWAY_AUTH_H
+
+#include <stdatomic.h>
+
+#include <uv.h>
+
+#include "common/config.h"
+#include "common/metrics.h"
+#include "gateway/identity.h"
+
+/* All of a worker; opened by auth_open. */
+struct auth {
+    const struct config *config;
+    struct metrics *metrics;
+    bool is_on;            /* else anybody may be anybody */
+    _Atomic bool has_keys; /* some token can be verified; other threads look */
+    unsigned default_rights;
+    struct jwt_rules rules;
+    struct jwt_secrets secrets;
+    struct grants_table grants;
+    struct lifetimes lifetimes;
+    struct jwt_claims claims; /* scratch: of the token that was verified last */
+    uv_timer_t tick;
+};
+
+struct auth_hooks {
+    void (*on_warn)(struct lifetime *lifetime);
+    void (*on_end)(struct lifetime *lifetime); /* the token has expired */
+    void *owner;
+};
+
+void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
+               struct metrics *metrics, const struct auth_hooks *hooks);
+void auth_close(struct auth *auth);
+void auth_deinit(struct auth *auth); /* once the loop has ended and nobody is left */
+
+/* Whether somebody can come in at all. From any thread. */
+bool auth_is_ready(const struct auth *auth);
+
+/* Verifies a token into auth->claims, and counts the result. */
+enum jwt_result auth_verify(struct auth *auth, struct json_text token);
+
+/* A new guest, or NULL: there are none here. */
+struct identity *auth_make_guest(struct auth *auth);
+
+/* The rights that a connection has in a room, without a room token. `identity`: NULL where
+ * auth is off. */
+unsigned auth_rights(const struct auth *auth, const struct identity *identity,
+                     struct json_text room);
+
+#endif

@@ -1,0 +1,155 @@
+/* session_auth.c - see session.h: who a session is, from a token to its end.
+ *
+ *     session_on_upgrade, req_auth -> session_set_identity -> on_warn -> on_expired
+ *                                          ^                     |
+ *                                          +---- a new token ----+
+ */
+#include "gateway/session.h"
+
+#include "gateway/answer.h"
+
+enum { KEYS_ASKED_FOR_MS = 2000 };
+
+void session_drop_identity(struct session *session)
+{
+    if (session->identity)
+        lifetime_stop(&session->identity->lifetime);
+    identity_free(session->identity);
+    session->identity = NULL;
+}
+
+void session_send_auth_ack(struct session *session, struct json_text id)
+{
+    const struct identity *identity = session->identity;
+    struct json_text user = identity_user(identity), name = identity_name(identity);
+    struct strbuf *out = &session->env->reply;
+
+    strbuf_reset(out, 64 * 1024);
+    proto_begin(out, "auth_ack", id);
+    proto_add_text(out, "user", user.base, user.len);
+    if (name.base)
+        proto_add_text(out, "name", name.base, name.len);
+    if (identity->lifetime.end_s > 0)
+        proto_add_number(out, "expires_at", 1000 * (uint64_t)identity->lifetime.end_s);
+    strbuf_add_char(out, '}');
+    answer_send(&session->conn, out);
+}
+
+void session_send_unauthorized(struct session *session, struct json_text id,
+                               enum jwt_result why)
+{
+    struct proto_refusal refusal = {.error = PROTO_UNAUTHORIZED,
+                                    .reason = jwt_reason_word(why)};
+
+    if (why == JWT_UNKNOWN_KID)
+        refusal = (struct proto_refusal){.error = PROTO_UNAVAILABLE,
+                                         .retry_after_ms = KEYS_ASKED_FOR_MS};
+    answer_send_error(&session->conn, &session->env->reply, id, &refusal);
+}
+
+/* The first membership that its user may not have any more, or NULL. A room whose token is of its own
+ * stays as it is. */
+static struct membership *find_without_rights(struct session *session)
+{
+    list_each(link, &session->memberships.all) {
+        struct membership *m = list_entry(link, struct membership, link);
+
+        if (m->token || !m->member.room)
+            continue;
+        m->rights = (unsigned char)auth_rights(&session->env->auth, session->identity,
+                                               room_name_of(m->member.room));
+        if (!(m->rights & RIGHT_READ))
+            return m;
+    }
+    return NULL;
+}
+
+void session_count_rights(struct session *session)
+{
+    struct membership *m;
+
+    while ((m = find_without_rights(session)))
+        membership_put_out(m, "rights");
+}
+
+void session_set_identity(struct session *session, struct identity *identity,
+                          uint64_t end_s)
+{
+    session_drop_identity(session);
+    session->identity = identity;
+    identity->owner = session;
+    identity->lifetime.kind = LIFETIME_IDENTITY;
+    lifetime_set(&session->env->auth.lifetimes, &identity->lifetime, end_s);
+    conn_limit_messages(&session->conn, false);
+}
+
+static void tell_expiring(struct session *session, const struct lifetime *lifetime,
+                          const struct room *room)
+{
+    struct strbuf *out = &session->env->reply;
+
+    strbuf_reset(out, 64 * 1024);
+    proto_begin(out, "auth_expiring", (struct json_text){NULL, 0});
+    proto_add_number(out, "expires_at", 1000 * (uint64_t)lifetime->end_s);
+    if (room)
+        proto_add_text(out, "room", room->name, room->name_len);
+    strbuf_add_char(out, '}');
+    answer_send(&session->conn, out);
+}
+
+static struct session *session_of_membership(const struct membership *m)
+{
+    return list_entry(m->in, struct session, memberships);
+}
+
+static void on_warn(struct lifetime *lifetime)
+{
+    if (lifetime->kind == LIFETIME_IDENTITY) {
+        tell_expiring(((struct identity *)(void *)lifetime)->owner, lifetime, NULL);
+    } else {
+        struct membership *m = membership_of_token(lifetime);
+
+        tell_expiring(session_of_membership(m), lifetime, m->member.room);
+    }
+}
+
+static void on_expired(struct lifetime *lifetime)
+{
+    struct session *session;
+
+    if (lifetime->kind == LIFETIME_ROOM_TOKEN) {
+        membership_put_out(membership_of_token(lifetime), "expired");
+        return;
+    }
+    session = ((struct identity *)(void *)lifetime)->owner;
+    metric_add(&session->env->conn.metrics->auth_expired_total, 1);
+    conn_close(&session->conn, CONN_END_EXPIRED);
+}
+
+/* With a token it must be a good one; without, it comes later. */
+int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
+{
+    struct session *session = session_of_conn(conn);
+    struct auth *auth = &session->env->auth;
+    enum jwt_result result;
+
+    if (!auth->is_on)
+        return 101;
+    conn_limit_messages(conn, true);
+    if (!req->token.base)
+        return 101;
+    result = auth_verify(auth, (struct json_text){req->token.base, req->token.len});
+    if (result == JWT_OK && !auth->claims.room.base) {
+        session_set_identity(session, identity_new(&auth->claims),
+                             auth->claims.expires_at);
+        return 101;
+    }
+    return result == JWT_UNKNOWN_KID ? 503 : 401;
+}
+
+void session_env_open(struct session_env *env, uv_loop_t *loop)
+{
+    static const struct auth_hooks hooks = {.on_warn = on_warn, .on_end = on_expired};
+
+    auth_open(&env->auth, loop, env->conn.config, env->conn.metrics, &hooks);
+}
