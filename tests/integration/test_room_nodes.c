@@ -190,6 +190,8 @@ static void an_expired_room_costs_the_fleet_at_most_three_scripts(void **state)
     struct chat *ann;
 
     (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        fleet_stop_gateway(&fleet, i); /* they would hear of it too */
     for (unsigned i = 0; i < 3; i++)
         fleet_add(&fleet, settings);
     ann = chat_open(fleet.gateways[2].port);
