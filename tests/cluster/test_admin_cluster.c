@@ -27,7 +27,7 @@ enum { MASTERS = 3, MANY = 30, LISTED_AGAIN_MS = 12000 };
 static struct redis_cluster cluster;
 static struct fleet fleet;
 static struct admin admin;
-static char url[80];
+static char url[96];
 static char rooms[MASTERS][32]; /* one at each master, as they are at the start */
 
 /* ---- the scene ---- */
@@ -71,37 +71,57 @@ static void choose_rooms(const char *prefix)
     }
 }
 
-static int start(unsigned replicas, const char *lease)
+static int start(unsigned replicas, const char *const *args, const char *login)
 {
-    static const char *const args[] = {"--cluster-require-full-coverage", "no", NULL};
-
     redis_cmd_follow();
     redis_cluster_open(&cluster, &(struct redis_cluster_opts){.masters = MASTERS,
                                                               .replicas = replicas,
                                                               .args = args});
-    snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis+cluster://127.0.0.1:%d",
-             redis_cluster_port(&cluster, 0));
-    fleet_start(&fleet,
-                &(struct fleet_opts){.gateways = 2,
-                                     .settings = (const char *[]){url, lease, NULL}});
+    snprintf(url, sizeof(url), "ROOMCAST_REDIS_URL=redis+cluster://%s127.0.0.1:%d",
+             login, redis_cluster_port(&cluster, 0));
+    fleet_start(&fleet, &(struct fleet_opts){.gateways = 2,
+                                             .settings = (const char *[]){url, NULL}});
     admin_start(&admin, &fleet, (const char *[]){url, NULL});
+    choose_rooms("room");
     return 0;
 }
 
 static int start_with_replicas(void **state)
 {
+    static const char *const args[] = {"--cluster-require-full-coverage", "no", NULL};
+
     (void)state;
-    start(1, "ROOMCAST_LEASE_SECS=6");
-    choose_rooms("room");
-    return 0;
+    return start(1, args, "");
 }
 
+/* And a user that may do what docs/redis.md lists. */
 static int start_without_replicas(void **state)
 {
+    static const char *const args[] = {"--cluster-require-full-coverage",
+                                       "no",
+                                       "--user",
+                                       "roomcast",
+                                       "on",
+                                       ">secret",
+                                       "~rc:*",
+                                       "&rc:*",
+                                       "&__keyspace@0__:rc:{*}:meta",
+                                       "+@read",
+                                       "+@write",
+                                       "+@pubsub",
+                                       "+@scripting",
+                                       "+@connection",
+                                       "-@dangerous",
+                                       "+time",
+                                       "+info",
+                                       "+client|kill",
+                                       "+client|info",
+                                       "+cluster|slots",
+                                       "+cluster|myid",
+                                       NULL};
+
     (void)state;
-    start(0, NULL);
-    choose_rooms("room");
-    return 0;
+    return start(0, args, "roomcast:secret@");
 }
 
 static int stop(void **state)
@@ -617,6 +637,25 @@ static void come_back_empty(unsigned master)
     fleet_wait_all_ready(&fleet);
 }
 
+static void the_rights_that_the_docs_list_are_enough(void **state)
+{
+    struct event_stream events = {0};
+    struct chat *ann = join_all("ann");
+
+    (void)state;
+    event_stream_open(&events, &admin, "");
+    wait_until_all_are_listed(FLEET_DEADLINE_MS);
+    admin_post(&admin, 200, NULL, "/api/users/ann/disconnect");
+    close_all_rooms();
+    event_stream_expect(&events, "room_closed");
+    expect_text("/readyz", "ready\n");
+    assert_false(admin_has_logged(&admin, "redis_right_missing"));
+    assert_false(admin_has_logged(&admin, "redis_error"));
+    assert_false(process_has_logged(fleet.gateways[0].log_path, "redis_right_missing"));
+    event_stream_close(&events);
+    chat_abort(ann);
+}
+
 static void while_a_master_is_away_the_rest_is_told(void **state)
 {
     struct chat *ann = join_all("ann");
@@ -747,6 +786,7 @@ int main(void)
         cmocka_unit_test(another_redis_is_no_cluster),
     };
     const struct CMUnitTest without_replicas[] = {
+        cmocka_unit_test(the_rights_that_the_docs_list_are_enough),
         cmocka_unit_test(while_a_master_is_away_the_rest_is_told),
         cmocka_unit_test(while_the_first_shard_is_away_other_rooms_can_be_looked_after),
         cmocka_unit_test(one_that_stands_still_holds_nothing_up_for_long),
