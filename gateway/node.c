@@ -167,6 +167,23 @@ static void send_canary(struct node *node)
     }
 }
 
+static bool take_loose(struct node *node)
+{
+    bool is_loose = redis_link_take_loose(store_link(node->store)) || node->is_loose;
+
+    node->is_loose = false;
+    return is_loose;
+}
+
+void node_on_loose(struct node *node)
+{
+    node->is_loose = true;
+    if (!node->is_linked)
+        return;
+    node_on_lost(node);
+    node_on_link(node);
+}
+
 void node_on_link(struct node *node)
 {
     if (!has_links(node) || node->is_closing)
@@ -178,7 +195,7 @@ void node_on_link(struct node *node)
     node->has_canary = node->has_info = false;
     if (!node_name_is_chosen(&node->name))
         node_name_choose(&node->name);
-    else if (redis_link_take_loose(store_link(node->store)) && node->name.is_known)
+    else if (take_loose(node) && node->name.is_known)
         rename_loose(node);
     /* One of the process is enough. */
     if (node->worker == 0 && (node->shard == 0 || !node->store->cluster))

@@ -71,6 +71,7 @@ struct node {
     bool lacks_info; /* it was refused */
     bool has_canary; /* one came back since the links are up */
     bool is_beating; /* one is in flight */
+    bool is_loose;   /* something may still run late under its name */
     bool is_linked;  /* both links are there, and may be used */
     bool is_up, is_draining, is_closing;
     _Atomic int *state; /* enum node_state, for the ops thread; borrowed */
@@ -78,10 +79,14 @@ struct node {
 
 void node_init(struct node *node, const struct node_opts *opts);
 
-/* A link became ready and may be used, or was lost or may not be used any more; the canary came
- * back. */
+/* A link became ready and may be used, or was lost or may not be used any more. */
 void node_on_link(struct node *node);
 void node_on_lost(struct node *node);
+
+/* A connection that could not be ended may still have calls of this node: it takes another name. */
+void node_on_loose(struct node *node);
+
+/* The canary came back. */
 void node_on_canary(struct node *node, uint64_t number);
 
 /* Every 100 ms: the canary, what Redis refused, the former name and the rooms' renewals. */

@@ -12,14 +12,27 @@ static struct shards *shards_of_cluster(struct cluster *cluster)
     return list_entry(cluster, struct shards, cluster);
 }
 
+static bool has_slot_of(struct cluster *cluster, unsigned shard,
+                        const struct cluster_master *master)
+{
+    for (unsigned i = 0; i < SHARD_OF_SLOTS; i++)
+        if (cluster_owner(cluster, shard * SHARD_OF_SLOTS + i) == master)
+            return true;
+    return false;
+}
+
+/* A connection that could not be ended may have had calls of all shards that have slots there. */
 static void on_master(struct cluster *cluster, struct cluster_master *master,
                       bool is_ready)
 {
     struct shards *shards = shards_of_cluster(cluster);
+    bool is_loose = is_ready && redis_link_take_loose(master->redis);
 
     for (unsigned i = 0; i < shards->count; i++) {
         struct shard *shard = &shards->all[i];
 
+        if (is_loose && has_slot_of(cluster, i, master))
+            node_on_loose(&shard->node);
         if (cluster_owner(cluster, shard->store.args.registry_slot) == master)
             shard_on_registry(shard, is_ready);
     }

@@ -53,23 +53,10 @@ static void make_user(const char *user, const char *without)
         user, without);
 }
 
-/* Again until it is acked: with its key that is safe. */
-static void say(struct chat *chat, const char *text)
-{
-    do {
-        chat_send(chat, "{'type':'message','room':'lobby','text':'%s','key':'%s'}",
-                  text, text);
-        do
-            assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
-        while (strcmp(chat_get_text(chat, "type"), "message_ack") != 0 &&
-               strcmp(chat_get_text(chat, "type"), "error") != 0);
-    } while (strcmp(chat_get_text(chat, "type"), "error") == 0);
-}
-
 /* Nobody is seen leaving before it. */
 static void say_and_hear(struct chat *speaker, struct chat *listener, const char *text)
 {
-    say(speaker, text);
+    chat_say_when_up(speaker, "lobby", text);
     do {
         assert_true(chat_recv(listener, CHAT_DEADLINE_MS));
         assert_string_not_equal(chat_get_text(listener, "type"), "member_left");

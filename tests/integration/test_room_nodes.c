@@ -13,15 +13,15 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <hiredis/hiredis.h>
 
 #include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/expiring.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/unit/wait.h"
 
 /* What follows from the settings: rooms in use live for 6 s, and are renewed each 3.6 s. */
-enum { LEASE_MS = 1000, EVERY_MS = 3600, ROOMS = 500, PATIENCE_MS = 60000 };
+enum { LEASE_MS = 1000, EVERY_MS = 3600, PATIENCE_MS = 60000 };
 
 static struct fleet fleet;
 
@@ -160,21 +160,6 @@ static bool no_room_is_listed(void *data)
     return redis_cmd_number(port(), "ZCARD rc:rooms") == 0;
 }
 
-/* All commands that Redis gets, one a line, while the rooms expire. */
-static void count_scripts(redisContext *monitor, unsigned of_room[ROOMS])
-{
-    redisReply *line;
-
-    redisSetTimeout(monitor, (struct timeval){.tv_usec = 100000});
-    while (redisGetReply(monitor, (void **)&line) == REDIS_OK) {
-        const char *at = line->str ? strstr(line->str, "\"room_expired\"") : NULL;
-
-        for (; at && (at = strstr(at, "\"room-")); at++)
-            of_room[atoi(at + strlen("\"room-"))]++;
-        freeReplyObject(line);
-    }
-}
-
 /* Three processes with eight workers each; only the first worker of each hears of it. */
 static void an_expired_room_costs_the_fleet_at_most_three_scripts(void **state)
 {
@@ -185,32 +170,16 @@ static void an_expired_room_costs_the_fleet_at_most_three_scripts(void **state)
                                            "ROOMCAST_MAX_ROOMS=1000",
                                            "ROOMCAST_JOINS_PER_SEC=0",
                                            NULL};
-    unsigned of_room[ROOMS] = {0}, taken = 0;
-    redisContext *monitor = redisConnect("127.0.0.1", port());
-    struct chat *ann;
+    struct expiring expiring = {
+        .ports = {port()}, .ports_count = 1, .is_unlisted = no_room_is_listed};
 
     (void)state;
     for (unsigned i = 0; i < 2; i++)
         fleet_stop_gateway(&fleet, i); /* they would hear of it too */
     for (unsigned i = 0; i < 3; i++)
         fleet_add(&fleet, settings);
-    ann = chat_open(fleet.gateways[2].port);
-    for (int i = 0; i < ROOMS; i++) {
-        char room[24];
-
-        snprintf(room, sizeof(room), "room-%d", i);
-        chat_join(ann, room, "ann");
-    }
-    freeReplyObject(redisCommand(monitor, "MONITOR"));
-    chat_abort(ann);
-    assert_true(wait_until(no_room_is_listed, NULL, PATIENCE_MS));
-    count_scripts(monitor, of_room);
-    for (int i = 0; i < ROOMS; i++) {
-        assert_in_range(of_room[i], 1, 3);
-        taken += of_room[i];
-    }
-    print_message("    %u scripts named %d rooms\n", taken, ROOMS);
-    redisFree(monitor);
+    expiring.gateway_port = fleet.gateways[2].port;
+    expiring_expect_few_scripts(&expiring);
 }
 
 int main(void)

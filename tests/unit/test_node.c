@@ -591,6 +591,30 @@ static void a_node_whose_connection_could_not_be_ended_takes_another_name(void *
     assert_claim_of(former);
 }
 
+/* Of a Redis Cluster: the connection was to another master than the registry's. A heartbeat under the old
+ * name is still under way, and holds nothing up. */
+static void a_node_that_is_up_takes_another_name_when_told(void **state)
+{
+    char former[STORE_NODE_MAX];
+
+    (void)state;
+    go_up();
+    strcpy(former, store_rig.store.node);
+    beat(w.beat_ms);
+    node_on_loose(&w.node);
+    assert_string_not_equal(store_rig.store.node, former);
+    assert_int_equal(w.downs, 1);
+    answer_beat("ok"); /* the old one's */
+    assert_false(w.node.name.is_known);
+    take_command("INFO", "role:master");
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_int_equal(w.ups, 2);
+    tick(1, true);
+    assert_claim_of(former);
+}
+
 static void a_name_that_redis_never_knew_stays(void **state)
 {
     char name[STORE_NODE_MAX];
@@ -821,6 +845,7 @@ int main(void)
         TEST(a_dead_node_takes_another_name_and_reaps_the_former),
         TEST(a_node_whose_connection_could_not_be_ended_takes_another_name),
         TEST(a_name_that_redis_never_knew_stays),
+        TEST(a_node_that_is_up_takes_another_name_when_told),
         TEST(a_former_name_waits_while_another_node_is_reaped),
         TEST(an_answer_to_a_former_name_is_none),
         TEST(the_silent_are_reaped_by_who_was_heard_for_a_whole_lease),
