@@ -78,7 +78,7 @@ endforeach()
 add_tests(compose 300 ${computes})
 # The terminal client in a terminal: tmux.
 add_tests(terminal 300 ${computes})
-set_costs(cluster.scene.three_workers 90 cluster.losses 70)
+set_costs(cluster.scene.three_workers 90 cluster.losses 70 cluster.gone 50)
 set_costs(cluster.scene 90 cluster.admin_cluster 80 cluster.move_rooms 40 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
     integration.admin_events 30 integration.presence 30 integration.ops_port 30)
@@ -158,7 +158,7 @@ set(subjects
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
     cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)|admin/move.*|lua/settle"
-        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|homes|lists|move_rooms|scene.*|without_kill|workers)"
+        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|expiring|gone|homes|lists|losses|move_rooms|scene.*|without_kill|workers)"
     notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
         "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"
