@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 
-enum { DEAF_MS = 3000 };
+enum { DEAF_MS = 3000, OWN_CHANNELS = 2 };
 
 static uint64_t now_ms(const struct event_link *link)
 {
@@ -21,12 +21,27 @@ static bool is(struct json_text text, const char *word)
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
 }
 
+/* The subscription to a channel stands. They are confirmed in the order in which they were asked for. */
+static void on_subscribed(struct event_link *link, struct json_text channel)
+{
+    const struct event_links_opts *opts = &link->links->opts;
+
+    if (!is(channel, link->canary) && !is(channel, link->channel))
+        opts->on_heard(opts->owner, channel);
+    if (link->awaited > 0 && --link->awaited == 0)
+        opts->on_change(opts->owner);
+}
+
 static void on_push(void *owner, const redisReply *reply)
 {
     struct event_link *link = owner;
     const struct event_links_opts *opts = &link->links->opts;
 
-    if (!reply_is_array(reply, 3) || !reply_is_text(reply, 0, "message"))
+    if (!reply_is_array(reply, 3))
+        return;
+    if (reply_is_text(reply, 0, "subscribe"))
+        on_subscribed(link, reply_text(reply, 1));
+    if (!reply_is_text(reply, 0, "message"))
         return;
     if (is(reply_text(reply, 1), link->canary))
         link->heard_ms = now_ms(link);
@@ -59,6 +74,8 @@ void event_links_want(struct event_links *links, struct json_text room, bool is_
     redis_command_add_text(&links->cmd, is_wanted ? "SUBSCRIBE" : "UNSUBSCRIBE");
     command_add_room_key(&links->cmd, room, KEY_EVENTS);
     send_command(link);
+    if (link->is_beginning)
+        link->awaited++;
 }
 
 static void check_canary(struct event_link *link)
@@ -91,15 +108,16 @@ static void on_ready(void *owner)
     struct event_links *links = link->links;
 
     log_info("redis_ready", "link=notices shard=%u", link->number);
-    link->is_ready = true;
+    link->is_ready = link->is_beginning = true;
     link->heard_ms = now_ms(link);
+    link->awaited = OWN_CHANNELS;
     redis_command_begin(&links->cmd);
     redis_command_add_text(&links->cmd, "SUBSCRIBE");
     redis_command_add_text(&links->cmd, link->channel);
     redis_command_add_text(&links->cmd, link->canary);
     send_command(link);
     links->opts.on_link(links->opts.owner, link->number);
-    links->opts.on_change(links->opts.owner);
+    link->is_beginning = false;
 }
 
 static void on_lost(void *owner, const char *why)
@@ -117,7 +135,7 @@ bool event_links_are_ready(const struct event_links *links)
     if (links->opts.db->is_cluster)
         return event_links_cluster_are_ready(links);
     for (unsigned i = 0; i < links->count; i++)
-        if (!links->all[i].is_ready)
+        if (!links->all[i].is_ready || links->all[i].awaited > 0)
             return false;
     return true;
 }

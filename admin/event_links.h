@@ -26,7 +26,9 @@ struct event_link {
     unsigned number;
     struct redis_link *link; /* NULL: closed */
     uint64_t heard_ms;
-    bool is_ready;
+    unsigned
+        awaited; /* of the subscriptions that it begins with: those not confirmed yet */
+    bool is_ready, is_beginning;
     char canary[KEYS_MAX_BYTES], channel[KEYS_MAX_BYTES];
 };
 
@@ -43,6 +45,8 @@ struct event_links_opts {
     void (*on_change)(void *owner);
     void (*on_fleet)(void *owner, struct json_text line);
     void (*on_room)(void *owner, struct json_text channel, struct json_text payload);
+    /* From now on nothing of a room that was asked for is missed. */
+    void (*on_heard)(void *owner, struct json_text channel);
 };
 
 struct event_links {

@@ -201,6 +201,9 @@ static void on_fence(void *owner, struct cluster_sub *sub, bool is_subscribed)
     } else if (is_subscribed) {
         channel->is_on = channel->was_on = true;
         links->has_changed = true;
+        if (!channel->is_fleet)
+            links->opts.on_heard(links->opts.owner,
+                                 (struct json_text){channel->name, channel->len});
     }
 }
 

@@ -1,6 +1,6 @@
 /* events.c - see events.h.
  *
- *     api_events -> listeners_add -> welcome
+ *     api_events -> listeners_add -> on_heard, if it listens to a room -> welcome
  *     on_tick: stats, gateways if they changed, a comment
  *     event_links -> on_fleet_event -> all listeners
  *                 -> on_notice, if a gateway would pass it on, line by line
@@ -186,16 +186,21 @@ static void on_room_notice(struct events *e, struct listeners_room *room,
     notice_body_deinit(&body);
 }
 
-static void on_notice(void *owner, struct json_text channel, struct json_text payload)
+/* NULL: nobody listens to it. */
+static struct listeners_room *room_of(struct events *e, struct json_text channel)
 {
-    struct events *e = owner;
     size_t len;
     const char *name = keys_room_of_events(channel.base, channel.len, &len);
-    struct listeners_room *room =
-        name ? listeners_find_room(&e->listeners, name, len) : NULL;
+
+    return name ? listeners_find_room(&e->listeners, name, len) : NULL;
+}
+
+static void on_notice(void *owner, struct json_text channel, struct json_text payload)
+{
+    struct listeners_room *room = room_of(owner, channel);
 
     if (room)
-        on_room_notice(e, room, payload);
+        on_room_notice(owner, room, payload);
 }
 
 /* ---- the links ---- */
@@ -213,13 +218,15 @@ static void on_room(void *owner, const struct listeners_room *room, bool is_firs
 static void on_link(void *owner, unsigned shard)
 {
     struct events *e = owner;
-    const struct listeners_room *room;
+    struct listeners_room *room;
     uint32_t at = 0;
 
     while ((room = listeners_next_room(&e->listeners, &at)))
         if (db_shard_of(&e->api->db, (struct json_text){room->name, room->len}) ==
-            shard)
+            shard) {
+            room->is_heard = false;
             want(e, room, true);
+        }
 }
 
 static void on_change(void *owner)
@@ -245,8 +252,11 @@ static void on_tick(uv_timer_t *timer)
 
 /* ---- listeners ---- */
 
-static void welcome(struct events *e, struct listener *l)
+/* What it asks for from now on, it hears the changes of. */
+static void welcome(void *owner, struct listener *l)
 {
+    struct events *e = owner;
+
     listener_send(l, ": welcome\n\n", 11);
     frame_stats(e);
     listener_send(l, e->frame.data, e->frame.len);
@@ -257,13 +267,21 @@ static void welcome(struct events *e, struct listener *l)
 static void start_listening(struct events *e, struct http_request *req,
                             struct json_text room)
 {
-    struct listener *l;
-
     http_add_header(req, "cache-control", "no-store");
     http_add_header(req, "x-accel-buffering", "no"); /* for an nginx in between */
-    l = listeners_add(&e->listeners, req, room);
-    if (l)
-        welcome(e, l);
+    if (listeners_add(&e->listeners, req, room))
+        listeners_welcome(&e->listeners, welcome);
+}
+
+static void on_heard(void *owner, struct json_text channel)
+{
+    struct events *e = owner;
+    struct listeners_room *room = room_of(e, channel);
+
+    if (!room)
+        return;
+    room->is_heard = true;
+    listeners_welcome(&e->listeners, welcome);
 }
 
 void api_events(void *owner, struct http_request *req)
@@ -298,6 +316,7 @@ struct events *events_open(struct api *api)
         .on_change = on_change,
         .on_fleet = on_fleet_event,
         .on_room = on_notice,
+        .on_heard = on_heard,
     };
 
     e->api = api;

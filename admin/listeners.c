@@ -1,6 +1,7 @@
 /* listeners.c - see listeners.h.
  *
  *     listeners_add -> http_stream_open -> enter_room -> on_room, if it is the first one there
+ *     listeners_welcome -> welcome, once its room is heard
  *     on_gone -> leave_room -> on_room, if it was the last one there
  */
 #include "admin/listeners.h"
@@ -16,6 +17,7 @@ struct listener {
     struct listeners *listeners;
     struct http_stream *stream;
     struct listeners_room *room; /* NULL: none */
+    bool is_welcome;
 };
 
 static void leave_room(struct listener *l)
@@ -87,6 +89,19 @@ struct listener *listeners_add(struct listeners *listeners, struct http_request 
     return l;
 }
 
+void listeners_welcome(struct listeners *listeners,
+                       void (*welcome)(void *owner, struct listener *listener))
+{
+    list_each(link, &listeners->all) {
+        struct listener *l = list_entry(link, struct listener, link);
+
+        if (l->is_welcome || (l->room && !l->room->is_heard))
+            continue;
+        l->is_welcome = true;
+        welcome(listeners->owner, l);
+    }
+}
+
 void listener_send(struct listener *l, const char *bytes, size_t len)
 {
     http_stream_send(l->stream, bytes, len);
@@ -95,7 +110,10 @@ void listener_send(struct listener *l, const char *bytes, size_t len)
 void listeners_send(struct listeners *listeners, const char *bytes, size_t len)
 {
     list_each(link, &listeners->all) {
-        listener_send(list_entry(link, struct listener, link), bytes, len);
+        struct listener *l = list_entry(link, struct listener, link);
+
+        if (l->is_welcome)
+            listener_send(l, bytes, len);
     }
 }
 
@@ -103,7 +121,10 @@ void listeners_send_room(const struct listeners_room *room, const char *bytes,
                          size_t len)
 {
     list_each(link, &room->listeners) {
-        listener_send(list_entry(link, struct listener, in_room), bytes, len);
+        struct listener *l = list_entry(link, struct listener, in_room);
+
+        if (l->is_welcome)
+            listener_send(l, bytes, len);
     }
 }
 
@@ -128,8 +149,8 @@ bool listeners_room_takes(struct listeners_room *room, const struct notice *noti
     return true;
 }
 
-const struct listeners_room *listeners_next_room(const struct listeners *listeners,
-                                                 uint32_t *at)
+struct listeners_room *listeners_next_room(const struct listeners *listeners,
+                                           uint32_t *at)
 {
     return map_next(&listeners->rooms, at);
 }

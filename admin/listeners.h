@@ -26,6 +26,7 @@ struct listeners_room {
     struct strbuf head;          /* what its messages begin with, as for lines.h */
     char epoch[PROTO_EPOCH_LEN]; /* of its latest notice */
     uint64_t term;               /* the highest under it */
+    bool is_heard;               /* nothing that happens in it is missed */
     size_t len;
     char name[];
 };
@@ -51,9 +52,14 @@ void listeners_init(struct listeners *listeners, struct metrics *metrics,
 void listeners_deinit(struct listeners *listeners);
 
 /* Answers `req` by a stream of events, of a room too if `room` is one. NULL: the client has gone.
- * It goes by itself, with its stream. */
+ * It goes by itself, with its stream. Nothing is sent to it but by listener_send, until
+ * listeners_welcome has called `welcome` for it. */
 struct listener *listeners_add(struct listeners *listeners, struct http_request *req,
                                struct json_text room);
+
+/* Calls `welcome`, once each, for those whose room is heard, or who listen to none. */
+void listeners_welcome(struct listeners *listeners,
+                       void (*welcome)(void *owner, struct listener *listener));
 
 /* To one, to all, to those who listen to a room. */
 void listener_send(struct listener *listener, const char *bytes, size_t len);
@@ -70,7 +76,7 @@ struct listeners_room *listeners_find_room(const struct listeners *listeners,
 bool listeners_room_takes(struct listeners_room *room, const struct notice *notice);
 
 /* One room after the other, `*at` being 0 at first; NULL at the end. */
-const struct listeners_room *listeners_next_room(const struct listeners *listeners,
-                                                 uint32_t *at);
+struct listeners_room *listeners_next_room(const struct listeners *listeners,
+                                           uint32_t *at);
 
 #endif

@@ -1,15 +1,18 @@
 /* test_admin_events.c - /api/events: what listeners are told, how many may listen, and
  * that one who never reads and a Redis that goes away do no harm.
  *
- * A listener's subscriptions are seen in Redis before something is made to happen.
+ * Something is made to happen as soon as the stream has begun: then nothing is missed any more.
  */
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -26,7 +29,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define REFUSED "roomcast_malformed_total{from=\"notice\"}"
 
-enum { LISTENERS = 4, PATIENCE_MS = 30000, DEAF_MESSAGES = 400 };
+enum { LISTENERS = 4, PATIENCE_MS = 30000, DEAF_MESSAGES = 400, STOPPED_MS = 500 };
 
 static struct fleet fleet;
 static struct admin admin;
@@ -67,12 +70,6 @@ static void wait_for_audience(const char *channel, long long count)
     assert_true(wait_until(has_audience, &a, PATIENCE_MS));
 }
 
-static void open_stream(struct event_stream *s, const char *query)
-{
-    event_stream_open(s, &admin, query);
-    wait_for_audience("rc:events", 1);
-}
-
 /* ---- what is told ---- */
 
 static void the_totals_come_every_second(void **state)
@@ -83,7 +80,7 @@ static void the_totals_come_every_second(void **state)
     int64_t first_ms;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     event_stream_expect(&s, "stats");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
         assert_true(event_stream_get_number(&s, fields[i]) >= 0);
@@ -103,7 +100,7 @@ static void a_listener_learns_of_rooms_that_open_and_close(void **state)
     struct chat *ann;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     ann = join_on(0, "opened \u00fc\\\"", "ann");
     event_stream_expect_text(&s, "room_opened", "room", "opened \u00fc\"");
     admin_post(&admin, 200, NULL, "/api/rooms/opened%%20%%C3%%BC%%22/close");
@@ -118,7 +115,7 @@ static void a_listener_learns_of_rooms_that_expire(void **state)
     struct chat *ann;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     ann = join_on(1, "short", "ann");
     event_stream_expect_text(&s, "room_opened", "room", "short");
     chat_leave(ann, "short");
@@ -133,7 +130,7 @@ static void a_listener_learns_what_operators_do(void **state)
     struct event_stream s;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     admin_post(&admin, 200, q("{'secs':60}"), "/api/rooms/court/mute/bob");
     event_stream_expect_text(&s, "audit", "what", "mute");
     assert_string_equal(event_stream_get_text(&s, "room"), "court");
@@ -161,7 +158,7 @@ static void a_listener_learns_of_gateways_that_come_and_go(void **state)
     unsigned third;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     expect_gateways(&s, 2);
     third = fleet_add(&fleet, NULL);
     expect_gateways(&s, 3);
@@ -178,7 +175,6 @@ static void with_a_room_its_events_come_as_members_get_them(void **state)
     (void)state;
     event_stream_open(&s, &admin, "?room=watched");
     event_stream_open(&other, &admin, "?room=elsewhere");
-    wait_for_audience("rc:{watched}:events", 2);
     bob = join_on(1, "watched", "bob");
     event_stream_expect_text(&s, "member_joined", "user", "bob");
     assert_int_equal(event_stream_get_number(&s, "members"), 2);
@@ -234,8 +230,6 @@ static void what_gateways_would_not_pass_on_is_told_to_nobody(void **state)
 
     (void)state;
     event_stream_open(&s, &admin, "?room=forged");
-    wait_for_audience("rc:{forged}:events", 1);
-    wait_for_audience("rc:events", 1);
     for (size_t i = 0; i < COUNT(bad); i++)
         redis_cmd(fleet.redis_port, "PUBLISH rc:{forged}:events %s%s\n%s", header,
                   bad[i].kind, bad[i].line);
@@ -271,7 +265,7 @@ static void a_comment_comes_within_fifteen_seconds(void **state)
     struct event_stream s;
 
     (void)state;
-    open_stream(&s, "");
+    event_stream_open(&s, &admin, "");
     assert_true(wait_until(has_comment, &s, 20000));
     event_stream_close(&s);
 }
@@ -347,14 +341,11 @@ static void listeners_outlive_a_restart_of_redis(void **state)
 
     (void)state;
     event_stream_open(&s, &admin, "?room=again");
-    wait_for_audience("rc:{again}:events", 1);
     event_stream_expect(&s, "stats");
     fleet_kill_redis(&fleet);
     event_stream_expect_text(&s, "status", "redis", "down");
     fleet_start_redis(&fleet);
     event_stream_expect_text(&s, "status", "redis", "up");
-    wait_for_audience("rc:{again}:events", 1);
-    wait_for_audience("rc:events", 1);
     fleet_wait_all_ready(&fleet);
     ann = join_on(0, "again", "ann");
     event_stream_expect_text(&s, "room_opened", "room", "again");
@@ -363,6 +354,43 @@ static void listeners_outlive_a_restart_of_redis(void **state)
     event_stream_expect(&s, "stats");
     chat_close(ann);
     event_stream_close(&s);
+}
+
+static void *let_redis_go_on(void *data)
+{
+    (void)data;
+    usleep(1000 * STOPPED_MS);
+    process_signal(&fleet.redis.process, SIGCONT);
+    return NULL;
+}
+
+/* As long as Redis has not confirmed that it listens, something may be missed. */
+static void a_stream_begins_when_nothing_is_missed_any_more(void **state)
+{
+    struct event_stream s;
+    struct chat *ann = join_on(0, "begun", "ann");
+    int64_t stopped_ms;
+    pthread_t thread;
+
+    (void)state;
+    process_signal(&fleet.redis.process, SIGSTOP);
+    stopped_ms = wait_now_ms();
+    assert_int_equal(pthread_create(&thread, NULL, let_redis_go_on, NULL), 0);
+    event_stream_open(&s, &admin, "?room=begun");
+    assert_true(wait_now_ms() - stopped_ms >= STOPPED_MS);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 20; i++) {
+        struct event_stream next;
+
+        event_stream_open(&next, &admin, "?room=begun");
+        redis_cmd(fleet.redis_port, "PUBLISH rc:{begun}:events %s",
+                  q("1 0123456789abcdef 0 signal 0 0 a\n{'type':'signal','room':"
+                    "'begun','user':'a','kind':'k','data':1}"));
+        event_stream_expect(&next, "signal");
+        event_stream_close(&next);
+    }
+    event_stream_close(&s);
+    chat_close(ann);
 }
 
 static bool has_no_listeners(void *data)
@@ -410,6 +438,8 @@ int main(void)
         cmocka_unit_test_setup(a_comment_comes_within_fifteen_seconds, wait_for_quiet),
         cmocka_unit_test_setup(there_is_a_limit_to_listeners, wait_for_quiet),
         cmocka_unit_test_setup(a_listener_that_never_reads_does_no_harm,
+                               wait_for_quiet),
+        cmocka_unit_test_setup(a_stream_begins_when_nothing_is_missed_any_more,
                                wait_for_quiet),
         cmocka_unit_test_setup(listeners_outlive_a_restart_of_redis, wait_for_quiet),
     };

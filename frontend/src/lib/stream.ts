@@ -98,17 +98,26 @@ export class LiveStream {
     const reader = answer.body?.getReader();
     const parser = new EventParser();
 
-    this.attempts = 0;
-    this.set({ state: 'live' });
-    this.tell({ type: 'live', data: null });
+    let isLive = false;
     while (reader) {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => stop.abort(), SILENCE_MS);
       const { done, value } = await reader.read();
       if (done || this.stop !== stop) break;
-      for (const event of parser.feed(value)) this.take(event);
+      for (const event of parser.feed(value)) {
+        if (!isLive) this.begin();
+        isLive = true;
+        this.take(event);
+      }
     }
     throw new ApiError(0, 'offline', 'the service ended the stream');
+  }
+
+  /** The first event says that nothing is missed from now on. */
+  private begin(): void {
+    this.attempts = 0;
+    this.set({ state: 'live' });
+    this.tell({ type: 'live', data: null });
   }
 
   private take(event: ServerEvent): void {

@@ -218,7 +218,11 @@ test('a deleted message stays deleted, whatever comes late', () => {
 
 test('who listens again and finds no room is not live any more', async () => {
   const refused = new ApiError(503, 'unavailable', 'too many listeners');
-  const answers = [() => new Response(new ReadableStream())];
+  const first = ': welcome\n\nevent: stats\ndata: {"redis_up":true}\n\n';
+  const open = new ReadableStream({
+    start: (body) => body.enqueue(new TextEncoder().encode(first)),
+  });
+  const answers = [() => new Response(open)];
   const api = {
     open: async () => (answers.shift() ?? (() => Promise.reject(refused)))(),
     stats: async () => ({ redis_up: true }),

@@ -29,12 +29,12 @@ static void read_more(struct event_stream *s)
     fclose(file);
 }
 
-static bool has_head(void *data)
+static bool is_welcome(void *data)
 {
     struct event_stream *s = data;
 
     read_more(s);
-    return (s->read.len > 0 && strstr(s->read.data, "\r\n\r\n")) ||
+    return (s->read.len > 0 && strstr(s->read.data, "\r\n\r\n: welcome\n\n")) ||
            !process_is_running(&s->process);
 }
 
@@ -51,7 +51,7 @@ void event_stream_open(struct event_stream *s, struct admin *admin, const char *
                   (const char *[]){"curl", "-sS", "-N", "-i", "-H",
                                    "Authorization: Bearer " ADMIN_TOKEN, url, NULL},
                   NULL, s->path);
-    assert_true(wait_until(has_head, s, EVENT_STREAM_DEADLINE_MS));
+    assert_true(wait_until(is_welcome, s, EVENT_STREAM_DEADLINE_MS));
     end = s->read.len > 0 ? strstr(s->read.data, "\r\n\r\n") : NULL;
     if (!end || strncmp(s->read.data, "HTTP/1.1 200", 12) != 0 ||
         !strcasestr(s->read.data, "\r\ncontent-type: text/event-stream"))

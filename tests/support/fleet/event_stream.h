@@ -34,7 +34,7 @@ struct event_stream {
     cJSON *data;        /* its data */
 };
 
-/* Starts to listen and waits for the head of the answer, which must be 200 and
+/* Starts to listen and waits until nothing is missed any more. The answer must be 200 and
  * text/event-stream. `query` is "" or begins with '?'. */
 void event_stream_open(struct event_stream *s, struct admin *admin, const char *query);
 
