@@ -101,7 +101,7 @@ def named(objects, kind, name):
 def pods(objects):
     """(workload, pod template) of all that makes pods."""
     return [(each, each["spec"]["template"])
-            for each in of_kind(objects, "Deployment", "StatefulSet")]
+            for each in of_kind(objects, "Deployment", "StatefulSet", "Job")]
 
 
 def labels_of(thing):

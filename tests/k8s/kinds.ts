@@ -2,6 +2,7 @@
 
 export type { Deployment, StatefulSet } from 'kubernetes-types/apps/v1';
 export type { HorizontalPodAutoscaler } from 'kubernetes-types/autoscaling/v2';
+export type { Job } from 'kubernetes-types/batch/v1';
 export type {
   ConfigMap,
   Namespace,

@@ -34,6 +34,7 @@ def setUpModule():
         variants["dev"] = tree.render("dev")
         variants["production"] = tree.render("production")
         variants["production with all"] = tree.render("production", ["redis", "podmonitor"])
+        variants["on a cluster"] = tree.render("production", ["redis-cluster"])
 
 
 def validate(objects):
@@ -58,7 +59,7 @@ def each_container(objects):
 def ports_of(spec):
     """name -> number, of all containers."""
     return {port["name"]: port["containerPort"]
-            for container in spec["containers"] for port in container["ports"]}
+            for container in spec["containers"] for port in container.get("ports", [])}
 
 
 class Objects(unittest.TestCase):
@@ -94,6 +95,8 @@ class Objects(unittest.TestCase):
 
     def test_a_workload_selects_its_own_pods(self):
         for workload, template in self.each_pod():
+            if workload["kind"] == "Job":
+                continue  # the API makes its selector
             self.assertTrue(selects(workload["spec"]["selector"], labels_of(template)))
             for spread in template["spec"].get("topologySpreadConstraints", []):
                 self.assertTrue(selects(spread["labelSelector"], labels_of(template)))
@@ -162,6 +165,60 @@ class Objects(unittest.TestCase):
                 ["roomcast-admin", "roomcast-gateway"])
             egress = cluster.named(objects, "NetworkPolicy", "roomcast-to-redis")["spec"]
             self.assertIn("to", egress["egress"][1])
+
+    def reached_by(self, objects, rule):
+        """Whose pods a rule of a policy lets in, by name."""
+        return sorted(labels_of(template)["app.kubernetes.io/name"]
+                      for _, template in pods(objects) for peer in rule["from"]
+                      if selects(peer["podSelector"], labels_of(template)))
+
+    def test_nodes_of_a_redis_cluster_are_reached_by_each_other_and_who_needs_them(self):
+        objects = variants["on a cluster"]
+        policy = cluster.named(objects, "NetworkPolicy", "roomcast-redis-cluster")["spec"]
+        reached = {port["port"]: set() for rule in policy["ingress"] for port in rule["ports"]}
+        for rule in policy["ingress"]:
+            for port in rule["ports"]:
+                reached[port["port"]] |= set(self.reached_by(objects, rule))
+        self.assertEqual(reached, {
+            6379: {"roomcast-admin", "roomcast-gateway", "roomcast-redis-cluster",
+                   "roomcast-redis-cluster-create"},
+            16379: {"roomcast-redis-cluster"}})
+        [peer] = cluster.named(objects, "NetworkPolicy", "roomcast-to-redis")["spec"]["egress"][
+            1]["to"]
+        self.assertEqual(peer["podSelector"]["matchLabels"],
+                         {"app.kubernetes.io/name": "roomcast-redis-cluster"})
+
+    def test_nodes_of_a_redis_cluster_are_named_as_they_are(self):
+        objects = variants["on a cluster"]
+        nodes = cluster.named(objects, "StatefulSet", "roomcast-redis-cluster")
+        name, domain = nodes["metadata"]["name"], nodes["spec"]["serviceName"]
+        service = cluster.named(objects, "Service", domain)["spec"]
+        self.assertIs(service["publishNotReadyAddresses"], True)
+        hosts = [f"{name}-{i}.{domain}:6379" for i in range(nodes["spec"]["replicas"])]
+        [node] = nodes["spec"]["template"]["spec"]["containers"]
+        settings = cluster.environment(objects, node)
+        self.assertEqual(settings["NODE_PEERS"].split(), hosts)
+        self.assertEqual(settings["NODE_DOMAIN"], domain)
+        [create] = cluster.named(objects, "Job", "roomcast-redis-cluster-create")["spec"][
+            "template"]["spec"]["containers"]
+        settings = cluster.environment(objects, create)
+        self.assertEqual(settings["CLUSTER_NODES"].split(), hosts)
+        self.assertEqual(2 * int(settings["CLUSTER_MASTERS"]), len(hosts))
+        self.assertEqual(create["image"], node["image"])
+
+    def test_scripts_of_a_redis_cluster_are_those_of_compose(self):
+        for name in ("redis-node", "redis-cluster-create"):
+            self.assertEqual((ROOT / "compose" / name).read_text(),
+                             (ROOT / "k8s/components/redis-cluster" / name).read_text())
+
+    def test_a_redis_cluster_has_the_settings_of_the_one_redis_and_its_own(self):
+        def words_of(name):
+            lines = (ROOT / "k8s/components" / name / "redis.conf").read_text().splitlines()
+            return [line for line in lines if line and not line.startswith("#")]
+
+        one, nodes = words_of("redis"), words_of("redis-cluster")
+        self.assertEqual(nodes[:len(one)], one)
+        self.assertIn("cluster-enabled yes", nodes[len(one):])
 
     def test_the_scaler_scales_the_gateways_and_is_alone_in_it(self):
         for objects in self.each_variant():
@@ -234,7 +291,9 @@ class Objects(unittest.TestCase):
 
     def test_every_container_has_three_probes_at_a_port_of_its_own(self):
         for objects in self.each_variant():
-            for _, spec, container in each_container(objects):
+            for workload, spec, container in each_container(objects):
+                if workload["kind"] == "Job":
+                    continue
                 for which in ("startupProbe", "readinessProbe", "livenessProbe"):
                     probe = container[which]
                     action = probe.get("httpGet") or probe.get("tcpSocket")
@@ -286,7 +345,7 @@ class Objects(unittest.TestCase):
                                  {"allowPrivilegeEscalation": False,
                                   "readOnlyRootFilesystem": True,
                                   "capabilities": {"drop": ["ALL"]}})
-                for port in container["ports"]:
+                for port in container.get("ports", []):
                     self.assertNotIn("hostPort", port)
                 self.assertEqual(container["resources"]["limits"].keys(), {"memory"})
 
@@ -439,7 +498,8 @@ class Production(unittest.TestCase):
     def test_users_have_the_rights_that_the_documentation_gives(self):
         page = (ROOT / "docs" / "redis.md").read_text()
         told = re.search(r"acl setuser roomcast on '>secret' (.*?)\n```", page, re.S)[1]
-        told = re.sub(r"[\\']", "", told).split()
+        in_cluster = re.search(r"In a cluster `(.*?)` as well", page)[1]
+        told = re.sub(r"[\\']", "", f"{told} {in_cluster}").split()
         for name in ("dev", "production"):
             [secret] = [each for each in of_kind(variants[name], "Secret")
                         if "users.acl" in each["data"]]
@@ -457,7 +517,7 @@ class Production(unittest.TestCase):
 
     @unittest.skipUnless((ROOT / ".git").exists(), "not a clone")
     def test_git_would_not_take_its_secrets(self):
-        for name in ("redis-url", "users.acl", "auth-token"):
+        for name in ("redis-url", "users.acl", "node-password", "auth-token"):
             path = f"k8s/overlays/production/secrets/{name}"
             self.assertEqual(
                 subprocess.run(["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT)

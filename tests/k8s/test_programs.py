@@ -2,6 +2,7 @@
 probe where it asks, and can do all they need with the component's Redis and its user."""
 
 import asyncio
+import base64
 import json
 import pathlib
 import socket
@@ -18,6 +19,7 @@ import cluster
 sys.path.insert(0, str(cluster.ROOT / "tests" / "support"))
 import programs
 from programs import Program, free_port, get
+from redis_nodes import RedisNodes
 
 PROGRAMS = ("gateway", "admin")
 # Each, and which port of the pod it is.
@@ -34,6 +36,9 @@ def setUpModule():
         variants["base"] = tree.render("../base")
         variants["dev"] = tree.render("dev")
         variants["production"] = tree.render("production", ["redis"])
+    with cluster.Tree() as tree:
+        tree.make_secrets("roomcast-redis-cluster:6379", "redis+cluster")
+        variants["on a cluster"] = tree.render("production", ["redis-cluster"])
 
 
 def pod_of(objects, program):
@@ -52,11 +57,13 @@ def read_secret(objects, name, key):
 class Pod:
     """A program with the environment of its pod, but for ports and places."""
 
-    def __init__(self, directory, objects, program, redis_port=1, settings=None):
+    def __init__(self, directory, objects, program, redis_port=1, settings=None,
+                 redis_url=None):
         _, container = pod_of(objects, program)
         self.ports = {port: free_port() for port in LISTENS[program].values()}
         url = directory / "url"
-        url.write_text(f"redis://roomcast:{PASSWORD}@127.0.0.1:{redis_port}\n")
+        url.write_text(
+            redis_url or f"redis://roomcast:{PASSWORD}@127.0.0.1:{redis_port}\n")
         token = directory / "token"
         token.write_text(f"{PASSWORD}\n")
         environment = cluster.environment(objects, container)
@@ -133,50 +140,13 @@ class Settings(unittest.TestCase):
                                    need)
 
 
-class WithRedis(unittest.TestCase):
-    """redis.conf of the component, with the user of the overlay dev."""
-
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="roomcast-k8s-")
-        self.addCleanup(directory.cleanup)
-        self.dir = pathlib.Path(directory.name)
-        self.objects = variants["dev"]
-        self.redis_port = free_port()
-        self.redis = self.enter(Program(["redis-server", self.write_config()],
-                                        log=self.dir / "redis.log"))
-        self.redis.wait_for("Redis answers", lambda: self.probe_redis() == 0)
+class Talk(unittest.TestCase):
+    """What people and operators do, with a gateway and an admin service."""
 
     def enter(self, context):
         value = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         return value
-
-    def write_config(self):
-        text = cluster.named(self.objects, "ConfigMap", "roomcast-redis")["data"]["redis.conf"]
-        (self.dir / "users.acl").write_text(read_secret(self.objects, "redis", "users.acl"))
-        for was, now in (("port 6379", f"port {self.redis_port}\nbind 127.0.0.1"),
-                         ("dir /data", f"dir {self.dir}"),
-                         ("/run/secrets/roomcast-redis", str(self.dir))):
-            self.assertEqual(text.count(was), 1)
-            text = text.replace(was, now)
-        path = self.dir / "redis.conf"
-        path.write_text(text)
-        return path
-
-    def probe_redis(self):
-        """The readiness probe's command."""
-        [container] = cluster.named(self.objects, "StatefulSet", "roomcast-redis")["spec"][
-            "template"]["spec"]["containers"]
-        words = container["readinessProbe"]["exec"]["command"]
-        return subprocess.run([words[0], "-p", str(self.redis_port), *words[1:]],
-                              capture_output=True).returncode
-
-    def start(self, program, **settings):
-        pod = Pod(self.dir, self.objects, program, self.redis_port, settings)
-        self.enter(pod.program)
-        pod.program.wait_for(f"{program} is ready",
-                             lambda: pod.status("readinessProbe") == 200)
-        return pod
 
     def ask(self, pod, method, path, body=None):
         request = urllib.request.Request(
@@ -185,17 +155,6 @@ class WithRedis(unittest.TestCase):
             headers={"Authorization": f"Bearer {PASSWORD}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
-
-    def test_nobody_gets_at_data_without_the_password(self):
-        done = subprocess.run(["redis-cli", "-p", str(self.redis_port), "-e", "get", "x"],
-                              capture_output=True, text=True)
-        self.assertIn("NOPERM", done.stdout + done.stderr)
-
-    def test_a_conversation_and_its_moderation_need_no_other_right(self):
-        gateway, admin = self.start("gateway"), self.start("admin")
-        asyncio.run(self.converse(gateway.ports["ws"], admin))
-        for pod in (gateway, admin):
-            self.assertNotIn("NOPERM", pod.program.log())
 
     async def converse(self, port, admin):
         async with websockets.connect(f"ws://127.0.0.1:{port}/ws") as ann:
@@ -234,6 +193,58 @@ class WithRedis(unittest.TestCase):
             await ask("POST", "/users/ann/disconnect")
             await asyncio.wait_for(ann.wait_closed(), 10)
 
+
+class WithRedis(Talk):
+    """redis.conf of the component, with the user of the overlay dev."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="roomcast-k8s-")
+        self.addCleanup(directory.cleanup)
+        self.dir = pathlib.Path(directory.name)
+        self.objects = variants["dev"]
+        self.redis_port = free_port()
+        self.redis = self.enter(Program(["redis-server", self.write_config()],
+                                        log=self.dir / "redis.log"))
+        self.redis.wait_for("Redis answers", lambda: self.probe_redis() == 0)
+
+    def write_config(self):
+        text = cluster.named(self.objects, "ConfigMap", "roomcast-redis")["data"]["redis.conf"]
+        (self.dir / "users.acl").write_text(read_secret(self.objects, "redis", "users.acl"))
+        for was, now in (("port 6379", f"port {self.redis_port}\nbind 127.0.0.1"),
+                         ("dir /data", f"dir {self.dir}"),
+                         ("/run/secrets/roomcast-redis", str(self.dir))):
+            self.assertEqual(text.count(was), 1)
+            text = text.replace(was, now)
+        path = self.dir / "redis.conf"
+        path.write_text(text)
+        return path
+
+    def probe_redis(self):
+        """The readiness probe's command."""
+        [container] = cluster.named(self.objects, "StatefulSet", "roomcast-redis")["spec"][
+            "template"]["spec"]["containers"]
+        words = container["readinessProbe"]["exec"]["command"]
+        return subprocess.run([words[0], "-p", str(self.redis_port), *words[1:]],
+                              capture_output=True).returncode
+
+    def start(self, program, **settings):
+        pod = Pod(self.dir, self.objects, program, self.redis_port, settings)
+        self.enter(pod.program)
+        pod.program.wait_for(f"{program} is ready",
+                             lambda: pod.status("readinessProbe") == 200)
+        return pod
+
+    def test_nobody_gets_at_data_without_the_password(self):
+        done = subprocess.run(["redis-cli", "-p", str(self.redis_port), "-e", "get", "x"],
+                              capture_output=True, text=True)
+        self.assertIn("NOPERM", done.stdout + done.stderr)
+
+    def test_a_conversation_and_its_moderation_need_no_other_right(self):
+        gateway, admin = self.start("gateway"), self.start("admin")
+        asyncio.run(self.converse(gateway.ports["ws"], admin))
+        for pod in (gateway, admin):
+            self.assertNotIn("NOPERM", pod.program.log())
+
     def test_sigterm_closes_the_door_at_once_and_so_the_pod_waits_before(self):
         gateway = self.start("gateway", ROOMCAST_DRAIN_SECS="2")
         with socket.create_connection(("127.0.0.1", gateway.ports["ws"])):
@@ -258,6 +269,75 @@ class WithRedis(unittest.TestCase):
         self.assertEqual(
             admin.program.wait(spec["terminationGracePeriodSeconds"]
                                - container["lifecycle"]["preStop"]["sleep"]["seconds"]), 0)
+
+
+class WithRedisCluster(Talk):
+    """The component redis-cluster: its scripts, redis.conf and users, on real servers."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="roomcast-k8s-")
+        self.addCleanup(directory.cleanup)
+        self.dir = pathlib.Path(directory.name)
+        self.objects = variants["on a cluster"]
+        for key in ("users.acl", "node-password", "url"):
+            (self.dir / key).write_text(self.read_secret(key))
+        self.nodes = self.enter(RedisNodes(
+            self.dir, cluster.ROOT / "k8s/components/redis-cluster", self.write_config(),
+            user="node", password=self.read_secret("node-password"),
+            password_file=self.dir / "node-password"))
+
+    def read_secret(self, key):
+        data = cluster.named(self.objects, "Secret", "roomcast-redis")["data"]
+        return base64.b64decode(data[key]).decode().strip()
+
+    def write_config(self):
+        text = cluster.named(self.objects, "ConfigMap", "roomcast-redis-cluster")["data"][
+            "redis.conf"]
+        for was, now in (("port 6379", ""), ("dir /data", ""),
+                         ("/run/secrets/roomcast-redis", str(self.dir))):
+            self.assertEqual(text.count(was), 1)
+            text = text.replace(was, now)
+        path = self.dir / "redis.conf"
+        path.write_text(text)
+        return path
+
+    def url(self):
+        """The Secret's, but for where."""
+        host = "roomcast-redis-cluster:6379"
+        url = self.read_secret("url")
+        self.assertTrue(url.endswith(f"@{host}"), url)
+        return url.replace(host, ",".join(self.nodes.hosts()[:2]))
+
+    def start(self, program, **settings):
+        pod = Pod(self.dir, self.objects, program, settings=settings, redis_url=self.url())
+        self.enter(pod.program)
+        pod.program.wait_for(f"{program} is ready",
+                             lambda: pod.status("readinessProbe") == 200)
+        return pod
+
+    def is_whole(self, gateway):
+        """It would be ready without some of them, too, and name these."""
+        url = f"http://127.0.0.1:{gateway.ports['ops']}/readyz"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.read() == b"ready\n"
+
+    def test_it_is_made_and_takes_a_conversation_and_a_failover(self):
+        self.nodes.start_all()
+        self.assertEqual(self.nodes.create().count("is a replica of"), 3)
+        gateway, admin = self.start("gateway"), self.start("admin")
+        asyncio.run(self.converse(gateway.ports["ws"], admin))
+        for pod in (gateway, admin):
+            refused = [line for line in pod.program.log().splitlines() if "NOPERM" in line]
+            # It asks for settings of a cluster, only to warn of them.
+            self.assertEqual([line for line in refused if "'config|get'" not in line], [])
+        gone = self.nodes.ask(1, "cluster", "myid")
+        self.nodes.kill(1)
+        programs.wait_until("a replica has taken over",
+                            lambda: gone not in (found := self.nodes.masters()[0])
+                            and len(found) == 3)
+        programs.wait_until("the gateway has all shards", lambda: self.is_whole(gateway))
+        self.nodes.start(1)
+        self.assertEqual(self.nodes.create(), "the cluster is well\n")
 
 
 if __name__ == "__main__":

@@ -19,12 +19,15 @@ def pick_port():
 
 class RedisNodes:
     """`scripts`: the directory of both; `conf`: the path of the configuration, whose relative paths are
-    the node's; `words`: more for redis-server. Started one by one, ended with the block."""
+    the node's; `user`: who does it, with a file of the password, or the default user; `words`: more for
+    redis-server. Ended with the block."""
 
-    def __init__(self, directory, scripts, conf, count=6, user=None, password="s3cret", words=()):
+    def __init__(self, directory, scripts, conf, count=6, user=None, password="s3cret", words=(),
+                 password_file=None):
         self.dir, self.scripts = pathlib.Path(directory), pathlib.Path(scripts)
         self.conf, self.count, self.user, self.password = conf, count, user, password
         self.words, self.port, self.net = list(words), pick_port(), 1
+        self.password_file = password_file
         self.running = {}
 
     def __enter__(self):
@@ -41,15 +44,17 @@ class RedisNodes:
         return [f"{self.address(i)}:{self.port}" for i in range(self.count)]
 
     def environment(self, **more):
-        mine = {"NODE_USER": self.user} if self.user else {}
-        return {"REDISCLI_AUTH": self.password, "NODE_PORT": str(self.port), **mine, **more}
+        mine = {"REDISCLI_AUTH": self.password}
+        if self.user:
+            mine = {"NODE_USER": self.user, "NODE_PASSWORD_FILE": str(self.password_file)}
+        return {"NODE_PORT": str(self.port), **mine, **more}
 
     def start(self, i):
         place = self.dir / f"node-{i}"
         place.mkdir(exist_ok=True)
         node = programs.Program(
             ["sh", self.scripts / "redis-node", "--dir", place, "--bind", self.address(i),
-             *self.words],
+             "--repl-diskless-sync-delay", "0", *self.words],
             self.environment(NODE_CONF=str(self.conf), NODE_PEERS=" ".join(self.hosts()),
                              NODE_NAME=self.address(i), NODE_ADDRESS=self.address(i)),
             self.dir / f"node-{i}.log")
