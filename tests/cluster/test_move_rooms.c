@@ -677,6 +677,21 @@ static void an_address_in_a_file_does_as_well(void **state)
     free(path);
 }
 
+static void what_is_not_of_the_fleet_stays(void **state)
+{
+    static const char *const names[] = {"other:{lobby}:meta", "rc2:{lobby}:bans",
+                                        "rc:{not\na room}:meta", "rc:lobby"};
+
+    (void)state;
+    fill(0);
+    for (unsigned i = 0; i < 4; i++)
+        redis_cmd(servers[0].port, "SET %s here", names[i]);
+    expect_run(from_list("0"), to_list("123"), DONE, "done: start the gateways");
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(redis_cmd_number(servers[0].port, "UNLINK %s", names[i]), 1);
+    expect_all_on_three();
+}
+
 /* ---- large keys, other forms ---- */
 
 static const char make_large[] =
@@ -785,6 +800,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_address_in_a_file_does_as_well, open_secret,
                                         close_all),
         TEST(the_rights_of_a_gateway_and_restore_are_enough),
+        TEST(what_is_not_of_the_fleet_stays),
         TEST(large_keys_go_in_parts),
         TEST(from_sentinels_to_a_socket),
         TEST(to_redis_over_tls),

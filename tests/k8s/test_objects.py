@@ -35,6 +35,7 @@ def setUpModule():
         variants["production"] = tree.render("production")
         variants["production with all"] = tree.render("production", ["redis", "podmonitor"])
         variants["on a cluster"] = tree.render("production", ["redis-cluster"])
+        variants["behind Sentinels"] = tree.render("production", ["redis-sentinel"])
 
 
 def validate(objects):
@@ -206,6 +207,45 @@ class Objects(unittest.TestCase):
         self.assertEqual(2 * int(settings["CLUSTER_MASTERS"]), len(hosts))
         self.assertEqual(create["image"], node["image"])
 
+    def test_sentinels_and_what_they_watch_are_reached_by_each_other_and_the_programs(self):
+        objects = variants["behind Sentinels"]
+        both = ["roomcast-admin", "roomcast-gateway", "roomcast-redis-failover",
+                "roomcast-sentinel"]
+        for name, port in (("roomcast-redis-failover", 6379), ("roomcast-sentinel", 26379)):
+            [rule] = cluster.named(objects, "NetworkPolicy", name)["spec"]["ingress"]
+            self.assertEqual(self.reached_by(objects, rule), both)
+            self.assertEqual([each["port"] for each in rule["ports"]], [port])
+        egress = cluster.named(objects, "NetworkPolicy", "roomcast-to-redis")["spec"]["egress"]
+        self.assertEqual(
+            {rule["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"]:
+             [port["port"] for port in rule["ports"]] for rule in egress[1:]},
+            {"roomcast-redis-failover": [6379], "roomcast-sentinel": [26379]})
+
+    def test_sentinels_and_what_they_watch_know_each_other(self):
+        objects = variants["behind Sentinels"]
+        settings, names = {}, {}
+        for name in ("roomcast-redis-failover", "roomcast-sentinel"):
+            workload = cluster.named(objects, "StatefulSet", name)
+            [container] = workload["spec"]["template"]["spec"]["containers"]
+            domain = workload["spec"]["serviceName"]
+            service = cluster.named(objects, "Service", domain)["spec"]
+            self.assertIs(service["publishNotReadyAddresses"], True)
+            settings[name] = cluster.environment(objects, container)
+            self.assertEqual(settings[name]["NODE_DOMAIN"], domain)
+            names[name] = [f"{name}-{i}.{domain}" for i in range(workload["spec"]["replicas"])]
+        redis, sentinel = settings.values()
+        first = names["roomcast-redis-failover"][0]
+        self.assertEqual(redis["NODE_FIRST"], first)
+        self.assertEqual(sentinel["NODE_FIRST"], f"{first}:6379")
+        self.assertEqual(redis["NODE_SENTINELS"].split(),
+                         [f"{name}:26379" for name in names["roomcast-sentinel"]])
+        self.assertEqual(redis["SENTINEL_MASTER"], sentinel["SENTINEL_MASTER"])
+        self.assertGreater(2 * int(sentinel["SENTINEL_QUORUM"]), len(names["roomcast-sentinel"]))
+        told = (ROOT / "k8s/components/redis-sentinel/kustomization.yaml").read_text()
+        command = re.search(r"make-secrets DIR (\S+) redis\+sentinel", told)[1]
+        self.assertEqual(command.replace("$s", "roomcast-sentinel"),
+                         ",".join(redis["NODE_SENTINELS"].split()) + "/roomcast")
+
     def test_scripts_of_a_redis_cluster_are_those_of_compose(self):
         for name in ("redis-node", "redis-cluster-create"):
             self.assertEqual((ROOT / "compose" / name).read_text(),
@@ -217,6 +257,7 @@ class Objects(unittest.TestCase):
             return [line for line in lines if line and not line.startswith("#")]
 
         one, nodes = words_of("redis"), words_of("redis-cluster")
+        self.assertEqual(words_of("redis-sentinel"), one)
         self.assertEqual(nodes[:len(one)], one)
         self.assertIn("cluster-enabled yes", nodes[len(one):])
 
@@ -517,7 +558,8 @@ class Production(unittest.TestCase):
 
     @unittest.skipUnless((ROOT / ".git").exists(), "not a clone")
     def test_git_would_not_take_its_secrets(self):
-        for name in ("redis-url", "users.acl", "node-password", "auth-token"):
+        for name in ("redis-url", "users.acl", "node-password", "sentinel-password",
+                     "auth-token"):
             path = f"k8s/overlays/production/secrets/{name}"
             self.assertEqual(
                 subprocess.run(["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT)

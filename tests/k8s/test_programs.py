@@ -5,6 +5,7 @@ import asyncio
 import base64
 import json
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,13 +20,15 @@ import cluster
 sys.path.insert(0, str(cluster.ROOT / "tests" / "support"))
 import programs
 from programs import Program, free_port, get
-from redis_nodes import RedisNodes
+from redis_nodes import RedisNodes, pick_port
 
 PROGRAMS = ("gateway", "admin")
 # Each, and which port of the pod it is.
 LISTENS = {"gateway": {"ROOMCAST_LISTEN": "ws", "ROOMCAST_OPS_LISTEN": "ops"},
            "admin": {"ROOMCAST_ADMIN_LISTEN": "http"}}
 PASSWORD = "dev-only"  # the one in overlays/dev
+
+SENTINELS = ",".join(f"roomcast-sentinel-{i}.roomcast-sentinel:26379" for i in range(3)) + "/roomcast"
 
 variants = {}
 
@@ -39,6 +42,9 @@ def setUpModule():
     with cluster.Tree() as tree:
         tree.make_secrets("roomcast-redis-cluster:6379", "redis+cluster")
         variants["on a cluster"] = tree.render("production", ["redis-cluster"])
+    with cluster.Tree() as tree:
+        tree.make_secrets(SENTINELS, "redis+sentinel")
+        variants["behind Sentinels"] = tree.render("production", ["redis-sentinel"])
 
 
 def pod_of(objects, program):
@@ -68,6 +74,11 @@ class Pod:
         token.write_text(f"{PASSWORD}\n")
         environment = cluster.environment(objects, container)
         environment["ROOMCAST_REDIS_URL_FILE"] = str(url)
+        if "ROOMCAST_SENTINEL_PASSWORD_FILE" in environment:
+            secret = directory / "sentinel-password"
+            if not secret.exists():
+                secret.write_text(f"{PASSWORD}\n")
+            environment["ROOMCAST_SENTINEL_PASSWORD_FILE"] = str(secret)
         if program == "admin":
             environment["AUTH_TOKEN_FILE"] = str(token)
             environment["ROOMCAST_CONSOLE_DIR"] = str(directory)
@@ -271,42 +282,28 @@ class WithRedis(Talk):
                                - container["lifecycle"]["preStop"]["sleep"]["seconds"]), 0)
 
 
-class WithRedisCluster(Talk):
-    """The component redis-cluster: its scripts, redis.conf and users, on real servers."""
+class WithNodes(Talk):
+    """One of the components with several Redis: its scripts, redis.conf and users, on real servers at addresses
+    of their own."""
 
-    def setUp(self):
+    def prepare(self, objects, config, *keys):
         directory = tempfile.TemporaryDirectory(prefix="roomcast-k8s-")
         self.addCleanup(directory.cleanup)
         self.dir = pathlib.Path(directory.name)
-        self.objects = variants["on a cluster"]
-        for key in ("users.acl", "node-password", "url"):
+        self.objects = objects
+        for key in ("users.acl", "node-password", *keys):
             (self.dir / key).write_text(self.read_secret(key))
-        self.nodes = self.enter(RedisNodes(
-            self.dir, cluster.ROOT / "k8s/components/redis-cluster", self.write_config(),
-            user="node", password=self.read_secret("node-password"),
-            password_file=self.dir / "node-password"))
-
-    def read_secret(self, key):
-        data = cluster.named(self.objects, "Secret", "roomcast-redis")["data"]
-        return base64.b64decode(data[key]).decode().strip()
-
-    def write_config(self):
-        text = cluster.named(self.objects, "ConfigMap", "roomcast-redis-cluster")["data"][
-            "redis.conf"]
+        text = cluster.named(objects, "ConfigMap", config)["data"]["redis.conf"]
         for was, now in (("port 6379", ""), ("dir /data", ""),
                          ("/run/secrets/roomcast-redis", str(self.dir))):
             self.assertEqual(text.count(was), 1)
             text = text.replace(was, now)
-        path = self.dir / "redis.conf"
-        path.write_text(text)
-        return path
+        self.conf = self.dir / "redis.conf"
+        self.conf.write_text(text)
 
-    def url(self):
-        """The Secret's, but for where."""
-        host = "roomcast-redis-cluster:6379"
-        url = self.read_secret("url")
-        self.assertTrue(url.endswith(f"@{host}"), url)
-        return url.replace(host, ",".join(self.nodes.hosts()[:2]))
+    def read_secret(self, key):
+        data = cluster.named(self.objects, "Secret", "roomcast-redis")["data"]
+        return base64.b64decode(data[key]).decode().strip()
 
     def start(self, program, **settings):
         pod = Pod(self.dir, self.objects, program, settings=settings, redis_url=self.url())
@@ -316,20 +313,46 @@ class WithRedisCluster(Talk):
         return pod
 
     def is_whole(self, gateway):
-        """It would be ready without some of them, too, and name these."""
+        """It would be ready without some shards, too, and name these."""
         url = f"http://127.0.0.1:{gateway.ports['ops']}/readyz"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read() == b"ready\n"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read() == b"ready\n"
+        except OSError:
+            return False
 
-    def test_it_is_made_and_takes_a_conversation_and_a_failover(self):
-        self.nodes.start_all()
-        self.assertEqual(self.nodes.create().count("is a replica of"), 3)
+    def talk(self):
+        """The gateway, after a conversation in which nothing was refused."""
         gateway, admin = self.start("gateway"), self.start("admin")
         asyncio.run(self.converse(gateway.ports["ws"], admin))
         for pod in (gateway, admin):
             refused = [line for line in pod.program.log().splitlines() if "NOPERM" in line]
             # It asks for settings of a cluster, only to warn of them.
             self.assertEqual([line for line in refused if "'config|get'" not in line], [])
+        return gateway
+
+
+class WithRedisCluster(WithNodes):
+    """The component redis-cluster."""
+
+    def setUp(self):
+        self.prepare(variants["on a cluster"], "roomcast-redis-cluster")
+        self.nodes = self.enter(RedisNodes(
+            self.dir, cluster.ROOT / "k8s/components/redis-cluster", self.conf,
+            user="node", password=self.read_secret("node-password"),
+            password_file=self.dir / "node-password"))
+
+    def url(self):
+        """The Secret's, but for where."""
+        host = "roomcast-redis-cluster:6379"
+        url = self.read_secret("url")
+        self.assertTrue(url.endswith(f"@{host}"), url)
+        return url.replace(host, ",".join(self.nodes.hosts()[:2]))
+
+    def test_it_is_made_and_takes_a_conversation_and_a_failover(self):
+        self.nodes.start_all()
+        self.assertEqual(self.nodes.create().count("is a replica of"), 3)
+        gateway = self.talk()
         gone = self.nodes.ask(1, "cluster", "myid")
         self.nodes.kill(1)
         programs.wait_until("a replica has taken over",
@@ -338,6 +361,112 @@ class WithRedisCluster(Talk):
         programs.wait_until("the gateway has all shards", lambda: self.is_whole(gateway))
         self.nodes.start(1)
         self.assertEqual(self.nodes.create(), "the cluster is well\n")
+
+
+class WithSentinels(WithNodes):
+    """The component redis-sentinel."""
+
+    def setUp(self):
+        self.prepare(variants["behind Sentinels"], "roomcast-redis-failover", "sentinel-password")
+        self.port, self.sentinel_port = pick_port(), free_port()
+        self.running = {}
+        self.addCleanup(self.kill_all)
+
+    def redis(self, i):
+        return f"127.0.5.{i + 1}"
+
+    def sentinels(self):
+        return [f"127.0.6.{i + 1}:{self.sentinel_port}" for i in range(3)]
+
+    def url(self):
+        url = self.read_secret("url")
+        self.assertTrue(url.endswith(f"@{SENTINELS}"), url)
+        return url.replace(SENTINELS, ",".join(self.sentinels()) + "/roomcast")
+
+    def launch(self, workload, i, address, port, more, words):
+        """A pod of it; its files are where those of the test are."""
+        [container] = cluster.named(self.objects, "StatefulSet", workload)["spec"]["template"][
+            "spec"]["containers"]
+        script = container["command"][1].replace(
+            "/etc/roomcast", str(cluster.ROOT / "k8s/components/redis-sentinel"))
+        place = self.dir / f"{workload}-{i}"
+        place.mkdir(exist_ok=True)
+        conf = self.dir / f"{workload}-{i}.conf"  # of a ConfigMap, which Redis cannot rewrite
+        shutil.copy(self.conf, conf)
+        settings = {name: value.replace("/run/secrets/roomcast-redis", str(self.dir))
+                    .replace("/etc/redis/redis.conf", str(conf))
+                    for name, value in cluster.environment(self.objects, container).items()}
+        program = Program(["sh", script, "--bind", address, *words],
+                          {**settings, "NODE_NAME": address, "NODE_PORT": str(port),
+                           "NODE_DATA": str(place), **more}, self.dir / f"{workload}-{i}.log")
+        program.__enter__()
+        self.running[address] = program
+
+    def start_redis(self, i):
+        place = self.dir / f"roomcast-redis-failover-{i}"
+        self.launch("roomcast-redis-failover", i, self.redis(i), self.port,
+                    {"NODE_FIRST": self.redis(0), "NODE_SENTINELS": " ".join(self.sentinels())},
+                    ["--dir", str(place), "--repl-diskless-sync-delay", "0"])
+
+    def start_all(self):
+        for i in range(3):
+            self.start_redis(i)
+            self.launch("roomcast-sentinel", i, f"127.0.6.{i + 1}", self.sentinel_port,
+                        {"NODE_FIRST": f"{self.redis(0)}:{self.port}"}, [])
+
+    def kill(self, address):
+        self.running.pop(address).__exit__(None, None, None)
+
+    def kill_all(self):
+        for address in list(self.running):
+            self.kill(address)
+
+    def ask_redis(self, host, port, user, key, *words):
+        return subprocess.run(
+            ["redis-cli", "-h", host, "-p", str(port), *user, *words], capture_output=True,
+            text=True, env={"REDISCLI_AUTH": self.read_secret(key),
+                            "PATH": "/usr/bin:/bin"}).stdout.split()
+
+    def role(self, i):
+        return self.ask_redis(self.redis(i), self.port, ["--user", "node"], "node-password", "role")[:1]
+
+    def names(self):
+        """The masters that the Sentinels name."""
+        answers = [self.ask_redis(f"127.0.6.{i + 1}", self.sentinel_port, [], "sentinel-password",
+                            "sentinel", "get-master-addr-by-name", "roomcast")[:1]
+                   for i in range(3)]
+        return [answer[0] for answer in answers if answer]
+
+    def knows_all(self, i):
+        words = self.ask_redis(f"127.0.6.{i + 1}", self.sentinel_port, [], "sentinel-password",
+                         "info", "sentinel")
+        return any("slaves=2,sentinels=3" in word for word in words)
+
+    def wait_well(self):
+        for i in range(3):
+            programs.wait_until(f"Sentinel {i} knows all", lambda i=i: self.knows_all(i))
+
+    def test_it_takes_a_conversation_and_a_failover_and_goes_on_where_it_was(self):
+        self.start_all()
+        self.wait_well()
+        self.assertEqual([self.role(i) for i in range(3)], [["master"], ["slave"], ["slave"]])
+        gateway = self.talk()
+        self.kill(self.redis(0))
+        programs.wait_until("all name another master",
+                            lambda: len(names := self.names()) == 3 and len(set(names)) == 1
+                            and names[0] != self.redis(0))
+        programs.wait_until("the gateway has gone there", lambda: self.is_whole(gateway))
+        self.start_redis(0)
+        programs.wait_until("the former one is a replica", lambda: self.role(0) == ["slave"])
+        [master] = set(self.names())
+        self.kill_all()  # all of them, and nothing of it is forgotten
+        self.start_all()
+        self.wait_well()
+        self.assertEqual(set(self.names()), {master})
+        for i in range(3):
+            role = "master" if self.redis(i) == master else "slave"
+            programs.wait_until(f"{i} is {role}", lambda i=i, role=role: self.role(i) == [role])
+        programs.wait_until("the gateway is back", lambda: self.is_whole(gateway))
 
 
 if __name__ == "__main__":
