@@ -63,7 +63,6 @@ struct cluster {
     struct cluster_opts opts;
     struct cluster_masters masters;
     uint64_t version; /* of the map that was taken over */
-    uint64_t map_asked_ms;
     bool is_reading, wants_map;
     struct list unsent, sent; /* calls */
     struct list spare;        /* calls whose memory serves again */

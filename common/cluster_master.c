@@ -1,7 +1,6 @@
 /* cluster_master.c - see cluster_master.h. */
 #include "common/cluster_master.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,15 +44,12 @@ static struct cluster_master *new_master(struct cluster_masters *masters,
                                          const struct cluster_host *at)
 {
     struct cluster_master *master = xcalloc(1, sizeof(*master));
-    char port[8];
 
-    snprintf(port, sizeof(port), "%u", at->port);
     master->masters = masters;
     master->at = *at;
-    master->host = (struct redis_host){master->at.host, xstrdup(port)};
-    master->url = masters->opts.config->redis.urls[0];
-    master->url.hosts = &master->host;
-    master->url.hosts_count = 1;
+    redis_url_of_master(&master->url, &master->host,
+                        &masters->opts.config->redis.urls[0], master->at.host,
+                        master->at.port);
     list_add(&masters->all, &master->link);
     masters->count++;
     return master;

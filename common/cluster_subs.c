@@ -8,9 +8,7 @@
  */
 #include "common/cluster_subs.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/cluster_error.h"
 #include "common/intake.h"
@@ -173,18 +171,13 @@ static void on_ended(struct cluster_subs_link *master, struct json_text channel)
     hooks->on_ended(master->masters, channel);
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 static void on_expiry(struct cluster_subs_link *master, const redisReply *reply)
 {
     struct json_text channel = reply_text(reply, 2);
     size_t len;
     const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
 
-    if (room && is(reply_text(reply, 3), "expired") &&
+    if (room && json_text_is(reply_text(reply, 3), "expired") &&
         intake_room(master->masters->opts.metrics, "keyspace",
                     (struct json_text){room, len}))
         master->masters->opts.hooks->on_expired(master->masters, room, len);
@@ -210,19 +203,19 @@ static void on_push(void *owner, const redisReply *reply)
     master->heard_ms = uv_now(masters->opts.loop);
     if (reply_is_error(reply))
         on_error(master, reply);
-    else if (is(what, "smessage"))
+    else if (json_text_is(what, "smessage"))
         masters->opts.hooks->on_message(masters, channel, reply_text(reply, 2));
-    else if (is(what, "ssubscribe"))
+    else if (json_text_is(what, "ssubscribe"))
         on_confirmed(master, channel);
-    else if (is(what, "sunsubscribe"))
+    else if (json_text_is(what, "sunsubscribe"))
         on_ended(master, channel);
-    else if (is(what, "pong"))
+    else if (json_text_is(what, "pong"))
         on_pong(master, reply_decimal(channel));
     else if (reply_string(reply).len > 0) /* as it is while nothing is subscribed */
         on_pong(master, reply_decimal(reply_string(reply)));
-    else if (is(what, "pmessage"))
+    else if (json_text_is(what, "pmessage"))
         on_expiry(master, reply);
-    else if (!is(what, "psubscribe"))
+    else if (!json_text_is(what, "psubscribe"))
         intake_refuse(masters->opts.metrics, INTAKE_REPLY, "push",
                       (struct json_text){"", 0});
 }
@@ -321,18 +314,15 @@ static struct cluster_subs_link *add(struct cluster_subs *masters,
                                      const struct cluster_host *at)
 {
     struct cluster_subs_link *master;
-    char port[8];
 
     if (masters->count == CLUSTER_SUBS_LINKS_MAX)
         return NULL;
     master = xcalloc(1, sizeof(*master));
     master->masters = masters;
     master->at = *at;
-    snprintf(port, sizeof(port), "%u", at->port);
-    master->host = (struct redis_host){master->at.host, xstrdup(port)};
-    master->url = masters->opts.config->redis.urls[0];
-    master->url.hosts = &master->host;
-    master->url.hosts_count = 1;
+    redis_url_of_master(&master->url, &master->host,
+                        &masters->opts.config->redis.urls[0], master->at.host,
+                        master->at.port);
     list_init(&master->pending);
     if (masters->count == masters->cap) {
         masters->cap = masters->cap ? 2 * masters->cap : 8;

@@ -12,7 +12,6 @@
 #include "common/http_message.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/digits.h"
 #include "common/http_chars.h"
@@ -31,11 +30,6 @@ static void refuse(struct http_message *m, int status, const char *why)
 static bool has_only(struct json_text text, bool (*is_allowed)(char))
 {
     return http_has_only(text.base, text.len, is_allowed);
-}
-
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && strncasecmp(text.base, word, text.len) == 0;
 }
 
 static struct json_text trimmed(struct json_text text)
@@ -123,7 +117,8 @@ static void on_content_length(struct http_message *m, struct json_text value)
 
 static void on_transfer_encoding(struct http_message *m, struct json_text value)
 {
-    if (m->has_length || m->is_chunked || m->is_version_0 || !is(value, "chunked")) {
+    if (m->has_length || m->is_chunked || m->is_version_0 ||
+        !json_text_is_caseless(value, "chunked")) {
         refuse(m, 400,
                "Transfer-Encoding must be chunked, once, in HTTP/1.1, and "
                "without Content-Length");
@@ -134,7 +129,7 @@ static void on_transfer_encoding(struct http_message *m, struct json_text value)
 
 static void on_expect(struct http_message *m, struct json_text value)
 {
-    if (is(value, "100-continue"))
+    if (json_text_is_caseless(value, "100-continue"))
         m->wants_continue = !m->is_version_0;
     else
         refuse(m, 417, "Expect must be 100-continue");
@@ -176,7 +171,7 @@ static void on_header(struct http_message *m, struct json_text line)
         return;
     }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (is(name, known[i].name)) {
+        if (json_text_is_caseless(name, known[i].name)) {
             known[i].on_value(m, value);
             return;
         }

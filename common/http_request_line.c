@@ -13,11 +13,6 @@ static bool is_target_char(char c)
     return c > ' ' && c < 0x7f && c != '#';
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && strncasecmp(text.base, word, text.len) == 0;
-}
-
 static bool refuse(struct http_request_line *l, int status, const char *why)
 {
     l->status = status;
@@ -82,7 +77,8 @@ static bool take_host(struct http_request_line *l)
 
 static bool take_target(struct http_request_line *l)
 {
-    if (is(l->target, "*") && is(l->method, "OPTIONS")) {
+    if (json_text_is_caseless(l->target, "*") &&
+        json_text_is_caseless(l->method, "OPTIONS")) {
         l->target.len = 0;
         return true;
     }

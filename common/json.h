@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #include "common/strbuf.h"
 
@@ -20,6 +22,17 @@ struct json_text {
     const char *base;
     size_t len;
 };
+
+/* Whether it is this word; in the second also with other small and capital letters. */
+static inline bool json_text_is(struct json_text text, const char *word)
+{
+    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
+}
+
+static inline bool json_text_is_caseless(struct json_text text, const char *word)
+{
+    return text.len == strlen(word) && strncasecmp(text.base, word, text.len) == 0;
+}
 
 struct json_member {
     struct json_text key, value;

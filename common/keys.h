@@ -75,10 +75,6 @@ size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node
                     enum node_key which);
 size_t keys_fleet_in(char *out, bool is_cluster, unsigned shard, enum fleet_key which);
 
-/* A canary (a channel) in a cluster that goes by the slot of {number}, whatever shard that is of:
- * KEY_NODE_CANARY goes by the tag of its shard. */
-size_t keys_canary(char *out, unsigned number, const char *node);
-
 /* The pattern of keyspace notifications for the expiry of rooms in database `db`. */
 size_t keys_expiry_pattern(char *out, int db);
 

@@ -264,6 +264,18 @@ const struct redis_url *redis_urls_of_shard(const struct redis_urls *urls,
     return &urls->urls[number < urls->count ? number : 0];
 }
 
+void redis_url_of_master(struct redis_url *out, struct redis_host *host,
+                         const struct redis_url *cluster, char *name, unsigned port)
+{
+    char digits[12];
+
+    snprintf(digits, sizeof(digits), "%u", port);
+    *host = (struct redis_host){name, xstrdup(digits)};
+    *out = *cluster;
+    out->hosts = host;
+    out->hosts_count = 1;
+}
+
 void redis_urls_deinit(struct redis_urls *urls)
 {
     for (unsigned i = 0; i < urls->count; i++)

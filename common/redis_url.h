@@ -54,6 +54,11 @@ static inline bool redis_urls_is_cluster(const struct redis_urls *urls)
 const struct redis_url *redis_urls_of_shard(const struct redis_urls *urls,
                                             unsigned number);
 
+/* One master of `cluster` as a URL with this host alone, whose port is the caller's to free; the rest is
+ * borrowed. */
+void redis_url_of_master(struct redis_url *out, struct redis_host *host,
+                         const struct redis_url *cluster, char *name, unsigned port);
+
 /* Frees what parse made, also after it failed; may be called twice. */
 void redis_urls_deinit(struct redis_urls *urls);
 

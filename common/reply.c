@@ -51,14 +51,9 @@ struct json_text reply_status(const redisReply *reply)
     return (struct json_text){reply->str, reply->len};
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 bool reply_is_string(const redisReply *reply, const char *text)
 {
-    return is_string(reply) && is(reply_string(reply), text);
+    return is_string(reply) && json_text_is(reply_string(reply), text);
 }
 
 bool reply_is_error(const redisReply *reply)

@@ -17,11 +17,6 @@
 
 static void tick(struct feed *feed);
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 /* ---- telling ---- */
 
 /* The bytes of a struct cluster_host: which master has it. */
@@ -236,7 +231,8 @@ static void take(struct feed *feed, const struct handover *request)
 static struct feed_listener *find_listener(struct feed *feed, struct json_text channel)
 {
     for (unsigned i = 0; i < feed->opts.workers; i++)
-        if (feed->listeners[i].channel && is(channel, feed->listeners[i].channel))
+        if (feed->listeners[i].channel &&
+            json_text_is(channel, feed->listeners[i].channel))
             return &feed->listeners[i];
     return NULL;
 }

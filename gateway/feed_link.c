@@ -2,7 +2,6 @@
 #include "gateway/feed_link.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/intake.h"
 #include "common/reply.h"
@@ -135,25 +134,22 @@ static void on_refused(struct feed_link *link)
         take_pending(first_pending(link));
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 static void on_expiry(struct feed_link *link, const redisReply *reply)
 {
     struct json_text channel = reply_text(reply, 2);
     size_t len;
     const char *room = keys_room_of_expiry(channel.base, channel.len, &len);
 
-    if (room && is(reply_text(reply, 3), "expired") && link->opts.hooks->on_expired &&
+    if (room && json_text_is(reply_text(reply, 3), "expired") &&
+        link->opts.hooks->on_expired &&
         intake_room(link->opts.metrics, "keyspace", (struct json_text){room, len}))
         link->opts.hooks->on_expired(link, room, len);
 }
 
 static bool is_confirmation(struct json_text what)
 {
-    return is(what, "subscribe") || is(what, "unsubscribe") || is(what, "psubscribe");
+    return json_text_is(what, "subscribe") || json_text_is(what, "unsubscribe") ||
+           json_text_is(what, "psubscribe");
 }
 
 static void on_push(void *owner, const redisReply *reply)
@@ -167,9 +163,9 @@ static void on_push(void *owner, const redisReply *reply)
     }
     if (reply_is_array(reply, 3))
         what = reply_text(reply, 0);
-    if (is(what, "message"))
+    if (json_text_is(what, "message"))
         link->opts.hooks->on_message(link, reply_text(reply, 1), reply_text(reply, 2));
-    else if (is(what, "pmessage"))
+    else if (json_text_is(what, "pmessage"))
         on_expiry(link, reply);
     else if (is_confirmation(what))
         on_confirmed(link);

@@ -7,8 +7,6 @@
  */
 #include "gateway/feed.h"
 
-#include <string.h>
-
 struct handover feed_said_to(const struct feed *feed, unsigned worker,
                              enum handover_kind kind)
 {
@@ -63,11 +61,6 @@ static void hand_over(struct feed *feed, const struct feed_room *room,
         feed->opts.hooks->on_told(feed, what);
 }
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 static void take_node_text(struct feed *feed, struct json_text channel,
                            struct json_text text)
 {
@@ -75,7 +68,7 @@ static void take_node_text(struct feed *feed, struct json_text channel,
         struct feed_listener *listener = &feed->listeners[i];
         struct handover what = feed_said_to(feed, i, HANDOVER_NODE_TEXT);
 
-        if (!listener->channel || !is(channel, listener->channel))
+        if (!listener->channel || !json_text_is(channel, listener->channel))
             continue;
         listener->heard_ms = uv_now(feed->opts.loop);
         what.text = text;

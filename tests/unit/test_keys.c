@@ -132,15 +132,14 @@ static void keys_of_rooms_are_the_same_in_a_cluster(void **state)
     assert_null(keys_room_of_events("rc:shard:{10}:events", 20, &len));
 }
 
-static void a_canary_of_a_cluster_goes_by_any_slot(void **state)
+static void a_canary_of_a_cluster_goes_by_the_tag_of_its_shard(void **state)
 {
     char key[KEYS_MAX_BYTES];
 
     (void)state;
-    expect_name(key, keys_canary(key, 7, "n"), "rc:canary:n");
+    expect_name(key, keys_node(key, 2, "n", KEY_NODE_CANARY), "rc:canary:n");
     keys_set_cluster(true);
-    expect_name(key, keys_canary(key, 7, "n"), "rc:canary:{7}:n");
-    expect_name(key, keys_canary(key, UINT32_MAX, "n"), "rc:canary:{4294967295}:n");
+    expect_name(key, keys_node(key, 2, "n", KEY_NODE_CANARY), "rc:canary:{113}:n");
 }
 
 static const struct {
@@ -189,7 +188,7 @@ static void the_longest_names_fit(void **state)
     assert_int_equal(keys_node(key, 0, node, KEY_NODE_ROOMS), 64 + 6 + 319 + 6);
     keys_set_cluster(true);
     assert_int_equal(keys_node(key, 2, node, KEY_NODE_ROOMS), 64 + 18 + 319 + 6);
-    assert_int_equal(keys_canary(key, UINT32_MAX, node), 64 + 21 + 319);
+    assert_int_equal(keys_node(key, 2, node, KEY_NODE_CANARY), 64 + 14 + 319);
     assert_int_equal(keys_expiry_pattern(key, 2147483647), 11 + 10 + 3 + 64 + 9);
 }
 
@@ -208,7 +207,6 @@ static void what_is_too_long_is_no_name(void **state)
     expect_name(key, keys_on_node(key, name, LONG, name), "");
     expect_name(key, keys_field(key, name, LONG, name, LONG), "");
     expect_name(key, keys_field(key, "u", 1, name, LONG), "");
-    expect_name(key, keys_canary(key, 0, name), "");
     for (int i = KEY_NODE; i <= KEY_NODE_CANARY; i++)
         expect_name(key, keys_node(key, 0, name, (enum node_key)i), "");
     for (size_t len = KEYS_MAX_BYTES - 20; len < KEYS_MAX_BYTES + 20; len++) {
@@ -391,7 +389,7 @@ int main(void)
         TEST(each_redis_of_a_list_has_the_same_registry),
         TEST(a_registry_of_a_cluster_is_in_one_slot_of_its_shard),
         TEST(keys_of_rooms_are_the_same_in_a_cluster),
-        TEST(a_canary_of_a_cluster_goes_by_any_slot),
+        TEST(a_canary_of_a_cluster_goes_by_the_tag_of_its_shard),
         TEST(users_and_keys_never_meet),
         TEST(a_key_may_hold_a_nul),
         TEST(the_longest_names_fit),
