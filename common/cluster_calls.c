@@ -217,6 +217,8 @@ static void on_answer(void *data, int status, const redisReply *reply)
     enum cluster_error error =
         status == UV_EREMOTEIO ? cluster_error_of(text) : CLUSTER_OTHER;
 
+    if (call->asked && (status == 0 || status == UV_EREMOTEIO))
+        call->asked->is_lame = error == CLUSTER_DOWN;
     if (error <= CLUSTER_DOWN)
         metric_add(&cluster->opts.metrics->redis_redirects_total[error], 1);
     switch (error) {

@@ -133,13 +133,18 @@ void cluster_masters_take_map(struct cluster_masters *masters,
 
 struct cluster_master *cluster_masters_any(struct cluster_masters *masters)
 {
+    struct cluster_master *lame = NULL;
+
     list_each(link, &masters->all) {
         struct cluster_master *master = list_entry(link, struct cluster_master, link);
 
-        if (redis_link_is_ready(master->redis))
+        if (!redis_link_is_ready(master->redis))
+            continue;
+        if (!master->is_lame)
             return master;
+        lame = master;
     }
-    return NULL;
+    return lame;
 }
 
 void cluster_masters_tidy(struct cluster_masters *masters, uint64_t now_ms)

@@ -25,6 +25,8 @@ struct cluster_master {
     struct redis_link *redis; /* NULL: not used */
     unsigned slots;
     uint64_t used_ms;
+    bool
+        is_lame; /* it last said that it serves nobody: what it knows of the others may be old */
 };
 
 /* Its owner embeds struct cluster_masters. */
@@ -71,7 +73,7 @@ void cluster_masters_take_map(struct cluster_masters *masters,
 /* Its link, opened where there is none. */
 struct redis_link *cluster_master_use(struct cluster_master *master);
 
-/* One whose link is ready, or NULL. */
+/* One whose link is ready, if possible none that is lame; or NULL. */
 struct cluster_master *cluster_masters_any(struct cluster_masters *masters);
 
 /* Closes the links of those that were not used for CLUSTER_IDLE_MS. */

@@ -453,6 +453,32 @@ static void a_cluster_that_is_down_is_asked_again(void **state)
     }
 }
 
+/* One that has lost its majority would tell for ever who had the slots before. */
+static void a_master_that_serves_nobody_is_not_asked_for_the_map(void **state)
+{
+    (void)state;
+    cluster_master_use(w.a);
+    cluster_master_use(w.b);
+    call(NULL, "x", false);
+    answer("CLUSTERDOWN The cluster is down");
+    cluster_tick(&w.cluster, w.now_ms);
+    assert_string_equal(sent(), "CLUSTER>b");
+    is_down[1] = true;
+    answer("ERR");
+    w.now_ms += CLUSTER_MAPS_PAUSE_MS;
+    cluster_tick(&w.cluster, w.now_ms);
+    assert_string_equal(sent(), "CLUSTER>a"); /* else nobody is left */
+    answer("ERR");
+    is_down[1] = false;
+    pass(200);
+    assert_string_equal(sent(), "x>a");
+    answer(NULL);
+    w.now_ms += CLUSTER_MAPS_PAUSE_MS;
+    cluster_tick(&w.cluster, w.now_ms);
+    assert_string_equal(sent(), "CLUSTER>a"); /* it serves again */
+    answer("ERR");
+}
+
 static void a_slot_without_an_owner_waits_for_the_map(void **state)
 {
     (void)state;
@@ -566,6 +592,7 @@ int main(void)
         TEST(in_an_open_slot_a_call_waits_longer_and_longer),
         TEST(at_its_deadline_it_was_not_done),
         TEST(a_cluster_that_is_down_is_asked_again),
+        TEST(a_master_that_serves_nobody_is_not_asked_for_the_map),
         TEST(a_slot_without_an_owner_waits_for_the_map),
         TEST(a_link_that_is_not_ready_is_waited_for),
         TEST(a_script_that_broke_off_puts_its_room_in_doubt),
