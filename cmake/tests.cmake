@@ -63,7 +63,7 @@ add_tests(faults 300 ${waits})
 # Several Redis, a Redis Cluster, Sentinels, TLS.
 add_tests(cluster 300 ${waits})
 # With gateways of three workers once more.
-foreach(name cluster.scene faults.clients faults.links faults.redis
+foreach(name cluster.scene cluster.without_kill faults.clients faults.links faults.redis
         integration.presence integration.redis_share integration.rewinds integration.rooms)
     string(REPLACE "." "_" program "${name}")
     string(REGEX REPLACE "[.].*" "" kind "${name}")

@@ -453,7 +453,7 @@ static void a_cluster_that_is_down_is_asked_again(void **state)
     }
 }
 
-/* One that has lost its majority would tell for ever who had the slots before. */
+/* One that has lost its majority would go on telling who had the slots before. */
 static void a_master_that_serves_nobody_is_not_asked_for_the_map(void **state)
 {
     (void)state;
