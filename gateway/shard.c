@@ -28,10 +28,10 @@ void shard_allow(struct shard *shard, bool may_write)
     if (shard->may_write == may_write)
         return;
     shard->may_write = may_write;
-    if (may_write)
-        node_on_link(&shard->node);
-    else
+    if (!may_write)
         node_on_lost(&shard->node);
+    else if (redis_link_is_ready(store_link(&shard->store)))
+        node_on_link(&shard->node);
 }
 
 static void on_link_ready(void *owner)
@@ -49,9 +49,9 @@ static void on_link_ready(void *owner)
 
 void shard_on_registry(struct shard *shard, bool is_ready)
 {
-    if (is_ready)
+    if (is_ready && shard->may_write)
         node_on_link(&shard->node);
-    else if (!shard->node.is_up)
+    else if (!is_ready && !shard->node.is_up)
         node_on_lost(&shard->node);
     /* Else calls wait for the next master, until the lease is over or canaries are missed. */
 }

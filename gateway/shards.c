@@ -96,7 +96,7 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
 {
     struct shard_opts each = *opts;
 
-    each.is_marked = !shards->is_cluster;
+    each.is_marked = true;
     if (shards->is_cluster) {
         shards_open_cluster(shards, opts);
         each.cluster = &shards->cluster;
@@ -132,6 +132,7 @@ void shards_tick(struct shards *shards, uint64_t now_ms)
     if (shards->is_cluster) {
         cluster_tick(&shards->cluster, now_ms);
         cluster_subs_tick(&shards->subs, now_ms);
+        shards_tick_fence(shards, now_ms);
     }
     for (unsigned i = 0; i < shards->count; i++)
         shard_tick(&shards->all[i], now_ms);
@@ -222,7 +223,8 @@ bool shards_why_not_ready(const struct shards *shards, unsigned number,
 {
     const char *why = shard_not_ready(&shards->all[number]);
 
-    if (marks_print_wrong(&shards->marks, number, out))
+    if (marks_print_wrong(&shards->marks, number, out) ||
+        shards_print_fence(shards, number, out))
         return true;
     if (why)
         strbuf_add_text(out, why);

@@ -9,6 +9,16 @@
 #include "gateway/marks.h"
 #include "gateway/shard.h"
 
+/* Of a cluster: see shards_fence.c. */
+enum fence_state { FENCE_UNKNOWN, FENCE_OPEN, FENCE_CLOSED };
+
+struct fence {
+    enum fence_state state;
+    _Atomic unsigned word; /* enum shard_mark_word; 0: it is not closed */
+    bool is_asking, has_answer;
+    uint64_t begun_ms, asked_ms;
+};
+
 struct shards {
     struct shard *all; /* by number */
     unsigned count;
@@ -16,6 +26,7 @@ struct shards {
     struct marks marks; /* of a list */
     bool is_cluster;
     /* The rest of a cluster, but for the count. */
+    struct fence fence;
     struct cluster cluster;   /* calls */
     struct cluster_subs subs; /* notices of the shards that are read here */
     const struct shard_hooks *hooks;
@@ -72,6 +83,11 @@ void shards_end_grace(struct shards *shards, uint64_t now_ms);
 
 /* shards_cluster.c: for shards_open. */
 void shards_open_cluster(struct shards *shards, const struct shard_opts *opts);
+
+/* shards_fence.c: of a cluster. The second is as shards_why_not_ready. */
+void shards_tick_fence(struct shards *shards, uint64_t now_ms);
+bool shards_print_fence(const struct shards *shards, unsigned number,
+                        struct strbuf *out);
 
 /* Nobody listens to what is read here any more. */
 void shards_close_reading(struct shards *shards);

@@ -191,12 +191,17 @@ static unsigned add_gateway(const char *url_setting, bool is_awaited)
     return is_awaited ? fleet_add(&fleet, settings) : fleet_launch(&fleet, settings);
 }
 
-static void expect_refused_gateway(const char *numbers, const char *why)
+static void expect_refused_url(const char *url_setting, const char *why)
 {
-    unsigned gateway = add_gateway(list_of("ROOMCAST_REDIS_URL", numbers), false);
+    unsigned gateway = add_gateway(url_setting, false);
 
     http_get_await(fleet.gateways[gateway].ops_port, "/readyz", 503, why);
     fleet_stop_gateway(&fleet, gateway);
+}
+
+static void expect_refused_gateway(const char *numbers, const char *why)
+{
+    expect_refused_url(list_of("ROOMCAST_REDIS_URL", numbers), why);
 }
 
 /* ---- rooms with people ---- */
@@ -452,6 +457,8 @@ static void one_redis_becomes_a_cluster(void **state)
                              "k ~= 'rc:shard:{10}:shard' then n = n + 1 end "
                              "end return n"),
             0); /* but what expires in a moment, and the mark */
+    expect_refused_url(cluster_of("ROOMCAST_REDIS_URL"),
+                       "shard 63 of 64 has lost its rooms to another list");
     gateway = add_gateway(list_of("ROOMCAST_REDIS_URL", "12"), true);
     for (unsigned i = 0; i < ROOMS; i++) {
         struct chat *bob = chat_open(fleet.gateways[gateway].port);
@@ -488,6 +495,26 @@ static void kill_at(long long keys_left)
 {
     stop_at(keys_left, SIGKILL);
     assert_int_equal(process_wait(&run.process, PATIENCE_MS), 128 + SIGKILL);
+}
+
+static void a_cluster_serves_once_rooms_have_come_to_it(void **state)
+{
+    unsigned gateway;
+
+    (void)state;
+    redis_cmd(redis_cluster_port_of_key(&cluster, "rc:shard:{10}:shard"),
+              "SET rc:shard:{10}:shard %s", "moving 0123456789abcdef - 0/64");
+    gateway = add_gateway(cluster_of("ROOMCAST_REDIS_URL"), false);
+    http_get_await(fleet.gateways[gateway].ops_port, "/readyz", 503,
+                   "shard 0 of 64 has rooms on the move");
+    for (unsigned i = 0; i < 3; i++) /* nothing was written */
+        assert_int_equal(redis_cmd_number(redis_cluster_port(&cluster, i), "EVAL %s 0",
+                                          "return #redis.call('KEYS', '*:nodes')"),
+                         0);
+    redis_cmd(redis_cluster_port_of_key(&cluster, "rc:shard:{10}:shard"),
+              "SET rc:shard:{10}:shard %s", "0123456789abcdef 0 64");
+    fleet_wait_ready(&fleet, gateway);
+    fleet_stop_gateway(&fleet, gateway);
 }
 
 static void a_move_that_is_killed_is_gone_on_with(void **state)
@@ -787,6 +814,8 @@ int main(void)
         TEST(three_redis_become_two),
         cmocka_unit_test_setup_teardown(one_redis_becomes_a_cluster, open_with_cluster,
                                         close_all),
+        cmocka_unit_test_setup_teardown(a_cluster_serves_once_rooms_have_come_to_it,
+                                        open_with_cluster, close_all),
         TEST(a_move_that_is_killed_is_gone_on_with),
         TEST(what_was_copied_before_is_not_doubled),
         TEST(bans_go_first),
