@@ -161,6 +161,13 @@ static void on_publish(const struct command *command)
                 add_number(published + 1);
 }
 
+/* Redis has no mark of a list. */
+static void on_get(const struct command *command)
+{
+    (void)command;
+    strbuf_add_text(&reply, "$-1\r\n");
+}
+
 static void on_one(const struct command *command)
 {
     (void)command;
@@ -250,7 +257,7 @@ static const struct {
     {"INFO", on_info},           {"PSUBSCRIBE", on_subscribe},
     {"SCRIPT", on_one},          {"PUBLISH", on_publish_command},
     {"SUBSCRIBE", on_subscribe}, {"ZRANGE", on_list},
-    {"ZRANGEBYSCORE", on_list},
+    {"ZRANGEBYSCORE", on_list},  {"GET", on_get},
 };
 
 static void answer(const struct command *command)
