@@ -242,6 +242,7 @@ static void rename_dead(struct node *node)
 static void rename_loose(struct node *node)
 {
     node_name_note_former(&node->name);
+    store_fail_unsent(node->store);
     node_name_replace(&node->name, "the connection before this one could not be ended");
     node->is_beating = false; /* what still waits under the old name is no heartbeat */
 }

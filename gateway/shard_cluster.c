@@ -63,7 +63,8 @@ void shard_on_home(struct shard *shard, struct room *room,
 
     if (!home)
         return;
-    /* Redis takes a subscription only where the slot is. */
+    /* Redis takes a subscription only where the slot is, or at a replica of that master, as a former
+     * master may be by now: then the first call tells. */
     cluster_masters_set_owner(masters, room->slot, home);
     room->cluster.home = home;
     room->cluster.homeless_ms = 0;

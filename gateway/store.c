@@ -129,10 +129,16 @@ enum redis_why store_why(const struct store *store)
     return link ? redis_link_why(link) : cluster_why(store->cluster);
 }
 
+void store_fail_unsent(struct store *store)
+{
+    if (store->cluster)
+        cluster_fail_unsent(store->cluster, store->args.shard);
+}
+
 void store_replace(struct store *store, const char *why)
 {
+    store_fail_unsent(store);
     if (store->cluster) {
-        cluster_fail_unsent(store->cluster, store->args.shard);
         cluster_replace_links(store->cluster, why);
     } else {
         redis_link_replace(store->link, why);

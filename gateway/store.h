@@ -78,6 +78,9 @@ enum redis_why store_why(const struct store *store);
 /* The master that has the registry; NULL: it is no cluster, or nobody. */
 struct cluster_master *store_home(const struct store *store);
 
+/* Of a cluster: what still waits is not sent any more, because it has another name of the node in it. */
+void store_fail_unsent(struct store *store);
+
 /* Nothing that is on its way runs later than what is sent from now on. */
 void store_replace(struct store *store, const char *why);
 
