@@ -158,7 +158,7 @@ set(subjects
     nodes "gateway/(drain|index|node|node_commands|node_name|reaper|server_check)|lua/(claim|forget|heartbeat|index|reap|renew|unindex)"
         "unit.(drain|index|node|reaper)|lua.(heartbeat|index|reap_claim_forget)|integration.(clock_back|expiry|presence)|faults.(gateways|stopped)"
     cluster "gateway/(feed_cluster|marks|shard_cluster|shards.*)|common/(cluster.*|shard_mark)|admin/move.*|lua/settle"
-        "unit.(cluster_.*|marks)|cluster.(admin_cluster|admin_shards|expiring|gone|homes|lists|losses|move_rooms|scene.*|without_kill|workers)"
+        "unit.(cluster_.*|marks)|lua.settle|cluster.(admin_cluster|admin_shards|expiring|gone|homes|lists|losses|move_rooms|scene.*|without_kill|workers)"
     notices "gateway/(bus|feed.*|handover|inbox|shard_notices)|common/map"
         "unit.(bus|feed.*|inbox|listening|map)|integration.handover|cluster.workers|faults.links"
     terms "gateway/(bus|store|terms|args|withheld)|common/(intake|lines|notice|token)"

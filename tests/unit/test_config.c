@@ -58,6 +58,47 @@ static enum config_outcome load_admin(struct config *config)
     return load_hearing(config, CONFIG_ADMIN, stderr, NULL, 0);
 }
 
+static const struct {
+    const char *flag, *from, *to, *text; /* NULL: it is fine */
+} moves[] = {
+    {"--move-rooms", "redis://a", "redis://b,redis://c", NULL},
+    {"--move-rooms", "rediss+cluster://:x@a:1", "redis+unix:///r", NULL},
+    {"--move-rooms", NULL, "redis://b",
+     "ROOMCAST_MOVE_FROM: must be set for --move-rooms"},
+    {"--move-rooms", "redis://a", NULL,
+     "ROOMCAST_MOVE_TO: must be set for --move-rooms"},
+    {"--move-rooms", "redis://:secret@a,", "redis://b", "ROOMCAST_MOVE_FROM: "},
+    {"--dry-run", "redis://a", "redis://b", "--dry-run: is for --move-rooms"},
+    {"--move-from=redis://a", NULL, "redis://b", "--move-from: there is no such flag"},
+};
+
+static void set_or_not(const char *name, const char *value)
+{
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+static void rooms_are_moved_between_two_places_that_are_no_flags(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+        struct config config = {0};
+        enum config_outcome outcome;
+
+        print_message("  %s\n", moves[i].text ? moves[i].text : "fine");
+        set_or_not("ROOMCAST_MOVE_FROM", moves[i].from);
+        set_or_not("ROOMCAST_MOVE_TO", moves[i].to);
+        outcome = load_hearing(&config, CONFIG_ADMIN, stderr, &moves[i].flag, 1);
+        assert_int_equal(outcome, moves[i].text ? CONFIG_EXIT_BAD : CONFIG_MOVE_ROOMS);
+        assert_true(!moves[i].text ||
+                    strncmp(said, moves[i].text, strlen(moves[i].text)) == 0);
+        assert_null(strstr(said, "secret"));
+        config_deinit(&config);
+    }
+}
+
 static void defaults_are_those_of_the_contract(void **state)
 {
     struct config config = {0};
@@ -512,6 +553,9 @@ static void the_documentation_is_what_the_table_says(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            rooms_are_moved_between_two_places_that_are_no_flags, forget_environment,
+            forget_environment),
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test_setup(a_flag_beats_the_environment_and_that_the_default,
                                forget_environment),
