@@ -10,7 +10,8 @@ struct jwks_issuer {
     char *name; /* owned */
     struct jwk *keys;
     size_t count;
-    size_t left_out; /* entries that are no usable key */
+    size_t left_out;   /* entries that are no usable key */
+    uint64_t asked_ms; /* its user's: when newer keys were asked for last; 0: never */
 };
 
 /* Zeroed: no issuer. */

@@ -25,6 +25,7 @@ struct reading {
     struct json_text signed_part; /* head.body */
     struct json_members members;
     struct strbuf bytes, kid;
+    const struct jwks_issuer *issuer;
     enum jwk_alg alg;
     bool has_kid;
 };
@@ -262,7 +263,6 @@ static enum jwt_result check_keys(const struct jwks *jwks, struct reading *r,
 static enum jwt_result check_signature(const struct jwt_rules *rules, struct reading *r,
                                        uint64_t *key)
 {
-    const struct jwks_issuer *issuer;
     enum jwt_result result;
 
     if (r->alg == JWK_HS256) {
@@ -273,10 +273,10 @@ static enum jwt_result check_signature(const struct jwt_rules *rules, struct rea
     if (json_scan(r->body_json.base, r->body_json.len, &r->members) < 0 ||
         json_read_has_twice(&r->members))
         return JWT_FORM;
-    issuer = jwt_claims_find_issuer(&r->members, rules->jwks);
+    r->issuer = jwt_claims_find_issuer(&r->members, rules->jwks);
     if (r->alg == JWK_HS256)
-        return issuer ? JWT_ISSUER : JWT_OK;
-    return check_keys(rules->jwks, r, issuer, key);
+        return r->issuer ? JWT_ISSUER : JWT_OK;
+    return check_keys(rules->jwks, r, r->issuer, key);
 }
 
 static enum jwt_result verify(const struct jwt_rules *rules, struct reading *r,
@@ -312,6 +312,7 @@ enum jwt_result jwt_verify(const struct jwt_rules *rules, struct json_text token
     deinit(&r);
     if (result != JWT_OK)
         jwt_claims_deinit(claims);
+    claims->issuer = r.issuer;
     return result;
 }
 

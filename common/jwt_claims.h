@@ -45,7 +45,9 @@ struct jwt_claims {
     unsigned can;                   /* and the rights there */
     uint64_t issued_at, expires_at; /* seconds since 1970 */
     uint64_t key;                   /* print of what it was verified with */
-    struct grants *grants;          /* a reference; NULL: none */
+    /* Borrowed; NULL: a secret's. Also of a token that is refused with JWT_UNKNOWN_KID. */
+    const struct jwks_issuer *issuer;
+    struct grants *grants; /* a reference; NULL: none */
     struct strbuf text;
 };
 

@@ -30,6 +30,7 @@ static const char *const fleet_names[] = {
     [KEY_STATS_ONLINE] = "stats:online",
     [KEY_STATS_SAMPLER] = "stats:sampler",
     [KEY_AUDIT] = "audit",
+    [KEY_POLICY] = "policy",
     [KEY_SHARD] = "shard",
     [KEY_FLEET_EVENTS] = "events",
 };

@@ -45,6 +45,7 @@ enum fleet_key {
     KEY_STATS_ONLINE,
     KEY_STATS_SAMPLER,
     KEY_AUDIT,
+    KEY_POLICY,       /* the same: what each worker has a copy of */
     KEY_SHARD,        /* of a list: which of its Redis this is */
     KEY_FLEET_EVENTS, /* a channel */
 };

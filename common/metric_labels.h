@@ -17,6 +17,14 @@
     PROTO_AUTH_REASONS(X)                                                              \
     X(JWT_UNKNOWN_KID, unknown_kid)
 
+/* What each worker has a copy of. */
+#define METRIC_POLICIES(X)                                                             \
+    X(POLICY_KEYS, keys)                                                               \
+    X(POLICY_CLASSES, classes)                                                         \
+    X(POLICY_REVOKED, revoked)                                                         \
+    X(POLICY_SANCTIONS, sanctions)                                                     \
+    X(POLICY_ANNOUNCEMENTS, announcements)
+
 /* What a handshake is refused for, beside its status. */
 #define METRIC_REFUSED_CONNECTS(X) X(REFUSED_TOKEN_IN_URL, token_in_url)
 

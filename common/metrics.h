@@ -93,6 +93,10 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, errors_total, code, "Error replies, by code", PROTO_ERRORS)    \
     X(GATEWAY, counter, auth_total, result, "Tokens and guests, by what came of them", \
       METRIC_AUTH_RESULTS)                                                             \
+    X(GATEWAY, gauge_min, policy_rev, kind,                                            \
+      "Number of the copy that a worker has of what the fleet has decided, the "       \
+      "oldest",                                                                        \
+      METRIC_POLICIES)                                                                 \
     X(GATEWAY, counter, refused_connects_total, reason,                                \
       "Handshakes refused for what they are, by why", METRIC_REFUSED_CONNECTS)         \
     X(GATEWAY, counter, paced_total, why,                                              \

@@ -29,6 +29,7 @@
     X(SCRIPT_REGISTER, register)                                                       \
     X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
+    X(SCRIPT_RESTORE, restore)                                                         \
     X(SCRIPT_RIGHTS, rights)                                                           \
     X(SCRIPT_REPORT, report)                                                           \
     X(SCRIPT_ROOM, room)                                                               \

@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/digits.h"
 
-enum { GUEST_BYTES = 6 };
+enum { GUEST_BYTES = 6, ASK_AGAIN_MS = 30000, ANSWER_MS = 2000 };
 
 static const unsigned rights_without_auth = RIGHT_READ | RIGHT_WRITE;
 
@@ -45,14 +45,24 @@ static unsigned read_default_rights(const struct config *config, bool is_on)
     return rights;
 }
 
+static void note_keys(struct auth *auth)
+{
+    bool has_keys = auth->secrets.count > 0;
+
+    for (size_t i = 0; i < auth->jwks.count; i++)
+        has_keys |= auth->jwks.issuers[i].count > 0;
+    atomic_store(&auth->has_keys, has_keys);
+}
+
 void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
                struct metrics *metrics, const struct auth_hooks *hooks)
 {
-    *auth = (struct auth){.config = config, .metrics = metrics};
+    *auth = (struct auth){.config = config, .metrics = metrics, .hooks = *hooks};
     auth->is_on = strcmp(config->auth, "jwt") == 0;
     auth->default_rights = read_default_rights(config, auth->is_on);
     auth->rules = (struct jwt_rules){
         .secrets = &auth->secrets,
+        .jwks = &auth->jwks,
         .audience = config->jwt_audience,
         .user_claim = config->jwt_user_claim,
         .rooms_claim = config->jwt_rooms_claim,
@@ -75,7 +85,7 @@ void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
         return;
     /* config has checked it */
     (void)jwt_secrets_parse(&auth->secrets, config->jwt_secret);
-    atomic_store(&auth->has_keys, auth->secrets.count > 0);
+    note_keys(auth);
     uv_timer_start(&auth->tick, on_tick, LIFETIME_TICK_MS, LIFETIME_TICK_MS);
 }
 
@@ -88,6 +98,7 @@ void auth_deinit(struct auth *auth)
 {
     jwt_claims_deinit(&auth->claims);
     jwt_secrets_deinit(&auth->secrets);
+    jwks_deinit(&auth->jwks);
     grants_table_deinit(&auth->grants);
 }
 
@@ -96,10 +107,52 @@ bool auth_is_ready(const struct auth *auth)
     return !auth->is_on || atomic_load(&((struct auth *)auth)->has_keys);
 }
 
+bool auth_set_keys(struct auth *auth, struct json_text keys)
+{
+    struct jwks read;
+
+    if (!jwks_parse(keys, &read))
+        return false;
+    auth->claims.issuer = NULL; /* it points into the former ones */
+    jwks_deinit(&auth->jwks);
+    auth->jwks = read;
+    note_keys(auth);
+    return true;
+}
+
+bool auth_has_key_of(const struct auth *auth, const struct identity *identity)
+{
+    return identity->is_guest || jwks_has(&auth->jwks, identity->key) ||
+           jwt_secrets_have(&auth->secrets, identity->key);
+}
+
+uint64_t auth_end_of_removed(const struct auth *auth)
+{
+    uint64_t end_ms = clock_ms() + auth->lifetimes.warn_ms;
+
+    return end_ms > auth->lifetimes.leeway_ms
+               ? (end_ms - auth->lifetimes.leeway_ms) / 1000
+               : 1;
+}
+
+/* The keys are asked for, at most once in a while an issuer; what is unknown after that is so. */
+static enum jwt_result ask_for_keys(struct auth *auth, struct jwks_issuer *issuer)
+{
+    uint64_t now_ms = clock_ms();
+
+    if (issuer->asked_ms == 0 || now_ms - issuer->asked_ms >= ASK_AGAIN_MS) {
+        issuer->asked_ms = now_ms;
+        auth->hooks.on_keys_wanted(auth->hooks.owner, issuer->name);
+    }
+    return now_ms - issuer->asked_ms < ANSWER_MS ? JWT_UNKNOWN_KID : JWT_KEY;
+}
+
 enum jwt_result auth_verify(struct auth *auth, struct json_text token)
 {
     enum jwt_result result = jwt_verify(&auth->rules, token, now_s(), &auth->claims);
 
+    if (result == JWT_UNKNOWN_KID)
+        result = ask_for_keys(auth, (struct jwks_issuer *)auth->claims.issuer);
     metric_add(&auth->metrics->auth_total[result], 1);
     return result;
 }

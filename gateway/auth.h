@@ -12,6 +12,14 @@
 #include "common/metrics.h"
 #include "gateway/identity.h"
 
+struct auth_hooks {
+    void (*on_warn)(struct lifetime *lifetime);
+    void (*on_end)(struct lifetime *lifetime); /* the token has expired */
+    /* An issuer may have a key that is not known here. */
+    void (*on_keys_wanted)(void *owner, const char *issuer);
+    void *owner;
+};
+
 /* All of a worker; opened by auth_open. */
 struct auth {
     const struct config *config;
@@ -21,16 +29,12 @@ struct auth {
     unsigned default_rights;
     struct jwt_rules rules;
     struct jwt_secrets secrets;
+    struct jwks jwks; /* of issuers */
+    struct auth_hooks hooks;
     struct grants_table grants;
     struct lifetimes lifetimes;
     struct jwt_claims claims; /* scratch: of the token that was verified last */
     uv_timer_t tick;
-};
-
-struct auth_hooks {
-    void (*on_warn)(struct lifetime *lifetime);
-    void (*on_end)(struct lifetime *lifetime); /* the token has expired */
-    void *owner;
 };
 
 void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
@@ -40,6 +44,16 @@ void auth_deinit(struct auth *auth); /* once the loop has ended and nobody is le
 
 /* Whether somebody can come in at all. From any thread. */
 bool auth_is_ready(const struct auth *auth);
+
+/* The keys of issuers are these from now on: JSON, {issuer: JWKS}. False: it is none, and nothing has
+ * changed. */
+bool auth_set_keys(struct auth *auth, struct json_text keys);
+
+/* Whether what the token of `identity` was verified with is still good. */
+bool auth_has_key_of(const struct auth *auth, const struct identity *identity);
+
+/* When a token ends, at the latest, whose key is accepted no more: a warning from now. */
+uint64_t auth_end_of_removed(const struct auth *auth);
 
 /* Verifies a token into auth->claims, and counts the result. */
 enum jwt_result auth_verify(struct auth *auth, struct json_text token);

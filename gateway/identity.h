@@ -14,6 +14,7 @@ struct identity {
     uint64_t key;          /* print of what the token was verified with */
     uint32_t issued_s;
     bool is_guest;
+    bool has_lost_key; /* what its token was verified with is not accepted any more */
     unsigned char user_len, name_len;
     char text[]; /* the user, then how it is shown */
 };

@@ -252,7 +252,8 @@ static void take_silent(struct node *node, const redisReply *reply)
     if (!node->unbroken_ms || now(node) - node->unbroken_ms < lease_ms(node))
         return;
     for (size_t i = 1; i < reply_count(reply) && !reaper_is_busy(&node->reaper); i++)
-        reaper_start(&node->reaper, reply_text(reply, i), lease_ms(node));
+        if (reply_has_text(reply, i)) /* the last element may be none */
+            reaper_start(&node->reaper, reply_text(reply, i), lease_ms(node));
 }
 
 /* While no heartbeat was answered, those of others were not, either: that they are silent tells nothing. A
@@ -302,6 +303,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     note_answer(node, beat.sent_ms);
     go_up_if_sure(node);
     rooms_pump(node->rooms);
+    node->hooks.on_revs(node, reply_at(reply, reply_count(reply) - 1));
     take_silent(node, reply);
 }
 

@@ -27,6 +27,8 @@ struct node_hooks {
     /* Redis takes reads, writes and notices of this node; it does not any more. */
     void (*on_up)(struct node *node);
     void (*on_down)(struct node *node);
+    /* A heartbeat was answered: the numbers of the policy, or none (heartbeat.lua). */
+    void (*on_revs)(struct node *node, const redisReply *revs);
 };
 
 /* All borrowed, the hooks for the call. */

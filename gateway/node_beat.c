@@ -22,13 +22,15 @@ void node_begin_beat(struct node *node, uint64_t messages)
 {
     struct store *store = node->store;
 
-    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4 + (store->args.shard == 0));
+    scripts_begin(&store->args.cmd, SCRIPT_HEARTBEAT, 4 + 2 * (store->args.shard == 0));
     args_add_fleet_key(&store->args, KEY_NODES);
     args_add_node_key(&store->args, store->node, KEY_NODE);
     args_add_node_key(&store->args, store->node, KEY_NODE_CLAIM);
     args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
-    if (store->args.shard == 0)
+    if (store->args.shard == 0) {
         args_add_fleet_key(&store->args, KEY_STATS);
+        args_add_fleet_key(&store->args, KEY_POLICY);
+    }
     redis_command_add_text(&store->args.cmd, store->node);
     redis_command_add_u64(&store->args.cmd, (uint64_t)node->config->lease_ms);
     redis_command_add_u64(&store->args.cmd, !node->name.is_known);

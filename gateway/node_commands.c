@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digits.h"
 #include "common/log.h"
 #include "common/percent.h"
 #include "common/xalloc.h"
+
+enum { REV_DIGITS_MAX = 19 };
 
 struct found {
     struct conn **conns;
@@ -80,6 +83,17 @@ static void sync_room(struct session_env *env, struct shard *shard, const char *
     }
 }
 
+/* The keys of issuers have changed: their number. */
+static void note_keys(struct session_env *env, struct shard *shard, const char *rev,
+                      size_t len)
+{
+    uint64_t number;
+
+    (void)shard;
+    if (digits_parse(rev, len, UINT64_MAX, &number))
+        policy_on_keys_rev(&env->policy, number);
+}
+
 static const struct verb {
     const char *word;
     size_t name_max;
@@ -88,6 +102,7 @@ static const struct verb {
 } verbs[] = {
     {"disconnect ", PROTO_USER_MAX, disconnect},
     {"sync ", PROTO_ROOM_MAX, sync_room},
+    {"keys ", REV_DIGITS_MAX, note_keys},
 };
 
 static const struct verb *find_verb(struct json_text command)

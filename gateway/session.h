@@ -14,6 +14,7 @@
 #include "gateway/auth.h"
 #include "gateway/conn.h"
 #include "gateway/membership.h"
+#include "gateway/policy.h"
 #include "gateway/request.h"
 #include "gateway/shards.h"
 #include "gateway/slot.h"
@@ -26,6 +27,7 @@ struct session_env {
     struct conn_env conn;
     struct shards *shards; /* borrowed */
     struct auth auth;
+    struct policy policy;
     struct request_env requests;
     struct membership_env memberships;
     struct slot_reads reads;
@@ -59,8 +61,10 @@ void session_accept(struct session_env *env, uv_stream_t *listener);
 void session_env_init(struct session_env *env, struct shards *shards,
                       const struct config *config);
 
-/* The identities: needs a loop, and env->conn.metrics. */
+/* Who they are: needs a loop, env->conn, and shards that are open. */
 void session_env_open(struct session_env *env, uv_loop_t *loop);
+void session_env_close(struct session_env *env);
+void session_env_deinit(struct session_env *env); /* once the loop has ended */
 
 /* Clients that are in a room of `shard` learn whether its Redis can be asked; where there are several
  * shards also which of their rooms that is about (SPEC-SCALE S9). */

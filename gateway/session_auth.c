@@ -6,6 +6,8 @@
  */
 #include "gateway/session.h"
 
+#include <string.h>
+
 #include "gateway/answer.h"
 
 enum { KEYS_ASKED_FOR_MS = 2000 };
@@ -122,6 +124,10 @@ static void on_expired(struct lifetime *lifetime)
         return;
     }
     session = ((struct identity *)(void *)lifetime)->owner;
+    if (session->identity->has_lost_key) {
+        conn_close(&session->conn, CONN_END_UNAUTHORIZED);
+        return;
+    }
     metric_add(&session->env->conn.metrics->auth_expired_total, 1);
     conn_close(&session->conn, CONN_END_EXPIRED);
 }
@@ -147,9 +153,70 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
     return result == JWT_UNKNOWN_KID ? 503 : 401;
 }
 
+/* ---- keys ---- */
+
+/* Whom a key let in that is no more has the time of a warning to bring another token. */
+static void check_key(struct session *session)
+{
+    struct auth *auth = &session->env->auth;
+    struct identity *identity = session->identity;
+    uint64_t end_s = auth_end_of_removed(auth);
+
+    if (!identity || identity->has_lost_key || auth_has_key_of(auth, identity))
+        return;
+    identity->has_lost_key = true;
+    if (identity->lifetime.end_s == 0 || identity->lifetime.end_s > end_s)
+        lifetime_set(&auth->lifetimes, &identity->lifetime, end_s);
+}
+
+static void on_keys(void *owner)
+{
+    struct session_env *env = owner;
+
+    list_each(link, &env->conn.all) {
+        check_key(session_of_conn(list_entry(link, struct conn, all)));
+    }
+}
+
+/* By the channel of the fleet, which the admin service listens to. */
+static void on_keys_wanted(void *owner, const char *issuer)
+{
+    struct session_env *env = owner;
+    struct store *store = env->policy.store;
+    struct strbuf line = {NULL, 0, 0};
+
+    strbuf_add_text(&line, "{\"type\":\"keys_wanted\",\"issuer\":");
+    strbuf_add_json(&line, issuer, strlen(issuer));
+    strbuf_add_char(&line, '}');
+    args_begin_publish(&store->args);
+    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
+    redis_command_add(&store->args.cmd, line.data, line.len);
+    store_send_command(store, NULL, NULL);
+    strbuf_deinit(&line);
+}
+
+/* ---- all of a worker ---- */
+
 void session_env_open(struct session_env *env, uv_loop_t *loop)
 {
-    static const struct auth_hooks hooks = {.on_warn = on_warn, .on_end = on_expired};
+    const struct auth_hooks hooks = {
+        .on_warn = on_warn,
+        .on_end = on_expired,
+        .on_keys_wanted = on_keys_wanted,
+        .owner = env,
+    };
 
     auth_open(&env->auth, loop, env->conn.config, env->conn.metrics, &hooks);
+    policy_init(&env->policy, &env->shards->all[0].store, &env->auth, on_keys, env);
+}
+
+void session_env_close(struct session_env *env)
+{
+    auth_close(&env->auth);
+}
+
+void session_env_deinit(struct session_env *env)
+{
+    policy_deinit(&env->policy);
+    auth_deinit(&env->auth);
 }

@@ -90,7 +90,15 @@ static void on_down(struct node *node)
     shard->opts.hooks->on_status(shard);
 }
 
-static const struct node_hooks node_hooks = {on_up, on_down};
+static void on_revs(struct node *node, const redisReply *revs)
+{
+    struct shard *shard = list_entry(node, struct shard, node);
+
+    if (shard->opts.number == 0)
+        shard->opts.hooks->on_revs(shard, revs);
+}
+
+static const struct node_hooks node_hooks = {on_up, on_down, on_revs};
 
 /* ---- what the store tells ---- */
 

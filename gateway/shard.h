@@ -42,6 +42,8 @@ struct shard_hooks {
     void (*on_notice)(struct shard *shard, uint64_t read_ns);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct shard *shard, struct json_text command);
+    /* A heartbeat tells the numbers of the policy; of shard 0. */
+    void (*on_revs)(struct shard *shard, const redisReply *revs);
     /* A link was opened later than all others: see redis_link_open. */
     void (*on_opened)(void *owner);
     void (*on_forgotten)(struct shard *shard); /* the end of shard_forget */

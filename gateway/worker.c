@@ -128,6 +128,11 @@ static void on_command(struct shard *shard, struct json_text command)
     node_commands_run(&worker_of(shard)->sessions, shard, command);
 }
 
+static void on_revs(struct shard *shard, const redisReply *revs)
+{
+    policy_on_revs(&worker_of(shard)->sessions.policy, revs);
+}
+
 /* What sends to Redis at the end of a turn must run before the links write. */
 static void on_opened(void *owner)
 {
@@ -153,6 +158,7 @@ static const struct shard_hooks shard_hooks = {
     .on_link = on_link,
     .on_notice = on_notice,
     .on_command = on_command,
+    .on_revs = on_revs,
     .on_opened = on_opened,
     .on_forgotten = on_forgotten,
 };
@@ -195,7 +201,7 @@ static void close_all(struct worker *w)
         conn_abort(list_entry(link, struct conn, all), CONN_END_SHUTDOWN);
     }
     conn_env_close(&w->sessions.conn);
-    auth_close(&w->sessions.auth);
+    session_env_close(&w->sessions);
 }
 
 /* No worker listens to this one any more: the loop ends. */
@@ -403,7 +409,7 @@ static void run(void *arg)
     session_end_turn(&w->sessions);
     shards_deinit(&w->shards);
     conn_env_deinit(&w->sessions.conn);
-    auth_deinit(&w->sessions.auth);
+    session_env_deinit(&w->sessions);
     strbuf_deinit(&w->sessions.reply);
     assert(w->sessions.count == 0);
     if (uv_loop_close(&w->loop) != 0)

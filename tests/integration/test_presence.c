@@ -382,6 +382,15 @@ static bool has_passed(void *data)
     return wait_left_ms(*(const int64_t *)data) <= 0;
 }
 
+/* Of two workers of a gateway one remakes the room, and the other's user joins it then: that is told. */
+static void expect_message_and_nobody_leaving(struct chat *chat)
+{
+    do {
+        assert_true(chat_recv(chat, CHAT_DEADLINE_MS));
+        assert_string_not_equal(chat_get_text(chat, "type"), "member_left");
+    } while (strcmp(chat_get_text(chat, "type"), "message") != 0);
+}
+
 /* Bob has gone over to another gateway. While Redis is away his grace on the first one ends;
  * Redis comes back empty, and the first one is there before the other one can tell of him. */
 static void
@@ -414,8 +423,8 @@ who_came_back_elsewhere_is_not_seen_leaving_after_redis_lost_everything(void **s
     assert_true(wait_until(has_passed, &over_ms, 2 * GRACE_MS));
     chat_say(bob, "moved", "y");
     chat_expect_skipping(ann, "reset");
-    chat_expect(ann, "message");
-    chat_expect(ann, "message");
+    expect_message_and_nobody_leaving(ann);
+    expect_message_and_nobody_leaving(ann);
     chat_close(ann);
     chat_close(bob);
     fleet_stop_gateway(&fleet, first);

@@ -319,6 +319,64 @@ static void who_was_silent_but_not_claimed_keeps_its_name(void **state)
     assert_string_equal(beat("me", false), "('ok')");
 }
 
+/* ---- the numbers of the policy ---- */
+
+static const char *beat_with_policy(void)
+{
+    eval_begin(&redis, SCRIPT_HEARTBEAT);
+    eval_key(&redis, "rc:nodes");
+    eval_key(&redis, "rc:node:me");
+    eval_key(&redis, "rc:node:me:claim");
+    eval_key(&redis, "rc:events");
+    eval_key(&redis, "rc:stats");
+    eval_key(&redis, "rc:policy");
+    eval_arg(&redis, "me");
+    eval_arg(&redis, "%d", LEASE_MS);
+    eval_arg(&redis, "1");
+    eval_arg(&redis, "0");
+    eval_arg(&redis, "connections");
+    eval_arg(&redis, "3");
+    return eval_run(&redis);
+}
+
+static void the_first_shard_tells_the_numbers_of_the_policy(void **state)
+{
+    (void)state;
+    assert_string_equal(beat_with_policy(), "('ok' ('0' '0' '0' '0' '0'))");
+    redis_cmd(port(), "HSET rc:policy keys {} keys_rev 5 sanctions_rev 1796069551604");
+    assert_string_equal(beat_with_policy(), "('ok' ('5' '0' '0' '1796069551604' '0'))");
+    redis_cmd(port(), "DEL rc:policy");
+    redis_cmd(port(), "SET rc:policy x");
+    assert_string_equal(beat_with_policy(), "('ok' ('0' '0' '0' '0' '0'))");
+}
+
+static const char *restore(const char *rev, const char *keys)
+{
+    eval_begin(&redis, SCRIPT_RESTORE);
+    eval_key(&redis, "rc:policy");
+    eval_key(&redis, "rc:events");
+    eval_arg(&redis, "%s", rev);
+    eval_arg(&redis, "%s", keys);
+    return eval_run(&redis);
+}
+
+static void keys_are_put_back_unless_redis_has_newer_ones(void **state)
+{
+    char *keys;
+
+    (void)state;
+    assert_string_equal(restore("7", "seven"), "1");
+    assert_string_equal(restore("7", "another"), "0");
+    assert_string_equal(restore("6", "six"), "0");
+    keys = redis_cmd_text(port(), "HGET rc:policy keys");
+    assert_string_equal(keys, "seven");
+    free(keys);
+    assert_string_equal(restore("1796069551604", "newest"), "1");
+    redis_cmd(port(), "HSET rc:policy keys_rev garbage");
+    assert_string_equal(restore("8", "eight"), "1");
+    assert_int_equal(redis_cmd_number(port(), "HGET rc:policy keys_rev"), 8);
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -352,6 +410,8 @@ int main(void)
         TEST(who_was_declared_dead_learns_it_and_changes_nothing),
         TEST(who_was_silent_for_a_lease_is_told_and_dead_once_it_is_claimed),
         TEST(who_was_silent_but_not_claimed_keeps_its_name),
+        TEST(the_first_shard_tells_the_numbers_of_the_policy),
+        TEST(keys_are_put_back_unless_redis_has_newer_ones),
     };
     return cmocka_run_group_tests(tests, start, eval_teardown);
 }

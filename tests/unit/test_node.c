@@ -26,6 +26,7 @@ static struct {
     struct index index;
     _Atomic int state;
     unsigned ups, downs;
+    size_t revs; /* numbers of the policy that came last */
     uv_timer_cb on_beat;
     uint64_t beat_ms;
     unsigned links_replaced, unsent_failed, bus_restarts, renewed, renewals_broken,
@@ -169,9 +170,15 @@ static void on_down(struct node *node)
     rooms_set_up(&rig.rooms, false);
 }
 
+static void on_revs(struct node *node, const redisReply *revs)
+{
+    (void)node;
+    w.revs = reply_count(revs);
+}
+
 static int set_up(void **state)
 {
-    static const struct node_hooks hooks = {on_up, on_down};
+    static const struct node_hooks hooks = {on_up, on_down, on_revs};
     const struct node_opts opts = {
         .config = &rig.config,
         .metrics = &rig.metrics,
@@ -437,24 +444,24 @@ static void a_heartbeat_tells_who_is_there_and_if_it_is_new(void **state)
 
     (void)state;
     open_links();
-    assert_string_equal(call->argv[5], store_rig.store.node);
+    assert_string_equal(call->argv[6], store_rig.store.node);
     assert_string_equal(w.bus_node, store_rig.store.node);
-    assert_string_equal(call->argv[6], "10000");
-    assert_string_equal(call->argv[7], "1");
-    assert_string_equal(call->argv[10], "host:1");
+    assert_string_equal(call->argv[7], "10000");
+    assert_string_equal(call->argv[8], "1");
+    assert_string_equal(call->argv[11], "host:1");
     answer_beat("ok");
     take_command("PUBLISH", "1");
     rig.metrics.messages_published_total = 7;
     beat(w.beat_ms);
-    assert_string_equal(call->argv[7], "0");
-    assert_string_equal(call->argv[8], "7");
+    assert_string_equal(call->argv[8], "0");
+    assert_string_equal(call->argv[9], "7");
     answer_beat("ok");
     rig.metrics.messages_published_total = 9;
     beat(w.beat_ms);
-    assert_string_equal(call->argv[8], "2");
+    assert_string_equal(call->argv[9], "2");
     answer_beat(NULL);
     beat(w.beat_ms); /* what was not told is told again */
-    assert_string_equal(call->argv[8], "2");
+    assert_string_equal(call->argv[9], "2");
 }
 
 /* The totals of the fleet are in one place. */
@@ -464,8 +471,9 @@ static void only_the_first_shard_names_the_totals(void **state)
 
     (void)state;
     open_links();
-    assert_int_equal(call->keys, 5);
+    assert_int_equal(call->keys, 6);
     assert_string_equal(call->argv[4], "rc:stats");
+    assert_string_equal(call->argv[5], "rc:policy");
     answer_beat("ok");
     take_command("PUBLISH", "1");
     store_rig.store.args.shard = 1;
@@ -589,8 +597,8 @@ static void a_node_whose_connection_could_not_be_ended_takes_another_name(void *
     assert_int_equal(w.links_replaced, 0); /* this connection is another one */
     assert_int_equal(rig.metrics.nodes_renamed_total, 1);
     take_command("INFO", "role:master");
-    assert_string_equal(store_rig.calls[0].argv[5], store_rig.store.node);
-    assert_string_equal(store_rig.calls[0].argv[7], "1"); /* it is new */
+    assert_string_equal(store_rig.calls[0].argv[6], store_rig.store.node);
+    assert_string_equal(store_rig.calls[0].argv[8], "1"); /* it is new */
     answer_beat("ok");
     take_command("PUBLISH", "1");
     node_on_canary(&w.node, rig.rooms.canary_sent);
@@ -637,6 +645,21 @@ static void a_name_that_redis_never_knew_stays(void **state)
     open_links();
     assert_string_equal(store_rig.store.node, name);
     assert_int_equal(rig.metrics.nodes_renamed_total, 0);
+}
+
+static void the_numbers_of_the_policy_are_handed_on_and_are_no_node(void **state)
+{
+    (void)state;
+    go_up();
+    beat_for_nearly_a_lease();
+    beat(1);
+    answer_beat("ok ( '5' '0' '0' '0' '0' )");
+    assert_int_equal(w.revs, 5);
+    assert_int_equal(store_rig.calls_count, 0);
+    beat(LEASE_MS / 3);
+    answer_beat("ok silent-1 ( '5' '0' '0' '0' '0' )");
+    assert_int_equal(w.revs, 5);
+    assert_claim_of("silent-1");
 }
 
 static void a_former_name_waits_while_another_node_is_reaped(void **state)
@@ -854,6 +877,7 @@ int main(void)
         TEST(a_node_whose_connection_could_not_be_ended_takes_another_name),
         TEST(a_name_that_redis_never_knew_stays),
         TEST(a_node_that_is_up_takes_another_name_when_told),
+        TEST(the_numbers_of_the_policy_are_handed_on_and_are_no_node),
         TEST(a_former_name_waits_while_another_node_is_reaped),
         TEST(an_answer_to_a_former_name_is_none),
         TEST(the_silent_are_reaped_by_who_was_heard_for_a_whole_lease),

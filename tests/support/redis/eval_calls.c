@@ -288,6 +288,16 @@ static const char *audit(struct eval_room *room)
     return eval_run(room->redis);
 }
 
+static const char *restore(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_RESTORE);
+    eval_key(room->redis, "rc:policy");
+    eval_key(room->redis, "rc:events");
+    eval_arg(room->redis, "5");
+    eval_arg(room->redis, "{}");
+    return eval_run(room->redis);
+}
+
 static const char *beat_as(struct eval_room *room, const char *node, int first)
 {
     eval_begin(room->redis, SCRIPT_HEARTBEAT);
@@ -439,6 +449,7 @@ const struct eval_call eval_calls[] = {
     {"rooms", prepare_index, read_rooms, false},
     {"sample", prepare_nothing, sample, false},
     {"audit", prepare_nothing, audit, false},
+    {"restore", prepare_nothing, restore, false},
 };
 
 const size_t eval_calls_count = sizeof(eval_calls) / sizeof(eval_calls[0]);

@@ -1,0 +1,38 @@
+/* policy.h - what the fleet has decided and each worker has a copy of (SPEC-PUBLIC P3, P14): so far the
+ * keys of issuers.
+ *
+ *     heartbeat, order -> another number -> read -> the copy is replaced -> on_keys
+ *                         a smaller one  -> put back
+ *
+ * A number is never used twice, and grows: Redis's is smaller only if it lost something.
+ */
+#ifndef GATEWAY_POLICY_H
+#define GATEWAY_POLICY_H
+
+#include "gateway/auth.h"
+#include "gateway/store.h"
+
+struct policy {
+    struct store *store; /* of shard 0 */
+    struct auth *auth;
+    void (*on_keys)(void *owner); /* they have changed */
+    void *owner;
+    uint64_t keys_rev; /* of the copy; 0: there is none */
+    struct strbuf keys;
+    uint64_t heard_rev; /* meanwhile */
+    bool is_busy;       /* a call is in flight */
+    bool has_heard;
+};
+
+/* All borrowed. */
+void policy_init(struct policy *policy, struct store *store, struct auth *auth,
+                 void (*on_keys)(void *owner), void *owner);
+void policy_deinit(struct policy *policy);
+
+/* The numbers that Redis has, of heartbeat.lua. */
+void policy_on_revs(struct policy *policy, const redisReply *revs);
+
+/* This number is Redis's, an order says. */
+void policy_on_keys_rev(struct policy *policy, uint64_t rev);
+
+#endif
