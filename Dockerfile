@@ -29,7 +29,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         build-essential cmake ninja-build pkg-config \
         libuv1-dev libhiredis-dev libwslay-dev libcjson-dev \
-        libh2o-dev libh2o-dev-common libssl-dev libncurses-dev libutf8proc-dev \
+        libh2o-dev libh2o-dev-common libssl-dev libcurl4-openssl-dev \
+        libncurses-dev libutf8proc-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY CMakeLists.txt CMakePresets.json ./
@@ -72,6 +73,9 @@ HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=3 \
 ENTRYPOINT ["/usr/local/bin/roomcast-gateway"]
 
 FROM runtime AS admin
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libcurl4 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/*
 LABEL org.opencontainers.image.title="roomcast-admin" \
       org.opencontainers.image.description="roomcast's admin service, with the console"
 COPY --from=build /parts/admin/ /

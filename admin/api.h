@@ -19,6 +19,7 @@
 #include "common/proto.h"
 
 struct events;
+struct fleet_keys;
 
 enum {
     API_LIMIT_DEFAULT = 100,
@@ -37,6 +38,7 @@ struct api {
     struct console console;
     struct fleet fleet;
     struct events *events;
+    struct fleet_keys *keys;
     bool is_closing;
 };
 
@@ -109,6 +111,9 @@ void api_close(void *owner, struct http_request *req);
 
 void api_users(void *owner, struct http_request *req);
 void api_users_disconnect(void *owner, struct http_request *req);
+
+void api_keys(void *owner, struct http_request *req);
+void api_tokens(void *owner, struct http_request *req);
 
 void api_shards(void *owner, struct http_request *req);
 

@@ -1,8 +1,9 @@
-/* api_misc.c - what the service says of itself: metrics, health, the console's settings, and
- * the description of the API. */
+/* api_misc.c - what the service says of itself: metrics, health, the keys that it reads, the console's
+ * settings, and the description of the API. */
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/fleet_keys.h"
 #include "common/log.h"
 #include "openapi_embedded.h"
 
@@ -14,6 +15,7 @@ void api_metrics(void *owner, struct http_request *req)
     metric_set(&api->metrics->log_dropped_total, log_dropped());
     strbuf_reset(&api->out, 64 * 1024);
     metrics_print(&api->out, METRICS_ADMIN, all, 1);
+    fleet_keys_print_metrics(api->keys, &api->out);
     http_add_header(req, "cache-control", "no-store");
     http_reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", api->out.data,
                api->out.len);
@@ -94,6 +96,15 @@ void api_readyz(void *owner, struct http_request *req)
     else
         reply_one(req, not_ready(api, 0, &why));
     strbuf_deinit(&why);
+}
+
+void api_keys(void *owner, struct http_request *req)
+{
+    struct api *api = owner;
+
+    strbuf_reset(&api->out, 64 * 1024);
+    fleet_keys_print(api->keys, &api->out);
+    api_reply(req, 200, &api->out);
 }
 
 void api_openapi(void *owner, struct http_request *req)

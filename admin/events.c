@@ -16,8 +16,10 @@
 
 #include "admin/api.h"
 #include "admin/event_links.h"
+#include "admin/fleet_keys.h"
 #include "admin/listeners.h"
 #include "common/intake.h"
+#include "common/json_read.h"
 #include "common/log.h"
 #include "common/notice.h"
 #include "common/xalloc.h"
@@ -124,6 +126,7 @@ void events_on_fleet(struct events *e)
 /* Of the fleet: what is told of a room, and what an operator did. */
 static const char *const room_types[] = {"room_opened", "room_expired", "room_closed"};
 static const char audit_head[] = "{\"type\":\"audit\",\"id\":\"";
+static const char keys_head[] = "{\"type\":\"keys_wanted\",";
 
 /* NULL: it is none of them. */
 static const char *type_of(struct json_text line)
@@ -139,11 +142,37 @@ static const char *type_of(struct json_text line)
                : NULL;
 }
 
+/* Of gateways, for this service alone: they have met a key that they do not know. False: it is something
+ * else. */
+static bool take_wish_for_keys(struct events *e, struct json_text line)
+{
+    struct json_members in = {NULL, 0, 0, 0};
+    struct json_text issuer;
+    bool is_wish;
+
+    if (line.len < sizeof(keys_head) - 1 ||
+        memcmp(line.base, keys_head, sizeof(keys_head) - 1) != 0)
+        return false;
+    is_wish = json_scan(line.base, line.len, &in) == 0;
+    issuer = json_read_find(&in, "issuer");
+    is_wish = is_wish && json_read_is_string(issuer);
+    if (is_wish) {
+        char *name = json_read_dup(issuer);
+
+        fleet_keys_want(e->api->keys, (struct json_text){name, strlen(name)});
+        free(name);
+    }
+    json_members_deinit(&in);
+    return is_wish;
+}
+
 static void on_fleet_event(void *owner, struct json_text line)
 {
     struct events *e = owner;
     const char *type = type_of(line);
 
+    if (!type && take_wish_for_keys(e, line))
+        return;
     if (!type) {
         intake_refuse(e->api->metrics, INTAKE_NOTICE, "events",
                       (struct json_text){"", 0});

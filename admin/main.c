@@ -1,5 +1,5 @@
 /* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic. Or, with
- * --move-rooms, what admin/move.h does.
+ * --move-rooms, what admin/move.h does; or, as `roomcast-admin token`, what admin/token.h does.
  *
  * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (event_links.h). All
  * state is in Redis, so any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
@@ -8,14 +8,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <uv.h>
 
 #include "admin/api.h"
 #include "admin/events.h"
+#include "admin/fleet_keys.h"
 #include "admin/move.h"
 #include "admin/routes.h"
+#include "admin/token.h"
 #include "common/descriptors.h"
 #include "common/healthcheck.h"
 #include "common/http.h"
@@ -67,6 +70,7 @@ static void on_stop(uv_signal_t *signal, int number)
     s->api.is_closing = true;
     http_close(s->http);
     events_close(s->api.events);
+    fleet_keys_close(s->api.keys);
     fleet_close(&s->api.fleet);
     db_close(&s->api.db);
     uv_close((uv_handle_t *)&s->term, NULL);
@@ -117,6 +121,7 @@ static void start(struct service *s)
     console_init(&api->console, &s->config);
     fleet_init(&api->fleet, &s->loop, &api->db, &s->metrics, on_fleet_read, api);
     db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
+    api->keys = fleet_keys_open(api);
     api->events = events_open(api);
     start_signals(s);
     opts = routes_opts(api);
@@ -134,6 +139,7 @@ static void stop(struct service *s)
     struct api *api = &s->api;
 
     events_free(api->events);
+    fleet_keys_free(api->keys);
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
     auth_deinit(&api->auth);
@@ -155,12 +161,28 @@ static int move_and_end(struct config *config)
     return (int)exit_code;
 }
 
+/* The word `token` is taken off. */
+static int make_token_and_end(int argc, char **argv)
+{
+    struct config config = {0};
+    enum config_outcome outcome =
+        config_load(&config, CONFIG_TOKEN, argc - 1, argv + 1);
+    int status = outcome == CONFIG_EXIT_OK ? 0 : EXIT_SETTINGS;
+
+    if (outcome == CONFIG_RUN)
+        status = token_command(&config);
+    config_deinit(&config);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     static struct service service;
     enum config_outcome outcome;
 
     descriptors_open_standard();
+    if (argc > 1 && strcmp(argv[1], "token") == 0)
+        return make_token_and_end(argc, argv);
     outcome = config_load(&service.config, CONFIG_ADMIN, argc, argv);
     if (outcome == CONFIG_MOVE_ROOMS)
         return move_and_end(&service.config);

@@ -26,6 +26,8 @@ static const struct http_route routes[] = {
     {"DELETE", "/api/rooms/{room}/mute/{user}", api_moderate_unmute},
     {"GET", "/api/users/{user}", api_users},
     {"POST", "/api/users/{user}/disconnect", api_users_disconnect},
+    {"GET", "/api/keys", api_keys},
+    {"POST", "/api/tokens", api_tokens},
     {"GET", "/api/shards", api_shards},
     {"GET", "/api/gateways", api_fleet_gateways},
     {"GET", "/api/stats", api_fleet_stats},

@@ -40,9 +40,18 @@ static const char *check_move_to(void *target, const char *text)
     return redis_urls_parse(&config->move_to, text);
 }
 
+static const char *check_issuers(void *target, const char *text)
+{
+    struct config *config = target;
+
+    return issuer_list_parse(&config->issuers, text);
+}
+
 #define GATEWAY CONFIG_GATEWAY
 #define ADMIN CONFIG_ADMIN
 #define BOTH (CONFIG_GATEWAY | CONFIG_ADMIN)
+#define TOKEN CONFIG_TOKEN
+#define ALL (BOTH | TOKEN)
 
 #define ROW(name, kind, programs, field, fallback, min, max, check, form, help)        \
     {                                                                                  \
@@ -206,20 +215,27 @@ static const struct setting rows[] = {
     TEXT("ROOMCAST_AUTH", GATEWAY, auth, "none", config_check_auth, "none or jwt",
          "how user names are proven; none: a client may take any name; jwt: by tokens"),
     SECRET(
-        "ROOMCAST_JWT_SECRET", GATEWAY, jwt_secret, "", config_check_jwt_secret,
+        "ROOMCAST_JWT_SECRET", ALL, jwt_secret, "", config_check_jwt_secret,
         "one a line, each of 32 bytes or more",
         "what tokens of HS256 are signed with; all lines are accepted, the first one "
         "signs"),
-    TEXT("ROOMCAST_JWT_AUDIENCE", GATEWAY, jwt_audience, "roomcast", NULL, "NAME",
-         "what a token must be for (aud)"),
-    TEXT("ROOMCAST_JWT_USER_CLAIM", GATEWAY, jwt_user_claim, "sub", config_check_word,
+    ROW("ROOMCAST_JWT_AUDIENCE", SETTING_OPEN_TEXT, ALL, jwt_audience, "roomcast", 0, 0,
+        NULL, "NAME",
+        "what a token must be for (aud); with the flag empty it is not looked at"),
+    TEXT("ROOMCAST_JWT_USER_CLAIM", ALL, jwt_user_claim, "sub", config_check_word,
          "NAME", "the claim of a token that names the user"),
-    TEXT("ROOMCAST_JWT_ROOMS_CLAIM", GATEWAY, jwt_rooms_claim, "rooms",
-         config_check_word, "NAME", "the claim of a token that names rooms and rights"),
+    TEXT("ROOMCAST_JWT_ROOMS_CLAIM", ALL, jwt_rooms_claim, "rooms", config_check_word,
+         "NAME", "the claim of a token that names rooms and rights"),
     NUMBER("ROOMCAST_JWT_LEEWAY_SECS", GATEWAY, jwt_leeway_secs, "30", 0, 300,
            "how far the clocks of those who issue tokens may be off"),
-    NUMBER("ROOMCAST_TOKEN_MAX_SECS", GATEWAY, token_max_secs, "86400", 60, 2592000,
+    NUMBER("ROOMCAST_TOKEN_MAX_SECS", ALL, token_max_secs, "86400", 60, 2592000,
            "how long a token may be good for"),
+    TEXT("ROOMCAST_JWT_ISSUERS", ADMIN, jwt_issuers, "", check_issuers,
+         "ISSUER[=URL or FILE][,...]",
+         "who may issue tokens, and where the keys (JWKS) are; without a URL by the "
+         "issuer's /.well-known/openid-configuration; http only to loopback"),
+    NUMBER("ROOMCAST_JWKS_REFRESH_SECS", ADMIN, jwks_refresh_secs, "300", 1, 86400,
+           "how often the keys of each issuer are read"),
     NUMBER("ROOMCAST_AUTH_WARN_SECS", GATEWAY, auth_warn_secs, "60", 1, 3600,
            "how long before the end of its token a client is told"),
     NUMBER("ROOMCAST_GUESTS", GATEWAY, guests, "0", 0, 1,
@@ -228,6 +244,12 @@ static const struct setting rows[] = {
          "letters of r, w and m",
          "what users may in rooms that no token names; without it rw with "
          "ROOMCAST_AUTH=none, and nothing with jwt"),
+    TEXT("user", TOKEN, token_user, "", NULL, "NAME", "whom the token is for"),
+    TEXT("name", TOKEN, token_name, "", NULL, "NAME", "how the user is shown"),
+    TEXT("rooms", TOKEN, token_rooms, "", NULL, "PATTERN=RIGHTS[,...]",
+         "what it opens, as lobby=rw,team/*=r"),
+    NUMBER("secs", TOKEN, token_secs, "3600", 1, 2592000,
+           "how long it is good for, at most ROOMCAST_TOKEN_MAX_SECS"),
     TEXT("ROOMCAST_LOG_LEVEL", BOTH, log_level, "info", config_check_log_level,
          "error, warn, info or debug", "the least important lines that are logged"),
     NUMBER("ROOMCAST_ECHO", GATEWAY, echo, "0", 0, 1, NULL),
@@ -242,6 +264,8 @@ static const struct setting rows[] = {
 #undef URL
 #undef TEXT
 #undef ROW
+#undef ALL
+#undef TOKEN
 #undef BOTH
 #undef ADMIN
 #undef GATEWAY
@@ -265,18 +289,30 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
     "3 "                                                                               \
     "if it must not begin, and says why.\n"
 
+#define TOKEN_USAGE                                                                    \
+    "\nroomcast-admin token --user NAME prints a token, signed with the first line "   \
+    "of "                                                                              \
+    "\nROOMCAST_JWT_SECRET; see its --help.\n"
+
+static const char usage_of_token[] =
+    "usage: roomcast-admin token --user NAME [--FLAG VALUE | --FLAG=VALUE]...\n\n"
+    "Prints a token, signed with the first line of ROOMCAST_JWT_SECRET.\n";
+
 static struct settings settings_of(enum config_program program)
 {
-    bool is_admin = program == CONFIG_ADMIN;
-
-    return (struct settings){
-        .program = is_admin ? "roomcast-admin" : "roomcast-gateway",
-        .usage =
-            is_admin ? USAGE("roomcast-admin") MOVE_USAGE : USAGE("roomcast-gateway"),
+    struct settings settings = {
+        .program = program == CONFIG_GATEWAY ? "roomcast-gateway" : "roomcast-admin",
+        .usage = USAGE("roomcast-gateway"),
         .rows = rows,
         .count = ROWS,
         .mask = program,
     };
+
+    if (program == CONFIG_ADMIN)
+        settings.usage = USAGE("roomcast-admin") MOVE_USAGE TOKEN_USAGE;
+    else if (program == CONFIG_TOKEN)
+        settings.usage = usage_of_token;
+    return settings;
 }
 
 static bool is_of_examples(const char *secret)
@@ -334,9 +370,33 @@ static bool finish_move(const struct config *config)
     return true;
 }
 
+static bool finish_token(const struct config *config)
+{
+    if (!config->jwt_secret[0])
+        return setting_value_refuse("ROOMCAST_JWT_SECRET",
+                                    "must be set: the token is signed with it");
+    if (!config->token_user[0])
+        return setting_value_refuse("--user", "must be given");
+    return true;
+}
+
+static bool finish_issuers(const struct config *config)
+{
+    if (config->issuers.count > 0 && !config->jwt_audience[0])
+        return setting_value_refuse("ROOMCAST_JWT_AUDIENCE",
+                                    "must not be empty with ROOMCAST_JWT_ISSUERS, "
+                                    "which issue tokens for others "
+                                    "as well");
+    return true;
+}
+
 static bool finish(struct config *config, enum config_program program)
 {
+    if (program == CONFIG_TOKEN)
+        return finish_token(config);
     if (!finish_redis(config))
+        return false;
+    if (program == CONFIG_ADMIN && !finish_issuers(config))
         return false;
     if (program == CONFIG_ADMIN && !finish_move(config))
         return false;
@@ -384,6 +444,7 @@ void config_deinit(struct config *config)
     struct settings settings = settings_of(CONFIG_GATEWAY);
 
     settings_deinit(&settings, config);
+    issuer_list_deinit(&config->issuers);
     redis_urls_deinit(&config->redis);
     redis_urls_deinit(&config->move_from);
     redis_urls_deinit(&config->move_to);
@@ -426,12 +487,13 @@ void config_print_markdown(FILE *out)
         const struct setting *s = &rows[i];
         const char *tick = s->fallback[0] ? "`" : "";
 
-        if (!s->help)
+        if (!s->help || s->programs == CONFIG_TOKEN)
             continue;
         fprintf(out, "| `%s`", s->name);
         if (settings_may_be_in_file(s))
             fprintf(out, ", `%s_FILE`", s->name);
-        fprintf(out, " | %s | %s%s%s | ", programs[s->programs], tick,
+        fprintf(out, " | %s | %s%s%s | ",
+                programs[s->programs & (CONFIG_GATEWAY | CONFIG_ADMIN)], tick,
                 settings_default_of(s), tick);
         settings_print_limits(out, s);
         fprintf(out, " | %s |\n", s->help);

@@ -14,9 +14,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/issuer_list.h"
 #include "common/redis_url.h"
 
-enum config_program { CONFIG_GATEWAY = 1, CONFIG_ADMIN = 2 };
+/* CONFIG_TOKEN: `roomcast-admin token`. */
+enum config_program { CONFIG_GATEWAY = 1, CONFIG_ADMIN = 2, CONFIG_TOKEN = 4 };
 
 /* Strings are owned by the config; never NULL unless said. */
 struct config {
@@ -57,6 +59,12 @@ struct config {
     char *auth;
     char *jwt_secret; /* empty: none; one a line */
     char *jwt_audience, *jwt_user_claim, *jwt_rooms_claim;
+    char *jwt_issuers;          /* empty: none */
+    struct issuer_list issuers; /* of it */
+    long jwks_refresh_secs;
+    /* Of roomcast-admin token; empty: not given. */
+    char *token_user, *token_name, *token_rooms;
+    long token_secs;
     char *default_rights; /* empty: by `auth` */
     long jwt_leeway_secs, token_max_secs, auth_warn_secs;
     long guests; /* 0 or 1 */

@@ -142,6 +142,7 @@ enum metric_home {
     X(AUDIT_UNBAN, unban)                                                              \
     X(AUDIT_MUTE, mute)                                                                \
     X(AUDIT_UNMUTE, unmute)                                                            \
-    X(AUDIT_DISCONNECT, disconnect)
+    X(AUDIT_DISCONNECT, disconnect)                                                    \
+    X(AUDIT_TOKEN, token)
 
 #endif

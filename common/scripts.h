@@ -25,6 +25,7 @@
     X(SCRIPT_LEAVE, leave)                                                             \
     X(SCRIPT_MEMBERS, members)                                                         \
     X(SCRIPT_MODERATE, moderate)                                                       \
+    X(SCRIPT_POLICY, policy)                                                           \
     X(SCRIPT_PUBLISH, publish)                                                         \
     X(SCRIPT_REGISTER, register)                                                       \
     X(SCRIPT_REMAKE, remake)                                                           \

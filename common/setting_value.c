@@ -137,10 +137,11 @@ static bool set_list(void *target, const struct setting *row, const char *name,
 bool setting_value_set(void *target, const struct setting *row, const char *name,
                        const char *text)
 {
-    if (!text[0])
+    if (!text[0] && row->kind != SETTING_OPEN_TEXT)
         return setting_value_refuse(name, "must not be empty");
     switch (row->kind) {
     case SETTING_TEXT:
+    case SETTING_OPEN_TEXT:
     case SETTING_URL:
     case SETTING_SECRET:
         setting_value_set_text(target, row, text);

@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 enum setting_kind {
-    SETTING_TEXT,   /* char *, owned by the target */
-    SETTING_URL,    /* the same; may hold a password, and stand in a file */
-    SETTING_SECRET, /* the same; is no flag, because others see those */
+    SETTING_TEXT,      /* char *, owned by the target */
+    SETTING_OPEN_TEXT, /* the same; a flag may make it empty, though no variable can */
+    SETTING_URL,       /* the same; may hold a password, and stand in a file */
+    SETTING_SECRET,    /* the same; is no flag, because others see those */
     SETTING_LIST, /* comma separated or repeated: `check` gets and keeps each element */
     SETTING_NUMBER,  /* long */
     SETTING_SECONDS, /* long, in milliseconds: seconds with up to three decimals */

@@ -54,7 +54,8 @@ static bool has_flag(const struct setting *row)
 
 static bool is_text(const struct setting *row)
 {
-    return row->kind == SETTING_TEXT || settings_may_be_in_file(row);
+    return row->kind == SETTING_TEXT || row->kind == SETTING_OPEN_TEXT ||
+           settings_may_be_in_file(row);
 }
 
 static bool is_of(const struct settings *settings, const struct setting *row)

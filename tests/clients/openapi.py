@@ -40,6 +40,8 @@ CONTRACT = {
     "/api/rooms/{room}/mute/{user}": "post delete",
     "/api/users/{user}": "get",
     "/api/users/{user}/disconnect": "post",
+    "/api/keys": "get",
+    "/api/tokens": "post",
     "/api/shards": "get",
     "/api/gateways": "get",
     "/api/stats": "get",
@@ -304,6 +306,15 @@ def read_fleet(service):
         service.call(name, 200)
 
 
+def make_token(service):
+    service.call("makeToken", 201, body={"user": "ann", "name": "Ann", "secs": 60,
+                                         "rooms": {"lobby": "rw", "team/*": "r"}})
+    service.call("makeToken", 400, body={"user": "ann", "secs": 0})
+    service.call("makeToken", 413, body={"user": "x" * 100000})
+    keys = service.call("listKeys", 200)
+    assert keys == {"issuers": []}, keys
+
+
 def read_audit(service):
     page = service.call("listAudit", 200, query={"limit": 2})
     assert all(entry["who"] == "openapi" for entry in page["entries"]), page
@@ -395,6 +406,7 @@ async def main(base, token, *gateways):
     publish_and_delete(service)
     moderate(service)
     await put_out(service, bob)
+    make_token(service)
     read_audit(service)
     read_until({"stats", "gateways", "audit", "room_opened", "room_closed", "message",
                 "member_left", "message_deleted"})

@@ -50,7 +50,10 @@ static int start(void **state)
 {
     *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2});
-    admin_start(&admin, &fleet, (const char *[]){"ROOMCAST_ADMIN_FAILURES=1000", NULL});
+    admin_start(&admin, &fleet,
+                (const char *[]){
+                    "ROOMCAST_ADMIN_FAILURES=1000",
+                    "ROOMCAST_JWT_SECRET=a secret of thirty-two bytes, or more", NULL});
     return 0;
 }
 

@@ -242,7 +242,8 @@ static int start(void **state)
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 2, .settings = settings});
     snprintf(dir, sizeof(dir), "%s/monitoring", fleet.dir);
     snprintf(log_path, sizeof(log_path), "%s/monitoring.log", fleet.dir);
-    admin_start(&admin, &fleet, NULL);
+    admin_start(&admin, &fleet,
+                (const char *[]){"ROOMCAST_JWT_ISSUERS=mine=/nonexistent/jwks", NULL});
     prometheus_port = port_take();
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", prometheus_port);
     snprintf(ports, sizeof(ports), "%d,%d/%d", fleet.gateways[0].ops_port,

@@ -282,6 +282,58 @@ static void an_entry_is_kept_and_told_with_its_id(void **state)
     assert_int_equal(redis_cmd_number(port(), "XLEN rc:audit"), 1);
 }
 
+/* ---- policy ---- */
+
+static const char *set_policy(long long seen, long long known, const char *keys)
+{
+    eval_begin(&redis, SCRIPT_POLICY);
+    eval_key(&redis, "rc:policy");
+    eval_key(&redis, "rc:events");
+    eval_arg(&redis, "keys_rev");
+    eval_arg(&redis, "%lld", seen);
+    eval_arg(&redis, "%lld", known);
+    eval_arg(&redis, "keys");
+    eval_arg(&redis, "%s", keys);
+    return eval_run(&redis);
+}
+
+static long long policy_rev(void)
+{
+    return redis_cmd_number(port(), "HGET rc:policy keys_rev");
+}
+
+static void expect_policy(const char *text)
+{
+    char *keys = redis_cmd_text(port(), "HGET rc:policy keys");
+
+    assert_string_equal(keys, text);
+    free(keys);
+}
+
+static void a_policy_changes_if_it_is_what_was_read(void **state)
+{
+    long long now = eval_now_ms(&redis), first, ahead;
+
+    (void)state;
+    set_policy(0, 0, "a");
+    first = policy_rev();
+    assert_true(first >= now);
+    set_policy(0, 0, "b");
+    set_policy(first + 1, 0, "b");
+    expect_policy("a");
+    assert_int_equal(policy_rev(), first);
+    ahead = first + 1000000;
+    set_policy(first, ahead, "b");
+    expect_policy("b");
+    assert_int_equal(policy_rev(), ahead + 1);
+    set_policy(ahead + 1, 0, "c");
+    assert_int_equal(policy_rev(), ahead + 2);
+    redis_cmd(port(), "HSET rc:policy keys_rev nonsense");
+    set_policy(0, 0, "d");
+    expect_policy("d");
+    assert_true(policy_rev() >= now && policy_rev() < ahead);
+}
+
 /* ---- */
 
 static int start(void **state)
@@ -306,6 +358,7 @@ int main(void)
         TEST(samples_of_a_time_to_come_do_not_stop_the_series),
         TEST(the_series_is_capped_at_its_oldest_end),
         TEST(an_entry_is_kept_and_told_with_its_id),
+        TEST(a_policy_changes_if_it_is_what_was_read),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -16,6 +16,7 @@ const WORDS: Record<string, string> = {
   mute: 'muted',
   unmute: 'lifted the mute of',
   disconnect: 'disconnected',
+  token: 'made a token for',
 };
 
 function Sentence({ entry }: { entry: AuditEntry }) {

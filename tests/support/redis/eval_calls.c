@@ -298,6 +298,19 @@ static const char *restore(struct eval_room *room)
     return eval_run(room->redis);
 }
 
+static const char *policy(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_POLICY);
+    eval_key(room->redis, "rc:policy");
+    eval_key(room->redis, "rc:events");
+    eval_arg(room->redis, "keys_rev");
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "keys");
+    eval_arg(room->redis, "{}");
+    return eval_run(room->redis);
+}
+
 static const char *beat_as(struct eval_room *room, const char *node, int first)
 {
     eval_begin(room->redis, SCRIPT_HEARTBEAT);
@@ -450,6 +463,7 @@ const struct eval_call eval_calls[] = {
     {"sample", prepare_nothing, sample, false},
     {"audit", prepare_nothing, audit, false},
     {"restore", prepare_nothing, restore, false},
+    {"policy", prepare_nothing, policy, false},
 };
 
 const size_t eval_calls_count = sizeof(eval_calls) / sizeof(eval_calls[0]);
