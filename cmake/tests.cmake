@@ -49,7 +49,7 @@ endfunction()
 add_tests(unit 60 ${waits})
 add_tests(lua 120 ${waits})
 add_tests(integration 300 ${computes})
-foreach(name admin_away admin_bodies admin_close admin_events admin_fleet admin_http admin_kick
+foreach(name admin_away admin_bodies admin_close admin_events admin_fleet admin_http admin_keys admin_kick
         admin_openapi admin_refusals admin_words bad_requests broken_rooms chat_client clock_back
         descriptors expiry flush healthcheck http_bursts http_ports lost_keys
         malformed odd_names ops_port presence redis_share rewinds stderr timeouts upgrade_limits)
@@ -81,7 +81,7 @@ add_tests(terminal 300 ${computes})
 set_costs(cluster.scene.three_workers 90 cluster.losses 70 cluster.gone 50)
 set_costs(cluster.scene 90 cluster.admin_cluster 80 cluster.move_rooms 40 integration.hostile_redis 100 cluster.sentinel_failover 50 integration.expiry 60 integration.rewinds 50
     faults.operator 40 faults.gateways 40 integration.lost_keys 40 integration.admin_fleet 30
-    integration.admin_events 30 integration.presence 30 integration.ops_port 30)
+    integration.admin_events 30 integration.admin_keys 80 integration.presence 30 integration.ops_port 30)
 
 # A sanitizer would make them slower and see nothing new.
 if(NOT ROOMCAST_SANITIZE)
@@ -174,7 +174,7 @@ set(subjects
         "unit.(http_.*|metrics|page|percent)|integration.(admin_http|healthcheck|http_.*|ops_port)"
     settings "common/(config.*|setting.*)|client/term_options|bench/options"
         "unit.(config|settings|term_options)"
-    admin "admin/.*|lua/(audit|close|kick|moderate|room|rooms|sample)"
+    admin "admin/.*|common/(https_url|issuer_list)|lua/(audit|close|kick|moderate|policy|room|rooms|sample)"
         "unit.(auth|fleet_view)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
     support "tests/support/(redis|fleet)/.*"
         "lua.(publish|sync)|integration.(presence|rooms)|faults.rights"
