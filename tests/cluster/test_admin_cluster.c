@@ -20,6 +20,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cluster.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/tokens.h"
 #include "tests/support/unit/wait.h"
 
 enum { MASTERS = 3, MANY = 30, LISTED_AGAIN_MS = 12000 };
@@ -258,6 +259,41 @@ static void a_room_is_found_where_its_slot_is(void **state)
                                  "XLEN rc:shard:{10}:audit") >= 2 * MASTERS);
     chat_close(ann);
     close_all_rooms();
+}
+
+static bool has_policy(void *data)
+{
+    long long *rev = data;
+
+    *rev = redis_cmd_number(redis_cluster_port(&cluster, 0),
+                            "HGET rc:shard:{10}:policy keys_rev");
+    return *rev > 0;
+}
+
+/* By another service, which reads them of a file; the gateways ask for none. */
+static void keys_of_issuers_are_with_the_first_shard(void **state)
+{
+    struct tokens_key pair = tokens_key(JWK_EDDSA, 0);
+    char *jwk = tokens_jwk(&pair, "in-cluster"), path[256], issuers[300];
+    struct admin reader;
+    long long rev;
+    FILE *out;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/jwks", fleet.dir);
+    snprintf(issuers, sizeof(issuers), "ROOMCAST_JWT_ISSUERS=mine=%s", path);
+    out = fopen(path, "we");
+    assert_non_null(out);
+    fprintf(out, "{\"keys\":[%s]}", jwk);
+    assert_int_equal(fclose(out), 0);
+    admin_start(&reader, &fleet, (const char *[]){url, issuers, NULL});
+    assert_true(wait_until(has_policy, &rev, FLEET_DEADLINE_MS));
+    admin_get(&reader, 200, "/api/keys");
+    assert_string_equal(admin_text(&reader, "issuers.0.kids.0"), "in-cluster");
+    admin_stop(&reader);
+    remove(path);
+    free(jwk);
+    tokens_key_deinit(&pair);
 }
 
 static void orders_reach_the_gateways(void **state)
@@ -775,6 +811,7 @@ int main(void)
     const struct CMUnitTest with_replicas[] = {
         cmocka_unit_test(each_shard_tells_which_master_has_it),
         cmocka_unit_test(a_room_is_found_where_its_slot_is),
+        cmocka_unit_test(keys_of_issuers_are_with_the_first_shard),
         cmocka_unit_test(orders_reach_the_gateways),
         cmocka_unit_test(a_listing_puts_the_shards_together),
         cmocka_unit_test(a_user_is_found_and_disconnected),

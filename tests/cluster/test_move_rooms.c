@@ -293,6 +293,7 @@ static const char make_many[] =
     "redis.call('SADD', 'rc:node:dead-1-00000000.0:rooms', 'many ' .. i) end "
     "redis.call('ZADD', 'rc:nodes', 1, 'dead-1-00000000.0') "
     "redis.call('HSET', 'rc:stats', 'messages_total', 4711) "
+    "redis.call('HSET', 'rc:policy', 'keys', '{}', 'keys_rev', 12) "
     "redis.call('DEL', 'rc:audit') redis.call('XADD', 'rc:audit', '7-7', 'who', 'me') "
     "return 0";
 
@@ -364,6 +365,7 @@ static void expect_all_on_three(void)
     assert_int_equal(redis_cmd_number(servers[0].port, "DBSIZE"), 1); /* the mark */
     assert_int_equal(redis_cmd_number(servers[1].port, "HGET rc:stats messages_total"),
                      4711);
+    assert_int_equal(redis_cmd_number(servers[1].port, "HGET rc:policy keys_rev"), 12);
     assert_int_equal(redis_cmd_number(servers[1].port, "XLEN rc:audit"), 1);
 }
 

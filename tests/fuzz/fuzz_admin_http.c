@@ -17,6 +17,7 @@
 
 #include "admin/api.h"
 #include "admin/events.h"
+#include "admin/fleet_keys.h"
 #include "admin/routes.h"
 #include "common/http_message.h"
 #include "common/log.h"
@@ -64,6 +65,7 @@ static void open_api(void)
     fleet_init(&api->fleet, &service.loop, &api->db, &service.metrics, on_fleet_read,
                NULL);
     db_open(&api->db, &service.loop, &service.config, &service.metrics, on_link, NULL);
+    api->keys = fleet_keys_open(api);
     api->events = events_open(api);
 }
 

@@ -377,6 +377,66 @@ static void the_service_that_started_last_says_which_issuers_there_are(void **st
     free(setting);
 }
 
+/* ---- users of an issuer ---- */
+
+/* Of the user ann, by this pair. To be freed. */
+static char *token_of_issuer(int pair)
+{
+    unsigned long long now = clock_ms() / 1000;
+    char *header = print_text("{\"alg\":\"%s\",\"kid\":\"k%d\"}",
+                              jwk_alg_word(pairs[pair].alg), pair);
+    char *claims = print_text("{\"iss\":\"%s\",\"aud\":\"roomcast\",\"sub\":\"ann\","
+                              "\"iat\":%llu,\"exp\":%llu}",
+                              issuer.url, now, now + 60);
+    char *token = tokens_sign(&pairs[pair], header, claims);
+
+    free(header);
+    free(claims);
+    return token;
+}
+
+/* What an `auth` with a token of this pair is answered. */
+static bool is_let_in(int pair, unsigned gateway)
+{
+    struct chat *chat = chat_open(fleet.gateways[gateway].port);
+    char *token = token_of_issuer(pair);
+    bool is_in;
+
+    chat_send(chat, "{'type':'auth','id':1,'token':'%s'}", token);
+    assert_true(chat_recv(chat, PATIENCE_MS));
+    is_in = strcmp(chat_get_text(chat, "type"), "auth_ack") == 0;
+    chat_abort(chat);
+    free(token);
+    return is_in;
+}
+
+static bool are_let_in_everywhere(void *data)
+{
+    const int *pair = data;
+
+    return is_let_in(*pair, 0) && is_let_in(*pair, 1);
+}
+
+static bool are_let_in_nowhere(void *data)
+{
+    const int *pair = data;
+
+    return !is_let_in(*pair, 0) && !is_let_in(*pair, 1);
+}
+
+static void users_come_in_by_the_keys_of_the_moment(void **state)
+{
+    int first = 0, second = 1;
+
+    (void)state;
+    provider_answer(&issuer, "body", jwks[0]);
+    assert_true(wait_until(are_let_in_everywhere, &first, PATIENCE_MS));
+    assert_true(are_let_in_nowhere(&second));
+    provider_answer(&issuer, "body", jwks[1]);
+    assert_true(wait_until(are_let_in_everywhere, &second, PATIENCE_MS));
+    assert_true(wait_until(are_let_in_nowhere, &first, PATIENCE_MS));
+}
+
 /* ---- what gateways ask for ---- */
 
 static void wish(const char *name)
@@ -608,6 +668,7 @@ int main(void)
         cmocka_unit_test(a_file_is_read_again_when_it_has_changed),
         cmocka_unit_test(keys_that_redis_lost_are_put_back),
         cmocka_unit_test(the_service_that_started_last_says_which_issuers_there_are),
+        cmocka_unit_test(users_come_in_by_the_keys_of_the_moment),
         cmocka_unit_test(unknown_keys_are_asked_for_once_in_a_while),
         cmocka_unit_test(a_token_is_made_and_taken),
         cmocka_unit_test(a_wish_for_no_token_is_refused),

@@ -550,6 +550,53 @@ static void the_documentation_is_what_the_table_says(void **state)
     free(printed);
 }
 
+static void issuers_want_an_audience(void **state)
+{
+    static const char *const args[] = {"--jwt-audience="};
+    struct config config = {0};
+
+    (void)state;
+    setenv("AUTH_TOKEN", "t", 1);
+    setenv("ROOMCAST_JWT_ISSUERS", "https://a.example,b=/etc/b.json", 1);
+    assert_int_equal(load_hearing(&config, CONFIG_ADMIN, stderr, args, 1),
+                     CONFIG_EXIT_BAD);
+    assert_memory_equal(said, "ROOMCAST_JWT_AUDIENCE: must not be empty", 40);
+    config_deinit(&config);
+    assert_int_equal(load_admin(&config), CONFIG_RUN);
+    assert_int_equal(config.issuers.count, 2);
+    assert_string_equal(config.jwt_audience, "roomcast");
+    config_deinit(&config);
+    unsetenv("ROOMCAST_JWT_ISSUERS");
+    assert_int_equal(load_hearing(&config, CONFIG_ADMIN, stderr, args, 1), CONFIG_RUN);
+    assert_string_equal(config.jwt_audience, "");
+    config_deinit(&config);
+    setenv("ROOMCAST_JWT_ISSUERS", "http://a.example", 1);
+    assert_int_equal(load_admin(&config), CONFIG_EXIT_BAD);
+    assert_memory_equal(said, "ROOMCAST_JWT_ISSUERS: ", 22);
+    config_deinit(&config);
+}
+
+static void a_token_wants_a_user_and_a_secret(void **state)
+{
+    static const char *const args[] = {"--user=ann", "--secs=60"};
+    struct config config = {0};
+
+    (void)state;
+    assert_int_equal(load_hearing(&config, CONFIG_TOKEN, stderr, args, 2),
+                     CONFIG_EXIT_BAD);
+    assert_memory_equal(said, "ROOMCAST_JWT_SECRET: ", 21);
+    config_deinit(&config);
+    setenv("ROOMCAST_JWT_SECRET", "a secret of thirty-two bytes, or more", 1);
+    assert_int_equal(load_hearing(&config, CONFIG_TOKEN, stderr, args + 1, 1),
+                     CONFIG_EXIT_BAD);
+    assert_memory_equal(said, "--user: ", 8);
+    config_deinit(&config);
+    assert_int_equal(load_hearing(&config, CONFIG_TOKEN, stderr, args, 2), CONFIG_RUN);
+    assert_string_equal(config.token_user, "ann");
+    assert_int_equal(config.token_secs, 60);
+    config_deinit(&config);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +629,8 @@ int main(int argc, char **argv)
                                forget_environment),
         cmocka_unit_test_setup(the_passwords_of_the_examples_are_warned_about,
                                forget_environment),
+        cmocka_unit_test_setup(issuers_want_an_audience, forget_environment),
+        cmocka_unit_test_setup(a_token_wants_a_user_and_a_secret, forget_environment),
         cmocka_unit_test(an_address_is_split_at_its_port),
         cmocka_unit_test(the_documentation_is_what_the_table_says),
     };
