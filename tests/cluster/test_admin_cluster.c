@@ -656,7 +656,7 @@ static void wait_until_all_are_listed(long ms)
     int64_t end_ms = wait_now_ms() + ms;
 
     for (unsigned i = 0; i < MASTERS; i++) {
-        char text[64];
+        char text[128];
 
         snprintf(text, sizeof(text), "{\"room\":\"%s\",", rooms[i]);
         expect_text_within("/api/rooms", text, wait_left_ms(end_ms));
