@@ -218,7 +218,7 @@ static const struct setting rows[] = {
         "ROOMCAST_JWT_SECRET", ALL, jwt_secret, "", config_check_jwt_secret,
         "one a line, each of 32 bytes or more",
         "what tokens of HS256 are signed with; all lines are accepted, the first one "
-        "signs"),
+        "signs; the file is read again when it changes"),
     ROW("ROOMCAST_JWT_AUDIENCE", SETTING_OPEN_TEXT, ALL, jwt_audience, "roomcast", 0, 0,
         NULL, "NAME",
         "what a token must be for (aud); with the flag empty it is not looked at"),

@@ -71,6 +71,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Times a room's log was found with another server")                              \
     X(GATEWAY, gauge, pool_bytes, "Memory held by the pool, in use or free")           \
     X(GATEWAY, gauge, send_queue_bytes, "Bytes waiting for clients that do not read")  \
+    X(BOTH, counter, config_errors_total,                                              \
+      "Files that were changed and are no good, so the old ones stay")                 \
     X(BOTH, counter, http_refused_total,                                               \
       "Connections to the admin or ops port refused because there were too many")      \
     X(BOTH, counter, http_slow_total,                                                  \

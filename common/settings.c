@@ -125,6 +125,16 @@ static bool load_one(const struct load *load, const struct setting *row,
     return true;
 }
 
+const char *settings_file_of(const char *name)
+{
+    char file[SETTING_NAME_BYTES_MAX + 8];
+    const char *path;
+
+    snprintf(file, sizeof(file), "%s_FILE", name);
+    path = find_variable(file);
+    return path ? path : "";
+}
+
 /* What is printed. */
 
 void settings_print_limits(FILE *out, const struct setting *row)

@@ -39,6 +39,9 @@ enum settings_outcome settings_load(const struct settings *settings, void *targe
                                     int *argc, char **argv)
     __attribute__((warn_unused_result));
 
+/* The path in NAME_FILE, if that is where the setting `name` came from, else "". Borrowed. */
+const char *settings_file_of(const char *name);
+
 /* Frees the texts of `target`, and sets them to NULL. */
 void settings_deinit(const struct settings *settings, void *target);
 

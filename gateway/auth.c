@@ -3,12 +3,20 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "common/clock.h"
 #include "common/digits.h"
+#include "common/log.h"
+#include "common/settings.h"
 
-enum { GUEST_BYTES = 6, ASK_AGAIN_MS = 30000, ANSWER_MS = 2000 };
+enum {
+    GUEST_BYTES = 6,
+    ASK_AGAIN_MS = 30000,
+    ANSWER_MS = 2000,
+    LOOK_TICKS = 2000 / LIFETIME_TICK_MS, /* the file of the secrets is looked at */
+};
 
 static const unsigned rights_without_auth = RIGHT_READ | RIGHT_WRITE;
 
@@ -25,13 +33,6 @@ static uint32_t some(void *data, uint32_t below)
     (void)data;
     RAND_bytes((unsigned char *)&number, sizeof(number));
     return (uint32_t)((uint64_t)number * below >> 32);
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct auth *auth = timer->data;
-
-    lifetimes_tick(&auth->lifetimes, clock_ms());
 }
 
 static unsigned read_default_rights(const struct config *config, bool is_on)
@@ -52,6 +53,37 @@ static void note_keys(struct auth *auth)
     for (size_t i = 0; i < auth->jwks.count; i++)
         has_keys |= auth->jwks.issuers[i].count > 0;
     atomic_store(&auth->has_keys, has_keys);
+}
+
+/* The secrets are read again if their file has changed; what is no good leaves the old ones. */
+static void look_at_secrets(struct auth *auth)
+{
+    struct strbuf text = {NULL, 0, 0};
+    unsigned line;
+
+    if (watched_file_take(&auth->secrets_file, &text)) {
+        line = jwt_secrets_parse(&auth->secrets, text.data);
+        if (line > 0) {
+            log_error("secrets_refused", "setting=ROOMCAST_JWT_SECRET_FILE line=%u",
+                      line);
+            metric_add(&auth->metrics->config_errors_total, 1);
+        } else {
+            log_info("secrets_changed", "count=%zu", auth->secrets.count);
+            note_keys(auth);
+            auth->hooks.on_keys_changed(auth->hooks.owner);
+        }
+        OPENSSL_cleanse(text.data, text.len);
+    }
+    strbuf_deinit(&text);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct auth *auth = timer->data;
+
+    lifetimes_tick(&auth->lifetimes, clock_ms());
+    if (++auth->ticks % LOOK_TICKS == 0)
+        look_at_secrets(auth);
 }
 
 void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
@@ -86,6 +118,9 @@ void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
     /* config has checked it */
     (void)jwt_secrets_parse(&auth->secrets, config->jwt_secret);
     note_keys(auth);
+    watched_file_init(&auth->secrets_file, "ROOMCAST_JWT_SECRET_FILE",
+                      settings_file_of("ROOMCAST_JWT_SECRET"));
+    watched_file_skip(&auth->secrets_file);
     uv_timer_start(&auth->tick, on_tick, LIFETIME_TICK_MS, LIFETIME_TICK_MS);
 }
 
@@ -99,6 +134,7 @@ void auth_deinit(struct auth *auth)
     jwt_claims_deinit(&auth->claims);
     jwt_secrets_deinit(&auth->secrets);
     jwks_deinit(&auth->jwks);
+    watched_file_deinit(&auth->secrets_file);
     grants_table_deinit(&auth->grants);
 }
 
@@ -117,6 +153,7 @@ bool auth_set_keys(struct auth *auth, struct json_text keys)
     jwks_deinit(&auth->jwks);
     auth->jwks = read;
     note_keys(auth);
+    auth->hooks.on_keys_changed(auth->hooks.owner);
     return true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/config.h"
 #include "common/metrics.h"
+#include "common/watched_file.h"
 #include "gateway/identity.h"
 
 struct auth_hooks {
@@ -17,6 +18,8 @@ struct auth_hooks {
     void (*on_end)(struct lifetime *lifetime); /* the token has expired */
     /* An issuer may have a key that is not known here. */
     void (*on_keys_wanted)(void *owner, const char *issuer);
+    /* Some key may not be accepted any more. */
+    void (*on_keys_changed)(void *owner);
     void *owner;
 };
 
@@ -29,12 +32,14 @@ struct auth {
     unsigned default_rights;
     struct jwt_rules rules;
     struct jwt_secrets secrets;
+    struct watched_file secrets_file;
     struct jwks jwks; /* of issuers */
     struct auth_hooks hooks;
     struct grants_table grants;
     struct lifetimes lifetimes;
     struct jwt_claims claims; /* scratch: of the token that was verified last */
     uv_timer_t tick;
+    unsigned ticks;
 };
 
 void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,

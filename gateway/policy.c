@@ -1,6 +1,6 @@
 /* policy.c - see policy.h.
  *
- *     policy_on_revs -> start_read -> on_read -> take -> on_keys
+ *     policy_on_revs -> start_read -> on_read -> take -> auth_set_keys
  *                    -> start_restore -> on_restored
  */
 #include "gateway/policy.h"
@@ -10,11 +10,9 @@
 
 enum { KEYS_REV, REVS = 5 };
 
-void policy_init(struct policy *policy, struct store *store, struct auth *auth,
-                 void (*on_keys)(void *owner), void *owner)
+void policy_init(struct policy *policy, struct store *store, struct auth *auth)
 {
-    *policy = (struct policy){
-        .store = store, .auth = auth, .on_keys = on_keys, .owner = owner};
+    *policy = (struct policy){.store = store, .auth = auth};
 }
 
 void policy_deinit(struct policy *policy)
@@ -47,7 +45,6 @@ static void take(struct policy *policy, struct json_text keys, uint64_t rev)
     metric_set(&policy->store->metrics->policy_rev[KEYS_REV], rev);
     log_info("keys_changed", "rev=%llu issuers=%zu", (unsigned long long)rev,
              policy->auth->jwks.count);
-    policy->on_keys(policy->owner);
 }
 
 static void on_read(void *data, int status, const redisReply *reply)

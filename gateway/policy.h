@@ -1,7 +1,7 @@
 /* policy.h - what the fleet has decided and each worker has a copy of (SPEC-PUBLIC P3, P14): so far the
  * keys of issuers.
  *
- *     heartbeat, order -> another number -> read -> the copy is replaced -> on_keys
+ *     heartbeat, order -> another number -> read -> the copy is replaced
  *                         a smaller one  -> put back
  *
  * A number is never used twice, and grows: Redis's is smaller only if it lost something.
@@ -15,8 +15,6 @@
 struct policy {
     struct store *store; /* of shard 0 */
     struct auth *auth;
-    void (*on_keys)(void *owner); /* they have changed */
-    void *owner;
     uint64_t keys_rev; /* of the copy; 0: there is none */
     struct strbuf keys;
     uint64_t heard_rev; /* meanwhile */
@@ -25,8 +23,7 @@ struct policy {
 };
 
 /* All borrowed. */
-void policy_init(struct policy *policy, struct store *store, struct auth *auth,
-                 void (*on_keys)(void *owner), void *owner);
+void policy_init(struct policy *policy, struct store *store, struct auth *auth);
 void policy_deinit(struct policy *policy);
 
 /* The numbers that Redis has, of heartbeat.lua. */

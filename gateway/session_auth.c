@@ -169,7 +169,7 @@ static void check_key(struct session *session)
         lifetime_set(&auth->lifetimes, &identity->lifetime, end_s);
 }
 
-static void on_keys(void *owner)
+static void on_keys_changed(void *owner)
 {
     struct session_env *env = owner;
 
@@ -202,12 +202,13 @@ void session_env_open(struct session_env *env, uv_loop_t *loop)
     const struct auth_hooks hooks = {
         .on_warn = on_warn,
         .on_end = on_expired,
+        .on_keys_changed = on_keys_changed,
         .on_keys_wanted = on_keys_wanted,
         .owner = env,
     };
 
     auth_open(&env->auth, loop, env->conn.config, env->conn.metrics, &hooks);
-    policy_init(&env->policy, &env->shards->all[0].store, &env->auth, on_keys, env);
+    policy_init(&env->policy, &env->shards->all[0].store, &env->auth);
 }
 
 void session_env_close(struct session_env *env)

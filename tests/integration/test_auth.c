@@ -631,6 +631,73 @@ static void no_part_of_a_token_is_logged_or_counted(void **state)
     }
 }
 
+/* ---- secrets that change ---- */
+
+static void write_file(const char *path, const char *text)
+{
+    char new_path[300];
+    FILE *file;
+
+    snprintf(new_path, sizeof(new_path), "%s.new", path);
+    file = fopen(new_path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(rename(new_path, path), 0);
+}
+
+static bool lets_ann_in(void *data)
+{
+    const unsigned *gateway = data;
+    struct chat *chat = chat_open(fleet.gateways[*gateway].port);
+    char *token = token_of("ann", HOUR, "");
+    bool is_in;
+
+    send_token(chat, token);
+    is_in = chat_recv(chat, CHAT_DEADLINE_MS) &&
+            strcmp(chat_get_text(chat, "type"), "auth_ack") == 0;
+    chat_abort(chat);
+    free(token);
+    return is_in;
+}
+
+static bool refuses_ann(void *data)
+{
+    return !lets_ann_in(data);
+}
+
+static void a_changed_file_of_secrets_is_read_again(void **state)
+{
+    char path[256], setting[300];
+    const char *settings[] = {"ROOMCAST_AUTH=jwt", "ROOMCAST_JWT_LEEWAY_SECS=0",
+                              "ROOMCAST_AUTH_WARN_SECS=1", setting, NULL};
+    static const char another[] = "another secret, which is just as long\n";
+    struct chat *ann;
+    unsigned gateway;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/secrets", fleet.dir);
+    snprintf(setting, sizeof(setting), "ROOMCAST_JWT_SECRET_FILE=%s", path);
+    write_file(path, another);
+    gateway = fleet_add(&fleet, settings);
+    assert_false(lets_ann_in(&gateway));
+    write_file(path, "another secret, which is just as long\n" TOKENS_SECRET "\n");
+    assert_true(wait_until(lets_ann_in, &gateway, FLEET_DEADLINE_MS));
+    ann = come_in(gateway, "ann", HOUR, "");
+    write_file(path, "short\n");
+    fleet_expect_logged(&fleet, gateway,
+                        "secrets_refused setting=ROOMCAST_JWT_SECRET_FILE line=1");
+    assert_true(lets_ann_in(&gateway));
+    write_file(path, another);
+    assert_true(wait_until(refuses_ann, &gateway, FLEET_DEADLINE_MS));
+    chat_expect_skipping(ann, "auth_expiring");
+    assert_int_equal(chat_wait_close(ann, CHAT_DEADLINE_MS), 4500);
+    assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
+                                "roomcast_config_errors_total") == 1);
+    chat_abort(ann);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 static void without_a_key_a_gateway_is_not_ready(void **state)
 {
     static const char *const settings[] = {"ROOMCAST_AUTH=jwt", NULL};
@@ -669,6 +736,7 @@ int main(void)
         cmocka_unit_test(a_room_token_that_is_none_opens_nothing),
         cmocka_unit_test(a_token_may_come_with_the_handshake),
         cmocka_unit_test(a_handshake_with_a_bad_token_is_refused),
+        cmocka_unit_test(a_changed_file_of_secrets_is_read_again),
         cmocka_unit_test(without_a_key_a_gateway_is_not_ready),
         cmocka_unit_test(nothing_unproven_reaches_redis),
         cmocka_unit_test(no_part_of_a_token_is_logged_or_counted),
