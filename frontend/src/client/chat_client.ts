@@ -14,6 +14,7 @@
 // connection.ts is the socket, room.ts a room; this file gives each event to whom it is for.
 // Listeners are called once for all that came in one turn, never from inside a call.
 
+import { Auth, type TokenSource } from './auth';
 import {
   Connection,
   type ConnectionOptions,
@@ -25,6 +26,8 @@ import type { WireEvent } from './wire';
 
 export interface ChatOptions extends ConnectionOptions {
   user: string;
+  /** Where the fleet asks for tokens; of `user`. */
+  token?: TokenSource;
   /** What a gateway takes at most (ROOMCAST_MAX_MESSAGE_BYTES); more would close the
    *  connection, so it is refused here, as too_large. */
   messageBytesMax?: number;
@@ -47,14 +50,21 @@ const ENVELOPE_BYTES = 128; // type, id and key, and then some
 export class ChatClient {
   private readonly rooms = new Map<string, Room>();
   private readonly connection: Connection;
+  private readonly auth: Auth;
   private readonly listeners = new Set<() => void>();
   private redis: 'up' | 'down' = 'up';
   private shown: ChatSnapshot | null = null;
   private isTelling = false;
 
   constructor(private readonly options: ChatOptions) {
+    this.auth = new Auth(options.token, {
+      send: (request) => this.connection.send(request),
+      onReady: () => this.onReady(),
+      onFailure: (why) => this.connection.restart(why),
+    });
     this.connection = new Connection(options, {
-      onOpen: () => this.onOpen(),
+      mayReturn: (code) => this.auth.mayReturn(code),
+      onOpen: () => this.auth.onOpen(),
       onEvent: (event) => this.onEvent(event),
       onLost: () => this.onLost(),
       onStatus: () => this.changed(),
@@ -84,7 +94,7 @@ export class ChatClient {
 
     if (!room) {
       room = new Room(name, this.options.user, {
-        send: (request) => this.connection.send(request),
+        send: (request) => this.auth.isReady && this.connection.send(request),
         commend: () => this.commend(),
         onChange: () => this.changed(),
       });
@@ -176,20 +186,23 @@ export class ChatClient {
     this.changed();
   }
 
-  private onOpen(): void {
+  private onReady(): void {
     for (const room of this.rooms.values()) room.onOpen();
   }
 
   private onLost(): void {
+    this.auth.onLost();
     for (const room of this.rooms.values()) room.onLost();
     this.setRedis('up'); // that connection's view of it; the next gateway has its own
   }
 
   private onEvent(event: WireEvent): void {
     this.options.onEvent?.(event);
+    this.auth.take(event);
     if (event.type === 'status') this.onStatus(event.redis);
     else if (event.type === 'error') this.onRefusal(event);
-    else if ('room' in event) this.rooms.get(event.room)?.take(event);
+    else if ('room' in event && event.room !== undefined)
+      this.rooms.get(event.room)?.take(event);
   }
 
   private onStatus(redis: 'up' | 'down'): void {

@@ -36,6 +36,8 @@ export interface ConnectionOptions {
 }
 
 export interface ConnectionHooks {
+  /** Whether to come back although the server closed with a code that says not to. */
+  mayReturn?(code: number): boolean;
   onOpen(): void;
   onEvent(event: WireEvent): void;
   /** Behind it nothing comes from the connection that was. */
@@ -92,6 +94,11 @@ export class Connection {
     if (this.status.state === 'waiting') this.connect();
     else if (this.status.state === 'open' && !this.returning && !this.wasAsked)
       this.ask();
+  }
+
+  /** Gives up the connection that is open, and comes back after a pause. */
+  restart(why: string): void {
+    if (this.status.state === 'open') this.giveUp(why);
   }
 
   close(): void {
@@ -194,7 +201,7 @@ export class Connection {
 
   private lose(code: number, reason: string, pause?: number): void {
     this.hooks.onLost();
-    if (!mayReturn(code)) {
+    if (!mayReturn(code) && !this.hooks.mayReturn?.(code)) {
       this.setStatus({ state: 'ended', retryAt: null, code, reason });
       return;
     }

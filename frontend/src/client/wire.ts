@@ -15,6 +15,8 @@ export interface WireMessage {
   room: string;
   seq: number;
   user?: string;
+  /** How the user is shown, where its token says so. */
+  name?: string;
   text?: string;
   ts: number;
   data?: unknown;
@@ -29,6 +31,9 @@ export interface JoinAck {
   seq: number;
   members: number;
   recovered: boolean;
+  /** The rights held: r, rw or rwm. */
+  can?: string;
+  rev?: number;
 }
 
 export interface HistoryBatch {
@@ -55,6 +60,8 @@ export interface Refusal {
   id?: string;
   code: string;
   message: string;
+  /** Of `unauthorized`: what is wrong with the token. */
+  reason?: string;
   retry_after_ms?: number;
 }
 
@@ -81,6 +88,8 @@ export type WireEvent =
   | { type: 'reset'; room: string; epoch: string; seq: number; members: number }
   | { type: 'status'; redis: 'down' | 'up' }
   | { type: 'reconnect'; after_ms: number; reason?: string }
+  | { type: 'auth_ack'; id?: string; user: string; name?: string; expires_at?: number }
+  | { type: 'auth_expiring'; expires_at: number; room?: string }
   | { type: 'pong' };
 
 export interface Request {

@@ -141,6 +141,11 @@ class Fleet {
     });
   }
 
+  async restartGateway(index: number): Promise<void> {
+    await this.killGateway(index);
+    await this.startGateway(index);
+  }
+
   async killGateway(index: number): Promise<void> {
     await this.gateways[index]?.program?.end('SIGKILL');
   }
