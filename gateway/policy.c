@@ -1,6 +1,6 @@
 /* policy.c - see policy.h.
  *
- *     policy_on_revs -> start_read -> on_read -> take -> auth_set_keys
+ *     policy_on_revs -> start_read -> on_read -> take -> access_set_keys
  *                    -> start_restore -> on_restored
  */
 #include "gateway/policy.h"
@@ -10,9 +10,9 @@
 
 enum { KEYS_REV, REVS = 5 };
 
-void policy_init(struct policy *policy, struct store *store, struct auth *auth)
+void policy_init(struct policy *policy, struct store *store, struct access *access)
 {
-    *policy = (struct policy){.store = store, .auth = auth};
+    *policy = (struct policy){.store = store, .access = access};
 }
 
 void policy_deinit(struct policy *policy)
@@ -34,7 +34,7 @@ static void go_on(struct policy *policy)
 
 static void take(struct policy *policy, struct json_text keys, uint64_t rev)
 {
-    if (!auth_set_keys(policy->auth, keys)) {
+    if (!access_set_keys(policy->access, keys)) {
         intake_refuse(policy->store->metrics, INTAKE_REPLY, "policy",
                       (struct json_text){"", 0});
         return;
@@ -44,7 +44,7 @@ static void take(struct policy *policy, struct json_text keys, uint64_t rev)
     policy->keys_rev = rev;
     metric_set(&policy->store->metrics->policy_rev[KEYS_REV], rev);
     log_info("keys_changed", "rev=%llu issuers=%zu", (unsigned long long)rev,
-             policy->auth->jwks.count);
+             policy->access->jwks.count);
 }
 
 static void on_read(void *data, int status, const redisReply *reply)
@@ -98,7 +98,7 @@ static void start_restore(struct policy *policy)
 
 void policy_on_keys_rev(struct policy *policy, uint64_t rev)
 {
-    if (!policy->auth->is_on || rev == policy->keys_rev)
+    if (!policy->access->is_on || rev == policy->keys_rev)
         return;
     if (policy->is_busy) {
         policy->has_heard = true;

@@ -9,12 +9,12 @@
 #ifndef GATEWAY_POLICY_H
 #define GATEWAY_POLICY_H
 
-#include "gateway/auth.h"
+#include "gateway/access.h"
 #include "gateway/store.h"
 
 struct policy {
     struct store *store; /* of shard 0 */
-    struct auth *auth;
+    struct access *access;
     uint64_t keys_rev; /* of the copy; 0: there is none */
     struct strbuf keys;
     uint64_t heard_rev; /* meanwhile */
@@ -23,7 +23,7 @@ struct policy {
 };
 
 /* All borrowed. */
-void policy_init(struct policy *policy, struct store *store, struct auth *auth);
+void policy_init(struct policy *policy, struct store *store, struct access *access);
 void policy_deinit(struct policy *policy);
 
 /* The numbers that Redis has, of heartbeat.lua. */

@@ -12,7 +12,7 @@ static enum proto_error take_guest(struct session *session, struct json_text id)
 
     if (session->identity)
         return session->identity->is_guest ? PROTO_OK : PROTO_FORBIDDEN;
-    guest = auth_make_guest(&session->env->auth);
+    guest = access_make_guest(&session->env->access);
     if (!guest)
         return PROTO_FORBIDDEN;
     session_set_identity(session, guest, 0);
@@ -40,20 +40,21 @@ static void refuse_token(struct session *session, struct json_text id,
 static enum proto_error take_token(struct session *session,
                                    const struct proto_request *parsed)
 {
-    struct auth *auth = &session->env->auth;
-    enum jwt_result result = auth_verify(auth, parsed->token);
+    struct access *access = &session->env->access;
+    enum jwt_result result = access_verify(access, parsed->token);
 
-    if (result == JWT_OK && auth->claims.room.base)
+    if (result == JWT_OK && access->claims.room.base)
         result = JWT_CLAIMS; /* a room token proves nothing of a connection */
     if (result != JWT_OK) {
         refuse_token(session, parsed->id, result);
         return PROTO_OK;
     }
-    if (session->identity && !is_same_user(session->identity, auth->claims.user))
+    if (session->identity && !is_same_user(session->identity, access->claims.user))
         return PROTO_FORBIDDEN;
     if (session->identity)
-        metric_add(&auth->metrics->auth_refreshes_total, 1);
-    session_set_identity(session, identity_new(&auth->claims), auth->claims.expires_at);
+        metric_add(&access->metrics->auth_refreshes_total, 1);
+    session_set_identity(session, identity_new(&access->claims),
+                         access->claims.expires_at);
     session_send_auth_ack(session, parsed->id);
     session_count_rights(session);
     return PROTO_OK;
@@ -65,7 +66,7 @@ enum proto_error req_auth(const struct req *req, uint64_t *wait_ms)
     unsigned what = req->parsed->fields & (PROTO_F_TOKEN | PROTO_F_GUEST);
 
     (void)wait_ms;
-    if (!session->env->auth.is_on || (what != PROTO_F_TOKEN && what != PROTO_F_GUEST))
+    if (!session->env->access.is_on || (what != PROTO_F_TOKEN && what != PROTO_F_GUEST))
         return PROTO_BAD_REQUEST;
     return what == PROTO_F_GUEST ? take_guest(session, req->parsed->id)
                                  : take_token(session, req->parsed);

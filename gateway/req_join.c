@@ -43,9 +43,9 @@ static enum proto_error check_user(const struct req *req)
 /* A good room token counts before the patterns of the connection's, also where it gives less. */
 static enum jwt_result take_room_token(const struct req *req, struct entry *entry)
 {
-    struct auth *auth = &req->session->env->auth;
-    enum jwt_result result = auth_verify(auth, req->parsed->room_token);
-    const struct jwt_claims *claims = &auth->claims;
+    struct access *access = &req->session->env->access;
+    enum jwt_result result = access_verify(access, req->parsed->room_token);
+    const struct jwt_claims *claims = &access->claims;
 
     entry->rights = 0;
     entry->has_token = true;
@@ -66,7 +66,7 @@ static enum jwt_result find_rights(const struct req *req, struct entry *entry)
     if (session->identity && (req->parsed->fields & PROTO_F_ROOM_TOKEN))
         return take_room_token(req, entry);
     entry->rights =
-        auth_rights(&session->env->auth, session->identity, req->parsed->room);
+        access_rights(&session->env->access, session->identity, req->parsed->room);
     return JWT_OK;
 }
 
@@ -75,7 +75,7 @@ static void set_rights(const struct req *req, struct membership *m,
 {
     m->rights = (unsigned char)entry->rights;
     if (entry->has_token)
-        membership_set_token(m, &req->session->env->auth.lifetimes, entry->end_s);
+        membership_set_token(m, &req->session->env->access.lifetimes, entry->end_s);
     else
         membership_drop_token(m);
 }

@@ -11,7 +11,7 @@
 #define GATEWAY_SESSION_H
 
 #include "common/proto.h"
-#include "gateway/auth.h"
+#include "gateway/access.h"
 #include "gateway/conn.h"
 #include "gateway/membership.h"
 #include "gateway/policy.h"
@@ -26,7 +26,7 @@ struct session;
 struct session_env {
     struct conn_env conn;
     struct shards *shards; /* borrowed */
-    struct auth auth;
+    struct access access;
     struct policy policy;
     struct request_env requests;
     struct membership_env memberships;
@@ -104,7 +104,7 @@ void session_count_rights(struct session *session);
 /* Tokens are asked for, and it has brought none. */
 static inline bool session_is_nobody(const struct session *session)
 {
-    return session->env->auth.is_on && !session->identity;
+    return session->env->access.is_on && !session->identity;
 }
 
 /* How its user is shown, if a token says so. */

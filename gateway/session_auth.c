@@ -58,8 +58,8 @@ static struct membership *find_without_rights(struct session *session)
 
         if (m->token || !m->member.room)
             continue;
-        m->rights = (unsigned char)auth_rights(&session->env->auth, session->identity,
-                                               room_name_of(m->member.room));
+        m->rights = (unsigned char)access_rights(
+            &session->env->access, session->identity, room_name_of(m->member.room));
         if (!(m->rights & RIGHT_READ))
             return m;
     }
@@ -81,7 +81,7 @@ void session_set_identity(struct session *session, struct identity *identity,
     session->identity = identity;
     identity->owner = session;
     identity->lifetime.kind = LIFETIME_IDENTITY;
-    lifetime_set(&session->env->auth.lifetimes, &identity->lifetime, end_s);
+    lifetime_set(&session->env->access.lifetimes, &identity->lifetime, end_s);
     conn_limit_messages(&session->conn, false);
 }
 
@@ -136,18 +136,18 @@ static void on_expired(struct lifetime *lifetime)
 int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
 {
     struct session *session = session_of_conn(conn);
-    struct auth *auth = &session->env->auth;
+    struct access *access = &session->env->access;
     enum jwt_result result;
 
-    if (!auth->is_on)
+    if (!access->is_on)
         return 101;
     conn_limit_messages(conn, true);
     if (!req->token.base)
         return 101;
-    result = auth_verify(auth, (struct json_text){req->token.base, req->token.len});
-    if (result == JWT_OK && !auth->claims.room.base) {
-        session_set_identity(session, identity_new(&auth->claims),
-                             auth->claims.expires_at);
+    result = access_verify(access, (struct json_text){req->token.base, req->token.len});
+    if (result == JWT_OK && !access->claims.room.base) {
+        session_set_identity(session, identity_new(&access->claims),
+                             access->claims.expires_at);
         return 101;
     }
     return result == JWT_UNKNOWN_KID ? 503 : 401;
@@ -158,15 +158,15 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
 /* Whom a key let in that is no more has the time of a warning to bring another token. */
 static void check_key(struct session *session)
 {
-    struct auth *auth = &session->env->auth;
+    struct access *access = &session->env->access;
     struct identity *identity = session->identity;
-    uint64_t end_s = auth_end_of_removed(auth);
+    uint64_t end_s = access_end_of_removed(access);
 
-    if (!identity || identity->has_lost_key || auth_has_key_of(auth, identity))
+    if (!identity || identity->has_lost_key || access_has_key_of(access, identity))
         return;
     identity->has_lost_key = true;
     if (identity->lifetime.end_s == 0 || identity->lifetime.end_s > end_s)
-        lifetime_set(&auth->lifetimes, &identity->lifetime, end_s);
+        lifetime_set(&access->lifetimes, &identity->lifetime, end_s);
 }
 
 static void on_keys_changed(void *owner)
@@ -199,7 +199,7 @@ static void on_keys_wanted(void *owner, const char *issuer)
 
 void session_env_open(struct session_env *env, uv_loop_t *loop)
 {
-    const struct auth_hooks hooks = {
+    const struct access_hooks hooks = {
         .on_warn = on_warn,
         .on_end = on_expired,
         .on_keys_changed = on_keys_changed,
@@ -207,17 +207,17 @@ void session_env_open(struct session_env *env, uv_loop_t *loop)
         .owner = env,
     };
 
-    auth_open(&env->auth, loop, env->conn.config, env->conn.metrics, &hooks);
-    policy_init(&env->policy, &env->shards->all[0].store, &env->auth);
+    access_open(&env->access, loop, env->conn.config, env->conn.metrics, &hooks);
+    policy_init(&env->policy, &env->shards->all[0].store, &env->access);
 }
 
 void session_env_close(struct session_env *env)
 {
-    auth_close(&env->auth);
+    access_close(&env->access);
 }
 
 void session_env_deinit(struct session_env *env)
 {
     policy_deinit(&env->policy);
-    auth_deinit(&env->auth);
+    access_deinit(&env->access);
 }

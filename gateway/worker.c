@@ -477,7 +477,7 @@ bool worker_why_not_ready(const struct worker *w, unsigned shard, struct strbuf 
 
 bool worker_has_keys(const struct worker *w)
 {
-    return auth_is_ready(&w->sessions.auth);
+    return access_is_ready(&w->sessions.access);
 }
 
 bool worker_is_alive(const struct worker *w, uint64_t now_ns)

@@ -40,6 +40,16 @@ static void on_command(struct shard *shard, struct json_text command)
     (void)shard, (void)command;
 }
 
+static void on_revs(struct shard *shard, const redisReply *revs)
+{
+    policy_on_revs(&list_entry(shard, struct fake_worker, shard)->policy, revs);
+}
+
+static void on_keys_changed(void *owner)
+{
+    (void)owner;
+}
+
 void fake_worker_open(struct fake_worker *w, const struct config *config)
 {
     static const struct shard_hooks hooks = {
@@ -47,6 +57,7 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
         .on_link = on_link,
         .on_notice = on_notice,
         .on_command = on_command,
+        .on_revs = on_revs,
         .on_forgotten = on_event,
     };
     const struct shard_opts opts = {
@@ -61,6 +72,9 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
     uv_loop_init(&w->loop);
     pool_init(&w->metrics);
     shard_open(&w->shard, &opts);
+    w->access =
+        (struct access){.is_on = true, .hooks = {.on_keys_changed = on_keys_changed}};
+    policy_init(&w->policy, &w->shard.store, &w->access);
 }
 
 void fake_worker_close(struct fake_worker *w)
@@ -68,6 +82,8 @@ void fake_worker_close(struct fake_worker *w)
     shard_close(&w->shard);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     shard_end(&w->shard);
+    policy_deinit(&w->policy);
+    access_deinit(&w->access);
     shard_deinit(&w->shard);
     if (uv_loop_close(&w->loop) != 0)
         abort();

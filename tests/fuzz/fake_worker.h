@@ -4,12 +4,15 @@
 #ifndef TESTS_FUZZ_FAKE_WORKER_H
 #define TESTS_FUZZ_FAKE_WORKER_H
 
+#include "gateway/policy.h"
 #include "gateway/shard.h"
 
 struct fake_worker {
     uv_loop_t loop;
     struct metrics metrics;
     struct shard shard;
+    struct access access; /* tokens are asked for; no key is known at first */
+    struct policy policy;
 };
 
 /* Once a process: no log, the usual keys. */

@@ -1,8 +1,8 @@
-/* auth.h - how the clients of a worker prove who they are, and what they may then
+/* access.h - how the clients of a worker prove who they are, and what they may then
  * (SPEC-PUBLIC P1, P2): keys, grants, lifetimes. Knows neither sockets nor rooms.
  */
-#ifndef GATEWAY_AUTH_H
-#define GATEWAY_AUTH_H
+#ifndef GATEWAY_ACCESS_H
+#define GATEWAY_ACCESS_H
 
 #include <stdatomic.h>
 
@@ -13,7 +13,7 @@
 #include "common/watched_file.h"
 #include "gateway/identity.h"
 
-struct auth_hooks {
+struct access_hooks {
     void (*on_warn)(struct lifetime *lifetime);
     void (*on_end)(struct lifetime *lifetime); /* the token has expired */
     /* An issuer may have a key that is not known here. */
@@ -23,8 +23,8 @@ struct auth_hooks {
     void *owner;
 };
 
-/* All of a worker; opened by auth_open. */
-struct auth {
+/* All of a worker; opened by access_open. */
+struct access {
     const struct config *config;
     struct metrics *metrics;
     bool is_on;            /* else anybody may be anybody */
@@ -34,7 +34,7 @@ struct auth {
     struct jwt_secrets secrets;
     struct watched_file secrets_file;
     struct jwks jwks; /* of issuers */
-    struct auth_hooks hooks;
+    struct access_hooks hooks;
     struct grants_table grants;
     struct lifetimes lifetimes;
     struct jwt_claims claims; /* scratch: of the token that was verified last */
@@ -42,33 +42,34 @@ struct auth {
     unsigned ticks;
 };
 
-void auth_open(struct auth *auth, uv_loop_t *loop, const struct config *config,
-               struct metrics *metrics, const struct auth_hooks *hooks);
-void auth_close(struct auth *auth);
-void auth_deinit(struct auth *auth); /* once the loop has ended and nobody is left */
+void access_open(struct access *access, uv_loop_t *loop, const struct config *config,
+                 struct metrics *metrics, const struct access_hooks *hooks);
+void access_close(struct access *access);
+void access_deinit(
+    struct access *access); /* once the loop has ended and nobody is left */
 
 /* Whether somebody can come in at all. From any thread. */
-bool auth_is_ready(const struct auth *auth);
+bool access_is_ready(const struct access *access);
 
 /* The keys of issuers are these from now on: JSON, {issuer: JWKS}. False: it is none, and nothing has
  * changed. */
-bool auth_set_keys(struct auth *auth, struct json_text keys);
+bool access_set_keys(struct access *access, struct json_text keys);
 
 /* Whether what the token of `identity` was verified with is still good. */
-bool auth_has_key_of(const struct auth *auth, const struct identity *identity);
+bool access_has_key_of(const struct access *access, const struct identity *identity);
 
 /* When a token ends, at the latest, whose key is accepted no more: a warning from now. */
-uint64_t auth_end_of_removed(const struct auth *auth);
+uint64_t access_end_of_removed(const struct access *access);
 
-/* Verifies a token into auth->claims, and counts the result. */
-enum jwt_result auth_verify(struct auth *auth, struct json_text token);
+/* Verifies a token into access->claims, and counts the result. */
+enum jwt_result access_verify(struct access *access, struct json_text token);
 
 /* A new guest, or NULL: there are none here. */
-struct identity *auth_make_guest(struct auth *auth);
+struct identity *access_make_guest(struct access *access);
 
 /* The rights that a connection has in a room, without a room token. `identity`: NULL where
  * auth is off. */
-unsigned auth_rights(const struct auth *auth, const struct identity *identity,
-                     struct json_text room);
+unsigned access_rights(const struct access *access, const struct identity *identity,
+                       struct json_text room);
 
 #endif
