@@ -3,7 +3,8 @@
  *     fetch_get -> [libcurl says which sockets and when] on_socket, on_timeout
  *         -> on_ready, on_timer -> end_all -> on_answer
  *
- * libcurl resolves in a thread of its own. Each connection is for one request.
+ * libcurl resolves in a thread of its own; where that takes too long the loop does not wait for it
+ * (CURLOPT_QUICK_EXIT). Each connection is for one request.
  */
 #include "admin/fetch.h"
 
@@ -263,6 +264,7 @@ static void set_options(CURL *easy, const char *url, struct request *request)
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "roomcast-admin/" ROOMCAST_VERSION);

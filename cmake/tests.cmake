@@ -175,7 +175,7 @@ set(subjects
     settings "common/(config.*|setting.*)|client/term_options|bench/options"
         "unit.(config|settings|term_options)"
     admin "admin/.*|common/(https_url|issuer_list)|lua/(audit|close|kick|moderate|policy|room|rooms|sample)"
-        "unit.(auth|fleet_view|issuer_list|issuers)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
+        "unit.(auth|fleet_view|issuer_list|issuers|token)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
     support "tests/support/(redis|fleet)/.*"
         "lua.(publish|sync)|integration.(presence|rooms)|faults.rights"
     logging "common/log" "unit.log|integration.stderr"

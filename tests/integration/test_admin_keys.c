@@ -481,6 +481,21 @@ static void unknown_keys_are_asked_for_once_in_a_while(void **state)
                    "roomcast_malformed_total{from=\"notice\"} 1");
 }
 
+static void a_service_stops_while_it_waits_for_an_issuer(void **state)
+{
+    unsigned before = provider_requests(&rarely);
+    char *setting = print_text("ROOMCAST_JWT_ISSUERS=%s", rarely.url);
+    struct admin waits;
+
+    (void)state;
+    provider_answer(&rarely, "silent", "");
+    admin_start(&waits, &fleet, (const char *[]){setting, NULL});
+    assert_true(wait_until(is_read_again, &before, PATIENCE_MS));
+    admin_stop(&waits);
+    assert_false(fleet.failed);
+    free(setting);
+}
+
 /* ---- tokens ---- */
 
 static void expect_accepted(const char *token)
@@ -670,6 +685,7 @@ int main(void)
         cmocka_unit_test(the_service_that_started_last_says_which_issuers_there_are),
         cmocka_unit_test(users_come_in_by_the_keys_of_the_moment),
         cmocka_unit_test(unknown_keys_are_asked_for_once_in_a_while),
+        cmocka_unit_test(a_service_stops_while_it_waits_for_an_issuer),
         cmocka_unit_test(a_token_is_made_and_taken),
         cmocka_unit_test(a_wish_for_no_token_is_refused),
         cmocka_unit_test(the_command_prints_a_token),
