@@ -23,7 +23,7 @@
 #include "common/log.h"
 #include "common/xalloc.h"
 
-enum { TICK_MS = 1000, OFFER_MS = 5000 };
+enum { TICK_MS = 1000, OFFER_MS = 5000, CLOCK_BACK_MS = 5000 };
 
 struct fleet_keys {
     struct api *api;
@@ -107,7 +107,7 @@ static void on_written(void *data, int status, const redisReply *reply)
     orders_send(keys->api, order);
 }
 
-static void write_draft(struct fleet_keys *keys, uint64_t seen, bool may_choose)
+static void write_draft(struct fleet_keys *keys, uint64_t seen, bool is_chosen)
 {
     struct db *db = &keys->api->db;
 
@@ -119,29 +119,29 @@ static void write_draft(struct fleet_keys *keys, uint64_t seen, bool may_choose)
     redis_command_add_u64(&db->cmd, keys->known);
     redis_command_add_text(&db->cmd, "keys");
     redis_command_add(&db->cmd, keys->draft.data, keys->draft.len);
-    if (may_choose) {
+    if (is_chosen) {
         redis_command_add_text(&db->cmd, "issuers_at");
         redis_command_add_u64(&db->cmd, keys->started_at);
     }
     db_send_script(db, SCRIPT_POLICY, on_written, keys);
 }
 
-static void draw_up(struct fleet_keys *keys, struct json_text base, bool may_choose)
+static void draw_up(struct fleet_keys *keys, struct json_text base, bool is_chosen)
 {
     strbuf_reset(&keys->draft, 64 * 1024);
-    keys_merge(&keys->draft, base, &keys->issuers, may_choose);
+    keys_merge(&keys->draft, base, &keys->issuers, is_chosen);
     for (size_t i = 0; i < keys->issuers.count; i++) {
         keys->is_offered[i] = keys->issuers.all[i].is_fresh;
         keys->issuers.all[i].is_fresh = false;
     }
 }
 
-/* Later than that of any replica which has written. */
-static void note_start(struct fleet_keys *keys, uint64_t others)
+/* Whether no replica has written that started later. One that will start in a while is none: Redis's clock
+ * was set back. */
+static bool may_choose(const struct fleet_keys *keys, uint64_t others)
 {
-    if (keys->started_at == 0)
-        keys->started_at =
-            keys->api->fleet.now_ms > others ? keys->api->fleet.now_ms : others + 1;
+    return keys->started_at >= others ||
+           others > keys->api->fleet.now_ms + CLOCK_BACK_MS;
 }
 
 static void on_read(void *data, int status, const redisReply *reply)
@@ -150,21 +150,20 @@ static void on_read(void *data, int status, const redisReply *reply)
     struct json_text there = reply_text(reply, 1), base = there;
     uint64_t number = reply_decimal(reply_text(reply, 0));
     uint64_t others = reply_decimal(reply_text(reply, 2));
-    bool is_lost = number < keys->known;
+    bool is_lost = number < keys->known, is_chosen = may_choose(keys, others);
 
     if (status < 0) {
         log_failure(status, reply);
         end_offer(keys, false);
         return;
     }
-    note_start(keys, others);
     if (is_lost)
         base = text_of(&keys->copy);
-    draw_up(keys, base, keys->started_at >= others);
+    draw_up(keys, base, is_chosen);
     if (!is_lost && is_same(text_of(&keys->draft), there))
         adopt(keys, there, number);
     else
-        write_draft(keys, number, keys->started_at >= others);
+        write_draft(keys, number, is_chosen);
 }
 
 static void offer(struct fleet_keys *keys)
@@ -172,7 +171,8 @@ static void offer(struct fleet_keys *keys)
     struct api *api = keys->api;
     struct db *db = &api->db;
 
-    if (keys->is_offering || keys->is_closed || !fleet_shard_is_up(&api->fleet, 0))
+    if (keys->is_offering || keys->is_closed || keys->started_at == 0 ||
+        !fleet_shard_is_up(&api->fleet, 0))
         return;
     keys->is_offering = true;
     db_begin(db, 0, "HMGET");
@@ -229,6 +229,15 @@ static void on_tick(uv_timer_t *timer)
 
     issuers_tick(&keys->issuers, now, clock_ms());
     if (now >= keys->offer_at_ms)
+        offer(keys);
+}
+
+void fleet_keys_on_fleet(struct fleet_keys *keys)
+{
+    if (keys->started_at > 0 || !fleet_is_up(&keys->api->fleet))
+        return;
+    keys->started_at = keys->api->fleet.now_ms;
+    if (keys->fetch)
         offer(keys);
 }
 

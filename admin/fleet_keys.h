@@ -20,6 +20,9 @@ void fleet_keys_close(struct fleet_keys *keys);
 /* Once the loop has ended. */
 void fleet_keys_free(struct fleet_keys *keys);
 
+/* The fleet was read, or Redis was found away. */
+void fleet_keys_on_fleet(struct fleet_keys *keys);
+
 /* A gateway has met a key of this issuer that it does not know. */
 void fleet_keys_want(struct fleet_keys *keys, struct json_text issuer);
 

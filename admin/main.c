@@ -56,6 +56,8 @@ static void on_fleet_read(void *owner)
 {
     struct api *api = owner;
 
+    if (api->keys)
+        fleet_keys_on_fleet(api->keys);
     if (api->events)
         events_on_fleet(api->events);
 }
