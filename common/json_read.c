@@ -8,16 +8,26 @@
 #include "common/utf8.h"
 #include "common/xalloc.h"
 
-struct json_text json_read_find(const struct json_members *members, const char *name)
+/* Names are hardly ever escaped, but for the slash, which some write with a backslash. */
+static bool is_named(struct json_text key, const char *name)
 {
     size_t len = strlen(name);
+    struct strbuf text = {NULL, 0, 0};
+    bool is;
 
-    for (size_t i = 0; i < members->count; i++) {
-        struct json_text key = members->items[i].key;
+    if (!memchr(key.base, '\\', key.len))
+        return key.len == len + 2 && memcmp(key.base + 1, name, len) == 0;
+    json_read_text(&text, key);
+    is = text.len == len && memcmp(text.data, name, len) == 0;
+    strbuf_deinit(&text);
+    return is;
+}
 
-        if (key.len == len + 2 && memcmp(key.base + 1, name, len) == 0)
+struct json_text json_read_find(const struct json_members *members, const char *name)
+{
+    for (size_t i = 0; i < members->count; i++)
+        if (is_named(members->items[i].key, name))
             return members->items[i].value;
-    }
     return (struct json_text){"", 0};
 }
 

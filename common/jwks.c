@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fnv.h"
 #include "common/json_read.h"
 #include "common/xalloc.h"
 
@@ -51,6 +52,8 @@ static bool add_issuer(struct jwks *jwks, const struct json_member *member)
     }
     if (!jwks_parse_set(member->value, issuer))
         issuer->count = 0;
+    for (size_t i = 0; i < issuer->count; i++) /* two may have the same key */
+        issuer->keys[i].print = fnv64_add(issuer->keys[i].print, name, strlen(name));
     issuer->name = name;
     jwks->count++;
     return true;

@@ -246,7 +246,9 @@ static enum jwt_result check_keys(const struct jwks *jwks, struct reading *r,
     const struct jwk *key = NULL;
     enum jwt_result result;
 
-    if (!jwks || jwks->count == 0)
+    if (!jwks)
+        return JWT_UNKNOWN_KID;
+    if (jwks->count == 0)
         return JWT_ALG;
     if (!issuer)
         return JWT_ISSUER;

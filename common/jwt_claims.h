@@ -30,7 +30,7 @@ struct jwt_secrets;
 /* What is accepted; all borrowed. */
 struct jwt_rules {
     const struct jwt_secrets *secrets; /* NULL: none */
-    const struct jwks *jwks;           /* NULL: none */
+    const struct jwks *jwks;           /* NULL: not known yet */
     const char *audience;              /* empty: not looked at */
     const char *user_claim, *rooms_claim;
     uint64_t leeway_secs, life_max_secs;

@@ -52,7 +52,7 @@ static void note_keys(struct access *access)
 
     for (size_t i = 0; i < access->jwks.count; i++)
         has_keys |= access->jwks.issuers[i].count > 0;
-    atomic_store(&access->has_keys, has_keys);
+    atomic_store(&access->has_keys, has_keys && access->rules.jwks);
 }
 
 /* The secrets are read again if their file has changed; what is no good leaves the old ones. */
@@ -94,7 +94,6 @@ void access_open(struct access *access, uv_loop_t *loop, const struct config *co
     access->default_rights = read_default_rights(config, access->is_on);
     access->rules = (struct jwt_rules){
         .secrets = &access->secrets,
-        .jwks = &access->jwks,
         .audience = config->jwt_audience,
         .user_claim = config->jwt_user_claim,
         .rooms_claim = config->jwt_rooms_claim,
@@ -143,24 +142,44 @@ bool access_is_ready(const struct access *access)
     return !access->is_on || atomic_load(&((struct access *)access)->has_keys);
 }
 
+/* What an issuer was asked for stays so. */
+static void keep_asked(struct jwks *next, const struct jwks *now)
+{
+    for (size_t i = 0; i < next->count; i++) {
+        struct jwks_issuer *issuer = &next->issuers[i];
+        const struct jwks_issuer *same =
+            jwks_find(now, (struct json_text){issuer->name, strlen(issuer->name)});
+
+        issuer->asked_ms = same ? same->asked_ms : 0;
+    }
+}
+
 bool access_set_keys(struct access *access, struct json_text keys)
 {
     struct jwks read;
 
-    if (!jwks_parse(keys, &read))
+    if (!jwks_parse(keys, &read)) {
+        access_has_looked(access);
         return false;
+    }
+    keep_asked(&read, &access->jwks);
     access->claims.issuer = NULL; /* it points into the former ones */
     jwks_deinit(&access->jwks);
     access->jwks = read;
-    note_keys(access);
+    access_has_looked(access);
     access->hooks.on_keys_changed(access->hooks.owner);
     return true;
 }
 
-bool access_has_key_of(const struct access *access, const struct identity *identity)
+void access_has_looked(struct access *access)
 {
-    return identity->is_guest || jwks_has(&access->jwks, identity->key) ||
-           jwt_secrets_have(&access->secrets, identity->key);
+    access->rules.jwks = &access->jwks;
+    note_keys(access);
+}
+
+bool access_has_key(const struct access *access, uint64_t key)
+{
+    return jwks_has(&access->jwks, key) || jwt_secrets_have(&access->secrets, key);
 }
 
 uint64_t access_end_of_removed(const struct access *access)
@@ -189,7 +208,7 @@ enum jwt_result access_verify(struct access *access, struct json_text token)
     enum jwt_result result =
         jwt_verify(&access->rules, token, now_s(), &access->claims);
 
-    if (result == JWT_UNKNOWN_KID)
+    if (result == JWT_UNKNOWN_KID && access->claims.issuer)
         result = ask_for_keys(access, (struct jwks_issuer *)access->claims.issuer);
     metric_add(&access->metrics->auth_total[result], 1);
     return result;

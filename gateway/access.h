@@ -55,8 +55,11 @@ bool access_is_ready(const struct access *access);
  * changed. */
 bool access_set_keys(struct access *access, struct json_text keys);
 
-/* Whether what the token of `identity` was verified with is still good. */
-bool access_has_key_of(const struct access *access, const struct identity *identity);
+/* Redis was asked, and has none: tokens of issuers are refused from now on. Before that they may be good. */
+void access_has_looked(struct access *access);
+
+/* Whether what has this print is still accepted. */
+bool access_has_key(const struct access *access, uint64_t key);
 
 /* When a token ends, at the latest, whose key is accepted no more: a warning from now. */
 uint64_t access_end_of_removed(const struct access *access);

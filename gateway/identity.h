@@ -10,9 +10,9 @@
 struct identity {
     struct lifetime lifetime; /* first */
     void *owner;
-    struct grants *grants; /* a reference; NULL: none */
-    uint64_t key;          /* print of what the token was verified with */
-    uint32_t issued_s;
+    struct grants *grants;    /* a reference; NULL: none */
+    uint64_t key;             /* print of what the token was verified with */
+    uint32_t issued_s, end_s; /* of the token; 0: never */
     bool is_guest;
     bool has_lost_key; /* what its token was verified with is not accepted any more */
     unsigned char user_len, name_len;

@@ -2,12 +2,12 @@
  *
  *     lifetime_set -> [wheel] -> on_wake -> warn -> [wheel] -> on_wake -> end
  *
- * The wheel turns as the wall clock goes, however late ticks come. Where that is set forward, it
- * catches up; where it is set back, it stands still until the next tick.
+ * The wheel turns as the wall clock goes, however late ticks come. Where that was set, all are put into
+ * the wheel again.
  */
 #include "gateway/lifetime.h"
 
-enum { MISSED_MS_MAX = 24 * 3600 * 1000 }; /* that it catches up with */
+enum { MISSED_MS_MAX = 60 * 1000 }; /* that it catches up with */
 
 static struct lifetimes *of_wheel(struct wheel *wheel)
 {
@@ -83,12 +83,37 @@ void lifetimes_init(struct lifetimes *all, uint64_t now_ms)
     all->now_ms = all->turned_ms = now_ms;
 }
 
+/* The clock was set: what is left is another time. */
+static void hang_again(struct lifetimes *all)
+{
+    struct list every, *link;
+
+    list_init(&every);
+    for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+        while ((link = list_first(&all->wheel.slots[i]))) {
+            list_remove(link);
+            list_add(&every, link);
+        }
+    while ((link = list_first(&every))) {
+        struct wheel_timer *timer = list_entry(link, struct wheel_timer, link);
+        struct lifetime *lifetime = list_entry(timer, struct lifetime, timer);
+
+        wake_at(all, lifetime,
+                lifetime->is_warned ? end_ms(all, lifetime) : warn_at(all, lifetime));
+    }
+}
+
 void lifetimes_tick(struct lifetimes *all, uint64_t now_ms)
 {
+    uint64_t off_ms =
+        now_ms > all->turned_ms ? now_ms - all->turned_ms : all->turned_ms - now_ms;
+
     all->now_ms = now_ms;
-    if (now_ms < all->turned_ms || now_ms - all->turned_ms > MISSED_MS_MAX)
-        all->turned_ms = now_ms < all->turned_ms ? now_ms : now_ms - MISSED_MS_MAX;
-    while (now_ms - all->turned_ms >= LIFETIME_TICK_MS) {
+    if (off_ms > MISSED_MS_MAX) {
+        all->turned_ms = now_ms - LIFETIME_TICK_MS;
+        hang_again(all);
+    }
+    while (now_ms > all->turned_ms && now_ms - all->turned_ms >= LIFETIME_TICK_MS) {
         all->turned_ms += LIFETIME_TICK_MS;
         wheel_turn(&all->wheel, on_wake);
     }

@@ -21,6 +21,15 @@
 
 struct membership_read;
 
+/* A room token, as long as it counts. */
+struct membership_token {
+    struct lifetime lifetime; /* first */
+    struct membership *membership;
+    uint64_t key;   /* print of what it was verified with */
+    uint32_t end_s; /* its own */
+    bool has_lost_key;
+};
+
 /* What the memberships of a worker share; `reply` is borrowed. */
 struct membership_env {
     struct strbuf *reply; /* scratch for one answer or event */
@@ -85,9 +94,9 @@ void membership_drop(struct membership *membership, enum leave_reason reason);
 /* Tells the client that it is out of the room, and drops it. The others hear that it was kicked. */
 void membership_put_out(struct membership *membership, const char *reason);
 
-/* It is in by a room token from now on, of the same connection, which ends at `end_s`; or by none. */
+/* It is in by a room token from now on, which ends at `end_s` and was verified with `key`; or by none. */
 void membership_set_token(struct membership *membership, struct lifetimes *lifetimes,
-                          uint64_t end_s);
+                          uint64_t end_s, uint64_t key);
 void membership_drop_token(struct membership *membership);
 struct membership *membership_of_token(struct lifetime *lifetime);
 

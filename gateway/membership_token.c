@@ -5,12 +5,6 @@
 
 #include "common/xalloc.h"
 
-/* A room token, as long as it counts. */
-struct membership_token {
-    struct lifetime lifetime; /* first */
-    struct membership *membership;
-};
-
 struct membership *membership_of_token(struct lifetime *lifetime)
 {
     return ((struct membership_token *)(void *)lifetime)->membership;
@@ -26,11 +20,14 @@ void membership_drop_token(struct membership *m)
 }
 
 void membership_set_token(struct membership *m, struct lifetimes *lifetimes,
-                          uint64_t end_s)
+                          uint64_t end_s, uint64_t key)
 {
     if (!m->token)
         m->token = xcalloc(1, sizeof(*m->token));
     m->token->membership = m;
+    m->token->key = key;
+    m->token->end_s = (uint32_t)end_s;
+    m->token->has_lost_key = false;
     m->token->lifetime.kind = LIFETIME_ROOM_TOKEN;
     lifetime_set(lifetimes, &m->token->lifetime, end_s);
 }

@@ -10,6 +10,8 @@
 
 enum { KEYS_REV, REVS = 5 };
 
+static const uint64_t rev_max = UINT64_C(999999999999999); /* as restore.lua has it */
+
 void policy_init(struct policy *policy, struct store *store, struct access *access)
 {
     *policy = (struct policy){.store = store, .access = access};
@@ -52,7 +54,8 @@ static void on_read(void *data, int status, const redisReply *reply)
     struct policy *policy = data;
     uint64_t rev = reply_decimal(reply_text(reply, 1));
 
-    if (status == 0 && reply_has_text(reply, 0) && rev > policy->keys_rev)
+    if (status == 0 && reply_has_text(reply, 0) && rev > policy->keys_rev &&
+        rev <= rev_max)
         take(policy, reply_text(reply, 0), rev);
     go_on(policy);
 }
@@ -98,6 +101,10 @@ static void start_restore(struct policy *policy)
 
 void policy_on_keys_rev(struct policy *policy, uint64_t rev)
 {
+    if (rev > rev_max) /* nothing that anybody has written */
+        rev = 0;
+    if (policy->access->is_on && rev == policy->keys_rev)
+        access_has_looked(policy->access);
     if (!policy->access->is_on || rev == policy->keys_rev)
         return;
     if (policy->is_busy) {

@@ -10,8 +10,12 @@ static enum proto_error take_guest(struct session *session, struct json_text id)
 {
     struct identity *guest;
 
-    if (session->identity)
-        return session->identity->is_guest ? PROTO_OK : PROTO_FORBIDDEN;
+    if (session->identity && !session->identity->is_guest)
+        return PROTO_FORBIDDEN;
+    if (session->identity) {
+        session_send_auth_ack(session, id);
+        return PROTO_OK;
+    }
     guest = access_make_guest(&session->env->access);
     if (!guest)
         return PROTO_FORBIDDEN;

@@ -9,7 +9,7 @@
 struct entry {
     unsigned rights;
     bool has_token;
-    uint64_t end_s; /* of the room token */
+    uint64_t end_s, key; /* of the room token */
 };
 
 static bool is_same(struct json_text a, struct json_text b)
@@ -54,6 +54,7 @@ static enum jwt_result take_room_token(const struct req *req, struct entry *entr
         is_same(claims->user, req->parsed->user)) {
         entry->rights = claims->can;
         entry->end_s = claims->expires_at;
+        entry->key = claims->key;
     }
     return result;
 }
@@ -75,7 +76,8 @@ static void set_rights(const struct req *req, struct membership *m,
 {
     m->rights = (unsigned char)entry->rights;
     if (entry->has_token)
-        membership_set_token(m, &req->session->env->access.lifetimes, entry->end_s);
+        membership_set_token(m, &req->session->env->access.lifetimes, entry->end_s,
+                             entry->key);
     else
         membership_drop_token(m);
 }

@@ -80,6 +80,7 @@ void session_set_identity(struct session *session, struct identity *identity,
     session_drop_identity(session);
     session->identity = identity;
     identity->owner = session;
+    identity->end_s = (uint32_t)end_s;
     identity->lifetime.kind = LIFETIME_IDENTITY;
     lifetime_set(&session->env->access.lifetimes, &identity->lifetime, end_s);
     conn_limit_messages(&session->conn, false);
@@ -155,18 +156,41 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
 
 /* ---- keys ---- */
 
-/* Whom a key let in that is no more has the time of a warning to bring another token. */
-static void check_key(struct session *session)
+/* What came by a key that is no more has the time of a warning to be replaced; where the key is there
+ * again, its own time. Whether it ends before its own time. */
+static bool check_key(struct access *access, struct lifetime *lifetime, uint64_t key,
+                      uint32_t end_s, bool was_lost)
+{
+    uint64_t end_of_removed = access_end_of_removed(access);
+
+    if (access_has_key(access, key)) {
+        if (was_lost)
+            lifetime_set(&access->lifetimes, lifetime, end_s);
+        return false;
+    }
+    if (!was_lost && end_of_removed < end_s)
+        lifetime_set(&access->lifetimes, lifetime, end_of_removed);
+    return was_lost || end_of_removed < end_s;
+}
+
+static void check_keys(struct session *session)
 {
     struct access *access = &session->env->access;
     struct identity *identity = session->identity;
-    uint64_t end_s = access_end_of_removed(access);
 
-    if (!identity || identity->has_lost_key || access_has_key_of(access, identity))
+    if (!identity)
         return;
-    identity->has_lost_key = true;
-    if (identity->lifetime.end_s == 0 || identity->lifetime.end_s > end_s)
-        lifetime_set(&access->lifetimes, &identity->lifetime, end_s);
+    if (!identity->is_guest)
+        identity->has_lost_key = check_key(access, &identity->lifetime, identity->key,
+                                           identity->end_s, identity->has_lost_key);
+    list_each(link, &session->memberships.all) {
+        struct membership_token *token =
+            list_entry(link, struct membership, link)->token;
+
+        if (token)
+            token->has_lost_key = check_key(access, &token->lifetime, token->key,
+                                            token->end_s, token->has_lost_key);
+    }
 }
 
 static void on_keys_changed(void *owner)
@@ -174,7 +198,7 @@ static void on_keys_changed(void *owner)
     struct session_env *env = owner;
 
     list_each(link, &env->conn.all) {
-        check_key(session_of_conn(list_entry(link, struct conn, all)));
+        check_keys(session_of_conn(list_entry(link, struct conn, all)));
     }
 }
 

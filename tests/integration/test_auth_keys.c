@@ -104,7 +104,7 @@ static void wait_for_keys(void)
 
 /* ---- tokens ---- */
 
-static char *sign(const struct tokens_key *key, const char *kid)
+static char *sign_with(const struct tokens_key *key, const char *kid, const char *more)
 {
     struct strbuf header = {NULL, 0, 0}, claims = {NULL, 0, 0};
     uint64_t now_s = clock_ms() / 1000;
@@ -115,12 +115,17 @@ static char *sign(const struct tokens_key *key, const char *kid)
     strbuf_add_format(
         &claims,
         "{\"iss\":\"" ISSUER
-        "\",\"aud\":\"roomcast\",\"sub\":\"ann\",\"iat\":%llu,\"exp\":%llu}",
-        (unsigned long long)now_s, (unsigned long long)now_s + 3600);
+        "\",\"aud\":\"roomcast\",\"sub\":\"ann\",\"iat\":%llu,\"exp\":%llu%s}",
+        (unsigned long long)now_s, (unsigned long long)now_s + 3600, q(more));
     token = tokens_sign(key, header.data, claims.data);
     strbuf_deinit(&header);
     strbuf_deinit(&claims);
     return token;
+}
+
+static char *sign(const struct tokens_key *key, const char *kid)
+{
+    return sign_with(key, kid, "");
 }
 
 /* A connection that has sent such a token. */
@@ -205,6 +210,43 @@ static void who_came_by_a_key_that_is_gone_may_bring_another_token(void **state)
     chat_abort(goes);
     assert_true(chat_say(stays, "lobby", "still here") > 0);
     chat_close(stays);
+    set_usual_keys();
+    wait_for_keys();
+}
+
+static void a_key_that_comes_back_in_time_takes_nobody_out(void **state)
+{
+    const struct named_key keys[] = {{&next, "next"}};
+    struct chat *chat = come_in_by(0, &es, "es");
+
+    (void)state;
+    chat_join(chat, "lobby", "ann");
+    set_keys(keys, COUNT(keys));
+    wait_for_keys();
+    set_usual_keys();
+    wait_for_keys();
+    while (chat_recv(chat, 3500)) /* a warning at most, and no end */
+        ;
+    assert_true(chat_say(chat, "lobby", "still here") > 0);
+    chat_close(chat);
+}
+
+static void a_room_token_goes_with_its_key(void **state)
+{
+    const struct named_key keys[] = {{&es, "es"}, {&ed, "ed"}};
+    struct chat *chat = come_in_by(0, &es, "es");
+    char *token = sign_with(&rs, "rs", ",'room':'den','can':'rw'");
+
+    (void)state;
+    chat_send(chat, "{'type':'join','room':'den','room_token':'%s'}", token);
+    chat_expect_skipping(chat, "join_ack");
+    set_keys(keys, COUNT(keys));
+    chat_expect_skipping(chat, "kicked");
+    assert_string_equal(chat_get_text(chat, "room"), "den");
+    assert_string_equal(chat_get_text(chat, "reason"), "expired");
+    chat_expect_usable(chat);
+    chat_close(chat);
+    free(token);
     set_usual_keys();
     wait_for_keys();
 }
@@ -304,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_gateway_is_ready_once_it_has_keys),
         cmocka_unit_test(each_algorithm_lets_in),
         cmocka_unit_test(who_came_by_a_key_that_is_gone_may_bring_another_token),
+        cmocka_unit_test(a_key_that_comes_back_in_time_takes_nobody_out),
+        cmocka_unit_test(a_room_token_goes_with_its_key),
         cmocka_unit_test(an_unknown_key_is_asked_for_and_then_refused),
         cmocka_unit_test(keys_that_redis_lost_are_put_back),
         cmocka_unit_test(keys_that_are_none_change_nothing),

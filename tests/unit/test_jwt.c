@@ -205,6 +205,8 @@ static const struct {
     {&rs, "{'alg':'RS256','alg':'RS256','kid':'rs'}", GOOD, "form"},
     {&rs, "{'alg':'RS256','a\\u006cg':'RS256','kid':'rs'}", GOOD, "form"},
     {&rs, "{'alg':'RS256','kid':5}", GOOD, "form"},
+    {&rs, "{'alg':'RS256','kid':'rs','cr\\u0069t':['b64']}", GOOD, "alg"},
+    {&es, "{'alg':'ES256'}", WITH("'nb\\u0066':1800000031"), "not_yet"},
     {&rs, "['RS256']", GOOD, "form"},
     {&rs, "", GOOD, "form"},
     {&rs, "{'alg':'RS256'}", GOOD, "key"}, /* there are two */

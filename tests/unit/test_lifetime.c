@@ -145,22 +145,45 @@ static void what_is_stopped_never_ends(void **state)
     assert_int_equal(token.warnings + token.ends, 0);
 }
 
-/* Set forward while a token lives: it ends with the next tick. Set back: it lives on. */
-static void the_wall_clock_decides(void **state)
+static const struct {
+    int64_t by_s;
+} jumps[] = {{3631}, {7 * 86400}, {400 * 86400}};
+
+/* Set forward while a token lives: it ends with the next tick. */
+static void a_clock_that_is_set_forward_ends_what_is_over(void **state)
 {
-    struct token soon = {0}, later = {0};
+    for (size_t i = 0; i < COUNT(jumps); i++) {
+        struct token soon = {0}, later = {0};
+
+        begin(state);
+        print_message("  by %lld s\n", (long long)jumps[i].by_s);
+        lifetime_set(&all, &soon.lifetime, START_S + 3600);
+        lifetime_set(&all, &later.lifetime, (uint64_t)(START_S + jumps[i].by_s + 600));
+        now_ms += (uint64_t)(1000 * jumps[i].by_s);
+        lifetimes_tick(&all, now_ms);
+        lifetimes_tick(&all, now_ms += LIFETIME_TICK_MS);
+        assert_int_equal(soon.ends, 1);
+        assert_int_equal(later.warnings, 0);
+        pass(1000 * (600 + LEEWAY_S + 1), 1000);
+        assert_int_equal(later.warnings, 1);
+        assert_int_equal(later.ends, 1);
+    }
+}
+
+/* Set back: it lives on, and is warned about at its time. */
+static void a_clock_that_is_set_back_lets_it_live_on(void **state)
+{
+    struct token token = {0};
 
     (void)state;
-    lifetime_set(&all, &soon.lifetime, START_S + 3600);
-    now_ms += 3631000;
-    lifetimes_tick(&all, now_ms);
-    assert_int_equal(soon.ends, 1);
-    lifetime_set(&all, &later.lifetime, START_S + 7200);
-    now_ms -= 3000000;
-    pass(3600000, 1000);
-    assert_int_equal(later.ends, 0);
-    pass(3600000, 1000);
-    assert_int_equal(later.ends, 1);
+    lifetime_set(&all, &token.lifetime, START_S + 3600);
+    now_ms -= 1800000;
+    pass(5300000, 1000);
+    assert_int_equal(token.warnings, 0);
+    pass(100000, 1000);
+    assert_int_equal(token.warnings, 1);
+    pass(100000, 1000);
+    assert_int_equal(token.ends, 1);
 }
 
 static void warnings_of_tokens_with_one_end_are_spread(void **state)
@@ -192,7 +215,8 @@ int main(void)
         cmocka_unit_test_setup(what_has_no_end_never_ends, begin),
         cmocka_unit_test_setup(another_end_counts_from_then_on, begin),
         cmocka_unit_test_setup(what_is_stopped_never_ends, begin),
-        cmocka_unit_test_setup(the_wall_clock_decides, begin),
+        cmocka_unit_test_setup(a_clock_that_is_set_forward_ends_what_is_over, begin),
+        cmocka_unit_test_setup(a_clock_that_is_set_back_lets_it_live_on, begin),
         cmocka_unit_test_setup(warnings_of_tokens_with_one_end_are_spread, begin),
     };
 
