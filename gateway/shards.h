@@ -15,8 +15,8 @@ enum fence_state { FENCE_UNKNOWN, FENCE_OPEN, FENCE_CLOSED };
 struct fence {
     enum fence_state state;
     _Atomic unsigned word; /* enum shard_mark_word; 0: it is not closed */
-    bool is_asking, has_answer;
-    uint64_t begun_ms, asked_ms;
+    bool is_asking;
+    uint64_t begun_ms, asked_ms, ticked_ms;
 };
 
 struct shards {

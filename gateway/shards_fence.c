@@ -3,8 +3,11 @@
  * written to it then.
  *
  *     UNKNOWN -> GET of the mark -> OPEN: there is none, or that of a cluster in use
- *        |                       -> CLOSED: asked again each second
- *        +---- WAIT_MS ---------> OPEN, and asked once it can be
+ *      ^ |                       -> CLOSED
+ *      | +---- WAIT_MS ---------> OPEN
+ *      +------ this process stood still for a lease: others may have taken it for dead, and moved the rooms
+ *
+ * Asked again each second, in whichever state.
  *
  * While the first shard has no master it cannot be asked, and the others must not wait for that.
  */
@@ -45,7 +48,6 @@ static void on_mark(void *data, int status, const redisReply *reply)
     shards->fence.is_asking = false;
     if (shards->is_closing || (status < 0 && status != UV_EREMOTEIO))
         return;
-    shards->fence.has_answer = true;
     word = status == 0 ? closing_word(reply_string(reply)) : 0;
     set_state(shards, word ? FENCE_CLOSED : FENCE_OPEN, word);
 }
@@ -61,16 +63,24 @@ static void ask(struct shards *shards)
     store_send_command(store, on_mark, shards);
 }
 
+static uint64_t lease_ms(const struct shards *shards)
+{
+    return (uint64_t)shards->all[0].opts.config->lease_ms;
+}
+
 void shards_tick_fence(struct shards *shards, uint64_t now_ms)
 {
     struct fence *fence = &shards->fence;
 
-    if (fence->begun_ms == 0)
+    if (fence->begun_ms == 0 || now_ms - fence->ticked_ms >= lease_ms(shards)) {
         fence->begun_ms = now_ms;
+        fence->asked_ms = 0;
+        set_state(shards, FENCE_UNKNOWN, 0);
+    }
+    fence->ticked_ms = now_ms;
     if (fence->state == FENCE_UNKNOWN && now_ms - fence->begun_ms >= WAIT_MS)
         set_state(shards, FENCE_OPEN, 0);
-    if (fence->is_asking || (fence->state == FENCE_OPEN && fence->has_answer) ||
-        !redis_link_is_ready(store_link(&shards->all[0].store)) ||
+    if (fence->is_asking || !redis_link_is_ready(store_link(&shards->all[0].store)) ||
         (fence->asked_ms > 0 && now_ms - fence->asked_ms < AGAIN_MS))
         return;
     fence->asked_ms = now_ms;

@@ -519,6 +519,51 @@ static void a_cluster_serves_once_rooms_have_come_to_it(void **state)
     fleet_stop_gateway(&fleet, gateway);
 }
 
+static void mark_cluster(const char *text)
+{
+    redis_cmd(redis_cluster_port_of_key(&cluster, "rc:shard:{10}:shard"),
+              "SET rc:shard:{10}:shard %s", text);
+}
+
+static bool never(void *data)
+{
+    (void)data;
+    return false;
+}
+
+/* It was taken for dead, and its rooms were moved: what clients said meanwhile is not acked. */
+static void a_gateway_that_stood_still_meanwhile_serves_a_cluster_no_more(void **state)
+{
+    unsigned gateway = add_gateway(cluster_of("ROOMCAST_REDIS_URL"), true);
+    struct chat *ann = chat_enter(fleet.gateways[gateway].port, "lobby", "ann");
+
+    (void)state;
+    process_signal(&fleet.gateways[gateway].process, SIGSTOP);
+    chat_send(ann, "{'type':'message','id':1,'room':'lobby','text':'late'}");
+    wait_until(never, NULL, 2000);
+    mark_cluster("moved 0123456789abcdef");
+    process_signal(&fleet.gateways[gateway].process, SIGCONT);
+    chat_expect_skipping(ann, "error");
+    assert_string_equal(chat_get_text(ann, "code"), "unavailable");
+    http_get_await(fleet.gateways[gateway].ops_port, "/readyz", 503,
+                   "has lost its rooms to another list");
+    chat_abort(ann);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
+static void a_cluster_that_is_marked_is_left_at_once(void **state)
+{
+    unsigned gateway = add_gateway(cluster_of("ROOMCAST_REDIS_URL"), true);
+
+    (void)state;
+    mark_cluster("moving 0123456789abcdef 0/64 -");
+    http_get_await(fleet.gateways[gateway].ops_port, "/readyz", 503,
+                   "shard 0 of 64 has rooms on the move");
+    mark_cluster("0123456789abcdef 0 64");
+    fleet_wait_ready(&fleet, gateway);
+    fleet_stop_gateway(&fleet, gateway);
+}
+
 static void a_move_that_is_killed_is_gone_on_with(void **state)
 {
     long long all;
@@ -816,6 +861,11 @@ int main(void)
         TEST(three_redis_become_two),
         cmocka_unit_test_setup_teardown(one_redis_becomes_a_cluster, open_with_cluster,
                                         close_all),
+        cmocka_unit_test_setup_teardown(
+            a_gateway_that_stood_still_meanwhile_serves_a_cluster_no_more,
+            open_with_cluster, close_all),
+        cmocka_unit_test_setup_teardown(a_cluster_that_is_marked_is_left_at_once,
+                                        open_with_cluster, close_all),
         cmocka_unit_test_setup_teardown(a_cluster_serves_once_rooms_have_come_to_it,
                                         open_with_cluster, close_all),
         TEST(a_move_that_is_killed_is_gone_on_with),
