@@ -6,6 +6,7 @@ again where all addresses have changed. A gateway and the admin service work on 
 ROOMCAST_BIN is where the programs are.
 """
 
+import contextlib
 import pathlib
 import sys
 import tempfile
@@ -23,8 +24,7 @@ class Cluster(unittest.TestCase):
         directory = tempfile.TemporaryDirectory(prefix="roomcast-compose-")
         self.addCleanup(directory.cleanup)
         self.dir = pathlib.Path(directory.name)
-        self.nodes = RedisNodes(self.dir, ROOT / "compose", self.write_conf(),
-                                words=["--requirepass", "s3cret", "--masterauth", "s3cret"])
+        self.nodes = RedisNodes(self.dir, ROOT / "compose", self.write_conf())
         self.addCleanup(self.nodes.__exit__)
 
     def write_conf(self):
@@ -44,6 +44,20 @@ class Cluster(unittest.TestCase):
 
         programs.wait_until("there are three masters with a replica each", is_so)
 
+    def arguments(self):
+        """Of the shells that go on making nodes known, and of the servers."""
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it has ended
+                line = path.read_bytes()
+                if str(self.dir).encode() in line or b"redis-node" in line:
+                    yield line
+
+    def expect_no_password_in_arguments(self):
+        """Redis rewrites its own once it has begun."""
+        self.assertGreater(len(list(self.arguments())), 0)
+        programs.wait_until("no argument has the password", lambda: not any(
+            b"s3cret" in line for line in self.arguments()))
+
     def start(self, program, **settings):
         ports = [programs.free_port() for _ in range(2)]
         listens = (["LISTEN", "OPS_LISTEN"] if program == "gateway" else ["ADMIN_LISTEN"])
@@ -60,6 +74,7 @@ class Cluster(unittest.TestCase):
 
     def test_it_is_made_and_serves_and_made_once(self):
         self.nodes.start_all()
+        self.expect_no_password_in_arguments()
         self.assertEqual(self.nodes.create().count("is a replica of"), 3)
         self.expect_three_and_three()
         self.start("gateway")
