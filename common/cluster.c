@@ -137,8 +137,7 @@ static void take_map(struct cluster *cluster)
     if (!cluster_maps_take(cluster->opts.maps, &cluster->version, &map))
         return;
     cluster_masters_take_map(&cluster->masters, &map);
-    if (cluster->opts.worker == 0) /* all have the same */
-        metric_set(&cluster->opts.metrics->redis_slots_unserved, map.unserved);
+    cluster->unserved = map.unserved;
     cluster_map_deinit(&map);
     cluster_calls_go_on(cluster);
 }
@@ -148,24 +147,23 @@ void cluster_want_map(struct cluster *cluster)
     cluster->wants_map = true;
 }
 
-/* Whether one that has slots and is used does not answer: a replica may have taken over. */
-static bool misses_one(const struct cluster *cluster)
+/* A replica may have taken over from one that does not answer. The map goes on naming those that have failed, so
+ * their slots count as well. */
+static void look_for_missed(struct cluster *cluster, uint64_t now_ms)
 {
-    list_each(link, &cluster->masters.all) {
-        const struct cluster_master *master =
-            list_entry(link, struct cluster_master, link);
+    unsigned away_slots;
 
-        if (master->slots > 0 && master->redis && !redis_link_is_ready(master->redis))
-            return true;
-    }
-    return false;
+    if (cluster_masters_miss(&cluster->masters, now_ms, &away_slots))
+        cluster_want_map(cluster);
+    if (cluster->opts.worker == 0) /* all have the same */
+        metric_set(&cluster->opts.metrics->redis_slots_unserved,
+                   cluster->unserved + away_slots);
 }
 
 void cluster_tick(struct cluster *cluster, uint64_t now_ms)
 {
-    if (misses_one(cluster))
-        cluster_want_map(cluster);
     take_map(cluster);
+    look_for_missed(cluster, now_ms);
     read_map(cluster, now_ms);
     cluster_masters_tidy(&cluster->masters, now_ms);
 }

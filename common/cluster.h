@@ -62,7 +62,8 @@ struct cluster_opts {
 struct cluster {
     struct cluster_opts opts;
     struct cluster_masters masters;
-    uint64_t version; /* of the map that was taken over */
+    uint64_t version;  /* of the map that was taken over */
+    unsigned unserved; /* slots that nobody has in it */
     bool is_reading, wants_map;
     struct list unsent, sent; /* calls */
     struct list spare;        /* calls whose memory serves again */

@@ -147,6 +147,33 @@ struct cluster_master *cluster_masters_any(struct cluster_masters *masters)
     return lame;
 }
 
+/* Since when it is missed, or 0. */
+static uint64_t missed_since(const struct cluster_master *master, uint64_t now_ms)
+{
+    if (master->slots == 0 || !master->redis || redis_link_is_ready(master->redis))
+        return 0;
+    return master->missed_ms ? master->missed_ms : now_ms;
+}
+
+bool cluster_masters_miss(struct cluster_masters *masters, uint64_t now_ms,
+                          unsigned *away_slots)
+{
+    bool misses_one = false;
+
+    *away_slots = 0;
+    list_each(link, &masters->all) {
+        struct cluster_master *master = list_entry(link, struct cluster_master, link);
+
+        master->missed_ms = missed_since(master, now_ms);
+        if (!master->missed_ms)
+            continue;
+        misses_one = true;
+        if (now_ms - master->missed_ms >= CLUSTER_AWAY_MS)
+            *away_slots += master->slots;
+    }
+    return misses_one;
+}
+
 void cluster_masters_tidy(struct cluster_masters *masters, uint64_t now_ms)
 {
     list_each(link, &masters->all) {

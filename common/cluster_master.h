@@ -12,7 +12,10 @@
 #include "common/metrics.h"
 #include "common/redis_link.h"
 
-enum { CLUSTER_IDLE_MS = 60000 };
+enum {
+    CLUSTER_IDLE_MS = 60000,
+    CLUSTER_AWAY_MS = 3000 /* without a ready link: its slots are served by nobody */
+};
 
 struct cluster_masters;
 
@@ -25,6 +28,8 @@ struct cluster_master {
     struct redis_link *redis; /* NULL: not used */
     unsigned slots;
     uint64_t used_ms;
+    uint64_t
+        missed_ms; /* it has slots and is used, but its link is not ready: since then; 0: it is */
     bool
         is_lame; /* it last said that it serves nobody: what it knows of the others may be old */
 };
@@ -75,6 +80,11 @@ struct redis_link *cluster_master_use(struct cluster_master *master);
 
 /* One whose link is ready, if possible none that is lame; or NULL. */
 struct cluster_master *cluster_masters_any(struct cluster_masters *masters);
+
+/* Notes which of those that have slots and are used do not answer. Whether there are any; `away_slots` are those
+ * of the ones that have not answered for CLUSTER_AWAY_MS. */
+bool cluster_masters_miss(struct cluster_masters *masters, uint64_t now_ms,
+                          unsigned *away_slots);
 
 /* Closes the links of those that were not used for CLUSTER_IDLE_MS. */
 void cluster_masters_tidy(struct cluster_masters *masters, uint64_t now_ms);

@@ -62,7 +62,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, gauge, redis_rooms_waiting,                                             \
       "Rooms with a call that waits for their slot of a Redis Cluster")                \
     X(BOTH, gauge, redis_slots_unserved,                                               \
-      "Slots of a Redis Cluster that no master has")                                   \
+      "Slots of a Redis Cluster that no master has, or one that does not answer")      \
     X(BOTH, counter, redis_map_reads_total,                                            \
       "Times the map of a Redis Cluster was read")                                     \
     X(GATEWAY, counter, redis_foreign_notices_total,                                   \

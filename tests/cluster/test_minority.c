@@ -1,5 +1,6 @@
 /* test_minority.c - a master of a Redis Cluster that has lost its majority takes no writes, although a node
- * would still hear itself there: its shards are not ready (SPEC-SCALE T8).
+ * would still hear itself there: its shards are not ready (SPEC-SCALE T8). The slots of one that is away, and
+ * has no replica, are counted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,10 +74,37 @@ static void a_master_without_majority_is_not_ready(void **state)
     chat_close(ann);
 }
 
+static double unserved(void)
+{
+    return fleet_metric(&fleet, 0, "roomcast_redis_slots_unserved");
+}
+
+static bool are_unserved(void *data)
+{
+    return (unserved() > 0) == *(bool *)data;
+}
+
+/* CLUSTER SLOTS goes on to name it. */
+static void slots_of_a_killed_master_are_unserved_until_it_is_back(void **state)
+{
+    bool are = true, are_not = false;
+
+    (void)state;
+    assert_true(unserved() == 0);
+    redis_cluster_kill(&cluster, 1);
+    assert_true(wait_until(are_unserved, &are, FLEET_DEADLINE_MS));
+    assert_in_range((uint64_t)unserved(), REDIS_CLUSTER_SLOTS / MASTERS,
+                    REDIS_CLUSTER_SLOTS / MASTERS + 1);
+    redis_cluster_start(&cluster, 1);
+    redis_cluster_wait_well(&cluster);
+    assert_true(wait_until(are_unserved, &are_not, FLEET_DEADLINE_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_master_without_majority_is_not_ready),
+        cmocka_unit_test(slots_of_a_killed_master_are_unserved_until_it_is_back),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

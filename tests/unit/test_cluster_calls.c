@@ -479,6 +479,46 @@ static void a_master_that_serves_nobody_is_not_asked_for_the_map(void **state)
     answer("ERR");
 }
 
+static uint64_t unserved_after(uint64_t ms)
+{
+    w.now_ms += ms;
+    cluster_tick(&w.cluster, w.now_ms);
+    while (w.sent_count > 0)
+        answer("ERR"); /* the map is not read: it would name the failed one as well */
+    return metric_read(&w.metrics.redis_slots_unserved);
+}
+
+/* A restart or a failover is over before. */
+static void slots_of_a_master_that_stays_away_are_unserved(void **state)
+{
+    (void)state;
+    cluster_masters_set_owner(&w.cluster.masters, OTHER_SLOT + 1, w.b);
+    cluster_master_use(w.b);
+    assert_int_equal(unserved_after(CLUSTER_AWAY_MS), 0);
+    is_down[1] = true; /* of b, which was opened second */
+    assert_int_equal(unserved_after(100), 0);
+    assert_int_equal(unserved_after(CLUSTER_AWAY_MS - 1), 0);
+    assert_int_equal(unserved_after(1), 2);
+    is_down[1] = false;
+    assert_int_equal(unserved_after(100), 0);
+    is_down[1] = true; /* it counts from now on */
+    assert_int_equal(unserved_after(CLUSTER_AWAY_MS - 1), 0);
+    assert_int_equal(unserved_after(CLUSTER_AWAY_MS), 2);
+    cluster_masters_set_owner(&w.cluster.masters, OTHER_SLOT, w.a); /* taken over */
+    assert_int_equal(unserved_after(100), 1);
+}
+
+/* Its link was closed since nobody wants anything of it. */
+static void slots_of_a_master_that_is_not_used_are_served(void **state)
+{
+    (void)state;
+    cluster_master_use(w.b);
+    is_down[1] = true;
+    unserved_after(100);
+    assert_int_equal(unserved_after(CLUSTER_IDLE_MS), 1);
+    assert_int_equal(unserved_after(100), 0);
+}
+
 static void a_slot_without_an_owner_waits_for_the_map(void **state)
 {
     (void)state;
@@ -593,6 +633,8 @@ int main(void)
         TEST(at_its_deadline_it_was_not_done),
         TEST(a_cluster_that_is_down_is_asked_again),
         TEST(a_master_that_serves_nobody_is_not_asked_for_the_map),
+        TEST(slots_of_a_master_that_stays_away_are_unserved),
+        TEST(slots_of_a_master_that_is_not_used_are_served),
         TEST(a_slot_without_an_owner_waits_for_the_map),
         TEST(a_link_that_is_not_ready_is_waited_for),
         TEST(a_script_that_broke_off_puts_its_room_in_doubt),
