@@ -231,8 +231,16 @@ static void send_bytes(struct redis_link *link, const struct redis_command *cmd,
         uv_timer_start(&link->deadlines, on_deadlines, DEADLINES_MS, DEADLINES_MS);
 }
 
+static bool may_be_refused(const struct redis_link *link)
+{
+    return link->pending.count > 0 &&
+           redis_pending_first(&link->pending)->may_be_refused;
+}
+
 static void take_error(struct redis_link *link, const redisReply *reply)
 {
+    if (may_be_refused(link))
+        return;
     if (link->state == LINK_GREETING &&
         redis_greeting_is_bearable(&link->greeting, reply))
         return;
@@ -497,13 +505,30 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
 {
     uint64_t now = link ? uv_now(link->loop) : 0;
 
-    return send_pending(link, cmd, (struct redis_call){on_reply, data, now, false});
+    return send_pending(
+        link, cmd,
+        (struct redis_call){.on_reply = on_reply, .data = data, .sent_at = now});
+}
+
+int redis_link_ask(struct redis_link *link, const struct redis_command *cmd,
+                   redis_reply_fn on_reply, void *data)
+{
+    uint64_t now = link ? uv_now(link->loop) : 0;
+
+    return send_pending(link, cmd,
+                        (struct redis_call){.on_reply = on_reply,
+                                            .data = data,
+                                            .sent_at = now,
+                                            .may_be_refused = true});
 }
 
 int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
                           redis_reply_fn on_reply, void *data, uint64_t since_ms)
 {
-    return send_pending(link, cmd, (struct redis_call){on_reply, data, since_ms, true});
+    return send_pending(
+        link, cmd,
+        (struct redis_call){
+            .on_reply = on_reply, .data = data, .sent_at = since_ms, .is_again = true});
 }
 
 uint64_t redis_link_now(const struct redis_link *link)

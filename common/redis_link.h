@@ -79,6 +79,11 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
                     redis_reply_fn on_reply, void *data)
     __attribute__((warn_unused_result));
 
+/* The same for what a Redis need not allow: an error reply is neither logged nor counted. */
+int redis_link_ask(struct redis_link *link, const struct redis_command *cmd,
+                   redis_reply_fn on_reply, void *data)
+    __attribute__((warn_unused_result));
+
 /* The same for a command that takes the place of one sent at `since_ms` of redis_link_now: its
  * deadline counts from then. */
 int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,

@@ -18,6 +18,7 @@ struct redis_call {
     void *data;
     uint64_t sent_at;
     bool is_again; /* sent_at is that of another one, before those in front of it */
+    bool may_be_refused; /* an error reply is nothing to log or to count */
 };
 
 /* Zeroed is empty. */

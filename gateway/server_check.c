@@ -1,6 +1,7 @@
 /* server_check.c - see server_check.h. */
 #include "gateway/server_check.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -26,13 +27,22 @@ static void on_memory_info(void *data, int status, const redisReply *reply)
 
 /* ---- what a cluster is asked about ---- */
 
+/* With services that run Redis for others that is nothing to mend. */
+static void tell_refused(void)
+{
+    static atomic_flag is_told;
+
+    if (!atomic_flag_test_and_set(&is_told))
+        log_info("cluster_unknown",
+                 "text=\"CONFIG is refused: cluster-require-full-coverage and "
+                 "cluster-node-timeout are not looked at\"");
+}
+
 static void on_coverage(void *data, int status, const redisReply *reply)
 {
     (void)data;
     if (status == UV_EREMOTEIO)
-        log_info("cluster_unknown",
-                 "text=\"CONFIG is refused: cluster-require-full-coverage and "
-                 "cluster-node-timeout are not looked at\"");
+        tell_refused();
     else if (reply_is_text(reply, 1, "yes"))
         log_warn(
             "cluster_needs_all_slots",
@@ -54,12 +64,15 @@ static void on_timeout(void *data, int status, const redisReply *reply)
 
 static void get_setting(struct store *store, const char *name, redis_reply_fn on_reply)
 {
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "CONFIG");
-    redis_command_add_text(&store->args.cmd, "GET");
-    redis_command_add_text(&store->args.cmd, name);
-    args_aim_at_registry(&store->args);
-    store_send_command(store, on_reply, store);
+    struct redis_command cmd = {{0}, 0};
+
+    redis_command_begin(&cmd);
+    redis_command_add_text(&cmd, "CONFIG");
+    redis_command_add_text(&cmd, "GET");
+    redis_command_add_text(&cmd, name);
+    if (redis_link_ask(store_link(store), &cmd, on_reply, store) < 0)
+        log_debug("setting_not_asked", "name=%s why=\"not connected\"", name);
+    redis_command_deinit(&cmd);
 }
 
 void server_check_start(struct store *store, int db)

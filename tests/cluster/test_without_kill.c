@@ -1,6 +1,6 @@
 /* test_without_kill.c - a Redis Cluster that refuses CLIENT KILL: a link is cut again and again, and each time
  * the nodes whose calls it may have had take another name; nobody is seen leaving, and no ghost stays
- * (SPEC-SCALE S8, T15).
+ * (SPEC-SCALE S8, T15). CONFIG is refused as well, which is told once (S9).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +13,10 @@
 
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/redis/process.h"
 #include "tests/support/redis/redis_cluster.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/wait.h"
 
 enum { MASTERS = 3, ROOMS = 9, CUTS = 3, PATIENCE_MS = 60000 };
@@ -156,10 +158,26 @@ static void a_link_that_is_cut_leaves_nobody_behind(void **state)
     }
 }
 
+/* However often links were made again. */
+static void a_refused_config_is_told_once_and_is_no_error(void **state)
+{
+    (void)state;
+    for (unsigned g = 0; g < 2; g++) {
+        const char *log_path = fleet.gateways[g].log_path;
+
+        fleet_expect_logged(&fleet, g, "cluster_unknown");
+        assert_int_equal(process_count_logged(log_path, "cluster_unknown"), 1);
+        assert_false(process_has_logged(log_path, "kind=noperm"));
+        assert_true(fleet_metric(&fleet, g,
+                                 q("roomcast_redis_errors_total{kind='noperm'}")) == 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_that_is_cut_leaves_nobody_behind),
+        cmocka_unit_test(a_refused_config_is_told_once_and_is_no_error),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

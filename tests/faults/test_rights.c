@@ -192,6 +192,8 @@ static void with_all_rights_a_node_keeps_its_name(void **state)
         process_has_logged(fleet.gateways[gateway].log_path, "redis_right_missing"));
     assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
                                 "roomcast_nodes_renamed_total") == 0);
+    assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
+                                q("roomcast_redis_errors_total{kind='noperm'}")) == 0);
     stop_gateway(gateway);
 }
 

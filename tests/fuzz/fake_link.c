@@ -162,6 +162,12 @@ int redis_link_send(struct redis_link *link, const struct redis_command *cmd,
     return 0;
 }
 
+int redis_link_ask(struct redis_link *link, const struct redis_command *cmd,
+                   redis_reply_fn on_reply, void *data)
+{
+    return redis_link_send(link, cmd, on_reply, data);
+}
+
 int redis_link_send_again(struct redis_link *link, const struct redis_command *cmd,
                           redis_reply_fn on_reply, void *data, uint64_t since_ms)
 {

@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/redis_dialer.h"
+#include "common/redis_errors.h"
 #include "common/redis_link.h"
 #include "common/redis_sentinel.h"
 
@@ -340,15 +341,21 @@ static void become_ready_behind_sentinels(void)
     w.now_ms += LONG_MS;
 }
 
-static int send_ping(void)
+static int ping_by(int (*send)(struct redis_link *link, const struct redis_command *cmd,
+                               redis_reply_fn on_reply, void *data))
 {
     struct redis_command cmd = {{0}, 0};
     int rc;
 
     redis_command_set_words(&cmd, 1, (const char *[]){"PING"});
-    rc = redis_link_send(w.link, &cmd, on_answer, NULL);
+    rc = send(w.link, &cmd, on_answer, NULL);
     redis_command_deinit(&cmd);
     return rc;
+}
+
+static int send_ping(void)
+{
+    return ping_by(redis_link_send);
 }
 
 /* ---- any Redis ---- */
@@ -370,6 +377,27 @@ static void it_is_ready_once_it_was_greeted(void **state)
     comes("+PONG\r\n");
     assert_int_equal(w.answers_count, 1);
     assert_int_equal(w.answers[0], 0);
+}
+
+/* Of two that are refused it is the other one. */
+static void what_need_not_be_allowed_is_not_counted_when_it_is_refused(void **state)
+{
+    const metric *noperm = &metrics.redis_errors_total[REDIS_NOPERM];
+    uint64_t before = metric_read(noperm);
+
+    (void)state;
+    assert_int_equal(ping_by(redis_link_ask), UV_ENOTCONN);
+    become_ready();
+    assert_int_equal(ping_by(redis_link_ask), 0);
+    assert_int_equal(send_ping(), 0);
+    w.on_prepare(w.prepare);
+    comes("-NOPERM it may not\r\n");
+    assert_int_equal(metric_read(noperm), before);
+    comes("-NOPERM it may not\r\n");
+    assert_int_equal(metric_read(noperm), before + 1);
+    assert_int_equal(w.answers_count, 2);
+    assert_int_equal(w.answers[0], UV_EREMOTEIO);
+    assert_int_equal(w.answers[1], UV_EREMOTEIO);
 }
 
 static void a_socket_is_dialed_by_its_path(void **state)
@@ -576,6 +604,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(it_is_ready_once_it_was_greeted),
+        TEST(what_need_not_be_allowed_is_not_counted_when_it_is_refused),
         TEST(a_socket_is_dialed_by_its_path),
         TEST(a_cluster_is_dialed_at_its_first_host),
         TEST(the_wrong_kind_of_redis_is_told_and_tried_again),

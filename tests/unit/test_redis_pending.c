@@ -26,8 +26,10 @@ static void on_reply(void *data, int status, const redisReply *reply)
 
 static void add(struct redis_pending *p, unsigned mark, uint64_t sent_at, bool is_again)
 {
-    redis_pending_add(p,
-                      (struct redis_call){on_reply, &marks[mark], sent_at, is_again});
+    redis_pending_add(p, (struct redis_call){.on_reply = on_reply,
+                                             .data = &marks[mark],
+                                             .sent_at = sent_at,
+                                             .is_again = is_again});
 }
 
 static void expect_taken(struct redis_pending *p, unsigned mark)

@@ -222,19 +222,24 @@ void process_print_logs(void)
             process_print_log(running[i].log_path);
 }
 
-bool process_has_logged(const char *log_path, const char *text)
+unsigned process_count_logged(const char *log_path, const char *text)
 {
     FILE *log = fopen(log_path, "re");
     char *line = NULL;
     size_t size = 0;
-    bool found = false;
+    unsigned count = 0;
 
-    while (log && !found && getline(&line, &size, log) >= 0)
-        found = strstr(line, text) != NULL;
+    while (log && getline(&line, &size, log) >= 0)
+        count += strstr(line, text) != NULL;
     free(line);
     if (log)
         fclose(log);
-    return found;
+    return count;
+}
+
+bool process_has_logged(const char *log_path, const char *text)
+{
+    return process_count_logged(log_path, text) > 0;
 }
 
 void process_raise_fd_limit(unsigned count)

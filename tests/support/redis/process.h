@@ -53,9 +53,10 @@ long process_resident_kib(const struct process *p);
 void process_print_log(const char *log_path);
 void process_print_logs(void);
 
-/* Whether the log file has a line with `text` in it. A program that runs writes its lines
+/* Whether the log file has a line with `text` in it, and how many. A program that runs writes its lines
  * a little later than it logs them: see process_expect_logged. */
 bool process_has_logged(const char *log_path, const char *text);
+unsigned process_count_logged(const char *log_path, const char *text);
 
 /* Waits for such a line; the test fails if it does not come. */
 void process_expect_logged(const char *log_path, const char *text);
