@@ -4,6 +4,9 @@
  *                                                   |                     |
  *                                                   +-> other processes   v
  *     walk -> on_walked -----------------------------------------> on_taken_off: log, count
+ *
+ * A room that was announced stays known for DONE_MS, so that the walk does not look at what is
+ * somebody's turn already.
  */
 #include "gateway/expiry.h"
 
@@ -21,6 +24,7 @@ enum {
     ROOMS_MAX = 100000,  /* that wait; what is beyond is left to the walk */
     PROCESSES_MS = 3000, /* how long the list of them is good for */
     RANK_MS = 1000,      /* from one rank's turn to the next one's */
+    DONE_MS = 5000,      /* all ranks have had their turn */
     WALK_MS = 2000,
     WALK_ROOMS = 20,
 };
@@ -28,6 +32,7 @@ enum {
 struct expired {
     struct list link;
     uint64_t due_ms;
+    bool is_done;
     unsigned char len;
     char room[];
 };
@@ -36,6 +41,7 @@ void expiry_init(struct expiry *expiry, struct store *store, struct metrics *met
 {
     *expiry = (struct expiry){.store = store, .metrics = metrics};
     list_init(&expiry->announced);
+    list_init(&expiry->done);
     for (int rank = 0; rank < EXPIRY_RANKS; rank++)
         list_init(&expiry->due[rank]);
 }
@@ -43,8 +49,28 @@ void expiry_init(struct expiry *expiry, struct store *store, struct metrics *met
 static void forget(struct expiry *expiry, struct expired *room)
 {
     list_remove(&room->link);
+    map_remove(&expiry->known, room->room, room->len);
+    expiry->count -= !room->is_done;
     free(room);
+}
+
+/* It is left to others, or was looked at. */
+static void set_done(struct expiry *expiry, struct expired *room, uint64_t now_ms)
+{
+    room->due_ms = now_ms + DONE_MS;
+    room->is_done = true;
     expiry->count--;
+    list_remove(&room->link);
+    list_add(&expiry->done, &room->link);
+}
+
+static void forget_done(struct expiry *expiry, uint64_t now_ms)
+{
+    struct list *link;
+
+    while ((link = list_first(&expiry->done)) &&
+           list_entry(link, struct expired, link)->due_ms <= now_ms)
+        forget(expiry, list_entry(link, struct expired, link));
 }
 
 static void forget_processes(struct expiry *expiry)
@@ -61,24 +87,36 @@ void expiry_deinit(struct expiry *expiry)
     list_each(link, &expiry->announced) {
         forget(expiry, list_entry(link, struct expired, link));
     }
+    list_each(link, &expiry->done) {
+        forget(expiry, list_entry(link, struct expired, link));
+    }
     for (int rank = 0; rank < EXPIRY_RANKS; rank++)
         list_each(link, &expiry->due[rank]) {
             forget(expiry, list_entry(link, struct expired, link));
         }
+    map_deinit(&expiry->known);
     forget_processes(expiry);
 }
 
+/* A room that is made again may expire again. */
 void expiry_add(struct expiry *expiry, const char *room, size_t len)
 {
-    struct expired *expired;
+    struct expired *expired = map_find(&expiry->known, room, len);
 
-    if (expiry->count >= ROOMS_MAX)
+    if (!expired && expiry->known.count < ROOMS_MAX) {
+        expired = xcalloc(1, sizeof(*expired) + len);
+        expired->len = (unsigned char)len;
+        expired->is_done = true;
+        memcpy(expired->room, room, len);
+        list_init(&expired->link);
+        map_add(&expiry->known, expired->room, len, expired);
+    }
+    if (!expired || !expired->is_done)
         return;
-    expired = xcalloc(1, sizeof(*expired) + len);
-    expired->len = (unsigned char)len;
-    memcpy(expired->room, room, len);
-    list_add(&expiry->announced, &expired->link);
+    expired->is_done = false;
     expiry->count++;
+    list_remove(&expired->link);
+    list_add(&expiry->announced, &expired->link);
 }
 
 /* ---- whose turn it is ---- */
@@ -108,7 +146,7 @@ static void rank_announced(struct expiry *expiry, uint64_t now_ms)
         unsigned rank = rank_of(expiry, room);
 
         if (rank >= EXPIRY_RANKS) {
-            forget(expiry, room);
+            set_done(expiry, room, now_ms);
             continue;
         }
         room->due_ms = now_ms + rank * RANK_MS;
@@ -205,7 +243,7 @@ static void take_due_off(struct expiry *expiry, struct list *due, uint64_t now_m
             if (room->due_ms > now_ms)
                 break;
             index_batch_add(batch, room->room, room->len);
-            forget(expiry, room);
+            set_done(expiry, room, now_ms);
         }
         index_batch_take_off(batch, false, on_taken_off, expiry);
     }
@@ -218,7 +256,7 @@ static void on_walked(void *data, int status, const redisReply *reply)
 {
     struct expiry *expiry = data;
     unsigned *offset = &expiry->walk_offsets[expiry->walks_all];
-    struct index_batch *batch;
+    struct index_batch *batch = NULL;
 
     expiry->is_walking = false;
     expiry->walks_all = !expiry->walks_all;
@@ -227,14 +265,18 @@ static void on_walked(void *data, int status, const redisReply *reply)
         return;
     }
     *offset = reply_count(reply) < WALK_ROOMS ? 0 : *offset + WALK_ROOMS / 2;
-    batch = index_batch_new(expiry->store, WALK_ROOMS);
     for (size_t i = 0; i < reply_count(reply) && i < WALK_ROOMS; i++) {
         struct json_text room = reply_text(reply, i);
 
-        if (intake_room(expiry->metrics, "rooms", room))
-            index_batch_add(batch, room.base, room.len);
+        if (!intake_room(expiry->metrics, "rooms", room) ||
+            map_find(&expiry->known, room.base, room.len))
+            continue;
+        if (!batch)
+            batch = index_batch_new(expiry->store, WALK_ROOMS);
+        index_batch_add(batch, room.base, room.len);
     }
-    index_batch_take_off(batch, true, on_taken_off, expiry);
+    if (batch)
+        index_batch_take_off(batch, true, on_taken_off, expiry);
 }
 
 /* By turns a page of the rooms that count as empty, and a page of all: a room whose
@@ -269,5 +311,6 @@ void expiry_tick(struct expiry *expiry, uint64_t now_ms)
     }
     for (int rank = 0; rank < EXPIRY_RANKS; rank++)
         take_due_off(expiry, &expiry->due[rank], now_ms);
+    forget_done(expiry, now_ms);
     walk(expiry, now_ms);
 }

@@ -16,7 +16,9 @@ struct expiry {
     struct metrics *metrics;
     struct list announced;         /* not ranked yet */
     struct list due[EXPIRY_RANKS]; /* by rank of this process, soonest first */
-    unsigned count;                /* of the rooms in these lists */
+    struct list done;              /* looked at, or left to others; not long ago */
+    struct map known;              /* all of these by name */
+    unsigned count;                /* of those that wait */
     char **processes;              /* names of the first workers, without our own */
     unsigned processes_count;
     uint64_t processes_at_ms; /* when they were read; 0: not yet */
