@@ -22,18 +22,18 @@ bool api_is_up(struct http_request *req)
 
     if (fleet_shard_is_up(&api->fleet, 0))
         return true;
-    api_unavailable(req);
+    api_shard_unavailable(req, 0);
     return false;
 }
 
 bool api_room_is_up(struct http_request *req, struct json_text room)
 {
     struct api *api = api_of(req);
+    unsigned shard = db_shard_of(&api->db, room);
 
-    if (fleet_shard_is_up(&api->fleet, db_shard_of(&api->db, room)) ||
-        db_has_master(&api->db, room))
+    if (fleet_shard_is_up(&api->fleet, shard) || db_has_master(&api->db, room))
         return true;
-    api_unavailable(req);
+    api_shard_unavailable(req, shard);
     return false;
 }
 
@@ -209,8 +209,24 @@ void api_broken(struct http_request *req, const char *message)
     http_reply_error(req, 503, "unavailable", message);
 }
 
-void api_unavailable(struct http_request *req)
+static void unavailable(struct http_request *req, const char *message)
 {
     http_add_header(req, "retry-after", "1");
-    http_reply_error(req, 503, "unavailable", "Redis cannot be reached or refuses");
+    http_reply_error(req, 503, "unavailable", message);
+}
+
+void api_unavailable(struct http_request *req)
+{
+    unavailable(req, "Redis cannot be reached or refuses");
+}
+
+void api_shard_unavailable(struct http_request *req, unsigned shard)
+{
+    struct strbuf why = {NULL, 0, 0};
+
+    if (db_print_wrong_mark(&api_of(req)->db, shard, &why))
+        unavailable(req, why.data);
+    else
+        api_unavailable(req);
+    strbuf_deinit(&why);
 }

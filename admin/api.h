@@ -86,6 +86,9 @@ void api_bad_request(struct http_request *req, const char *message);
 void api_room_not_found(struct http_request *req);
 void api_unavailable(struct http_request *req);
 
+/* The same for what is down of this shard: says what its mark says, if that is a wrong one. */
+void api_shard_unavailable(struct http_request *req, unsigned shard);
+
 /* Adds `"next":` and the cursor `text`, or null if it is NULL. Any bytes; opaque to clients. */
 void api_add_next(struct strbuf *out, const char *text, size_t len);
 

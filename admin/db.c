@@ -1,7 +1,7 @@
 /* db.c - see db.h. What a cluster does otherwise is in db_cluster.c.
  *
- *     link ready -> [of a list: ask_for_mark -> on_mark] -> decide -> on_link
- *                        ^ each second, until it is right
+ *     link ready -> ask_for_mark -> on_mark -> decide -> on_link
+ *                        ^ and each second
  */
 #include "admin/db.h"
 
@@ -13,16 +13,11 @@
 #include "common/shard_mark.h"
 #include "common/xalloc.h"
 
-enum { TICK_MS = 1000, CLUSTER_TICK_MS = 100 };
+enum { TICK_MS = 1000, CLUSTER_TICK_MS = 100, WAIT_MS = 3000 };
 
 unsigned db_shards_count(const struct config *config)
 {
     return redis_urls_is_cluster(&config->redis) ? SHARD_OF_MAX : config->redis.count;
-}
-
-static bool is_list(const struct db *db)
-{
-    return db->count > 1 && !db->is_cluster;
 }
 
 unsigned db_shard_of(const struct db *db, struct json_text room)
@@ -41,18 +36,26 @@ bool db_is_up(const struct db *db, unsigned number)
 
     if (db->is_cluster)
         return shard->is_up && !db->is_closed;
-    return redis_link_is_ready(shard->link) &&
-           (!is_list(db) || shard->mark == DB_MARK_RIGHT);
+    return redis_link_is_ready(shard->link) && db_has_fit_mark(db, number);
+}
+
+bool db_print_wrong_mark(const struct db *db, unsigned number, struct strbuf *out)
+{
+    const struct db_shard *shard = db_marked(db, number);
+
+    if (shard->mark == DB_MARK_WRONG)
+        shard_mark_print_wrong(out, number, db->count, shard->found, shard->found_of);
+    return shard->mark == DB_MARK_WRONG;
 }
 
 void db_print_why(const struct db *db, unsigned number, struct strbuf *out)
 {
     const struct db_shard *shard = &db->shards[number];
 
+    if (db_print_wrong_mark(db, number, out))
+        return;
     if (db->is_cluster)
         db_cluster_print_why(db, number, out);
-    else if (shard->mark == DB_MARK_WRONG)
-        shard_mark_print_wrong(out, number, db->count, shard->found, shard->found_of);
     else if (!redis_link_is_ready(shard->link))
         strbuf_add_text(out, redis_why_text(redis_link_why(shard->link)));
     else if (shard->mark == DB_MARK_NONE)
@@ -92,53 +95,92 @@ static void decide(struct db_shard *shard)
     db->on_link(db->owner, shard->number, is_up);
 }
 
-/* ---- the marks of a list ---- */
+/* ---- the marks ---- */
+
+static bool is_right(const struct db_shard *shard, struct json_text text,
+                     unsigned *number, unsigned *count)
+{
+    char id[SHARD_MARK_ID_LEN + 1];
+
+    return shard_mark_read(text, id, number, count) && *number == shard->number &&
+           *count == shard->db->count;
+}
 
 static void take_mark(struct db_shard *shard, struct json_text text)
 {
     struct strbuf line = {NULL, 0, 0};
-    char id[SHARD_MARK_ID_LEN + 1];
     bool was_wrong = shard->mark == DB_MARK_WRONG;
 
-    if (shard_mark_read(text, id, &shard->found, &shard->found_of) &&
-        shard->found == shard->number && shard->found_of == shard->db->count) {
+    if (is_right(shard, text, &shard->found, &shard->found_of)) {
         shard->mark = DB_MARK_RIGHT;
+        if (was_wrong)
+            log_info("shard_marked_right", "shard=%u", shard->number);
         return;
     }
     shard->mark = DB_MARK_WRONG;
     if (was_wrong)
         return;
-    db_print_why(shard->db, shard->number, &line);
+    db_print_wrong_mark(shard->db, shard->number, &line);
     log_error("shard_marked_otherwise", "shard=%u text=\"%s: nothing is written\"",
               shard->number, line.data);
     strbuf_deinit(&line);
 }
 
+static void tell(struct db_shard *shard)
+{
+    if (shard->db->is_cluster)
+        db_cluster_look_at_all(shard->db);
+    else
+        decide(shard);
+}
+
+/* Without an answer it is asked for again. A right one that is gone since is put back by a gateway, and is
+ * nobody else's meanwhile. */
 static void on_mark(void *data, int status, const redisReply *reply)
 {
     struct db_shard *shard = data;
     struct json_text text = reply_string(reply);
 
     shard->is_asking = false;
-    if (status < 0)
-        return; /* asked again with the next tick */
+    if (status < 0 || shard->db->is_closed)
+        return;
     if (text.len > 0)
         take_mark(shard, text);
-    else
+    else if (shard->mark != DB_MARK_RIGHT)
         shard->mark = DB_MARK_NONE;
-    decide(shard);
+    tell(shard);
 }
 
 static void ask_for_mark(struct db_shard *shard)
 {
-    struct redis_command *cmd = &shard->db->cmd;
+    struct db *db = shard->db;
 
-    if (shard->is_asking || shard->mark == DB_MARK_RIGHT)
+    if (shard->is_asking)
         return;
-    redis_command_begin(cmd);
-    redis_command_add_text(cmd, "GET");
-    command_add_fleet_key(cmd, shard->number, KEY_SHARD);
-    shard->is_asking = redis_link_send(shard->link, cmd, on_mark, shard) == 0;
+    db_begin(db, shard->number, "GET");
+    command_add_fleet_key(&db->cmd, shard->number, KEY_SHARD);
+    shard->is_asking = true;
+    if (db->is_cluster)
+        db_cluster_send(db, SCRIPTS_COUNT, on_mark, shard);
+    else if (redis_link_send(shard->link, &db->cmd, on_mark, shard) < 0)
+        shard->is_asking = false;
+}
+
+/* While the first shard has no master it cannot be asked, and the others must not wait for that. */
+static void tick_cluster(struct db *db)
+{
+    struct db_shard *shard = &db->shards[0];
+    uint64_t now_ms = uv_now(db->cluster.opts.loop);
+
+    db_cluster_tick(db);
+    if (shard->mark == DB_MARK_UNKNOWN && now_ms - db->begun_ms >= WAIT_MS)
+        shard->mark = DB_MARK_NONE;
+    if (!cluster_is_ready(&db->cluster, shard->slot)) {
+        db->asked_ms = 0;
+    } else if (db->asked_ms == 0 || now_ms - db->asked_ms >= TICK_MS) {
+        db->asked_ms = now_ms;
+        ask_for_mark(shard);
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -146,8 +188,8 @@ static void on_tick(uv_timer_t *timer)
     struct db *db = timer->data;
 
     if (db->is_cluster)
-        db_cluster_tick(db);
-    for (unsigned i = 0; i < db->count && is_list(db); i++)
+        tick_cluster(db);
+    for (unsigned i = 0; i < db->count && !db->is_cluster; i++)
         if (redis_link_is_ready(db->shards[i].link))
             ask_for_mark(&db->shards[i]);
 }
@@ -159,10 +201,7 @@ static void on_ready(void *owner)
     struct db_shard *shard = owner;
 
     log_info("redis_ready", "link=commands shard=%u", shard->number);
-    if (is_list(shard->db))
-        ask_for_mark(shard);
-    else
-        decide(shard);
+    ask_for_mark(shard);
 }
 
 /* A wrong mark stays until it is seen to be right. */
@@ -199,6 +238,7 @@ void db_open(struct db *db, uv_loop_t *loop, const struct config *config,
         .config = config,
         .count = db_shards_count(config),
         .is_cluster = redis_urls_is_cluster(&config->redis),
+        .begun_ms = uv_now(loop),
         .on_link = on_link,
         .owner = owner,
     };
@@ -296,7 +336,7 @@ void db_send_script(struct db *db, enum script script, redis_reply_fn on_reply,
 {
     int rc;
 
-    if (db->is_cluster && !db->is_closed) {
+    if (db->is_cluster && !db->is_closed && db_has_fit_mark(db, db->at)) {
         db_cluster_send(db, script, on_reply, data);
         return;
     }

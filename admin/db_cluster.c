@@ -1,7 +1,8 @@
 /* db_cluster.c - a db on a Redis Cluster: 64 shards, each up while the master that has its registry can be
- * asked, or is away for no longer than a second.
+ * asked, or is away for no longer than a second; none while the cluster's mark is a wrong one.
  *
  *     cluster.h: a master is ready, is lost, has a slot -> look_at -> on_link
+ *     db.c: the mark is another one -> look_at each
  */
 #include "admin/db.h"
 
@@ -32,12 +33,13 @@ static void look_at(struct db_shard *shard)
 
     if (cluster_is_ready(&shard->db->cluster, shard->slot)) {
         shard->lost_ms = 0;
-        set_up(shard, true);
+        set_up(shard, db_has_fit_mark(shard->db, shard->number));
         return;
     }
     if (shard->lost_ms == 0)
         shard->lost_ms = now_ms;
-    if (now_ms - shard->lost_ms >= DOWN_MS)
+    if (now_ms - shard->lost_ms >= DOWN_MS ||
+        !db_has_fit_mark(shard->db, shard->number))
         set_up(shard, false);
 }
 
@@ -75,11 +77,16 @@ static const struct cluster_hooks hooks = {
     .on_opened = on_opened,
 };
 
+void db_cluster_look_at_all(struct db *db)
+{
+    for (unsigned i = 0; i < db->count; i++)
+        look_at(&db->shards[i]);
+}
+
 void db_cluster_tick(struct db *db)
 {
     cluster_tick(&db->cluster, uv_now(db->cluster.opts.loop));
-    for (unsigned i = 0; i < db->count; i++)
-        look_at(&db->shards[i]);
+    db_cluster_look_at_all(db);
 }
 
 /* ---- what is asked ---- */
@@ -93,7 +100,9 @@ void db_cluster_print_why(const struct db *db, unsigned number, struct strbuf *o
 {
     const struct cluster_master *owner = owner_of(db, number);
 
-    if (owner)
+    if (owner && redis_link_is_ready(owner->redis))
+        strbuf_add_text(out, "its mark is not read yet");
+    else if (owner)
         strbuf_add_text(out, redis_why_text(redis_link_why(owner->redis)));
     else if (db->cluster.version == 0)
         strbuf_add_text(out, redis_why_text(cluster_why(&db->cluster)));
@@ -112,7 +121,7 @@ void db_cluster_print_where(const struct db *db, unsigned number, struct strbuf 
 
 bool db_has_master(struct db *db, struct json_text room)
 {
-    return db->is_cluster && !db->is_closed &&
+    return db->is_cluster && !db->is_closed && db_has_fit_mark(db, 0) &&
            cluster_is_ready(&db->cluster, cluster_slot_of_room(room.base, room.len));
 }
 

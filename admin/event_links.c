@@ -82,8 +82,12 @@ static void check_canary(struct event_link *link)
 {
     struct db *db = link->links->opts.db;
 
-    if (!link->is_ready || !db_is_up(db, link->number))
+    if (!link->is_ready)
         return;
+    if (!db_is_up(db, link->number)) {
+        link->heard_ms = now_ms(link); /* there is nothing to hear */
+        return;
+    }
     if (now_ms(link) - link->heard_ms >= DEAF_MS) {
         redis_link_restart(link->link, "deaf: own notices do not come back");
         return;

@@ -71,7 +71,7 @@ static void finish(struct listing *l)
             api_odd_key(l->req, l->odd_shard,
                         l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
         else
-            api_unavailable(l->req);
+            api_shard_unavailable(l->req, 0);
         listing_free(l);
         return;
     }

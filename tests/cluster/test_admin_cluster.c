@@ -585,6 +585,55 @@ static void a_room_whose_slot_is_open_is_waited_for(void **state)
     close_all_rooms();
 }
 
+static void set_mark(const char *mark)
+{
+    redis_cmd(redis_cluster_port_of_key(&cluster, "rc:shard:{10}:shard"),
+              "SET rc:shard:{10}:shard %s", mark);
+}
+
+static void refuse_all(struct admin *a)
+{
+    for (unsigned i = 0; i < MASTERS; i++) {
+        admin_get(a, 503, "/api/rooms/%s", rooms[i]);
+        admin_post(a, 503, "{\"secs\":0}", "/api/rooms/%s/ban/ann", rooms[i]);
+        assert_int_equal(redis_cmd_number(redis_cluster_port(&cluster, i),
+                                          "EXISTS rc:{%s}:bans", rooms[i]),
+                         0);
+    }
+    admin_get(a, 503, "/api/rooms");
+    admin_get(a, 503, "/api/audit");
+}
+
+/* Gateways look when they start. */
+static void a_cluster_whose_rooms_are_moved_is_left_alone(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"moving 0123456789abcdef 0/64 -", "shard 63 of 64 has rooms on the move"},
+        {"moved 0123456789abcdef", "shard 63 of 64 has lost its rooms"},
+    };
+    static struct admin other;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        set_mark(wrong[i][0]);
+        expect_text("/readyz", wrong[i][1]);
+        assert_int_equal(admin.answer.status, 503);
+        refuse_all(&admin);
+    }
+    admin_launch(&other, &fleet,
+                 (const char *[]){url, "AUTH_TOKEN=" ADMIN_TOKEN, NULL});
+    expect_text_of(&other, "/readyz", wrong[1][1], FLEET_DEADLINE_MS);
+    refuse_all(&other);
+    set_mark("0123456789abcdef 0 64");
+    expect_text("/readyz", "ready\n");
+    admin_wait_ready(&other);
+    admin_stop(&other);
+    for (unsigned i = 0; i < MASTERS; i++) {
+        admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/%s/ban/ann", rooms[i]);
+        admin_delete(&admin, 200, "/api/rooms/%s/ban/ann", rooms[i]);
+    }
+}
+
 static void another_redis_is_no_cluster(void **state)
 {
     static struct admin other;
@@ -820,6 +869,7 @@ int main(void)
         cmocka_unit_test(events_follow_a_master_that_hands_over),
         cmocka_unit_test(the_fleet_is_told_of_wherever_its_registry_is),
         cmocka_unit_test(a_room_whose_slot_is_open_is_waited_for),
+        cmocka_unit_test(a_cluster_whose_rooms_are_moved_is_left_alone),
         cmocka_unit_test(another_redis_is_no_cluster),
     };
     const struct CMUnitTest without_replicas[] = {

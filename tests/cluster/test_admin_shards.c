@@ -301,6 +301,51 @@ static void a_list_in_another_order_is_refused(void **state)
     free(setting);
 }
 
+static void set_mark(unsigned shard, const char *mark)
+{
+    redis_cmd(port_of(shard), "SET rc:shard %s", mark);
+}
+
+/* While it runs; the gateways look when their links are ready. */
+static void a_mark_that_becomes_another_is_seen(void **state)
+{
+    static const char *const wrong[][2] = {
+        {"moving 0123456789abcdef 1/3 -",
+         "shard 1: shard 1 of 3 has rooms on the move"},
+        {"moved 0123456789abcdef", "shard 1: shard 1 of 3 has lost its rooms"},
+        {"0123456789abcdef 1 4", "shard 1: shard 1 of 3 is marked 1 of 4\n"},
+    };
+    char *mark = redis_cmd_text(port_of(1), "GET rc:shard");
+
+    (void)state;
+    assert_non_null(mark);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        set_mark(1, wrong[i][0]);
+        expect_text("/readyz", wrong[i][1]);
+        admin_get(&admin, 503, "/api/rooms/%s", paths[1]);
+        assert_non_null(strstr(admin.answer.body, "shard 1 of 3 "));
+        admin_post(&admin, 503, "{\"secs\":0}", "/api/rooms/%s/ban/ann", paths[1]);
+        assert_int_equal(redis_cmd_number(port_of(1), "EXISTS rc:{%s}:bans", rooms[1]),
+                         0);
+        admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/%s/ban/ann", paths[2]);
+        admin_delete(&admin, 200, "/api/rooms/%s/ban/ann", paths[2]);
+        admin_get(&admin, 200, "/api/rooms");
+        assert_int_equal(admin_number(&admin, "missing_shards.0"), 1);
+        set_mark(1, mark);
+        expect_text("/readyz", "ready\n");
+        admin_post(&admin, 200, "{\"secs\":0}", "/api/rooms/%s/ban/ann", paths[1]);
+        admin_delete(&admin, 200, "/api/rooms/%s/ban/ann", paths[1]);
+    }
+    free(mark);
+    mark = redis_cmd_text(port_of(0), "GET rc:shard");
+    set_mark(0, "moved 0123456789abcdef");
+    expect_text("/readyz", "shard 0: shard 0 of 3 has lost its rooms");
+    admin_get(&admin, 503, "/api/audit");
+    set_mark(0, mark);
+    expect_text("/readyz", "ready\n");
+    free(mark);
+}
+
 /* ---- one is down ---- */
 
 static void while_one_is_down_the_rest_is_told(void **state)
@@ -414,6 +459,7 @@ int main(void)
         cmocka_unit_test(events_come_from_each_shard),
         cmocka_unit_test(a_broken_key_of_a_node_is_named_on_each_shard),
         cmocka_unit_test(a_list_in_another_order_is_refused),
+        cmocka_unit_test(a_mark_that_becomes_another_is_seen),
         cmocka_unit_test(while_one_is_down_the_rest_is_told),
         cmocka_unit_test(while_shard_0_is_down_other_rooms_can_be_looked_after),
         cmocka_unit_test(one_that_stands_still_holds_nothing_up_for_long),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "common/strbuf.h"
+#include "tests/support/fleet/admin.h"
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
@@ -475,6 +476,62 @@ static void one_redis_becomes_a_cluster(void **state)
     fleet_stop_gateway(&fleet, gateway);
 }
 
+/* ---- the admin service of before ---- */
+
+static void admin_is_shut(struct admin *admin, unsigned server, const char *why)
+{
+    http_get_await(admin->port, "/readyz", 503, why);
+    admin_post(admin, 503, "{\"secs\":0}", "/api/rooms/lobby/ban/eve");
+    assert_non_null(strstr(admin->answer.body, why));
+    admin_get(admin, 503, "/api/rooms");
+    admin_get(admin, 503, "/api/stats");
+    assert_int_equal(redis_cmd_number(servers[server].port, "EXISTS rc:{lobby}:bans"),
+                     0);
+}
+
+static void admin_is_open(struct admin *admin, unsigned server)
+{
+    admin_wait_ready(admin);
+    admin_post(admin, 200, "{\"secs\":0}", "/api/rooms/lobby/ban/eve");
+    assert_int_equal(redis_cmd_number(servers[server].port, "EXISTS rc:{lobby}:bans"),
+                     1);
+    admin_delete(admin, 200, "/api/rooms/lobby/ban/eve");
+}
+
+static void an_admin_service_that_runs_on_sees_it(void **state)
+{
+    const char *const settings[] = {list_of("ROOMCAST_REDIS_URL", "0"),
+                                    "AUTH_TOKEN=" ADMIN_TOKEN, NULL};
+    struct admin before, one_of_three;
+
+    (void)state;
+    admin_start(&before, &fleet, settings);
+    admin_is_open(&before, 0);
+    redis_cmd(servers[0].port, "SET rc:shard %s", "moving 0123456789abcdef 0/1 -");
+    admin_is_shut(&before, 0, "shard 0 of 1 has rooms on the move");
+    redis_cmd(servers[0].port, "SET rc:shard %s", "0123456789abcdef 1 3");
+    admin_is_shut(&before, 0, "shard 0 of 1 is marked 1 of 3");
+    redis_cmd(servers[0].port, "SET rc:shard %s", "0123456789abcdef 0 1");
+    admin_is_open(&before, 0);
+    redis_cmd(servers[0].port, "DEL rc:shard");
+    admin_is_open(&before, 0);
+
+    admin_post(&before, 200, "{\"secs\":0}", "/api/rooms/people/ban/bob");
+    expect_run(from_list("0"), to_list("123"), DONE, "done: start the gateways");
+    admin_is_shut(&before, 0, "shard 0 of 1 has lost its rooms to another list");
+    admin_launch(&one_of_three, &fleet,
+                 (const char *[]){list_of("ROOMCAST_REDIS_URL", "2"),
+                                  "AUTH_TOKEN=" ADMIN_TOKEN, NULL});
+    admin_is_shut(&one_of_three, 2, "shard 0 of 1 is marked 1 of 3");
+    admin_stop(&one_of_three);
+
+    expect_run(from_list("123"), to_list("0"), DONE, "done: start the gateways");
+    admin_is_open(&before, 0);
+    assert_int_equal(redis_cmd_number(servers[0].port, "HEXISTS rc:{people}:bans bob"),
+                     1);
+    admin_stop(&before);
+}
+
 /* ---- killed ---- */
 
 static struct run run;
@@ -859,6 +916,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_redis_becomes_a_list_of_three),
         TEST(three_redis_become_two),
+        TEST(an_admin_service_that_runs_on_sees_it),
         cmocka_unit_test_setup_teardown(one_redis_becomes_a_cluster, open_with_cluster,
                                         close_all),
         cmocka_unit_test_setup_teardown(

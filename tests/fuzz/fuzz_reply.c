@@ -522,6 +522,7 @@ static void ask_admin(unsigned i, unsigned which, unsigned form)
 static void open_admin(uv_loop_t *loop)
 {
     static const char fleet[] =
+        "$-1\r\n" /* no mark */
         "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n:1\r\n:3\r\n$1\r\n5\r\n"
         "*4\r\n$3\r\na-1\r\n$13\r\n1700000000000\r\n$3\r\nb-1\r\n$"
         "13\r\n1700000000000\r\n"
