@@ -343,6 +343,8 @@ static void a_mark_that_becomes_another_is_seen(void **state)
     admin_get(&admin, 503, "/api/audit");
     set_mark(0, mark);
     expect_text("/readyz", "ready\n");
+    fleet_wait_all_ready(
+        &fleet); /* one that has connected meanwhile has looked as well */
     free(mark);
 }
 
