@@ -184,10 +184,11 @@ bool access_has_key(const struct access *access, uint64_t key)
 
 uint64_t access_end_of_removed(const struct access *access)
 {
-    uint64_t end_ms = clock_ms() + access->lifetimes.warn_ms;
+    uint64_t end_ms = clock_ms() + access->lifetimes.warn_ms,
+             up = 999; /* no less time */
 
     return end_ms > access->lifetimes.leeway_ms
-               ? (end_ms - access->lifetimes.leeway_ms) / 1000
+               ? (end_ms - access->lifetimes.leeway_ms + up) / 1000
                : 1;
 }
 
