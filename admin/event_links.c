@@ -16,17 +16,12 @@ static uint64_t now_ms(const struct event_link *link)
 
 /* ---- in ---- */
 
-static bool is(struct json_text text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
-}
-
 /* The subscription to a channel stands. They are confirmed in the order in which they were asked for. */
 static void on_subscribed(struct event_link *link, struct json_text channel)
 {
     const struct event_links_opts *opts = &link->links->opts;
 
-    if (!is(channel, link->canary) && !is(channel, link->channel))
+    if (!json_text_is(channel, link->canary) && !json_text_is(channel, link->channel))
         opts->on_heard(opts->owner, channel);
     if (link->awaited > 0 && --link->awaited == 0)
         opts->on_change(opts->owner);
@@ -43,9 +38,9 @@ static void on_push(void *owner, const redisReply *reply)
         on_subscribed(link, reply_text(reply, 1));
     if (!reply_is_text(reply, 0, "message"))
         return;
-    if (is(reply_text(reply, 1), link->canary))
+    if (json_text_is(reply_text(reply, 1), link->canary))
         link->heard_ms = now_ms(link);
-    else if (is(reply_text(reply, 1), link->channel))
+    else if (json_text_is(reply_text(reply, 1), link->channel))
         opts->on_fleet(opts->owner, reply_text(reply, 2));
     else
         opts->on_room(opts->owner, reply_text(reply, 1), reply_text(reply, 2));

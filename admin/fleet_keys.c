@@ -44,15 +44,11 @@ static struct json_text text_of(const struct strbuf *b)
     return (struct json_text){b->data ? b->data : "", b->len};
 }
 
-static bool equals(struct json_text a, struct json_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.base, b.base, a.len) == 0);
-}
-
 /* Nothing need not be written. */
 static bool is_same(struct json_text draft, struct json_text there)
 {
-    return equals(draft, there) || (there.len == 0 && draft.len == strlen("{}"));
+    return json_text_equals(draft, there) ||
+           (there.len == 0 && draft.len == strlen("{}"));
 }
 
 static void copy_text(struct strbuf *to, struct json_text from)

@@ -29,6 +29,11 @@ static inline bool json_text_is(struct json_text text, const char *word)
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
 }
 
+static inline bool json_text_equals(struct json_text a, struct json_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.base, b.base, a.len) == 0);
+}
+
 static inline bool json_text_is_caseless(struct json_text text, const char *word)
 {
     return text.len == strlen(word) && strncasecmp(text.base, word, text.len) == 0;

@@ -2,8 +2,6 @@
  * (SPEC-PUBLIC P1, P2).
  *
  * A first one that is no good ends the connection; a later one leaves it as it is. */
-#include <string.h>
-
 #include "gateway/requests.h"
 
 static enum proto_error take_guest(struct session *session, struct json_text id)
@@ -26,10 +24,7 @@ static enum proto_error take_guest(struct session *session, struct json_text id)
 
 static bool is_same_user(const struct identity *identity, struct json_text user)
 {
-    struct json_text own = identity_user(identity);
-
-    return !identity->is_guest && own.len == user.len &&
-           memcmp(own.base, user.base, user.len) == 0;
+    return !identity->is_guest && json_text_equals(identity_user(identity), user);
 }
 
 static void refuse_token(struct session *session, struct json_text id,

@@ -1,8 +1,6 @@
 /* req_join.c - `join`: into a room as a user, with the history or what was missed of it.
  *
  * Here it is only checked and begun, without asking Redis; membership.c answers it. */
-#include <string.h>
-
 #include "gateway/requests.h"
 
 /* What a join rests on. */
@@ -12,15 +10,10 @@ struct entry {
     uint64_t end_s, key; /* of the room token */
 };
 
-static bool is_same(struct json_text a, struct json_text b)
-{
-    return a.len == b.len && memcmp(a.base, b.base, a.len) == 0;
-}
-
 static bool is_user(const struct membership *m, struct json_text user)
 {
-    return is_same((struct json_text){m->member.user->name, m->member.user->name_len},
-                   user);
+    return json_text_equals(
+        (struct json_text){m->member.user->name, m->member.user->name_len}, user);
 }
 
 /* A name is proven, or it is believed. */
@@ -29,7 +22,7 @@ static enum proto_error check_user(const struct req *req)
     const struct identity *identity = req->session->identity;
 
     if (identity && (req->parsed->fields & PROTO_F_USER) &&
-        !is_same(req->parsed->user, identity_user(identity)))
+        !json_text_equals(req->parsed->user, identity_user(identity)))
         return PROTO_FORBIDDEN;
     if (identity) {
         req->parsed->user = identity_user(identity);
@@ -50,8 +43,8 @@ static enum jwt_result take_room_token(const struct req *req, struct entry *entr
     entry->rights = 0;
     entry->has_token = true;
     if (result == JWT_OK && claims->room.base &&
-        is_same(claims->room, req->parsed->room) &&
-        is_same(claims->user, req->parsed->user)) {
+        json_text_equals(claims->room, req->parsed->room) &&
+        json_text_equals(claims->user, req->parsed->user)) {
         entry->rights = claims->can;
         entry->end_s = claims->expires_at;
         entry->key = claims->key;
