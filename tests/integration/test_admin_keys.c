@@ -41,7 +41,8 @@ static struct provider issuer, over_tls, rarely;
 static struct certificates files;
 static char *file_path;
 static struct tokens_key pairs[2];
-static char *jwks[2]; /* with one key each, whose kid is k0 or k1 */
+/* With one key each, whose kid is key.0 or key.1: no key's text has a dot. */
+static char *jwks[2];
 static int64_t started_ms;
 
 /* ---- what there is ---- */
@@ -151,7 +152,7 @@ static char *jwks_of(const char *keys)
 /* With the private half of one, and what is no key of a token's. */
 static void usable_public_keys_come_to_redis(void **state)
 {
-    char *jwk = tokens_jwk(&pairs[0], "k0"), *odd, *field;
+    char *jwk = tokens_jwk(&pairs[0], "key.0"), *odd, *field;
 
     (void)state;
     odd =
@@ -159,13 +160,13 @@ static void usable_public_keys_come_to_redis(void **state)
                    "{\"d\":\"cHJpdmF0ZQ\",%s,{\"kty\":\"RSA\"}]}",
                    jwk + 1);
     provider_answer(&issuer, "body", odd);
-    expect_keys("k0");
+    expect_keys("key.0");
     expect_no_keys("cHJpdmF0ZQ");
     expect_no_keys("c2VjcmV0");
     await_readings("ok", 1);
     admin_get(&admin, 200, "/api/keys");
     field = field_of(issuer.url, "kids.0");
-    assert_string_equal(admin_text(&admin, field), "k0");
+    assert_string_equal(admin_text(&admin, field), "key.0");
     free(field);
     field = field_of(issuer.url, "left_out");
     assert_int_equal(admin_number(&admin, field), 3);
@@ -228,8 +229,8 @@ static void a_rotation_is_told_to_each_node(void **state)
     assert_int_equal(redisSetTimeout(canaries, patience), REDIS_OK);
     freeReplyObject(redisCommand(canaries, "PSUBSCRIBE rc:canary:*"));
     provider_answer(&issuer, "body", jwks[1]);
-    expect_keys("k1");
-    expect_no_keys("k0");
+    expect_keys("key.1");
+    expect_no_keys("key.0");
     assert_true(rev_in_redis() > rev);
     for (unsigned i = 0; i < fleet.count; i++)
         expect_order(canaries, rev_in_redis());
@@ -289,12 +290,12 @@ static void a_configuration_of_another_issuer_changes_nothing(void **state)
     provider_answer(&issuer, "body", jwks[0]);
     provider_configure(&issuer, other);
     await_readings("configuration", 2);
-    expect_no_keys("k0");
+    expect_no_keys("key.0");
     provider_configure(&issuer, plain);
     await_readings("configuration", 2);
-    expect_no_keys("k0");
+    expect_no_keys("key.0");
     provider_configure(&issuer, right);
-    expect_keys("k0");
+    expect_keys("key.0");
     free(other);
     free(plain);
     free(right);
@@ -312,7 +313,7 @@ static void while_an_issuer_is_away_its_last_keys_count(void **state)
     expect_error(true);
     provider_answer(&issuer, "body", jwks[1]);
     provider_resume(&issuer);
-    expect_keys("k1");
+    expect_keys("key.1");
     expect_error(false);
     free(keys);
     free(now);
@@ -350,10 +351,10 @@ static void keys_that_redis_lost_are_put_back(void **state)
 
     (void)state;
     redis_cmd(fleet.redis_port, "DEL rc:policy");
-    expect_keys("k1");
+    expect_keys("key.1");
     assert_true(rev_in_redis() >= rev); /* a gateway's copy may have been first */
     redis_cmd(fleet.redis_port, "HSET rc:policy keys {} keys_rev %lld", rev - 1);
-    expect_keys("k1");
+    expect_keys("key.1");
     free(keys);
 }
 
@@ -365,15 +366,15 @@ static void the_service_that_started_last_says_which_issuers_there_are(void **st
 
     (void)state;
     admin_start(&newest, &fleet, (const char *[]){setting, NULL});
-    expect_no_keys("k1");
+    expect_no_keys("key.1");
     await_readings("ok", 4);
-    expect_no_keys("k1");
+    expect_no_keys("key.1");
     expect_keys("of-rarely");
     admin_stop(&newest);
     admin_kill(&admin);
     admin_resume(&admin);
     admin_wait_ready(&admin);
-    expect_keys("k1");
+    expect_keys("key.1");
     free(setting);
 }
 
@@ -383,7 +384,7 @@ static void the_service_that_started_last_says_which_issuers_there_are(void **st
 static char *token_of_issuer(int pair)
 {
     unsigned long long now = clock_ms() / 1000;
-    char *header = print_text("{\"alg\":\"%s\",\"kid\":\"k%d\"}",
+    char *header = print_text("{\"alg\":\"%s\",\"kid\":\"key.%d\"}",
                               jwk_alg_word(pairs[pair].alg), pair);
     char *claims = print_text("{\"iss\":\"%s\",\"aud\":\"roomcast\",\"sub\":\"ann\","
                               "\"iat\":%llu,\"exp\":%llu}",
@@ -604,7 +605,7 @@ static void start_providers(void)
     pairs[0] = tokens_key(JWK_EDDSA, 0);
     pairs[1] = tokens_key(JWK_ES256, 0);
     for (int i = 0; i < 2; i++) {
-        char *jwk = tokens_jwk(&pairs[i], i == 0 ? "k0" : "k1");
+        char *jwk = tokens_jwk(&pairs[i], i == 0 ? "key.0" : "key.1");
 
         jwks[i] = jwks_of(jwk);
         free(jwk);
