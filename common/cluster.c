@@ -181,6 +181,7 @@ void cluster_open(struct cluster *cluster, const struct cluster_opts *opts)
     };
 
     cluster->opts = *opts;
+    cluster->replaced = 1;
     cluster_masters_init(&cluster->masters, &of_masters);
     cluster_calls_init(cluster);
     try_hosts(cluster);
@@ -188,12 +189,18 @@ void cluster_open(struct cluster *cluster, const struct cluster_opts *opts)
 
 void cluster_replace_links(struct cluster *cluster, const char *why)
 {
+    cluster->replaced++;
     list_each(link, &cluster->masters.all) {
         struct cluster_master *master = list_entry(link, struct cluster_master, link);
 
         if (redis_link_is_ready(master->redis))
             redis_link_replace(master->redis, why);
     }
+}
+
+bool cluster_may_run(const struct cluster *cluster, unsigned shard)
+{
+    return cluster->said[shard] == cluster->replaced;
 }
 
 void cluster_close(struct cluster *cluster)

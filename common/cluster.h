@@ -21,6 +21,7 @@
 #include "common/metrics.h"
 #include "common/redis_link.h"
 #include "common/scripts.h"
+#include "common/shard_of.h"
 
 struct cluster;
 
@@ -68,7 +69,9 @@ struct cluster {
     struct list unsent, sent; /* calls */
     struct list spare;        /* calls whose memory serves again */
     unsigned spare_count;
-    uv_timer_t again; /* looks at those that are not sent */
+    uv_timer_t again;            /* looks at those that are not sent */
+    uint64_t replaced;           /* how often all links were, from 1 on */
+    uint64_t said[SHARD_OF_MAX]; /* the same when a room was last changed; 0: never */
     bool is_closed;
 };
 
@@ -115,6 +118,10 @@ void cluster_fail_unsent(struct cluster *cluster, unsigned shard);
 
 /* Makes all links again, so that what is on its way ends. */
 void cluster_replace_links(struct cluster *cluster, const char *why);
+
+/* Whether a call that changes a room of this shard was sent by the links that there are now, so that it may
+ * still run. */
+bool cluster_may_run(const struct cluster *cluster, unsigned shard);
 
 /* cluster_calls.c: for cluster.c. What waits is tried again at once with the next tick. */
 void cluster_calls_init(struct cluster *cluster);

@@ -260,6 +260,8 @@ static void send_call(struct call *call)
     call->asked = owner;
     if (!owner || send_by(cluster_master_use(owner), call) < 0)
         wait(call, PAUSE_MIN_MS);
+    else if (call->target.turn && call->target.waits_for_turn)
+        cluster->said[call->target.shard] = cluster->replaced;
 }
 
 void cluster_send(struct cluster *cluster, const struct cluster_target *target,

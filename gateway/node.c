@@ -175,13 +175,18 @@ static bool take_loose(struct node *node)
     return is_loose;
 }
 
+/* All is proven again. */
+static void begin_again(struct node *node)
+{
+    node_on_lost(node);
+    node_on_link(node);
+}
+
 void node_on_loose(struct node *node)
 {
     node->is_loose = true;
-    if (!node->is_linked)
-        return;
-    node_on_lost(node);
-    node_on_link(node);
+    if (node->is_linked)
+        begin_again(node);
 }
 
 void node_on_link(struct node *node)
@@ -216,8 +221,8 @@ void node_check_lease(struct node *node)
 {
     if (!node->is_up || now(node) - node->answered_ms <= lease_ms(node))
         return;
+    go_down(node);
     store_replace(node->store, "stopped or unanswered for a whole lease");
-    go_down(node); /* where it has not lost its link by that */
 }
 
 /* ---- the heartbeat ---- */
@@ -229,13 +234,23 @@ struct beat {
     char node[STORE_NODE_MAX];
 };
 
-/* What is under way under the old name ends with the connection. */
+/* What is under way under the old name ends with the connection. After a standstill each node of a worker is
+ * declared dead, one a shard; of a cluster, where they share the connections, the first one has ended them for
+ * all. */
 static void rename_dead(struct node *node)
 {
+    bool may_run;
+
     node_name_note_former(&node->name);
     go_down(node);
-    store_replace(node->store, "declared dead: another name");
+    may_run = store_may_run(node->store);
+    if (may_run)
+        store_replace(node->store, "declared dead: another name");
+    else
+        store_fail_unsent(node->store);
     node_name_replace(&node->name, "declared dead");
+    if (!may_run)
+        begin_again(node);
 }
 
 /* What is under way under the old name could not be ended, so nothing more is written under it. */

@@ -20,9 +20,7 @@
 #include "gateway/args.h"
 #include "gateway/pool.h"
 
-enum {
-    REAP_USERS = 500,
-};
+enum { REAP_USERS = 500 };
 
 /* ---- sending ---- */
 
@@ -138,11 +136,15 @@ void store_fail_unsent(struct store *store)
 void store_replace(struct store *store, const char *why)
 {
     store_fail_unsent(store);
-    if (store->cluster) {
+    if (store->cluster)
         cluster_replace_links(store->cluster, why);
-    } else {
+    else
         redis_link_replace(store->link, why);
-    }
+}
+
+bool store_may_run(const struct store *store)
+{
+    return !store->cluster || cluster_may_run(store->cluster, store->args.shard);
 }
 
 static void forget_broken(struct store *store)

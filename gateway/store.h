@@ -84,6 +84,10 @@ void store_fail_unsent(struct store *store);
 /* Nothing that is on its way runs later than what is sent from now on. */
 void store_replace(struct store *store, const char *why);
 
+/* Whether something that was said of rooms under this name may still be under way: without it there is nothing
+ * to end. */
+bool store_may_run(const struct store *store);
+
 /* What a script about `room` came to: if a key was of the wrong type, Redis is asked which, and
  * the log names room and key, once a minute. */
 void store_note_refusal(struct store *store, const struct room *room, int status,

@@ -16,7 +16,11 @@
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/unit/wait.h"
 
-enum { MASTERS = 3, WORKERS = 3, GATEWAYS = 2, ROOMS = 60, MESSAGES = 5 };
+enum { MASTERS = 3, WORKERS = 3, GATEWAYS = 2, ROOMS = 60, MESSAGES = 5, SHARDS = 64 };
+
+enum {
+    REAPED_MS = 120000
+}; /* nodes of a shard one after the other, each after a lease */
 
 static struct redis_cluster cluster;
 static struct fleet fleet;
@@ -142,6 +146,37 @@ static void rooms_go_on_where_a_replica_took_over(void **state)
     all_go();
 }
 
+static bool are_all_reaped(void *data)
+{
+    (void)data;
+    return fleet_metric(&fleet, 1, "roomcast_nodes_reaped_total") >= WORKERS * SHARDS;
+}
+
+static bool are_all_renamed(void *data)
+{
+    (void)data;
+    return fleet_metric(&fleet, 0, "roomcast_nodes_renamed_total") >= WORKERS * SHARDS;
+}
+
+/* Each of its nodes, one a worker and shard, was declared dead meanwhile. */
+static void after_a_standstill_each_link_is_cut_once(void **state)
+{
+    static const char reconnects[] = "roomcast_redis_reconnects_total{shard=\"0\"}";
+    double before = fleet_metric(&fleet, 0, reconnects), links;
+
+    (void)state;
+    all_come_in();
+    links = fleet_metric(&fleet, 0, "roomcast_redis_links");
+    process_signal(&fleet.gateways[0].process, SIGSTOP);
+    assert_true(wait_until(are_all_reaped, NULL, REAPED_MS));
+    process_signal(&fleet.gateways[0].process, SIGCONT);
+    assert_true(wait_until(are_all_renamed, NULL, FLEET_DEADLINE_MS));
+    fleet_wait_all_ready(&fleet);
+    all_talk();
+    assert_true(fleet_metric(&fleet, 0, reconnects) - before <= links);
+    all_go();
+}
+
 /* A worker that reads for others ends last. */
 static void a_drain_loses_nothing(void **state)
 {
@@ -194,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_channel_is_subscribed_once_a_process),
         cmocka_unit_test(links_are_as_few_as_can_be),
         cmocka_unit_test(rooms_go_on_where_a_replica_took_over),
+        cmocka_unit_test(after_a_standstill_each_link_is_cut_once),
         cmocka_unit_test(a_drain_loses_nothing),
         cmocka_unit_test(until_then_it_reads_for_those_that_stay),
     };

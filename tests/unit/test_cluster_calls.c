@@ -620,6 +620,29 @@ static int close_replies(void **state)
     return 0;
 }
 
+static void what_was_sent_may_run_until_the_links_are_replaced(void **state)
+{
+    (void)state;
+    assert_false(cluster_may_run(&w.cluster, 0));
+    call(&w.turn, "read", false);
+    call(NULL, "heartbeat", true);
+    assert_false(cluster_may_run(&w.cluster, 0));
+    call(&w.turn, "join", true);
+    assert_true(cluster_may_run(&w.cluster, 0));
+    assert_false(cluster_may_run(&w.cluster, 1));
+    answer(NULL), answer(NULL), answer(NULL);
+    assert_true(cluster_may_run(&w.cluster, 0)); /* of another one nobody knows */
+    cluster_replace_links(&w.cluster, "a standstill");
+    assert_false(cluster_may_run(&w.cluster, 0));
+    *(bool *)(void *)w.a->redis = true;
+    call(&w.turn, "waits", true);
+    assert_false(cluster_may_run(&w.cluster, 0));
+    *(bool *)(void *)w.a->redis = false;
+    pass(20);
+    assert_true(cluster_may_run(&w.cluster, 0));
+    answer(NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -641,6 +664,7 @@ int main(void)
         TEST(another_refusal_is_the_callers),
         TEST(a_signal_waits_for_nothing),
         TEST(what_was_meant_under_another_name_is_not_sent_any_more),
+        TEST(what_was_sent_may_run_until_the_links_are_replaced),
         TEST(at_the_end_what_waits_is_answered),
     };
 #undef TEST

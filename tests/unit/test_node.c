@@ -33,6 +33,7 @@ static struct {
         kept;
     char bus_node[STORE_NODE_MAX];
     bool is_loose; /* the last connection could not be ended */
+    bool is_quiet; /* nothing was sent under the name since the links were replaced */
     enum redis_why why;
 } w;
 
@@ -87,6 +88,12 @@ void store_fail_unsent(struct store *store)
 {
     (void)store;
     w.unsent_failed++;
+}
+
+bool store_may_run(const struct store *store)
+{
+    (void)store;
+    return !w.is_quiet;
 }
 
 void bus_restart(struct bus *bus)
@@ -581,6 +588,33 @@ static void a_dead_node_takes_another_name_and_reaps_the_former(void **state)
     assert_string_equal(store_rig.calls[0].argv[4], "0");
 }
 
+/* Another shard's node, which shares the links, was declared dead before and has replaced them. */
+static void a_dead_node_without_anything_under_way_leaves_the_links_alone(void **state)
+{
+    char former[STORE_NODE_MAX];
+
+    (void)state;
+    go_up();
+    strcpy(former, store_rig.store.node);
+    beat(w.beat_ms);
+    w.is_quiet = true;
+    answer_beat("dead");
+    assert_int_equal(w.links_replaced, 0);
+    assert_int_equal(w.unsent_failed, 1); /* what waits would say the old name */
+    assert_int_equal(w.downs, 1);
+    assert_string_not_equal(store_rig.store.node, former);
+    assert_string_equal(w.bus_node, store_rig.store.node);
+    take_command("INFO", "role:master");
+    assert_string_equal(store_rig.calls[0].argv[6], store_rig.store.node);
+    assert_string_equal(store_rig.calls[0].argv[8], "1"); /* it is new */
+    answer_beat("ok");
+    take_command("PUBLISH", "1");
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_int_equal(w.ups, 2);
+    tick(1, true);
+    assert_claim_of(former);
+}
+
 /* What was sent on the lost connection may run later, under the old name. */
 static void a_node_whose_connection_could_not_be_ended_takes_another_name(void **state)
 {
@@ -874,6 +908,7 @@ int main(void)
         TEST(a_node_that_was_stopped_past_its_lease_drops_its_link),
         TEST(the_lease_counts_from_when_the_heartbeat_was_sent),
         TEST(a_dead_node_takes_another_name_and_reaps_the_former),
+        TEST(a_dead_node_without_anything_under_way_leaves_the_links_alone),
         TEST(a_node_whose_connection_could_not_be_ended_takes_another_name),
         TEST(a_name_that_redis_never_knew_stays),
         TEST(a_node_that_is_up_takes_another_name_when_told),
