@@ -4,12 +4,12 @@
  *                    ^                         |
  *                    +<------------------------+
  *                    +---> start_step -> on_step: the rooms of one of them, a step of its set
- *                    ^                    -> start_room each -> on_room
- *                    +-----------------------------------+
- *                    +---> finish
+ *                    ^                      |    -> start_room each -> on_room
+ *                    +<---------------------+
+ *                    +---> the end of the walk -> [all rooms are answered, or it is too late] -> finish
  *
  * Each room of each node is asked whether the user is a member of it. A request looks
- * at API_LOOK_MAX rooms or a few more; the cursor is `u`, the shard, `:`, Redis's cursor in the set of a
+ * at API_LOOK_MAX rooms or a few more, and for no longer than patience.h says; the cursor is `u`, the shard, `:`, Redis's cursor in the set of a
  * node's rooms, a space, and the node's name; without a name it is the first one.
  */
 #include <stdlib.h>
@@ -17,12 +17,14 @@
 
 #include "admin/api.h"
 #include "admin/broken.h"
+#include "admin/patience.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
 
 enum { STEP_COUNT = 1000, NODES_MAX = 4096 };
 
 struct look {
+    struct patience patience;
     struct http_request *req;
     struct api *api;
     struct json_text user;
@@ -35,12 +37,16 @@ struct look {
     char step[REPLY_CURSOR_BYTES];
     struct map found; /* names, so that each comes once */
     unsigned looked;
-    size_t to_answer;
-    uint64_t missing; /* shards, a bit each */
+    size_t to_answer;             /* rooms */
+    unsigned asked[SHARD_OF_MAX]; /* of them, in each shard */
+    uint64_t missing;             /* shards, a bit each */
+    bool has_walked;              /* it asks for no more rooms */
+    bool is_answered, is_closed;
 };
 
 struct room {
     struct look *look;
+    unsigned shard;
     size_t len;
     char name[];
 };
@@ -72,15 +78,10 @@ static void add_found(struct strbuf *out, const struct look *look)
     }
 }
 
-static void finish(struct look *look)
+static void reply_found(struct look *look)
 {
     struct strbuf *out = &look->api->out, next = {NULL, 0, 0};
 
-    if (look->missing == db_all_shards(&look->api->db)) {
-        api_unavailable(look->req);
-        free_look(look);
-        return;
-    }
     if (look->shard < look->api->db.count)
         strbuf_add_format(
             &next, "u%u:%s %s", look->shard, look->step,
@@ -96,7 +97,24 @@ static void finish(struct look *look)
     strbuf_add_char(out, '}');
     api_reply(look->req, 200, out);
     strbuf_deinit(&next);
-    free_look(look);
+}
+
+static void finish(struct look *look)
+{
+    look->is_answered = true;
+    if (look->missing == db_all_shards(&look->api->db))
+        api_unavailable(look->req);
+    else
+        reply_found(look);
+    patience_end(&look->patience);
+}
+
+static void finish_if_done(struct look *look)
+{
+    if (look->is_answered && look->is_closed && look->to_answer == 0)
+        free_look(look);
+    else if (!look->is_answered && look->has_walked && look->to_answer == 0)
+        finish(look);
 }
 
 static void start_shard(struct look *look);
@@ -122,21 +140,17 @@ static void go_on(struct look *look)
     if (look->has_nodes && look->at == look->nodes.count)
         next_shard(look);
     while (look->shard < look->api->db.count &&
-           !fleet_shard_is_up(&look->api->fleet, look->shard))
+           (!fleet_shard_is_up(&look->api->fleet, look->shard) ||
+            !db_answers(&look->api->db, look->shard)))
         skip_shard(look);
-    if (look->shard >= look->api->db.count || look->looked >= API_LOOK_MAX)
-        finish(look);
-    else if (look->has_nodes)
+    if (look->shard >= look->api->db.count || look->looked >= API_LOOK_MAX) {
+        look->has_walked = true;
+        finish_if_done(look);
+    } else if (look->has_nodes) {
         start_step(look);
-    else
+    } else {
         start_shard(look);
-}
-
-static void end_step(struct look *look)
-{
-    if (strcmp(look->step, "0") == 0)
-        look->at++;
-    go_on(look);
+    }
 }
 
 /* Whether the user is a member; of a broken room nobody can tell, and the others are shown. */
@@ -145,15 +159,16 @@ static void on_room(void *data, int status, const redisReply *reply)
     struct room *room = data;
     struct look *look = room->look;
 
+    look->to_answer--;
+    look->asked[room->shard]--;
     if (status < 0 && !broken_is_cause(status, reply))
-        look->missing |= UINT64_C(1) << look->shard;
-    if (status == 0 && reply_is_value(reply, 1) &&
+        look->missing |= UINT64_C(1) << room->shard;
+    if (!look->is_answered && status == 0 && reply_is_value(reply, 1) &&
         !map_find(&look->found, room->name, room->len))
         map_add(&look->found, room->name, room->len, room);
     else
         free(room);
-    if (--look->to_answer == 0)
-        end_step(look);
+    finish_if_done(look);
 }
 
 static void start_room(struct look *look, struct json_text name)
@@ -164,6 +179,9 @@ static void start_room(struct look *look, struct json_text name)
     room->len = name.len;
     memcpy(room->name, name.base, name.len);
     room->look = look;
+    room->shard = db_shard_of(&api->db, name);
+    look->to_answer++;
+    look->asked[room->shard]++;
     db_begin_room(&api->db, name, "HEXISTS");
     command_add_room_key(&api->db.cmd, name, KEY_MEMBERS);
     command_add(&api->db.cmd, look->user);
@@ -182,14 +200,12 @@ static void on_step(void *data, int status, const redisReply *reply)
         return;
     }
     look->looked += (unsigned)reply_count(rooms);
-    look->to_answer = 1; /* this one, until the rooms were asked for */
     for (size_t i = 0; i < reply_count(rooms); i++)
-        if (intake_room(look->api->metrics, "node_rooms", reply_text(rooms, i))) {
-            look->to_answer++;
+        if (intake_room(look->api->metrics, "node_rooms", reply_text(rooms, i)))
             start_room(look, reply_text(rooms, i));
-        }
-    if (--look->to_answer == 0)
-        end_step(look);
+    if (strcmp(look->step, "0") == 0)
+        look->at++;
+    go_on(look);
 }
 
 static void start_step(struct look *look)
@@ -202,7 +218,7 @@ static void start_step(struct look *look)
     redis_command_add_text(&api->db.cmd, look->step);
     redis_command_add_text(&api->db.cmd, "COUNT");
     redis_command_add_u64(&api->db.cmd, STEP_COUNT);
-    db_send(&api->db, on_step, look);
+    patience_send(&look->patience, &api->db, on_step, look);
 }
 
 /* The nodes are in the order of their names, so a cursor finds its place when some have come or
@@ -246,8 +262,48 @@ static void start_shard(struct look *look)
     redis_command_add_u64(&db->cmd, 0);
     redis_command_add_u64(&db->cmd, NODES_MAX - 1);
     redis_command_add_text(&db->cmd, "WITHSCORES");
-    db_send(db, on_nodes, look);
+    patience_send(&look->patience, db, on_nodes, look);
 }
+
+/* ---- when it takes too long ---- */
+
+static struct look *look_of(struct patience *patience)
+{
+    return list_entry(patience, struct look, patience);
+}
+
+static void on_half(struct patience *patience)
+{
+    struct look *look = look_of(patience);
+
+    if (!patience_give_up(patience))
+        return;
+    skip_shard(look);
+    go_on(look);
+}
+
+/* The cursor goes on behind the shard that holds it up. */
+static void on_over(struct patience *patience)
+{
+    struct look *look = look_of(patience);
+
+    if (patience_give_up(patience))
+        skip_shard(look);
+    for (unsigned i = 0; i < SHARD_OF_MAX; i++)
+        if (look->asked[i] > 0)
+            look->missing |= UINT64_C(1) << i;
+    finish(look);
+}
+
+static void on_closed(struct patience *patience)
+{
+    struct look *look = look_of(patience);
+
+    look->is_closed = true;
+    finish_if_done(look);
+}
+
+static const struct patience_hooks patience_hooks = {on_half, on_over, on_closed};
 
 /* ---- the request ---- */
 
@@ -282,6 +338,7 @@ void api_users(void *owner, struct http_request *req)
     look->user = user;
     strcpy(look->step, "0");
     if (!cursor || take_cursor(look, cursor)) {
+        patience_begin(&look->patience, &look->api->db, &patience_hooks);
         go_on(look);
     } else {
         api_bad_request(req, "not a cursor that was given here");

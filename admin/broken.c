@@ -42,11 +42,10 @@ struct reading {
 };
 
 /* Without nodes, where those of the room cannot be read: room.lua tells why. */
-static void on_nodes(void *data, int status, const redisReply *reply)
+static void start_room(const struct reading *reading, const redisReply *reply)
 {
-    struct reading *reading = data;
     struct api *api = reading->api;
-    size_t count = status == 0 ? reply_count(reply) : 0;
+    size_t count = reply_count(reply);
     struct json_text *nodes = xcalloc(count + 1, sizeof(*nodes));
     unsigned known = 0;
 
@@ -61,6 +60,17 @@ static void on_nodes(void *data, int status, const redisReply *reply)
     command_add(&api->db.cmd, reading->room);
     db_send_script(&api->db, SCRIPT_ROOM, reading->on_reply, reading->data);
     free(nodes);
+}
+
+/* Who does not answer is not asked once more. */
+static void on_nodes(void *data, int status, const redisReply *reply)
+{
+    struct reading *reading = data;
+
+    if (status < 0 && status != UV_EREMOTEIO)
+        reading->on_reply(reading->data, status, NULL);
+    else
+        start_room(reading, reply);
     free(reading);
 }
 

@@ -39,6 +39,12 @@ bool db_is_up(const struct db *db, unsigned number)
     return redis_link_is_ready(shard->link) && db_has_fit_mark(db, number);
 }
 
+bool db_answers(struct db *db, unsigned number)
+{
+    return db_is_up(db, number) &&
+           (!db->is_cluster || cluster_is_ready(&db->cluster, db->shards[number].slot));
+}
+
 bool db_print_wrong_mark(const struct db *db, unsigned number, struct strbuf *out)
 {
     const struct db_shard *shard = db_marked(db, number);

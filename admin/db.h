@@ -83,6 +83,10 @@ uint64_t db_all_shards(const struct db *db);
 bool db_is_up(const struct db *db, unsigned shard);
 void db_print_why(const struct db *db, unsigned shard, struct strbuf *out);
 
+/* Whether it is answered at once, as far as is known: a shard of a cluster is up for a second longer than its
+ * master can be asked. */
+bool db_answers(struct db *db, unsigned shard);
+
 /* If its mark is a wrong one: adds what it says. False: it is not. */
 bool db_print_wrong_mark(const struct db *db, unsigned shard, struct strbuf *out);
 

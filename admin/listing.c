@@ -1,6 +1,7 @@
 /* listing.c - see listing.h.
  *
  *     listing_start_… -> listing_add each -> on_room -> listing_answered -> finish
+ *     it takes too long -> on_half -> hurry -> on_over -> stop -> finish
  */
 #include "admin/listing.h"
 
@@ -62,19 +63,19 @@ static void add_rooms(struct strbuf *out, const struct listing *l)
     }
 }
 
-static void finish(struct listing *l)
+static void reply_failed(struct listing *l)
+{
+    if (l->is_odd)
+        api_odd_key(l->req, l->odd_shard,
+                    l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
+    else
+        api_shard_unavailable(l->req, 0);
+}
+
+static void reply_rooms(struct listing *l)
 {
     struct strbuf *out = &l->api->out;
 
-    if (has_failed(l)) {
-        if (l->is_odd)
-            api_odd_key(l->req, l->odd_shard,
-                        l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS, "zset");
-        else
-            api_shard_unavailable(l->req, 0);
-        listing_free(l);
-        return;
-    }
     strbuf_reset(out, 256 * 1024);
     strbuf_add_text(out, "{\"rooms\":[");
     add_rooms(out, l);
@@ -87,13 +88,29 @@ static void finish(struct listing *l)
     api_add_missing(out, l->missing);
     strbuf_add_char(out, '}');
     api_reply(l->req, 200, out);
-    listing_free(l);
+}
+
+static void finish(struct listing *l)
+{
+    l->is_answered = true;
+    if (has_failed(l))
+        reply_failed(l);
+    else
+        reply_rooms(l);
+    patience_end(&l->patience);
+}
+
+static void free_if_done(struct listing *l)
+{
+    if (l->is_answered && l->is_closed && l->to_answer == 0)
+        listing_free(l);
 }
 
 void listing_answered(struct listing *l)
 {
-    if (--l->to_answer == 0)
+    if (--l->to_answer == 0 && !l->is_answered)
         finish(l);
+    free_if_done(l);
 }
 
 static void on_room(void *data, int status, const redisReply *reply)
@@ -101,9 +118,10 @@ static void on_room(void *data, int status, const redisReply *reply)
     struct listing_room *room = data;
     struct listing *l = room->listing;
 
+    l->asked[room->shard]--;
     if (status < 0)
         note_missing(l, room->shard);
-    else
+    else if (!l->is_answered)
         room_json_add(&room->json, reply, false, l->api->db.spread);
     listing_answered(l);
 }
@@ -116,10 +134,55 @@ void listing_add(struct listing *l, unsigned shard, struct json_text name)
 
     *room = (struct listing_room){.listing = l, .shard = shard};
     l->to_answer++;
+    l->asked[shard]++;
     db_begin_room_script(db, name, SCRIPT_ROOM, COMMAND_ROOM_KEYS);
     command_add_room_keys(&db->cmd, name);
     command_add(&db->cmd, name);
     db_send_script(db, SCRIPT_ROOM, on_room, room);
+}
+
+/* ---- how long it may take ---- */
+
+static struct listing *listing_of(struct patience *patience)
+{
+    return list_entry(patience, struct listing, patience);
+}
+
+static void on_half(struct patience *patience)
+{
+    struct listing *l = listing_of(patience);
+
+    l->hurry(l);
+}
+
+static void on_over(struct patience *patience)
+{
+    struct listing *l = listing_of(patience);
+
+    for (unsigned i = 0; i < SHARD_OF_MAX; i++)
+        if (l->asked[i] > 0)
+            note_missing(l, i);
+    l->stop(l);
+    if (!l->is_answered)
+        finish(l);
+}
+
+static void on_closed(struct patience *patience)
+{
+    struct listing *l = listing_of(patience);
+
+    l->is_closed = true;
+    free_if_done(l);
+}
+
+static const struct patience_hooks patience_hooks = {on_half, on_over, on_closed};
+
+void listing_begin(struct listing *l, void (*hurry)(struct listing *l),
+                   void (*stop)(struct listing *l))
+{
+    l->hurry = hurry;
+    l->stop = stop;
+    patience_begin(&l->patience, &l->api->db, &patience_hooks);
 }
 
 /* Of a search: the shard, `:`, Redis's cursor of the scan. Else a number, as Redis prints a score (also

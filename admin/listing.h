@@ -6,6 +6,7 @@
 #include <locale.h>
 
 #include "admin/api.h"
+#include "admin/patience.h"
 
 /* A room of the page: what is to be said of it. */
 struct listing_room {
@@ -15,6 +16,9 @@ struct listing_room {
 };
 
 struct listing {
+    struct patience patience;
+    void (*hurry)(struct listing *l);
+    void (*stop)(struct listing *l);
     struct http_request *req;
     struct api *api;
     char kind; /* of the cursor: r, m or s */
@@ -25,9 +29,11 @@ struct listing {
     struct listing_room *rooms; /* limit of them */
     unsigned found;
     size_t to_answer;
-    struct strbuf next; /* empty for the end */
+    unsigned asked[SHARD_OF_MAX]; /* rooms of each shard that are not answered */
+    struct strbuf next;           /* empty for the end */
     uint64_t total;
     uint64_t missing; /* a bit a shard */
+    bool is_answered, is_closed;
     bool has_failed;
     bool is_odd;        /* because an index is of a wrong type, */
     unsigned odd_shard; /* this one's */
@@ -39,6 +45,10 @@ struct listing {
 /* Begins one way or the other; the listing is freed once it was answered. */
 void listing_start_page(struct listing *l);
 void listing_start_search(struct listing *l);
+
+/* For them, first: how long it may take begins. `hurry` gives up what holds it up, `stop` asks for nothing more. */
+void listing_begin(struct listing *l, void (*hurry)(struct listing *l),
+                   void (*stop)(struct listing *l));
 
 /* Whether a cursor of this kind may be ours. */
 bool listing_is_cursor(const char *cursor, char kind);
@@ -53,6 +63,7 @@ void listing_note_failure(struct listing *l, unsigned shard, int status,
 /* One of to_answer has come; the last one answers the request. */
 void listing_answered(struct listing *l);
 
+/* One that was not started. */
 void listing_free(struct listing *l);
 
 #endif

@@ -1,7 +1,8 @@
 /* listing_page.c - a page down an index, from where the last one ended (lua/rooms.lua): each shard gives
  * one, and the first rooms of all are the page (see listing.h).
  *
- *     listing_start_page -> start_index each -> on_index -> [all have answered] merge -> listing_add each
+ *     listing_start_page -> start_index each -> on_index -> [all have answered, or it takes too long] merge
+ *                        -> listing_add each
  *
  * What an index has but is no more is left out. A cursor is `r` or `m` (which index), the last score and
  * name; it is the same for all shards. */
@@ -22,16 +23,17 @@ struct entry {
     struct json_text name;
 };
 
+/* The question to one. */
 struct index {
-    struct listing *listing;
+    struct listing *listing; /* NULL: it is not waited for any more */
     unsigned shard;
 };
 
 struct listing_page {
     struct entry *entries;
     size_t count, cap;
-    unsigned to_answer; /* shards */
-    struct index of[SHARD_OF_MAX];
+    unsigned to_answer;             /* shards */
+    struct index *of[SHARD_OF_MAX]; /* NULL: answered */
 };
 
 static void free_page(struct listing_page *page)
@@ -96,35 +98,60 @@ static void merge(struct listing *l)
     listing_answered(l);
 }
 
-static void on_index(void *data, int status, const redisReply *reply)
+static void take_index(struct listing *l, unsigned shard, int status,
+                       const redisReply *reply)
 {
-    struct index *index = data;
-    struct listing *l = index->listing;
-
+    l->page->of[shard] = NULL;
     if (status < 0 || !reply_is_array(reply, 1)) {
-        listing_note_failure(l, index->shard, status, reply);
+        listing_note_failure(l, shard, status, reply);
     } else {
         l->total += reply_number(reply, 0);
         for (size_t i = 1; i + 1 < reply_count(reply); i += 2)
-            add_entry(l->page, index->shard, reply_text(reply, i),
-                      reply_text(reply, i + 1));
+            add_entry(l->page, shard, reply_text(reply, i), reply_text(reply, i + 1));
     }
     if (--l->page->to_answer == 0)
         merge(l);
 }
 
-static void start_index(struct index *index, const char *score, const char *name)
+static void on_index(void *data, int status, const redisReply *reply)
 {
-    struct listing *l = index->listing;
+    struct index index = *(struct index *)data;
+
+    free(data);
+    if (index.listing)
+        take_index(index.listing, index.shard, status, reply);
+}
+
+static void start_index(struct listing *l, unsigned shard, const char *score,
+                        const char *name)
+{
+    struct index *index = xmalloc(sizeof(*index));
     struct db *db = &l->api->db;
 
-    db_begin_script(db, index->shard, SCRIPT_ROOMS, 1);
-    command_add_fleet_key(&db->cmd, index->shard,
+    *index = (struct index){l, shard};
+    l->page->of[shard] = index;
+    db_begin_script(db, shard, SCRIPT_ROOMS, 1);
+    command_add_fleet_key(&db->cmd, shard,
                           l->kind == 'm' ? KEY_ROOMS_MEMBERS : KEY_ROOMS);
     redis_command_add_text(&db->cmd, score);
     redis_command_add_text(&db->cmd, name);
     redis_command_add_u64(&db->cmd, l->limit);
     db_send_script(db, SCRIPT_ROOMS, on_index, index);
+}
+
+static void hurry(struct listing *l)
+{
+    for (unsigned i = 0; l->page && i < l->api->db.count; i++)
+        if (l->page->of[i]) {
+            l->page->of[i]->listing = NULL;
+            take_index(l, i, UV_ETIMEDOUT, NULL);
+        }
+}
+
+/* All indexes were read or given up, and all rooms asked for. */
+static void stop(struct listing *l)
+{
+    (void)l;
 }
 
 void listing_start_page(struct listing *l)
@@ -136,16 +163,13 @@ void listing_start_page(struct listing *l)
     if (name)
         *name++ = '\0';
     l->cursor = NULL; /* the listing may be gone before the last call returns */
+    listing_begin(l, hurry, stop);
     l->page = xcalloc(1, sizeof(*l->page));
     l->page->to_answer = count;
-    for (unsigned i = 0; i < count; i++) {
-        struct index *index = &l->page->of[i];
-
-        *index = (struct index){l, i};
+    for (unsigned i = 0; i < count; i++)
         if (!fleet_shard_is_up(&l->api->fleet, i))
-            on_index(index, UV_ENOTCONN, NULL);
+            take_index(l, i, UV_ENOTCONN, NULL);
         else
-            start_index(index, score, name ? name : "");
-    }
+            start_index(l, i, score, name ? name : "");
     free(cursor);
 }

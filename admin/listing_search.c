@@ -94,7 +94,9 @@ static void go_on(struct listing *l)
 {
     struct listing_search *s = l->search_at;
 
-    while (s->shard < l->api->db.count && !fleet_shard_is_up(&l->api->fleet, s->shard))
+    while (s->shard < l->api->db.count &&
+           (!fleet_shard_is_up(&l->api->fleet, s->shard) ||
+            !db_answers(&l->api->db, s->shard)))
         skip_shard(l, UV_ENOTCONN, NULL);
     if (s->shard == l->api->db.count) {
         end(l);
@@ -156,7 +158,27 @@ static void start_scan(struct listing *l)
     redis_command_add_text(&db->cmd, s->scan);
     redis_command_add_text(&db->cmd, "COUNT");
     redis_command_add_u64(&db->cmd, SCAN_COUNT);
-    db_send(db, on_scanned, l);
+    patience_send(&l->patience, db, on_scanned, l);
+}
+
+static void hurry(struct listing *l)
+{
+    if (!patience_give_up(&l->patience))
+        return;
+    skip_shard(l, UV_ETIMEDOUT, NULL);
+    go_on(l);
+}
+
+/* The cursor goes on behind the shard that holds it up. */
+static void stop(struct listing *l)
+{
+    if (!l->search_at)
+        return;
+    if (patience_give_up(&l->patience))
+        skip_shard(l, UV_ETIMEDOUT, NULL);
+    if (l->search_at->shard < l->api->db.count)
+        set_next(l, (struct json_text){"", 0});
+    end(l);
 }
 
 /* listing_is_cursor has looked at it. */
@@ -180,5 +202,6 @@ void listing_start_search(struct listing *l)
     if (s->shard > l->api->db.count)
         s->shard = l->api->db.count; /* of another list: there is nothing behind it */
     l->to_answer = 1;
+    listing_begin(l, hurry, stop);
     go_on(l);
 }

@@ -24,6 +24,7 @@
 #include "tests/support/unit/wait.h"
 
 enum { MASTERS = 3, MANY = 30, LISTED_AGAIN_MS = 12000 };
+enum { REDIS_DEADLINE_MS = 2000, SPARE_MS = 500 };
 
 static struct redis_cluster cluster;
 static struct fleet fleet;
@@ -813,6 +814,74 @@ static void one_that_stands_still_holds_nothing_up_for_long(void **state)
     close_all_rooms();
 }
 
+/* A question to many masters, all pages of the answer, and how long the longest took. */
+struct pages {
+    const char *path;
+    unsigned away; /* MASTERS: none */
+    int64_t longest_ms;
+};
+
+static void read_page(struct pages *pages, const char *cursor)
+{
+    int64_t begun_ms = wait_now_ms(), took_ms;
+
+    admin_get(&admin, 200, "%s%s%s", pages->path, cursor ? "&cursor=" : "",
+              cursor ? cursor : "");
+    took_ms = wait_now_ms() - begun_ms;
+    if (took_ms > pages->longest_ms)
+        pages->longest_ms = took_ms;
+}
+
+/* Whether the rooms at all masters that are there are told. */
+static bool are_told(void *data)
+{
+    struct pages *pages = data;
+    bool told[MASTERS] = {false};
+    char *next = NULL;
+
+    pages->longest_ms = 0;
+    do {
+        read_page(pages, next);
+        for (unsigned i = 0; i < MASTERS; i++)
+            told[i] =
+                told[i] || i == pages->away || strstr(admin.answer.body, rooms[i]);
+        free(next);
+        next =
+            admin_is_null(&admin, "next") ? NULL : strdup(admin_text(&admin, "next"));
+    } while (next);
+    return told[0] && told[1] && told[2];
+}
+
+static void what_asks_many_masters_is_answered_within_one_deadline(void **state)
+{
+    static const struct pages cases[] = {
+        {.path = "/api/users/-?user=ann", .away = 0},
+        {.path = "/api/rooms?search=room", .away = 1},
+        {.path = "/api/rooms?limit=2", .away = 2},
+        {.path = "/api/users/-?user=ann", .away = 1},
+    };
+    struct chat *ann = join_all("ann");
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pages well = {.path = cases[i].path, .away = MASTERS}, some = cases[i];
+
+        if (!wait_until(are_told, &well, LISTED_AGAIN_MS))
+            fail_msg("%s: not all are told: %s", well.path, admin.answer.body);
+        redis_cluster_stop(&cluster, some.away);
+        if (!are_told(&some))
+            fail_msg("%s without %u: %s", some.path, some.away, admin.answer.body);
+        if (some.longest_ms > REDIS_DEADLINE_MS + SPARE_MS)
+            fail_msg("%s: %d ms", some.path, (int)some.longest_ms);
+        redis_cluster_go_on(&cluster, some.away);
+        redis_cluster_wait_well(&cluster);
+        expect_text("/readyz", "ready\n");
+        fleet_wait_all_ready(&fleet);
+    }
+    chat_close(ann);
+    close_all_rooms();
+}
+
 /* All keys of the shard's slot, of which rooms have none. */
 static void delete_registry(unsigned shard)
 {
@@ -877,6 +946,7 @@ int main(void)
         cmocka_unit_test(while_a_master_is_away_the_rest_is_told),
         cmocka_unit_test(while_the_first_shard_is_away_other_rooms_can_be_looked_after),
         cmocka_unit_test(one_that_stands_still_holds_nothing_up_for_long),
+        cmocka_unit_test(what_asks_many_masters_is_answered_within_one_deadline),
         cmocka_unit_test(a_registry_that_is_lost_is_written_again),
         cmocka_unit_test(it_stops_while_calls_wait),
     };
