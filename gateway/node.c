@@ -189,6 +189,15 @@ void node_on_loose(struct node *node)
         begin_again(node);
 }
 
+static void check_server(struct node *node)
+{
+    if (!node->store->cluster)
+        server_check_start(node->store,
+                           redis_urls_of_shard(&node->config->redis, node->shard)->db);
+    else if (node->shard == 0)
+        server_check_start_cluster(node->store);
+}
+
 void node_on_link(struct node *node)
 {
     if (!has_links(node) || node->is_closing)
@@ -202,10 +211,8 @@ void node_on_link(struct node *node)
         node_name_choose(&node->name);
     else if (take_loose(node) && node->name.is_known)
         rename_loose(node);
-    /* One of the process is enough. */
-    if (node->worker == 0 && (node->shard == 0 || !node->store->cluster))
-        server_check_start(node->store,
-                           redis_urls_of_shard(&node->config->redis, node->shard)->db);
+    if (node->worker == 0) /* one of the process is enough */
+        check_server(node);
     ask_for_server(node);
     start_beat(node);
     send_canary(node);

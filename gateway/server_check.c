@@ -10,19 +10,52 @@
 
 enum { HANDOVER_MS = 3000 }; /* from the timeout until the replica is the master */
 
-static void on_memory_info(void *data, int status, const redisReply *reply)
-{
-    const char *policy;
+/* ---- memory ---- */
 
-    (void)data;
-    if (status < 0)
-        return;
-    policy = strstr(reply_string(reply).base, "maxmemory_policy:");
-    if (policy && strncmp(policy + 17, "noeviction", 10) != 0)
-        log_warn("redis_evicts",
-                 "maxmemory_policy=%.*s text=\"rooms would lose keys: set "
-                 "noeviction\"",
-                 (int)strcspn(policy + 17, "\r\n"), policy + 17);
+/* The policy, if it is one that evicts; else empty. */
+static struct json_text evicting_policy(int status, const redisReply *reply)
+{
+    static const char name[] = "maxmemory_policy:";
+    const char *policy = status == 0 ? strstr(reply_string(reply).base, name) : NULL;
+
+    if (!policy || strncmp(policy + sizeof(name) - 1, "noeviction", 10) == 0)
+        return (struct json_text){"", 0};
+    policy += sizeof(name) - 1;
+    return (struct json_text){policy, strcspn(policy, "\r\n")};
+}
+
+#define EVICTS "maxmemory_policy=%.*s text=\"rooms would lose keys: set noeviction\""
+
+static void on_shard_memory(void *data, int status, const redisReply *reply)
+{
+    const struct store *store = data;
+    struct json_text policy = evicting_policy(status, reply);
+
+    if (policy.len > 0)
+        log_warn("redis_evicts", "shard=%u " EVICTS, store->args.shard, (int)policy.len,
+                 policy.base);
+}
+
+static void on_master_memory(void *data, int status, const redisReply *reply)
+{
+    const struct cluster_master *master = data;
+    struct json_text policy = evicting_policy(status, reply);
+
+    if (policy.len > 0)
+        log_warn("redis_evicts", "host=%s port=%u " EVICTS, master->at.host,
+                 master->at.port, (int)policy.len, policy.base);
+}
+
+static void ask_for_memory(struct redis_link *link, redis_reply_fn on_reply, void *data)
+{
+    struct redis_command cmd = {{0}, 0};
+
+    redis_command_begin(&cmd);
+    redis_command_add_text(&cmd, "INFO");
+    redis_command_add_text(&cmd, "memory");
+    if (redis_link_send(link, &cmd, on_reply, data) < 0)
+        log_debug("memory_not_asked", "why=\"not connected\"");
+    redis_command_deinit(&cmd);
 }
 
 /* ---- what a cluster is asked about ---- */
@@ -75,16 +108,22 @@ static void get_setting(struct store *store, const char *name, redis_reply_fn on
     redis_command_deinit(&cmd);
 }
 
+/* ---- */
+
 void server_check_start(struct store *store, int db)
 {
-    if (store->cluster) {
-        get_setting(store, "cluster-require-full-coverage", on_coverage);
-        get_setting(store, "cluster-node-timeout", on_timeout);
-    }
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "INFO");
-    redis_command_add_text(&store->args.cmd, "memory");
-    args_aim_at_registry(&store->args);
-    store_send_command(store, on_memory_info, NULL);
+    ask_for_memory(store_link(store), on_shard_memory, store);
     rights_ask(store_link(store), db);
+}
+
+void server_check_start_cluster(struct store *store)
+{
+    get_setting(store, "cluster-require-full-coverage", on_coverage);
+    get_setting(store, "cluster-node-timeout", on_timeout);
+}
+
+void server_check_start_master(struct cluster_master *master)
+{
+    ask_for_memory(master->redis, on_master_memory, master);
+    rights_ask(master->redis, 0);
 }

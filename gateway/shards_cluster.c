@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/shard_of.h"
+#include "gateway/server_check.h"
 
 /* ---- commands ---- */
 
@@ -28,6 +29,8 @@ static void on_master(struct cluster *cluster, struct cluster_master *master,
     struct shards *shards = shards_of_cluster(cluster);
     bool is_loose = is_ready && redis_link_take_loose(master->redis);
 
+    if (is_ready && cluster->opts.worker == 0) /* one of the process is enough */
+        server_check_start_master(master);
     for (unsigned i = 0; i < shards->count; i++) {
         struct shard *shard = &shards->all[i];
 

@@ -159,6 +159,32 @@ static void a_doubt_is_counted(void **state)
     free(epoch);
 }
 
+/* Settings are each master's own; it is looked at when a gateway connects. */
+static void each_master_that_evicts_is_named(void **state)
+{
+    static const char *const policies[MASTERS] = {"noeviction", "allkeys-lru",
+                                                  "volatile-ttl"};
+    char line[96];
+
+    (void)state;
+    for (unsigned i = 0; i < MASTERS; i++) {
+        redis_cmd(redis_cluster_port(&cluster, i), "CONFIG SET maxmemory-policy %s",
+                  policies[i]);
+        redis_cmd(redis_cluster_port(&cluster, i),
+                  "CLIENT KILL TYPE normal SKIPME yes");
+    }
+    for (unsigned i = 1; i < MASTERS; i++) {
+        snprintf(line, sizeof(line), "port=%d maxmemory_policy=%s",
+                 redis_cluster_port(&cluster, i), policies[i]);
+        fleet_expect_logged(&fleet, 0, line);
+    }
+    snprintf(line, sizeof(line), "port=%d maxmemory_policy",
+             redis_cluster_port(&cluster, 0));
+    assert_false(process_has_logged(fleet.gateways[0].log_path, line));
+    fleet_wait_all_ready(&fleet);
+    expect_talk("they are told of");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_link_that_is_lost_is_counted),
         cmocka_unit_test(a_master_that_does_not_answer_is_counted),
         cmocka_unit_test(a_doubt_is_counted),
+        cmocka_unit_test(each_master_that_evicts_is_named),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
