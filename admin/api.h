@@ -12,6 +12,7 @@
 #include "admin/auth.h"
 #include "admin/console.h"
 #include "admin/db.h"
+#include "admin/files.h"
 #include "admin/fleet.h"
 #include "common/config.h"
 #include "common/http.h"
@@ -35,6 +36,7 @@ struct api {
     struct db db;
     struct strbuf out; /* scratch for one answer */
     struct auth auth;
+    struct files files;
     struct console console;
     struct fleet fleet;
     struct events *events;
@@ -126,6 +128,7 @@ void api_fleet_online(void *owner, struct http_request *req);
 
 void api_audit(void *owner, struct http_request *req);
 void api_events(void *owner, struct http_request *req);
+void api_session(void *owner, struct http_request *req);
 void api_openapi(void *owner, struct http_request *req);
 
 void api_config(void *owner, struct http_request *req);

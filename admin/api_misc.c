@@ -16,6 +16,7 @@ void api_metrics(void *owner, struct http_request *req)
     strbuf_reset(&api->out, 64 * 1024);
     metrics_print(&api->out, METRICS_ADMIN, all, 1);
     fleet_keys_print_metrics(api->keys, &api->out);
+    auth_print_metrics(&api->auth, &api->out);
     http_add_header(req, "cache-control", "no-store");
     http_reply(req, 200, "text/plain; version=0.0.4; charset=utf-8", api->out.data,
                api->out.len);

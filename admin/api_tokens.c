@@ -70,7 +70,8 @@ static void note(struct api *api, const struct http_request *req,
 static void make(struct api *api, struct http_request *req, struct token_wish *wish)
 {
     struct strbuf token = {NULL, 0, 0};
-    const char *wrong = token_make(&token, wish, api->config, clock_ms() / 1000);
+    const char *wrong = token_make(&token, wish, &api->files.jwt_secrets, api->config,
+                                   clock_ms() / 1000);
 
     if (wrong) {
         api_bad_request(req, wrong);
@@ -92,7 +93,7 @@ void api_tokens(void *owner, struct http_request *req)
     struct json_members body = {NULL, 0, 0, 0};
     struct wish wish = {0};
 
-    if (!api->config->jwt_secret[0])
+    if (api->files.jwt_secrets.count == 0)
         http_reply_error(req, 409, "conflict",
                          "tokens are made with ROOMCAST_JWT_SECRET, which is not set");
     else if (json_scan(text.base, text.len, &body) < 0 || !take(&body, &wish))

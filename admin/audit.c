@@ -1,5 +1,6 @@
-/* audit.c - see audit.h. The service knows one token, so who it was is what the client says in
- * X-Operator (a console signs with a name), else `admin`. */
+/* audit.c - see audit.h. Who it was is the name of the token. AUTH_TOKEN may be that of several
+ * people: as long as it is the only one, who it was is what the client says in X-Operator (a console
+ * signs with a name), else `admin`. */
 #include "admin/audit.h"
 
 #include <string.h>
@@ -15,12 +16,15 @@ static const char *const words[] = {
 
 void audit_origin_of(struct audit_origin *origin, const struct http_request *req)
 {
-    struct json_text who = http_header(req, "x-operator");
+    const struct api *api = api_of(req);
+    const struct auth_who *who = http_kept(req);
+    struct json_text said = http_header(req, "x-operator");
 
-    strcpy(origin->who, "admin");
-    if (who.base && proto_is_name(who.base, who.len, sizeof(origin->who) - 1)) {
-        memcpy(origin->who, who.base, who.len);
-        origin->who[who.len] = '\0';
+    strcpy(origin->who, who->name);
+    if (!auth_names_are_proven(&api->auth) && said.base &&
+        proto_is_name(said.base, said.len, OPERATORS_NAME_MAX)) {
+        memcpy(origin->who, said.base, said.len);
+        origin->who[said.len] = '\0';
     }
     http_peer(req, origin->from);
 }

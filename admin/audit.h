@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "admin/auth.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/metric_labels.h"
@@ -16,9 +17,9 @@ enum audit_action {
         AUDIT_ACTIONS_COUNT
 };
 
-/* Who asks and from where; taken while the request is handled, because the client may go. */
+/* Who asks and from where; of a request that was admitted, and taken while the request is handled, because the client may go. */
 struct audit_origin {
-    char who[65];
+    char who[AUTH_NAME_MAX + 1];
     char from[HTTP_PEER_MAX];
 };
 

@@ -1,5 +1,7 @@
 /* auth.c - see auth.h.
  *
+ *     auth_check -> take_token -> find_who | count_failure
+ *
  * Tokens are compared by their SHA-256, in constant time, so that neither the bytes nor the
  * length of the right one shows in how long it takes. Addresses are remembered while their
  * bucket is not empty, at most ADDRESSES_MAX of them, the oldest making room.
@@ -16,6 +18,12 @@
 #include "common/xalloc.h"
 
 enum { REFILL_MS = 6000, ADDRESSES_MAX = 10000 };
+
+static const char *const words[] = {
+#define X(id, word) [id] = #word,
+    AUTH_RESULTS(X)
+#undef X
+};
 
 struct failure {
     struct list link;
@@ -43,6 +51,7 @@ void auth_deinit(struct auth *auth)
     list_each(link, &auth->order)
         forget(auth, list_entry(link, struct failure, link));
     map_deinit(&auth->failures);
+    operators_deinit(&auth->operators);
 }
 
 /* The address's failures that still count; NULL: none. */
@@ -82,16 +91,30 @@ static void count(struct auth *auth, struct failure *failure, const char *addres
     list_add(&auth->order, &failure->link);
 }
 
-static bool is_right(const struct auth *auth, struct json_text token)
+/* Digests are compared to the end, whatever is found. */
+static bool find_who(const struct auth *auth, struct json_text token,
+                     struct auth_who *who)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    const struct operator_entry *entry;
 
-    SHA256((const unsigned char *)token.base, token.len, digest);
-    return CRYPTO_memcmp(digest, auth->digest, sizeof(digest)) == 0;
+    *who = (struct auth_who){.role = ROLE_NONE};
+    SHA256((const unsigned char *)token.base, token.len, who->digest);
+    entry = operators_find(&auth->operators, who->digest);
+    if (CRYPTO_memcmp(who->digest, auth->digest, sizeof(auth->digest)) == 0) {
+        strcpy(who->name, "admin");
+        who->role = ROLE_ADMIN;
+        who->kind = AUTH_BY_SETTING;
+    } else if (entry) {
+        strcpy(who->name, entry->name);
+        who->role = entry->role;
+        who->kind = AUTH_BY_FILE;
+        who->until_ms = entry->until_ms;
+    }
+    return who->role != ROLE_NONE;
 }
 
-/* Whether the header is `Bearer` and the token; RFC 6750, section 2.1. */
-static bool has_token(const struct auth *auth, struct json_text header)
+/* The token behind `Bearer`; RFC 6750, section 2.1. */
+static bool take_token(struct json_text header, struct json_text *token)
 {
     static const char scheme[] = "bearer ";
     size_t skip = sizeof(scheme) - 1;
@@ -100,21 +123,94 @@ static bool has_token(const struct auth *auth, struct json_text header)
         return false;
     while (skip < header.len && header.base[skip] == ' ')
         skip++;
-    return is_right(auth, (struct json_text){header.base + skip, header.len - skip});
+    *token = (struct json_text){header.base + skip, header.len - skip};
+    return true;
 }
 
-enum auth_result auth_check(struct auth *auth, struct json_text header,
-                            const char *address, uint64_t now_ms)
+static enum auth_result count_failure(struct auth *auth,
+                                      const struct auth_request *request)
 {
-    struct failure *failure;
+    struct failure *failure = find(auth, request->address, request->now_ms);
 
-    if (!header.base)
-        return AUTH_MISSING;
-    if (has_token(auth, header))
-        return AUTH_OK;
-    failure = find(auth, address, now_ms);
     if (failure && failure->count >= auth->failures_max)
         return AUTH_THROTTLED;
-    count(auth, failure, address, now_ms);
+    count(auth, failure, request->address, request->now_ms);
     return AUTH_WRONG;
+}
+
+/* A token that is over was no guess. */
+static enum auth_result check(struct auth *auth, const struct auth_request *request,
+                              struct auth_who *who)
+{
+    struct json_text token;
+
+    *who = (struct auth_who){.role = ROLE_NONE};
+    if (!request->header.base)
+        return AUTH_MISSING;
+    if (!take_token(request->header, &token) || !find_who(auth, token, who))
+        return count_failure(auth, request);
+    return auth_holds(auth, who, request->wall_ms) ? AUTH_OK : AUTH_EXPIRED;
+}
+
+enum auth_result auth_check(struct auth *auth, const struct auth_request *request,
+                            struct auth_who *who)
+{
+    enum auth_result result = check(auth, request, who);
+
+    if (result != AUTH_OK)
+        auth->counts[who->role][result]++;
+    return result;
+}
+
+enum auth_result auth_permit(struct auth *auth, const struct auth_who *who,
+                             enum role need)
+{
+    enum auth_result result = who->role >= need ? AUTH_OK : AUTH_FORBIDDEN;
+
+    auth->counts[who->role][result]++;
+    return result;
+}
+
+bool auth_holds(const struct auth *auth, const struct auth_who *who, uint64_t wall_ms)
+{
+    const struct operator_entry *entry;
+
+    if (who->kind == AUTH_BY_FILE) {
+        entry = operators_find(&auth->operators, who->digest);
+        if (!entry || entry->role != who->role)
+            return false;
+        return entry->until_ms == 0 || wall_ms < entry->until_ms;
+    }
+    return true;
+}
+
+bool auth_names_are_proven(const struct auth *auth)
+{
+    return auth->operators.count > 0;
+}
+
+/* Which results a role can have: without a known token there is none. */
+static bool can_have(enum role role, enum auth_result result)
+{
+    if (role == ROLE_NONE)
+        return result == AUTH_MISSING || result == AUTH_WRONG ||
+               result == AUTH_THROTTLED;
+    return result == AUTH_OK || result == AUTH_EXPIRED ||
+           (result == AUTH_FORBIDDEN && role != ROLE_ADMIN);
+}
+
+void auth_print_metrics(const struct auth *auth, struct strbuf *out)
+{
+    strbuf_add_text(out, "# HELP roomcast_admin_auth_total Requests of the API, by the "
+                         "role of their token and what came of it\n"
+                         "# TYPE roomcast_admin_auth_total counter\n");
+    for (enum role role = ROLE_NONE; role < ROLES_COUNT; role++)
+        for (enum auth_result result = AUTH_OK; result < AUTH_RESULTS_COUNT; result++)
+            if (can_have(role, result))
+                strbuf_add_format(
+                    out,
+                    "roomcast_admin_auth_total{role=\"%s\",result=\"%s\"} "
+                    "%llu\n",
+                    role_word(role), words[result],
+                    (unsigned long long)auth->counts[role][result]);
 }

@@ -1,7 +1,8 @@
-/* auth.h - who may use the API: clients that send the token (SPEC section 4). Wrong tokens are
- * throttled by address, the right one never is: behind one address there may be many
- * people, and one who guesses must not lock the others out. A token that can be guessed at
- * any rate that a server answers is too short in any case.
+/* auth.h - who may use the API: those who send a token (SPEC section 4, SPEC-PUBLIC P8). Tokens are
+ * AUTH_TOKEN, whose holder is `admin`, and those of operators.h. Wrong tokens are throttled by
+ * address, a right one never is: behind one address there may be many people, and one who guesses
+ * must not lock the others out. A token that can be guessed at any rate that a server answers is too
+ * short in any case.
  */
 #ifndef ADMIN_AUTH_H
 #define ADMIN_AUTH_H
@@ -9,26 +10,74 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "admin/operators.h"
 #include "common/json.h"
 #include "common/list.h"
 #include "common/map.h"
 
-enum auth_result { AUTH_OK, AUTH_MISSING, AUTH_WRONG, AUTH_THROTTLED };
+/* X(id, word) */
+#define AUTH_RESULTS(X)                                                                \
+    X(AUTH_OK, ok)                                                                     \
+    X(AUTH_MISSING, missing)                                                           \
+    X(AUTH_WRONG, wrong)                                                               \
+    X(AUTH_EXPIRED, expired)                                                           \
+    X(AUTH_THROTTLED, throttled)                                                       \
+    X(AUTH_FORBIDDEN, forbidden)
+
+enum auth_result {
+#define X(id, word) id,
+    AUTH_RESULTS(X)
+#undef X
+        AUTH_RESULTS_COUNT,
+};
+
+enum { AUTH_NAME_MAX = 160 };
+
+enum auth_kind { AUTH_BY_SETTING, AUTH_BY_FILE };
+
+struct auth_who {
+    char name[AUTH_NAME_MAX + 1];
+    enum role role;
+    enum auth_kind kind;
+    uint64_t until_ms; /* when the token ends, since 1970; 0: never */
+    unsigned char digest[OPERATORS_DIGEST];
+};
 
 struct auth {
-    unsigned char digest[32]; /* of the token */
-    struct map failures;      /* address -> how often it was wrong */
-    struct list order;        /* the same, the longest unheard of first */
+    unsigned char digest[OPERATORS_DIGEST]; /* of AUTH_TOKEN */
+    struct operators operators;             /* its owner's to read */
+    struct map failures;                    /* address -> how often it was wrong */
+    struct list order;                      /* the same, the longest unheard of first */
     unsigned failures_max;
+    uint64_t counts[ROLES_COUNT][AUTH_RESULTS_COUNT];
+};
+
+/* What came with a request. `now_ms` is of any clock that only goes on, `wall_ms` since 1970. */
+struct auth_request {
+    struct json_text header; /* Authorization; base NULL: none */
+    const char *address;
+    uint64_t now_ms, wall_ms;
 };
 
 /* `failures_max`: wrong tokens that an address may send at once; one more each 6 s. */
 void auth_init(struct auth *auth, const char *token, unsigned failures_max);
 void auth_deinit(struct auth *auth);
 
-/* Looks at an Authorization header (base NULL: there was none). `now_ms` of any clock that
- * only goes on. */
-enum auth_result auth_check(struct auth *auth, struct json_text header,
-                            const char *address, uint64_t now_ms);
+/* AUTH_OK: `who` says who it is; also of AUTH_EXPIRED. Counts what is not AUTH_OK. */
+enum auth_result auth_check(struct auth *auth, const struct auth_request *request,
+                            struct auth_who *who);
+
+/* AUTH_OK, or AUTH_FORBIDDEN: less than `need`. Counts it. */
+enum auth_result auth_permit(struct auth *auth, const struct auth_who *who,
+                             enum role need);
+
+/* Whether there are other tokens than AUTH_TOKEN, each with a name. */
+bool auth_names_are_proven(const struct auth *auth);
+
+/* Whether a token that was right is so still. */
+bool auth_holds(const struct auth *auth, const struct auth_who *who, uint64_t wall_ms);
+
+/* Adds admin_auth_total in Prometheus' text format. */
+void auth_print_metrics(const struct auth *auth, struct strbuf *out);
 
 #endif

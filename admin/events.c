@@ -1,7 +1,7 @@
 /* events.c - see events.h.
  *
  *     api_events -> listeners_add -> on_heard, if it listens to a room -> welcome
- *     on_tick: stats, gateways if they changed, a comment
+ *     on_tick: those whose token has ended go; stats, a comment
  *     event_links -> on_fleet_event -> all listeners
  *                 -> on_notice, if a gateway would pass it on, line by line
  *                    -> those who listen to the room
@@ -18,6 +18,7 @@
 #include "admin/event_links.h"
 #include "admin/fleet_keys.h"
 #include "admin/listeners.h"
+#include "common/clock.h"
 #include "common/intake.h"
 #include "common/json_read.h"
 #include "common/log.h"
@@ -263,6 +264,13 @@ static void on_change(void *owner)
     events_on_fleet(owner);
 }
 
+static bool may_stay(void *owner, const struct auth_who *who)
+{
+    const struct events *e = owner;
+
+    return auth_holds(&e->api->auth, who, clock_ms());
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct events *e = timer->data;
@@ -271,6 +279,7 @@ static void on_tick(uv_timer_t *timer)
     event_links_tick(&e->links);
     if (e->listeners.count == 0)
         return;
+    listeners_keep(&e->listeners, may_stay);
     frame_stats(e);
     if (now >= e->comment_at_ms) {
         e->comment_at_ms = now + COMMENT_MS - TICK_MS;
@@ -298,7 +307,7 @@ static void start_listening(struct events *e, struct http_request *req,
 {
     http_add_header(req, "cache-control", "no-store");
     http_add_header(req, "x-accel-buffering", "no"); /* for an nginx in between */
-    if (listeners_add(&e->listeners, req, room))
+    if (listeners_add(&e->listeners, req, http_kept(req), room))
         listeners_welcome(&e->listeners, welcome);
 }
 

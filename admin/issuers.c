@@ -2,16 +2,12 @@
  *
  *     issuers_tick -> start -> [get] -> issuers_answer -> read_configuration -> [get] -> issuers_answer
  *                                                      -> take_set -> succeed | fail
- *                  -> read_file -> take_set
+ *                  -> look_at_file -> take_set
  */
 #include "admin/issuers.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "admin/public_keys.h"
 #include "common/https_url.h"
@@ -97,63 +93,22 @@ static void take_set(struct issuer *issuer, struct json_text set)
 
 /* ---- files ---- */
 
-/* Whether it is another one than was read last; one that is not there counts as that. After a failure it is
- * looked at a little later. */
-static bool has_changed(const struct issuer *issuer)
+/* After a failure it is looked at a little later. */
+static void look_at_file(struct issuer *issuer)
 {
-    struct stat now;
+    struct strbuf text = {NULL, 0, 0};
 
     if (issuer->in->now_ms < issuer->next_ms)
-        return false;
-    return stat(issuer->source->from, &now) < 0 || now.st_size != issuer->size ||
-           now.st_mtim.tv_sec != issuer->changed.tv_sec ||
-           now.st_mtim.tv_nsec != issuer->changed.tv_nsec;
-}
-
-/* How many bytes, FETCH_BYTES_MAX + 1 at most; -1, and errno says why. */
-static ssize_t read_all(int fd, char *out)
-{
-    size_t len = 0;
-    ssize_t got = 1;
-
-    while (got > 0 && len <= FETCH_BYTES_MAX) {
-        got = read(fd, out + len, FETCH_BYTES_MAX + 1 - len);
-        len += got > 0 ? (size_t)got : 0;
+        return;
+    if (watched_file_take(&issuer->file, &text)) {
+        if (text.len > FETCH_BYTES_MAX)
+            fail(issuer, ISSUERS_TOO_LARGE, "the file has more than 256 KiB");
+        else
+            take_set(issuer, (struct json_text){text.data, text.len});
+    } else if (issuer->file.has_failed) {
+        fail(issuer, ISSUERS_UNREACHABLE, "the file cannot be read; the log says why");
     }
-    return got < 0 ? -1 : (ssize_t)len;
-}
-
-static void note_file(struct issuer *issuer, int fd)
-{
-    struct stat now;
-
-    if (fstat(fd, &now) == 0) {
-        issuer->changed = now.st_mtim;
-        issuer->size = now.st_size;
-    }
-}
-
-/* A pipe must not stop the loop. */
-static void read_file(struct issuer *issuer)
-{
-    int fd = open(issuer->source->from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char *text = xmalloc(FETCH_BYTES_MAX + 1);
-    ssize_t len = -1;
-
-    issuer->asked_ms = issuer->in->now_ms;
-    if (fd >= 0) {
-        note_file(issuer, fd);
-        len = read_all(fd, text);
-    }
-    if (len < 0)
-        fail(issuer, ISSUERS_UNREACHABLE, strerror(errno));
-    else if (len > FETCH_BYTES_MAX)
-        fail(issuer, ISSUERS_TOO_LARGE, "the file has more than 256 KiB");
-    else
-        take_set(issuer, (struct json_text){text, (size_t)len});
-    if (fd >= 0)
-        close(fd);
-    free(text);
+    strbuf_deinit(&text);
 }
 
 /* ---- from where its configuration says ---- */
@@ -250,8 +205,7 @@ static bool is_due(const struct issuer *issuer)
 static void tick(struct issuer *issuer)
 {
     if (issuer->source->kind == ISSUER_FILE) {
-        if (has_changed(issuer))
-            read_file(issuer);
+        look_at_file(issuer);
     } else if (!issuer->is_asked && is_due(issuer)) {
         start(issuer);
     }
@@ -299,14 +253,17 @@ void issuers_init(struct issuers *issuers, const struct issuer_list *list,
         .now_ms = now_ms,
     };
     issuers->all = xcalloc(list->count + 1, sizeof(*issuers->all));
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         issuers->all[i] = (struct issuer){
             .in = issuers,
             .source = &list->all[i],
             .read_ms = now_ms,
             .next_ms = now_ms,
-            .size = -1,
         };
+        if (list->all[i].kind == ISSUER_FILE)
+            watched_file_init(&issuers->all[i].file, "ROOMCAST_JWT_ISSUERS",
+                              list->all[i].from);
+    }
 }
 
 void issuers_deinit(struct issuers *issuers)
@@ -314,6 +271,7 @@ void issuers_deinit(struct issuers *issuers)
     for (size_t i = 0; i < issuers->count; i++) {
         free(issuers->all[i].keys);
         free(issuers->all[i].error);
+        watched_file_deinit(&issuers->all[i].file);
     }
     free(issuers->all);
     *issuers = (struct issuers){0};

@@ -15,11 +15,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "admin/fetch.h"
 #include "common/issuer_list.h"
 #include "common/strbuf.h"
+#include "common/watched_file.h"
 
 enum { ISSUERS_PAUSE_MS = 30000 };
 
@@ -55,9 +55,8 @@ struct issuer {
 
     uint64_t next_ms, asked_ms; /* asked 0: never */
     bool is_wanted, is_asked;
-    bool has_configuration;  /* and its keys are asked for */
-    struct timespec changed; /* of a file: as it was read */
-    long long size;
+    bool has_configuration; /* and its keys are asked for */
+    struct watched_file file;
 };
 
 struct issuers_hooks {

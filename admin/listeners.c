@@ -17,6 +17,7 @@ struct listener {
     struct listeners *listeners;
     struct http_stream *stream;
     struct listeners_room *room; /* NULL: none */
+    struct auth_who who;
     bool is_welcome;
 };
 
@@ -65,13 +66,14 @@ static void enter_room(struct listener *l, struct json_text name)
 }
 
 struct listener *listeners_add(struct listeners *listeners, struct http_request *req,
-                               struct json_text room)
+                               const struct auth_who *who, struct json_text room)
 {
     struct listener *l = xcalloc(1, sizeof(*l));
     /* The request's text may go with the answer's head. */
     char *name = room.base ? xmemdup(room.base, room.len) : NULL;
 
     l->listeners = listeners;
+    l->who = *who;
     list_init(&l->link);
     list_init(&l->in_room);
     l->stream = http_stream_open(req, "text/event-stream", on_gone, l);
@@ -99,6 +101,17 @@ void listeners_welcome(struct listeners *listeners,
             continue;
         l->is_welcome = true;
         welcome(listeners->owner, l);
+    }
+}
+
+void listeners_keep(struct listeners *listeners,
+                    bool (*may_stay)(void *owner, const struct auth_who *who))
+{
+    list_each(link, &listeners->all) {
+        struct listener *l = list_entry(link, struct listener, link);
+
+        if (!may_stay(listeners->owner, &l->who))
+            http_stream_close(l->stream);
     }
 }
 

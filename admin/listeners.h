@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "admin/auth.h"
 #include "common/http.h"
 #include "common/list.h"
 #include "common/map.h"
@@ -51,11 +52,15 @@ void listeners_init(struct listeners *listeners, struct metrics *metrics,
 /* Once all streams have ended. */
 void listeners_deinit(struct listeners *listeners);
 
-/* Answers `req` by a stream of events, of a room too if `room` is one. NULL: the client has gone.
+/* Answers `req`, which `who` has sent, by a stream of events, of a room too if `room` is one. NULL: the client has gone.
  * It goes by itself, with its stream. Nothing is sent to it but by listener_send, until
  * listeners_welcome has called `welcome` for it. */
 struct listener *listeners_add(struct listeners *listeners, struct http_request *req,
-                               struct json_text room);
+                               const struct auth_who *who, struct json_text room);
+
+/* Ends the streams of those for whom `may_stay` is false. */
+void listeners_keep(struct listeners *listeners,
+                    bool (*may_stay)(void *owner, const struct auth_who *who));
 
 /* Calls `welcome`, once each, for those whose room is heard, or who listen to none. */
 void listeners_welcome(struct listeners *listeners,

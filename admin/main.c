@@ -1,5 +1,6 @@
 /* main.c - the admin service: settings -> socket -> loop -> signals -> ordered stop; no logic. Or, with
- * --move-rooms, what admin/move.h does; or, as `roomcast-admin token`, what admin/token.h does.
+ * --move-rooms, what admin/move.h does; or, as `roomcast-admin token` and `hash`, what admin/token.h and
+ * admin/hash.h do.
  *
  * One loop: h2o, and for each Redis a link for commands (db.h) and one for notices (event_links.h). All
  * state is in Redis, so any number of these run side by side. Stop: SIGTERM or SIGINT closes the server, the links
@@ -16,6 +17,7 @@
 #include "admin/api.h"
 #include "admin/events.h"
 #include "admin/fleet_keys.h"
+#include "admin/hash.h"
 #include "admin/move.h"
 #include "admin/routes.h"
 #include "admin/token.h"
@@ -71,6 +73,7 @@ static void on_stop(uv_signal_t *signal, int number)
     log_info("stopping", "signal=%d", number);
     s->api.is_closing = true;
     http_close(s->http);
+    files_close(&s->api.files);
     events_close(s->api.events);
     fleet_keys_close(s->api.keys);
     fleet_close(&s->api.fleet);
@@ -120,6 +123,9 @@ static void start(struct service *s)
     api->config = &s->config;
     api->metrics = &s->metrics;
     auth_init(&api->auth, s->config.auth_token, (unsigned)s->config.admin_failures);
+    if (!files_open(&api->files, api->loop, api->config, api->metrics,
+                    &api->auth.operators))
+        exit(EXIT_SETTINGS);
     console_init(&api->console, &s->config);
     fleet_init(&api->fleet, &s->loop, &api->db, &s->metrics, on_fleet_read, api);
     db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
@@ -144,6 +150,7 @@ static void stop(struct service *s)
     fleet_keys_free(api->keys);
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
+    files_deinit(&api->files);
     auth_deinit(&api->auth);
     db_deinit(&api->db);
     strbuf_deinit(&api->out);
@@ -185,6 +192,8 @@ int main(int argc, char **argv)
     descriptors_open_standard();
     if (argc > 1 && strcmp(argv[1], "token") == 0)
         return make_token_and_end(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "hash") == 0)
+        return hash_command(argc - 2, argv + 2);
     outcome = config_load(&service.config, CONFIG_ADMIN, argc, argv);
     if (outcome == CONFIG_MOVE_ROOMS)
         return move_and_end(&service.config);

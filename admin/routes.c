@@ -8,38 +8,41 @@
 
 #include "admin/api.h"
 #include "admin/events.h" /* where api_events is */
+#include "common/clock.h"
+#include "common/xalloc.h"
 
 static const struct http_route routes[] = {
-    {"GET", "/api/rooms", api_rooms},
-    {"GET", "/api/rooms/{room}", api_rooms_one},
-    {"GET", "/api/rooms/{room}/members", api_members},
-    {"GET", "/api/rooms/{room}/messages", api_messages},
-    {"POST", "/api/rooms/{room}/messages", api_messages_publish},
-    {"DELETE", "/api/rooms/{room}/messages/{seq}", api_messages_delete},
-    {"POST", "/api/rooms/{room}/kick/{user}", api_kick},
-    {"POST", "/api/rooms/{room}/close", api_close},
-    {"GET", "/api/rooms/{room}/bans", api_members_bans},
-    {"GET", "/api/rooms/{room}/mutes", api_members_mutes},
-    {"POST", "/api/rooms/{room}/ban/{user}", api_moderate_ban},
-    {"DELETE", "/api/rooms/{room}/ban/{user}", api_moderate_unban},
-    {"POST", "/api/rooms/{room}/mute/{user}", api_moderate_mute},
-    {"DELETE", "/api/rooms/{room}/mute/{user}", api_moderate_unmute},
-    {"GET", "/api/users/{user}", api_users},
-    {"POST", "/api/users/{user}/disconnect", api_users_disconnect},
-    {"GET", "/api/keys", api_keys},
-    {"POST", "/api/tokens", api_tokens},
-    {"GET", "/api/shards", api_shards},
-    {"GET", "/api/gateways", api_fleet_gateways},
-    {"GET", "/api/stats", api_fleet_stats},
-    {"GET", "/api/stats/online", api_fleet_online},
-    {"GET", "/api/audit", api_audit},
-    {"GET", "/api/events", api_events},
-    {"GET", "/api/openapi.json", api_openapi},
-    {"GET", "/config.json", api_config},
-    {"GET", "/metrics", api_metrics},
-    {"GET", "/healthz", api_healthz},
-    {"GET", "/readyz", api_readyz},
-    {NULL, NULL, NULL},
+    {"GET", "/api/rooms", api_rooms, ROLE_VIEWER},
+    {"GET", "/api/rooms/{room}", api_rooms_one, ROLE_VIEWER},
+    {"GET", "/api/rooms/{room}/members", api_members, ROLE_VIEWER},
+    {"GET", "/api/rooms/{room}/messages", api_messages, ROLE_VIEWER},
+    {"POST", "/api/rooms/{room}/messages", api_messages_publish, ROLE_MODERATOR},
+    {"DELETE", "/api/rooms/{room}/messages/{seq}", api_messages_delete, ROLE_MODERATOR},
+    {"POST", "/api/rooms/{room}/kick/{user}", api_kick, ROLE_MODERATOR},
+    {"POST", "/api/rooms/{room}/close", api_close, ROLE_ADMIN},
+    {"GET", "/api/rooms/{room}/bans", api_members_bans, ROLE_VIEWER},
+    {"GET", "/api/rooms/{room}/mutes", api_members_mutes, ROLE_VIEWER},
+    {"POST", "/api/rooms/{room}/ban/{user}", api_moderate_ban, ROLE_MODERATOR},
+    {"DELETE", "/api/rooms/{room}/ban/{user}", api_moderate_unban, ROLE_MODERATOR},
+    {"POST", "/api/rooms/{room}/mute/{user}", api_moderate_mute, ROLE_MODERATOR},
+    {"DELETE", "/api/rooms/{room}/mute/{user}", api_moderate_unmute, ROLE_MODERATOR},
+    {"GET", "/api/users/{user}", api_users, ROLE_VIEWER},
+    {"POST", "/api/users/{user}/disconnect", api_users_disconnect, ROLE_MODERATOR},
+    {"GET", "/api/keys", api_keys, ROLE_VIEWER},
+    {"POST", "/api/tokens", api_tokens, ROLE_ADMIN},
+    {"GET", "/api/shards", api_shards, ROLE_VIEWER},
+    {"GET", "/api/gateways", api_fleet_gateways, ROLE_VIEWER},
+    {"GET", "/api/stats", api_fleet_stats, ROLE_VIEWER},
+    {"GET", "/api/stats/online", api_fleet_online, ROLE_VIEWER},
+    {"GET", "/api/audit", api_audit, ROLE_VIEWER},
+    {"GET", "/api/events", api_events, ROLE_VIEWER},
+    {"GET", "/api/session", api_session, ROLE_VIEWER},
+    {"GET", "/api/openapi.json", api_openapi, ROLE_VIEWER},
+    {"GET", "/config.json", api_config, ROLE_NONE},
+    {"GET", "/metrics", api_metrics, ROLE_NONE},
+    {"GET", "/healthz", api_healthz, ROLE_NONE},
+    {"GET", "/readyz", api_readyz, ROLE_NONE},
+    {NULL, NULL, NULL, ROLE_NONE},
 };
 
 static bool is_of_the_api(struct json_text path)
@@ -48,31 +51,55 @@ static bool is_of_the_api(struct json_text path)
            (path.len > 4 && memcmp(path.base, "/api/", 5) == 0);
 }
 
-static bool admit(void *owner, struct http_request *req)
+static enum role need_of(const struct http_request *req, const struct http_route *route)
 {
-    struct api *api = owner;
-    char address[HTTP_PEER_MAX];
+    if (route)
+        return (enum role)route->need;
+    return is_of_the_api(http_path(req)) ? ROLE_VIEWER : ROLE_NONE;
+}
 
-    if (!is_of_the_api(http_path(req)))
-        return true;
-    http_peer(req, address);
-    switch (auth_check(&api->auth, http_header(req, "authorization"), address,
-                       uv_now(api->loop))) {
-    case AUTH_OK:
-        return true;
-    case AUTH_THROTTLED:
-        metric_add(&api->metrics->admin_throttled_total, 1);
+static void refuse(struct http_request *req, enum auth_result result)
+{
+    if (result == AUTH_FORBIDDEN) {
+        http_reply_error(req, 403, "forbidden", "the role of this token is too little");
+    } else if (result == AUTH_THROTTLED) {
         http_add_header(req, "retry-after", "6");
         http_reply_error(req, 429, "rate_limited", "too many wrong tokens");
-        return false;
-    case AUTH_WRONG:
-        metric_add(&api->metrics->admin_auth_failures_total, 1);
-        break;
-    case AUTH_MISSING:
-        break;
+    } else {
+        http_add_header(req, "www-authenticate", "Bearer realm=\"roomcast\"");
+        http_reply_error(req, 401, "unauthorized",
+                         result == AUTH_EXPIRED ? "the token has expired"
+                                                : "a bearer token is needed");
     }
-    http_add_header(req, "www-authenticate", "Bearer realm=\"roomcast\"");
-    http_reply_error(req, 401, "unauthorized", "a bearer token is needed");
+}
+
+/* Who asks is kept with the request. */
+static bool admit(void *owner, struct http_request *req, const struct http_route *route)
+{
+    struct api *api = owner;
+    enum role need = need_of(req, route);
+    struct auth_who *who;
+    enum auth_result result;
+    char address[HTTP_PEER_MAX];
+
+    if (need == ROLE_NONE)
+        return true;
+    http_peer(req, address);
+    who = xcalloc(1, sizeof(*who));
+    http_keep(req, who);
+    result = auth_check(&api->auth,
+                        &(struct auth_request){
+                            .header = http_header(req, "authorization"),
+                            .address = address,
+                            .now_ms = uv_now(api->loop),
+                            .wall_ms = clock_ms(),
+                        },
+                        who);
+    if (result == AUTH_OK)
+        result = auth_permit(&api->auth, who, need);
+    if (result == AUTH_OK)
+        return true;
+    refuse(req, result);
     return false;
 }
 

@@ -1,4 +1,5 @@
-/* routes.h - the table of SPEC section 4: which path goes where, and who is let in. */
+/* routes.h - the table of SPEC section 4: which path goes where, and which role it takes
+ * (SPEC-PUBLIC P14). */
 #ifndef ADMIN_ROUTES_H
 #define ADMIN_ROUTES_H
 

@@ -117,28 +117,26 @@ static bool is_taken(struct json_text token, const struct jwt_secrets *secrets,
 }
 
 static const char *sign(struct strbuf *out, struct json_text claims,
-                        const struct config *config, uint64_t now_secs)
+                        const struct jwt_secrets *secrets, const struct config *config,
+                        uint64_t now_secs)
 {
-    struct jwt_secrets secrets = {NULL, 0};
     size_t start = out->len;
     const char *wrong = NULL;
 
-    /* config has checked it */
-    (void)jwt_secrets_parse(&secrets, config->jwt_secret);
-    jwt_add_signed(out, &secrets, claims);
+    jwt_add_signed(out, secrets, claims);
     if (out->len - start > JWT_BYTES_MAX)
         wrong = "the token would have more than 8192 bytes";
-    else if (!is_taken((struct json_text){out->data + start, out->len - start},
-                       &secrets, config, now_secs))
+    else if (!is_taken((struct json_text){out->data + start, out->len - start}, secrets,
+                       config, now_secs))
         wrong = "no gateway with these settings would take it";
     if (wrong)
         out->len = start;
-    jwt_secrets_deinit(&secrets);
     return wrong;
 }
 
 const char *token_make(struct strbuf *out, struct token_wish *wish,
-                       const struct config *config, uint64_t now_secs)
+                       const struct jwt_secrets *secrets, const struct config *config,
+                       uint64_t now_secs)
 {
     unsigned char bytes[TOKEN_JTI_BYTES];
     struct strbuf claims = {NULL, 0, 0};
@@ -149,7 +147,8 @@ const char *token_make(struct strbuf *out, struct token_wish *wish,
     RAND_bytes(bytes, sizeof(bytes));
     digits_print_hex(wish->jti, bytes, sizeof(bytes));
     print_claims(&claims, wish, config, now_secs);
-    wrong = sign(out, (struct json_text){claims.data, claims.len}, config, now_secs);
+    wrong = sign(out, (struct json_text){claims.data, claims.len}, secrets, config,
+                 now_secs);
     strbuf_deinit(&claims);
     return wrong;
 }
@@ -184,6 +183,8 @@ static bool add_patterns(struct strbuf *out, const char *text)
 static const char *make_by_flags(struct strbuf *token, struct strbuf *rooms,
                                  const struct config *config)
 {
+    struct jwt_secrets secrets = {NULL, 0};
+    const char *wrong;
     struct token_wish wish = {
         .user = text_of(config->token_user),
         .secs = (uint64_t)config->token_secs,
@@ -195,7 +196,11 @@ static const char *make_by_flags(struct strbuf *token, struct strbuf *rooms,
         return "--rooms must be PATTERN=RIGHTS[,...], as lobby=rw,team/*=r";
     if (config->token_rooms[0])
         wish.rooms = (struct json_text){rooms->data, rooms->len};
-    return token_make(token, &wish, config, clock_ms() / 1000);
+    /* config has checked it */
+    (void)jwt_secrets_parse(&secrets, config->jwt_secret);
+    wrong = token_make(token, &wish, &secrets, config, clock_ms() / 1000);
+    jwt_secrets_deinit(&secrets);
+    return wrong;
 }
 
 int token_command(const struct config *config)

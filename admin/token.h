@@ -10,6 +10,7 @@
 
 #include "common/config.h"
 #include "common/json.h"
+#include "common/jwt.h"
 #include "common/strbuf.h"
 
 enum { TOKEN_JTI_BYTES = 16, TOKEN_SECS_DEFAULT = 3600 };
@@ -23,9 +24,10 @@ struct token_wish {
     char jti[2 * TOKEN_JTI_BYTES + 1]; /* out: what it can be revoked by */
 };
 
-/* Adds it to `out`. NULL, or why there is none: a literal. */
+/* Adds it to `out`, signed with the first of `secrets`. NULL, or why there is none: a literal. */
 const char *token_make(struct strbuf *out, struct token_wish *wish,
-                       const struct config *config, uint64_t now_secs);
+                       const struct jwt_secrets *secrets, const struct config *config,
+                       uint64_t now_secs);
 
 /* `roomcast-admin token`: prints one to stdout. What main returns. */
 int token_command(const struct config *config);

@@ -89,6 +89,11 @@ static const struct setting rows[] = {
     SECRET("AUTH_TOKEN", ADMIN, auth_token, "", config_check_token,
            "1 to 1024 printable ASCII characters without a space",
            "what operators have to send; the admin service does not start without it"),
+    TEXT(
+        "ROOMCAST_ADMIN_TOKENS_FILE", ADMIN, admin_tokens_file, "", NULL, "FILE",
+        "more tokens of operators: a line each, name, role (viewer, moderator, admin), "
+        "SHA-256, and perhaps when it ends; roomcast-admin hash prints one; read again "
+        "when it changes"),
     TEXT("ROOMCAST_CONSOLE_DIR", ADMIN, console_dir, "", NULL, "DIRECTORY",
          "the built console, read once, at the start; without it what is installed "
          "with the program, else frontend/dist"),
@@ -292,7 +297,9 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 #define TOKEN_USAGE                                                                    \
     "\nroomcast-admin token --user NAME prints a token, signed with the first line "   \
     "of "                                                                              \
-    "\nROOMCAST_JWT_SECRET; see its --help.\n"
+    "\nROOMCAST_JWT_SECRET; see its --help.\n"                                         \
+    "\nroomcast-admin hash NAME ROLE [UNTIL] prints a token for an operator, and its " \
+    "line of\nROOMCAST_ADMIN_TOKENS_FILE.\n"
 
 static const char usage_of_token[] =
     "usage: roomcast-admin token --user NAME [--FLAG VALUE | --FLAG=VALUE]...\n\n"

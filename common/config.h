@@ -37,6 +37,7 @@ struct config {
     char *key_prefix;
     char *admin_listen, *public_ws_urls; /* urls empty: from the page's host */
     char *auth_token;                    /* never empty for the admin service */
+    char *admin_tokens_file;             /* empty: none */
     char *console_dir;                   /* empty: where it is installed or built */
     long admin_listeners, admin_failures, audit_entries;
     long http_connections, http_send_secs; /* of the admin and the ops port */

@@ -31,6 +31,7 @@ struct http_route {
     /* Answers `req` exactly once, in the call or later: by http_reply, http_reply_error or
      * http_stream_open, which end it. */
     void (*handle)(void *owner, struct http_request *req);
+    int need; /* what it takes to be let in; the owner's, for `admit` */
 };
 
 struct http_opts {
@@ -39,8 +40,10 @@ struct http_opts {
     const struct config *config; /* of connections and their time; borrowed */
     struct metrics *metrics;     /* http_…; borrowed, and this server's to write */
     size_t max_body_bytes;       /* more is answered 413 */
-    /* Before the routes are looked at; false: it has answered. NULL: all may. */
-    bool (*admit)(void *owner, struct http_request *req);
+    /* Before a route is followed; `route` NULL: none fits the path and the method. False: it has answered.
+     * NULL: all may. */
+    bool (*admit)(void *owner, struct http_request *req,
+                  const struct http_route *route);
     /* A path that fits no route; NULL: 404. */
     void (*otherwise)(void *owner, struct http_request *req);
     /* After each answer, for metrics; may be NULL. */
@@ -84,6 +87,12 @@ void http_set_param(struct http_request *req, unsigned i, struct json_text value
  * UV_EINVAL if it is encoded wrongly. */
 int http_query(struct http_request *req, const char *name, struct json_text *out)
     __attribute__((warn_unused_result));
+
+/* Keeps `data` with the request, in the place of what was kept before; freed with it. */
+void http_keep(struct http_request *req, void *data);
+
+/* What is kept; NULL: nothing. Until the answer. */
+void *http_kept(const struct http_request *req);
 
 /* The client's address, without its port: HTTP_PEER_MAX bytes with the NUL. */
 void http_peer(const struct http_request *req, char *out);

@@ -80,6 +80,17 @@ void http_set_param(struct http_request *req, unsigned i, struct json_text value
     req->params[i] = (struct json_text){req->given[i], value.len};
 }
 
+void http_keep(struct http_request *req, void *data)
+{
+    free(req->kept);
+    req->kept = data;
+}
+
+void *http_kept(const struct http_request *req)
+{
+    return req->kept;
+}
+
 int http_query(struct http_request *req, const char *name, struct json_text *out)
 {
     struct json_text path = path_of(req->h2o);
@@ -143,6 +154,7 @@ h2o_req_t *http_request_end(struct http_request *req, int status)
     for (unsigned i = 0; i < HTTP_PARAMS_MAX; i++)
         free(req->given[i]);
     free(req->path);
+    free(req->kept);
     free(req);
     return h2o;
 }

@@ -1,8 +1,8 @@
 /* http_server.c - see http.h.
  *
- *     on_connection -> http_socket -> h2o -> on_request -> admit -> the route's handle
- *                                                                      | now or later
- *                                http_reply, http_stream_open
+ *     on_connection -> http_socket -> h2o -> on_request -> route -> admit -> the route's handle
+ *                                                                               | now or later
+ *                                         http_reply, http_stream_open
  *
  * A shared block in the memory pool of h2o's request, the tie, tells us when the client goes
  * (on_req_gone).
@@ -83,35 +83,69 @@ static void refuse_method(struct http_request *req, const char *allowed)
     http_reply_error(req, 405, "method_not_allowed", "this path has other methods");
 }
 
-/* The route, or what to say where there is none. */
-static void route(struct http_request *req)
-{
-    const struct http_opts *opts = &req->server->opts;
-    struct json_text path = http_path(req), params[HTTP_PARAMS_MAX];
-    char allowed[64] = "";
+/* The methods of one path. */
+struct allowed {
+    char text[64];
+};
 
-    for (const struct http_route *r = opts->routes; r->path; r++) {
+static void add_allowed(struct allowed *allowed, const char *method)
+{
+    size_t len = strlen(allowed->text);
+
+    snprintf(allowed->text + len, sizeof(allowed->text) - len, "%s%s%s",
+             len > 0 ? ", " : "", method, strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+/* NULL: none fits; `allowed` has the methods of the path then. */
+static const struct http_route *find_route(const struct http_request *req,
+                                           struct allowed *allowed)
+{
+    struct json_text path = http_path(req), params[HTTP_PARAMS_MAX];
+
+    allowed->text[0] = '\0';
+    for (const struct http_route *r = req->server->opts.routes; r->path; r++) {
         if (!http_route_fits(r->path, path, params))
             continue;
-        if (!is_method(req->h2o, r->method)) {
-            snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed),
-                     "%s%s%s", allowed[0] ? ", " : "", r->method,
-                     strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
-            continue;
-        }
-        if (take_params(req, r->path))
-            r->handle(opts->owner, req);
-        else
-            http_reply_error(req, 400, "bad_request",
-                             "the path is not percent-encoded as it should be");
-        return;
+        if (is_method(req->h2o, r->method))
+            return r;
+        add_allowed(allowed, r->method);
     }
-    if (allowed[0])
-        refuse_method(req, allowed);
+    return NULL;
+}
+
+static void follow(struct http_request *req, const struct http_route *route)
+{
+    if (take_params(req, route->path))
+        route->handle(req->server->opts.owner, req);
+    else
+        http_reply_error(req, 400, "bad_request",
+                         "the path is not percent-encoded as it should be");
+}
+
+static void refuse_path(struct http_request *req, const struct allowed *allowed)
+{
+    const struct http_opts *opts = &req->server->opts;
+
+    if (allowed->text[0])
+        refuse_method(req, allowed->text);
     else if (opts->otherwise)
         opts->otherwise(opts->owner, req);
     else
         http_reply_error(req, 404, "not_found", "there is nothing here");
+}
+
+static void route(struct http_request *req)
+{
+    const struct http_opts *opts = &req->server->opts;
+    struct allowed allowed;
+    const struct http_route *found = find_route(req, &allowed);
+
+    if (opts->admit && !opts->admit(opts->owner, req, found))
+        return;
+    if (found)
+        follow(req, found);
+    else
+        refuse_path(req, &allowed);
 }
 
 static void on_req_gone(void *memory)
@@ -147,9 +181,7 @@ static int on_request(h2o_handler_t *h2o_handler, h2o_req_t *h2o)
     req->started_ns = uv_hrtime();
     req->tie = h2o_mem_alloc_shared(&h2o->pool, sizeof(struct http_tie), on_req_gone);
     *req->tie = (struct http_tie){req, server->sockets.handing};
-    if (refuse(req))
-        return 0;
-    if (!server->opts.admit || server->opts.admit(server->opts.owner, req))
+    if (!refuse(req))
         route(req);
     return 0;
 }

@@ -42,6 +42,7 @@ struct http_request {
     struct json_text params[HTTP_PARAMS_MAX]; /* into `path`, or `given` */
     char *path;                   /* a copy, its parameters decoded in place */
     char *given[HTTP_PARAMS_MAX]; /* by http_set_param; owned */
+    void *kept;                   /* by http_keep; owned */
 };
 
 /* Takes the request from its h2o_req_t, and frees it. NULL: the client has gone. */

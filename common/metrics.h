@@ -80,9 +80,6 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(BOTH, counter, log_dropped_total,                                                \
       "Log lines dropped because nobody read stderr fast enough")                      \
     X(ADMIN, gauge, admin_listeners, "Clients that follow the events")                 \
-    X(ADMIN, counter, admin_auth_failures_total, "Requests with a wrong token")        \
-    X(ADMIN, counter, admin_throttled_total,                                           \
-      "Requests refused because their address sent too many wrong tokens")             \
     X(ADMIN, counter, admin_samples_total, "Points added to the online series")
 
 /* X(program, kind, name, label, help, values): one label, its values the words of that list in

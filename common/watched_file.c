@@ -2,6 +2,7 @@
 #include "common/watched_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,17 @@ static bool fail(struct watched_file *file, const char *why)
     return false;
 }
 
+/* A pipe must not stop the loop. */
+static FILE *open_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
 static bool read_all(struct watched_file *file, struct strbuf *text)
 {
-    FILE *in = fopen(file->path, "re");
+    FILE *in = open_file(file->path);
     size_t len;
     bool failed;
 

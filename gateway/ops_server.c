@@ -124,10 +124,10 @@ static void get_readyz(void *owner, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"GET", "/metrics", get_metrics},
-    {"GET", "/healthz", get_healthz},
-    {"GET", "/readyz", get_readyz},
-    {NULL, NULL, NULL},
+    {"GET", "/metrics", get_metrics, 0},
+    {"GET", "/healthz", get_healthz, 0},
+    {"GET", "/readyz", get_readyz, 0},
+    {NULL, NULL, NULL, 0},
 };
 
 struct ops_server *ops_server_open(uv_loop_t *loop, int fd, struct worker **workers,

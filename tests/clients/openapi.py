@@ -48,6 +48,7 @@ CONTRACT = {
     "/api/stats/online": "get",
     "/api/audit": "get",
     "/api/events": "get",
+    "/api/session": "get",
     "/api/openapi.json": "get",
     "/config.json": "get",
     "/metrics": "get",
@@ -60,7 +61,7 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 # Statuses that take a broken Redis or gateway, many entries or many wrong tokens to be
 # seen; other tests see them.
-UNSEEN = {"202", "409", "429", "503"}
+UNSEEN = {"202", "403", "409", "429", "503"}
 
 
 class Document:
@@ -302,6 +303,8 @@ def read_fleet(service):
     service.call("getOnline", 200, query={"minutes": 1})
     service.call("getOnline", 400, query={"minutes": 0})
     service.call("getOpenapi", 200)
+    session = service.call("getSession", 200)
+    assert session == {"name": "admin", "role": "admin", "expires_at": None}, session
     for name in ("getConfig", "getMetrics", "getHealth", "getReadiness", "getConsole"):
         service.call(name, 200)
 

@@ -25,6 +25,9 @@
 /* As a header of a request by hand. */
 #define AUTHORIZED "Authorization: Bearer " ADMIN_TOKEN "\r\n"
 
+#define TOTAL(role, result)                                                            \
+    "roomcast_admin_auth_total{role=\"" role "\",result=\"" result "\"}"
+
 enum { PATIENCE_MS = 60000, FAILURES = 3 };
 
 static struct fleet fleet;
@@ -140,9 +143,9 @@ static void repeated_wrong_tokens_are_slowed_down_and_the_right_one_is_not(void 
     assert_true(wait_until(is_no_longer_throttled, &strict, PATIENCE_MS));
     for (int i = 0; i < 3 * FAILURES; i++) /* right ones are no failures */
         admin_get(&strict, 200, "/api/stats");
-    assert_true(http_get_metric(strict.port, "roomcast_admin_auth_failures_total") >=
-                FAILURES);
-    assert_true(http_get_metric(strict.port, "roomcast_admin_throttled_total") >= 1);
+    assert_true(http_get_metric(strict.port, TOTAL("none", "wrong")) >= FAILURES);
+    assert_true(http_get_metric(strict.port, TOTAL("none", "throttled")) >= 1);
+    assert_true(http_get_metric(strict.port, TOTAL("admin", "ok")) >= FAILURES);
     admin_stop(&strict);
 }
 

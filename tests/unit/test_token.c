@@ -21,8 +21,6 @@ enum { NOW = 1700000000, LIFE_MAX = 86400 };
 static struct config config_of(const char *user_claim)
 {
     return (struct config){
-        .jwt_secret =
-            (char *)(uintptr_t)(TOKENS_SECRET "\nanother secret of thirty-two bytes"),
         .jwt_audience = (char *)(uintptr_t) "roomcast",
         .jwt_user_claim = (char *)(uintptr_t)user_claim,
         .jwt_rooms_claim = (char *)(uintptr_t) "rooms",
@@ -40,6 +38,8 @@ static void assert_text(struct json_text text, const char *expected)
     assert_int_equal(text.len, strlen(expected));
     assert_memory_equal(text.base, expected, text.len);
 }
+
+static const char two_secrets[] = TOKENS_SECRET "\nanother secret of thirty-two bytes";
 
 /* By the first secret alone. */
 static void a_token_says_what_was_wished_for(void **state)
@@ -61,8 +61,9 @@ static void a_token_says_what_was_wished_for(void **state)
     struct strbuf out = {NULL, 0, 0};
 
     (void)state;
+    assert_int_equal(jwt_secrets_parse(&secrets, two_secrets), 0);
+    assert_null(token_make(&out, &wish, &secrets, &config, NOW));
     assert_int_equal(jwt_secrets_parse(&secrets, TOKENS_SECRET), 0);
-    assert_null(token_make(&out, &wish, &config, NOW));
     assert_int_equal(
         jwt_verify(&rules, (struct json_text){out.data, out.len}, NOW, &claims),
         JWT_OK);
@@ -104,7 +105,10 @@ static const struct {
 
 static void what_no_gateway_would_take_is_not_made(void **state)
 {
+    struct jwt_secrets secrets = {NULL, 0};
+
     (void)state;
+    assert_int_equal(jwt_secrets_parse(&secrets, two_secrets), 0);
     memset(long_name, 'x', sizeof(long_name) - 1);
     for (size_t i = 0; i < COUNT(refused); i++) {
         struct config config = config_of(refused[i].claim);
@@ -116,10 +120,11 @@ static void what_no_gateway_would_take_is_not_made(void **state)
         if (refused[i].rooms)
             wish.rooms = text_of(q(refused[i].rooms));
         print_message("  %zu %s\n", i, refused[i].user);
-        assert_non_null(token_make(&out, &wish, &config, NOW));
+        assert_non_null(token_make(&out, &wish, &secrets, &config, NOW));
         assert_int_equal(out.len, 0);
         strbuf_deinit(&out);
     }
+    jwt_secrets_deinit(&secrets);
 }
 
 int main(void)
