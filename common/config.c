@@ -47,6 +47,13 @@ static const char *check_issuers(void *target, const char *text)
     return issuer_list_parse(&config->issuers, text);
 }
 
+static const char *check_trusted(void *target, const char *text)
+{
+    struct config *config = target;
+
+    return networks_parse(&config->trusted, text);
+}
+
 #define GATEWAY CONFIG_GATEWAY
 #define ADMIN CONFIG_ADMIN
 #define BOTH (CONFIG_GATEWAY | CONFIG_ADMIN)
@@ -189,6 +196,27 @@ static const struct setting rows[] = {
            "joins of a connection; 0: no limit"),
     NUMBER("ROOMCAST_JOINS_BURST", GATEWAY, joins_burst, "200", 0, 10000000,
            "joins at once after a pause; 0: as many as in a second"),
+    TEXT("ROOMCAST_TRUSTED_PROXIES", GATEWAY, trusted_proxies, "", check_trusted,
+         "ADDRESS or NETWORK[,...]",
+         "who may say by X-Forwarded-For or the PROXY protocol whose connection it is, "
+         "as 10.0.0.0/8,2001:db8::1"),
+    NUMBER("ROOMCAST_PROXY_PROTOCOL", GATEWAY, proxy_protocol, "0", 0, 1,
+           "1: each connection of clients begins with a header of the PROXY protocol, "
+           "version 1 or 2, from ROOMCAST_TRUSTED_PROXIES if any are named; others are "
+           "dropped"),
+    NUMBER("ROOMCAST_ADDRESS_PENDING_MAX", GATEWAY, address_pending_max, "0", 0,
+           10000000,
+           "connections of one address to this process that are not authenticated yet, "
+           "or with ROOMCAST_AUTH=none have joined no room yet; beyond it 429; 0: no "
+           "limit; IPv6 counts by /64, here and below"),
+    NUMBER("ROOMCAST_ADDRESS_CONNECTIONS_MAX", GATEWAY, address_connections_max, "0", 0,
+           10000000,
+           "connections of one address to this process; beyond it 429; 0: no limit"),
+    NUMBER("ROOMCAST_ADDRESS_CONNECTS_PER_SEC", GATEWAY, address_connects_per_sec, "0",
+           0, 1000000, "new connections of one address; beyond it 429; 0: no limit"),
+    NUMBER("ROOMCAST_ADDRESS_CONNECTS_BURST", GATEWAY, address_connects_burst, "0", 0,
+           10000000,
+           "new connections at once after a pause; 0: as many as in a second"),
     NUMBER("ROOMCAST_REQUESTS_IN_FLIGHT", GATEWAY, requests_in_flight, "256", 1, 65536,
            "unanswered requests of a connection; beyond it the connection is not read"),
     NUMBER("ROOMCAST_SEND_QUEUE_MAX_BYTES", GATEWAY, send_queue_max_bytes, "1048576",
@@ -416,6 +444,8 @@ static bool finish(struct config *config, enum config_program program)
         config->bytes_burst = config->bytes_per_sec;
     if (config->bytes_burst < config->max_message_bytes)
         config->bytes_burst = config->max_message_bytes;
+    if (config->address_connects_burst == 0)
+        config->address_connects_burst = config->address_connects_per_sec;
     if (config->joins_burst == 0)
         config->joins_burst = config->joins_per_sec;
     return true;
@@ -452,6 +482,7 @@ void config_deinit(struct config *config)
 
     settings_deinit(&settings, config);
     issuer_list_deinit(&config->issuers);
+    networks_deinit(&config->trusted);
     redis_urls_deinit(&config->redis);
     redis_urls_deinit(&config->move_from);
     redis_urls_deinit(&config->move_to);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "common/issuer_list.h"
+#include "common/networks.h"
 #include "common/redis_url.h"
 
 /* CONFIG_TOKEN: `roomcast-admin token`. */
@@ -50,6 +51,12 @@ struct config {
     long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */
     long bytes_per_sec, bytes_burst;       /* the same; a message fits into the burst */
     long joins_per_sec, joins_burst;       /* the same */
+    char *trusted_proxies;                 /* empty: none */
+    struct networks trusted;               /* of it */
+    long proxy_protocol;                   /* 0 or 1 */
+    /* Of one address; 0: no limit. */
+    long address_pending_max, address_connections_max;
+    long address_connects_per_sec, address_connects_burst; /* as requests */
     long requests_in_flight;
     long send_queue_max_bytes, slow_secs;
     long queues_max_bytes;

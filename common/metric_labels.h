@@ -26,7 +26,18 @@
     X(POLICY_ANNOUNCEMENTS, announcements)
 
 /* What a handshake is refused for, beside its status. */
-#define METRIC_REFUSED_CONNECTS(X) X(REFUSED_TOKEN_IN_URL, token_in_url)
+#define METRIC_REFUSED_CONNECTS(X)                                                     \
+    X(REFUSED_PENDING, pending)                                                        \
+    X(REFUSED_CONNECTIONS, connections)                                                \
+    X(REFUSED_RATE, rate)                                                              \
+    X(REFUSED_PROXY_HEADER, proxy_header)                                              \
+    X(REFUSED_TOKEN_IN_URL, token_in_url)
+
+enum refused_connect {
+#define X(id, word) id,
+    METRIC_REFUSED_CONNECTS(X)
+#undef X
+};
 
 /* Why a connection ended: X(id, word, close code) */
 #define CONN_ENDS(X)                                                                   \
@@ -59,6 +70,7 @@
     X(UPGRADE_405, 405)                                                                \
     X(UPGRADE_408, 408)                                                                \
     X(UPGRADE_426, 426)                                                                \
+    X(UPGRADE_429, 429)                                                                \
     X(UPGRADE_431, 431)                                                                \
     X(UPGRADE_503, 503)
 

@@ -30,6 +30,9 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "Tokens that took the place of another one")                                     \
     X(GATEWAY, counter, auth_expired_total,                                            \
       "Connections closed because their token had expired")                            \
+    X(GATEWAY, counter, forwarded_ignored_total,                                       \
+      "Handshakes whose X-Forwarded-For was not looked at, because it came from "      \
+      "nobody who is trusted")                                                         \
     X(GATEWAY, counter, deliveries_total, "Messages handed to a member's connection")  \
     X(GATEWAY, counter, sent_bytes_total, "Bytes written to clients")                  \
     X(GATEWAY, counter, writes_total, "Writes to clients' sockets")                    \
@@ -97,7 +100,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       "oldest",                                                                        \
       METRIC_POLICIES)                                                                 \
     X(GATEWAY, counter, refused_connects_total, reason,                                \
-      "Handshakes refused for what they are, by why", METRIC_REFUSED_CONNECTS)         \
+      "Connections refused for where they come from or how they begin, by why",        \
+      METRIC_REFUSED_CONNECTS)                                                         \
     X(GATEWAY, counter, paced_total, why,                                              \
       "Times a connection was not read because it had sent too much, by what it sent", \
       PACE_REASONS)                                                                    \

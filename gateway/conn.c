@@ -178,6 +178,8 @@ static void on_head(struct receiver *receiver, const char *bytes, size_t len)
         handshake_take(&conn->handshake, bytes, len, conn->env->config, is_full);
     struct handshake done = conn->handshake; /* the verdict points into it */
 
+    verdict.status =
+        arrival_check(&conn->arrival, &conn->env->arrivals, &conn->tcp, &verdict);
     if (verdict.status == 0)
         return;
     conn->handshake.head = NULL;
@@ -185,6 +187,8 @@ static void on_head(struct receiver *receiver, const char *bytes, size_t len)
         verdict.status = conn->env->events->on_upgrade(conn, &verdict.req);
     if (verdict.status == 101)
         open_socket(conn, &verdict.req);
+    else if (verdict.status == HANDSHAKE_DROPPED)
+        conn_abort(conn, CONN_END_HANDSHAKE);
     else
         refuse(conn, verdict.status, &verdict.req);
     if (conn->state == CONN_OPEN && verdict.rest_len > 0)
@@ -236,6 +240,8 @@ static void on_read_end(struct receiver *receiver, int status)
 {
     struct conn *conn = conn_of_receiver(receiver);
 
+    if (conn->handshake.head) /* half of one has come */
+        arrival_give_up(&conn->arrival, &conn->env->arrivals);
     if (status == UV_EOF && conn->state == CONN_CLOSING)
         note_eof(conn);
     else
@@ -347,6 +353,7 @@ static void on_closed(uv_handle_t *handle)
     sender_deinit(&conn->sender);
     receiver_deinit(&conn->receiver);
     handshake_deinit(&conn->handshake);
+    arrival_end(&conn->arrival, &conn->env->arrivals);
     list_remove(&conn->all);
     atomic_fetch_sub_explicit(conn->env->open_count, 1, memory_order_relaxed);
     conn->env->events->on_gone(conn);
@@ -360,6 +367,11 @@ void conn_abort(struct conn *conn, enum conn_end end)
     conn_set_state(conn, CONN_GONE);
     wheel_remove(&conn->timer);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+void conn_settle(struct conn *conn)
+{
+    arrival_settle(&conn->arrival, &conn->env->arrivals);
 }
 
 void conn_want_ticks(struct conn *conn, bool wants_ticks)
@@ -419,6 +431,15 @@ static void check_open(struct conn *conn)
         conn->env->events->on_tick(conn);
 }
 
+/* Its time for the handshake is over. */
+static void give_up(struct conn *conn)
+{
+    if (arrival_give_up(&conn->arrival, &conn->env->arrivals))
+        refuse(conn, 408, NULL);
+    else
+        conn_abort(conn, CONN_END_HANDSHAKE);
+}
+
 static void on_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
     struct conn *conn = list_entry(timer, struct conn, timer);
@@ -431,7 +452,7 @@ static void on_timer(struct wheel *wheel, struct wheel_timer *timer)
         conn_abort(conn, conn->end);
     else if (conn->state == CONN_HANDSHAKE &&
              since > (uint32_t)conn->env->config->handshake_secs)
-        refuse(conn, 408, NULL);
+        give_up(conn);
     if (conn->state != CONN_GONE)
         wake_next(conn);
 }
@@ -462,6 +483,8 @@ int conn_accept(struct conn *conn, struct conn_env *env, uv_stream_t *listener)
     rc = uv_accept(listener, (uv_stream_t *)&conn->tcp);
     if (rc == 0 && open >= env->max_connections + CONN_OVER_LIMIT_EXTRA)
         rc = UV_EMFILE;
+    if (rc == 0 && !arrival_begin(&conn->arrival, &env->arrivals, &conn->tcp))
+        rc = UV_ECONNREFUSED;
     if (rc < 0) {
         conn_abort(conn, CONN_END_ERROR);
         return rc;
@@ -519,6 +542,8 @@ void conn_env_init(struct conn_env *env, uv_loop_t *loop, const struct config *c
     env->config = config;
     env->metrics = metrics;
     env->events = events;
+    env->arrivals.config = config;
+    env->arrivals.metrics = metrics;
     list_init(&env->all);
     wheel_init(&env->wheel);
     init_receiver_env(env);

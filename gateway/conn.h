@@ -23,6 +23,7 @@
 #include "common/config.h"
 #include "common/list.h"
 #include "common/metrics.h"
+#include "gateway/arrival.h"
 #include "gateway/frame.h"
 #include "gateway/handshake.h"
 #include "gateway/pulse.h"
@@ -69,6 +70,7 @@ struct conn_env {
     _Atomic unsigned *open_count; /* sockets of the process; borrowed */
     unsigned max_connections;
     bool draining; /* new handshakes get 503 */
+    struct arrival_env arrivals;
     struct list all;
     uv_timer_t second;
     struct wheel wheel; /* of seconds */
@@ -84,6 +86,7 @@ struct conn {
     unsigned char state, end;
     bool wants_ticks, over_limit;
     struct handshake handshake;
+    struct arrival arrival;
     struct receiver receiver;
     struct list all;
     struct wheel_timer timer;
@@ -132,6 +135,10 @@ void conn_abort(struct conn *conn, enum conn_end end);
 
 /* What the client says may have RECEIVER_SMALL_BYTES at most, or as much as is set. */
 void conn_limit_messages(struct conn *conn, bool to_small);
+
+/* It has proven who it is, or has done what it came for: it does not count as pending any more
+ * (SPEC-PUBLIC P4). Idempotent. */
+void conn_settle(struct conn *conn);
 
 /* on_tick about once a second from now on, or not. */
 void conn_want_ticks(struct conn *conn, bool wants_ticks);

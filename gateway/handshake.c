@@ -19,10 +19,12 @@ void handshake_deinit(struct handshake *handshake)
 }
 
 /* Whether the head is looked at now: not with each byte of a long line, but with each line, and
- * when it has doubled, or nearly so. */
-static bool is_worth_parsing(size_t before, size_t len, const char *bytes, size_t more)
+ * when it has doubled, or nearly so; with each byte where a header of the PROXY protocol may end. */
+static bool is_worth_parsing(size_t before, size_t len, const char *bytes, size_t more,
+                             const struct config *config)
 {
-    return memchr(bytes, '\n', more) || (len ^ before) >= before ||
+    return (config->proxy_protocol && before < PROXY_V2_BYTES_MAX) ||
+           memchr(bytes, '\n', more) || (len ^ before) >= before ||
            len >= UPGRADE_MAX_BYTES;
 }
 
@@ -35,32 +37,50 @@ static int check(const struct upgrade_request *req, const struct config *config,
                                                                               : 403;
 }
 
+/* Fills in what the `len` bytes since the beginning say. */
+static void parse(struct handshake_verdict *verdict, const char *bytes, size_t len,
+                  const struct config *config)
+{
+    size_t used = 0;
+
+    if (config->proxy_protocol) {
+        enum proxy_result result = proxy_header_parse(bytes, len, &verdict->proxy);
+
+        if (result != PROXY_WHOLE) {
+            verdict->status = result == PROXY_MORE ? 0 : HANDSHAKE_DROPPED;
+            return;
+        }
+    }
+    bytes += verdict->proxy.len;
+    len -= verdict->proxy.len;
+    verdict->status = upgrade_parse(bytes, len, &verdict->req, &used);
+    verdict->rest = bytes + used;
+    verdict->rest_len = len - used;
+}
+
 struct handshake_verdict handshake_take(struct handshake *handshake, const char *bytes,
                                         size_t len, const struct config *config,
                                         bool is_full)
 {
     struct handshake_verdict verdict = {.status = 0};
     struct strbuf *head = handshake->head;
-    size_t used = 0;
 
     if (head) {
         size_t before = head->len;
 
         strbuf_add(head, bytes, len);
-        if (!is_worth_parsing(before, head->len, bytes, len))
+        if (!is_worth_parsing(before, head->len, bytes, len, config))
             return verdict;
         bytes = head->data;
         len = head->len;
     }
-    verdict.status = upgrade_parse(bytes, len, &verdict.req, &used);
+    parse(&verdict, bytes, len, config);
     if (verdict.status == 0 && !head) {
         handshake->head = xcalloc(1, sizeof(*handshake->head));
         strbuf_add(handshake->head, bytes, len);
     }
     if (verdict.status == 101)
         verdict.status = check(&verdict.req, config, is_full);
-    verdict.rest = bytes + used;
-    verdict.rest_len = len - used;
     return verdict;
 }
 

@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/strbuf.h"
+#include "gateway/proxy_header.h"
 #include "gateway/upgrade.h"
 
 /* Of a request that is no good handshake, or comes when there is no place. */
@@ -20,19 +21,18 @@ enum upgrade_refusal {
         UPGRADE_REFUSALS_COUNT
 };
 
-enum refused_connect {
-#define X(id, word) id,
-    METRIC_REFUSED_CONNECTS(X)
-#undef X
-};
-
 /* Zeroed to begin with. */
 struct handshake {
     struct strbuf *head; /* what has come, unless it came at once */
 };
 
+enum { HANDSHAKE_DROPPED = -1 };
+
 struct handshake_verdict {
-    int status; /* as of upgrade_parse; 0: more must come */
+    /* As of upgrade_parse; 0: more must come; HANDSHAKE_DROPPED: it does not begin with the header of
+     * the PROXY protocol, and is answered nothing */
+    int status;
+    struct proxy_header proxy; /* of that protocol; its len is 0 until it is whole */
     struct upgrade_request
         req;          /* as far as it was read; points into the bytes and the head */
     const char *rest; /* what came after the request; of 101 */

@@ -176,6 +176,7 @@ static void start_workers(struct gateway *g)
     g->shared.shards = shards_count(&g->config);
     metrics_set_shards(g->shared.shards);
     cluster_maps_init(&g->shared.maps);
+    address_limits_init(&g->shared.addresses, &g->config);
     g->shared.address = g->address;
     g->shared.metrics = xcalloc(count, sizeof(*g->shared.metrics));
     g->shared.inboxes = xcalloc(count, sizeof(*g->shared.inboxes));
@@ -224,6 +225,7 @@ static void stop(struct gateway *g)
     free(g->workers);
     free(g->shared.metrics);
     cluster_maps_deinit(&g->shared.maps);
+    address_limits_deinit(&g->shared.addresses);
     free(g->shared.inboxes);
     free(g->address);
     ops_server_free(g->ops);

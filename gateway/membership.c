@@ -298,6 +298,7 @@ static bool give_ack(struct member *member, uint64_t until, uint64_t oldest)
 
     send_join_ack(m, until, recovered);
     conn_want_ticks(m->in->conn, false); /* the first join is in time */
+    conn_settle(m->in->conn);
     if (m->turns.busy)
         request_end(m->turns.busy);
     return recovered;

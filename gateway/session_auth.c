@@ -84,6 +84,7 @@ void session_set_identity(struct session *session, struct identity *identity,
     identity->lifetime.kind = LIFETIME_IDENTITY;
     lifetime_set(&session->env->access.lifetimes, &identity->lifetime, end_s);
     conn_limit_messages(&session->conn, false);
+    conn_settle(&session->conn);
 }
 
 static void tell_expiring(struct session *session, const struct lifetime *lifetime,

@@ -125,6 +125,18 @@ static int on_authorization(struct parse *p, struct http_text value)
     return GO_ON;
 }
 
+/* However many lines it is, it is one list. */
+static int on_forwarded(struct parse *p, struct http_text value)
+{
+    struct http_text *all = &p->out->forwarded;
+
+    if (all->base)
+        all->len = (size_t)(value.base + value.len - all->base);
+    else
+        *all = value;
+    return GO_ON;
+}
+
 /* A request with a body is none for us, and where it ends would be in doubt. */
 static int on_content_length(struct parse *p, struct http_text value)
 {
@@ -152,6 +164,7 @@ static const struct {
     {"Sec-WebSocket-Protocol", on_protocol},
     {"Origin", on_origin},
     {"Authorization", on_authorization},
+    {"X-Forwarded-For", on_forwarded},
     {"Content-Length", on_content_length},
     {"Transfer-Encoding", on_transfer_encoding},
 };
@@ -358,6 +371,8 @@ static const struct refusal {
     {426, "Upgrade Required", "close, upgrade",
      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
      "This is a WebSocket, version 13.\n"},
+    {429, "Too Many Requests", "close", "Retry-After: 5\r\n",
+     "Too many connections from this address.\n"},
     {431, "Request Header Fields Too Large", "close", "", "The request is too long.\n"},
     {503, "Service Unavailable", "close", "Retry-After: 1\r\n",
      "No more connections now.\n"},

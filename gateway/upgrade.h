@@ -25,6 +25,9 @@ struct upgrade_request {
     struct http_text origin; /* base is NULL: none was sent */
     struct http_text host;   /* whom it is for, perhaps with a port */
     struct http_text token;  /* of `Authorization: Bearer`; base NULL: none was sent */
+    /* From the value of the first X-Forwarded-For to that of the last, with the lines between them;
+     * base NULL: none was sent. For forwarded.h. */
+    struct http_text forwarded;
     /* `roomcast.v1` is among the offered Sec-WebSocket-Protocol values. */
     bool wants_v1;
     bool has_token_in_url; /* which is refused: URLs are logged, and shared */
@@ -42,7 +45,7 @@ int upgrade_parse(const char *bytes, size_t len, struct upgrade_request *out,
 void upgrade_print_accept(struct strbuf *out, const struct upgrade_request *req);
 
 /* Adds the answer for another status (400, 401 with WWW-Authenticate, 403, 404, 405 with Allow, 408, 426 with
- * Sec-WebSocket-Version and Upgrade, 431, 503 with Retry-After), Connection: close and
+ * Sec-WebSocket-Version and Upgrade, 429 and 503 with Retry-After, 431), Connection: close and
  * a line: `text`, or where that is NULL what fits the status. */
 void upgrade_print_refusal(struct strbuf *out, int status, const char *text);
 

@@ -356,6 +356,7 @@ static void open_parts(struct worker *w)
     conn_env_init(conns, &w->loop, w->config, &w->metrics, &session_events);
     session_env_open(&w->sessions, &w->loop);
     conns->open_count = &w->shared->open_count;
+    conns->arrivals.limits = &w->shared->addresses;
     conns->max_connections = w->shared->max_connections;
     conns->sender.workers = w->shared->metrics;
     conns->sender.workers_count = w->shared->count;

@@ -1,6 +1,6 @@
 /* worker.h - one thread: its loop, its listener, its connections to Redis and all that it
- * owns. Workers share the settings, read-only, and counters that each writes itself; what one hands
- * over to another goes by that one's inbox (inbox.h).
+ * owns. Workers share the settings, read-only, counters that each writes itself, and the table of
+ * addresses (address_limits.h); what one hands over to another goes by that one's inbox (inbox.h).
  */
 #ifndef GATEWAY_WORKER_H
 #define GATEWAY_WORKER_H
@@ -11,6 +11,7 @@
 #include "common/cluster_maps.h"
 #include "common/config.h"
 #include "common/metrics.h"
+#include "gateway/address_limits.h"
 
 struct worker;
 
@@ -23,6 +24,7 @@ struct worker_shared {
     unsigned count;
     unsigned shards;
     struct cluster_maps maps; /* of a cluster */
+    struct address_limits addresses;
     unsigned max_connections;
     _Atomic unsigned open_count; /* sockets of the process */
 };

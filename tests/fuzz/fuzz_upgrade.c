@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/strbuf.h"
+#include "gateway/forwarded.h"
 #include "gateway/origin.h"
 #include "gateway/upgrade.h"
 
@@ -38,6 +39,18 @@ static void check_verdict(int verdict, size_t len)
     require(verdict != 0 || len < UPGRADE_MAX_BYTES);
 }
 
+/* Nobody who is trusted is found. */
+static void check_forwarded(struct http_text lines)
+{
+    static struct networks trusted;
+    struct address found;
+
+    if (trusted.count == 0)
+        require(!networks_parse(&trusted, "10.0.0.0/8,::1"));
+    if (lines.base && forwarded_find(lines, &trusted, &found))
+        require(!networks_have(&trusted, &found));
+}
+
 static void check_accepted(const char *bytes, size_t len,
                            const struct upgrade_request *req, size_t used)
 {
@@ -49,7 +62,9 @@ static void check_accepted(const char *bytes, size_t len,
     require_inside(req->key, bytes, used);
     require_inside(req->origin, bytes, used);
     require_inside(req->host, bytes, used);
+    require_inside(req->forwarded, bytes, used);
     require(req->host.len > 0);
+    check_forwarded(req->forwarded);
     origin_is_allowed(req->origin, req->host, "same-host, https://a.example");
     upgrade_print_accept(&answer, req);
     strbuf_deinit(&answer);

@@ -17,6 +17,7 @@
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/fleet/http_upgrade.h"
+#include "tests/support/fleet/user_token.h"
 #include "tests/support/redis/files.h"
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/unit/quotes.h"
@@ -49,11 +50,6 @@ static int start(void **state)
                        &(struct fleet_opts){.gateways = 2, .settings = settings});
 }
 
-static uint64_t now_s(void)
-{
-    return clock_ms() / 1000;
-}
-
 /* ---- tokens ---- */
 
 static void keep_signature(const char *token)
@@ -75,15 +71,9 @@ static char *sign(const char *claims)
 /* Of this user, good for so many seconds, with `more` claims: `,'rooms':{…}`. To be freed. */
 static char *token_of(const char *user, int secs, const char *more)
 {
-    struct strbuf claims = {NULL, 0, 0};
-    char *token;
+    char *token = user_token(user, secs, q(more));
 
-    strbuf_add_format(
-        &claims, "{\"aud\":\"roomcast\",\"sub\":\"%s\",\"iat\":%llu,\"exp\":%llu%s}",
-        user, (unsigned long long)now_s() - (secs < 0 ? HOUR : 0),
-        (unsigned long long)(now_s() + (uint64_t)secs), q(more));
-    token = sign(claims.data);
-    strbuf_deinit(&claims);
+    keep_signature(token);
     return token;
 }
 

@@ -68,6 +68,11 @@ void conn_send_text(struct conn *conn, const char *text, size_t len)
     stage_record(stage_of_conn(conn), text, len);
 }
 
+void conn_settle(struct conn *conn)
+{
+    stage_of_conn(conn)->is_settled = true;
+}
+
 void conn_want_ticks(struct conn *conn, bool watched)
 {
     stage_of_conn(conn)->is_watched = watched;

@@ -31,7 +31,7 @@ struct stage {
     struct slot slot;
     struct memberships in;
     bool is_closed, is_choked, is_full; /* of the socket */
-    bool is_watched;
+    bool is_watched, is_settled;
     struct strbuf sent;
     struct request *running[IDS]; /* begun and not answered, by id */
     unsigned turns;               /* of deferred requests */

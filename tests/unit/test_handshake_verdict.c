@@ -72,6 +72,47 @@ static void a_request_in_pieces_is_accepted_with_what_comes_behind_it(void **sta
     }
 }
 
+static void a_proxy_header_comes_first_and_the_bytes_behind_it_count(void **state)
+{
+    static const char proxy[] = "PROXY TCP4 203.0.113.9 10.0.0.1 40000 9001\r\n";
+    const struct config config = {.allowed_origins = (char *)"*", .proxy_protocol = 1};
+    char bytes[512];
+    size_t len;
+
+    (void)state;
+    len = (size_t)snprintf(bytes, sizeof(bytes), "%s%sabc", proxy, request);
+    for (size_t piece = 1; piece <= len; piece++) {
+        struct handshake h = {NULL};
+        struct handshake_verdict v = {.status = 0};
+
+        for (size_t at = 0; at < len && v.status == 0; at += piece) {
+            size_t n = at + piece < len ? piece : len - at;
+
+            v = handshake_take(&h, bytes + at, n, &config, false);
+            assert_true(v.proxy.len == (at + n < strlen(proxy) ? 0 : strlen(proxy)));
+        }
+        assert_int_equal(v.status, 101);
+        assert_true(v.proxy.has_source);
+        assert_memory_equal(v.rest, "abc", v.rest_len);
+        handshake_deinit(&h);
+    }
+}
+
+static void what_begins_otherwise_where_a_proxy_header_must_is_dropped(void **state)
+{
+    const struct config config = {.allowed_origins = (char *)"*", .proxy_protocol = 1};
+    struct handshake h = {NULL};
+
+    (void)state;
+    assert_int_equal(
+        handshake_take(&h, request, strlen(request), &config, false).status,
+        HANDSHAKE_DROPPED);
+    assert_int_equal(handshake_take(&h, "PROXY ", 6, &config, false).status, 0);
+    assert_int_equal(handshake_take(&h, "\n", 1, &config, false).status,
+                     HANDSHAKE_DROPPED);
+    handshake_deinit(&h);
+}
+
 static void a_full_gateway_says_503_to_a_good_request(void **state)
 {
     static const char other[] = "GET /other HTTP/1.1\r\n";
@@ -119,6 +160,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_at_once_is_accepted_and_nothing_is_copied),
         cmocka_unit_test(a_request_in_pieces_is_accepted_with_what_comes_behind_it),
+        cmocka_unit_test(a_proxy_header_comes_first_and_the_bytes_behind_it_count),
+        cmocka_unit_test(what_begins_otherwise_where_a_proxy_header_must_is_dropped),
         cmocka_unit_test(a_full_gateway_says_503_to_a_good_request),
         cmocka_unit_test(a_page_that_may_not_connect_is_told_what_to_set),
         cmocka_unit_test(a_refusal_without_a_request_says_what_fits_its_status),

@@ -28,6 +28,7 @@ static void a_join_goes_from_waiting_to_live(void **state)
     assert_int_equal(s->read_after, 0);
     assert_true(s->slot.is_taken);
     assert_true(s->is_watched);
+    assert_false(s->is_settled);
     stage_expect(s, "");
     stage_give(s, 1, 1, 2);
     stage_expect(s, ACK("1", "2", "false") BATCH("<1>,<2>", "false"));
@@ -35,6 +36,7 @@ static void a_join_goes_from_waiting_to_live(void **state)
     assert_int_equal(s->requests.count, 0);
     assert_false(s->slot.is_taken);
     assert_false(s->is_watched);
+    assert_true(s->is_settled);
     stage_free(s);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "tests/support/fleet/wire.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -79,8 +80,16 @@ static bool work(struct wire *w, bool write, int64_t end_ms)
     return true;
 }
 
+static void bind_to(int fd, const char *source)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+
+    assert_int_equal(inet_pton(AF_INET, source, &address.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
 /* NULL with errno where it cannot connect. */
-static struct wire *open_with(int port, int receive_bytes)
+static struct wire *open_with(int port, int receive_bytes, const char *source)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),
@@ -91,6 +100,8 @@ static struct wire *open_with(int port, int receive_bytes)
 
     if (receive_bytes > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+    if (source)
+        bind_to(fd, source);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         close(fd);
         return NULL;
@@ -102,13 +113,21 @@ static struct wire *open_with(int port, int receive_bytes)
     return w;
 }
 
-struct wire *wire_open_small(int port, int receive_bytes)
+static struct wire *expect_open(struct wire *w, int port)
 {
-    struct wire *w = open_with(port, receive_bytes);
-
     if (!w)
         fail_msg("cannot connect to port %d", port);
     return w;
+}
+
+struct wire *wire_open_small(int port, int receive_bytes)
+{
+    return expect_open(open_with(port, receive_bytes, NULL), port);
+}
+
+struct wire *wire_open_from(int port, const char *source)
+{
+    return expect_open(open_with(port, 0, source), port);
 }
 
 struct wire *wire_open(int port)
@@ -118,7 +137,7 @@ struct wire *wire_open(int port)
 
 struct wire *wire_try_open(int port)
 {
-    return open_with(port, 0);
+    return open_with(port, 0, NULL);
 }
 
 void wire_free(struct wire *w)

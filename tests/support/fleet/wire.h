@@ -57,6 +57,9 @@ void wire_free(struct wire *w);
 /* NULL where nobody listens: for waiting. */
 struct wire *wire_try_open(int port);
 
+/* From another address of this machine, as "127.0.0.2". */
+struct wire *wire_open_from(int port, const char *source);
+
 /* wire_open with a small receive buffer: a client that is to be slow. Nothing is read
  * unless a call below reads. */
 struct wire *wire_open_small(int port, int receive_bytes);
