@@ -156,6 +156,12 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
 
 /* ---- leaves ---- */
 
+/* It may have been done, or not. */
+static bool is_unanswered(int status)
+{
+    return status < 0 && status != UV_EREMOTEIO;
+}
+
 static void on_leaves(void *data, int status, const redisReply *reply)
 {
     struct batch *batch = data;
@@ -166,8 +172,13 @@ static void on_leaves(void *data, int status, const redisReply *reply)
     if (ok)
         store_touched(batch->store, batch->room, false);
     while ((link = list_first(&batch->list))) {
+        struct room_user *user = list_entry(link, struct room_user, leave);
+
         list_remove(link);
-        room_on_left(batch->room, list_entry(link, struct room_user, leave), ok);
+        if (is_unanswered(status))
+            room_on_leave_unanswered(batch->room, user);
+        else
+            room_on_left(batch->room, user, ok);
     }
     pool_recycle(batch, sizeof(*batch));
 }

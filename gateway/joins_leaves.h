@@ -14,7 +14,7 @@ struct joins_leaves {
 
 void joins_leaves_init(struct joins_leaves *jl, struct store *store);
 
-/* room_hooks; they end in room_on_joined and room_on_left. */
+/* room_hooks; they end in room_on_joined, and in room_on_left or room_on_leave_unanswered. */
 void joins_leaves_join(struct joins_leaves *jl, struct room *room, struct join *join);
 void joins_leaves_leave(struct joins_leaves *jl, struct room *room,
                         struct room_user *user);

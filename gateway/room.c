@@ -65,6 +65,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     list_init(&room->joining);
     list_init(&room->behind);
     list_init(&room->live);
+    list_init(&room->unanswered);
     list_init(&room->doubted);
     list_init(&room->deaf);
     withheld_init(&room->deliver.withheld);
@@ -189,6 +190,18 @@ static void start_waiting_joins(struct room *room)
     }
 }
 
+static void leave_again(struct room *room)
+{
+    struct list *link;
+
+    while ((link = list_first(&room->unanswered))) {
+        struct room_user *user = list_entry(link, struct room_user, leave);
+
+        list_remove(link);
+        room->rooms->hooks.leave(room_ref(room), user);
+    }
+}
+
 /* The one call that puts the room right with Redis. */
 static void call(struct room *room, void (*hook)(struct room *room))
 {
@@ -217,6 +230,7 @@ void room_pump(struct room *room)
     case ROOM_STEP_JOIN:
         room->needs_sync = false; /* nobody is in: there is nothing to compare */
         room->cluster.synced = room->cluster.home;
+        leave_again(room);
         start_waiting_joins(room);
         break;
     }
@@ -301,6 +315,13 @@ void room_on_left(struct room *room, struct room_user *user, bool ok)
     room_user_left(user);
     if (!ok)
         room_doubt(room);
+    room_unref(room);
+}
+
+void room_on_leave_unanswered(struct room *room, struct room_user *user)
+{
+    list_add(&room->unanswered, &user->leave);
+    room_doubt(room);
     room_unref(room);
 }
 

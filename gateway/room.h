@@ -133,9 +133,9 @@ struct room_user {
     enum leave_reason reason;
     bool is_in;          /* Redis has been told */
     bool is_unsure;      /* how its last join ended is not known */
-    bool is_leaving;     /* a leave is in flight: joins wait */
+    bool is_leaving;     /* a leave is in flight, or has to go out again: joins wait */
     bool restarts_grace; /* its grace begins again */
-    struct list leave;   /* joins_leaves.h, while it leaves */
+    struct list leave;   /* joins_leaves.h, while it leaves; then in room->unanswered */
     unsigned char name_len;
     char name[];
 };
@@ -203,7 +203,8 @@ struct room {
     struct rooms *rooms;
     struct list waiting, joining, behind, live; /* members, by state */
     struct map users;
-    unsigned refs; /* calls in flight that will come back to this struct */
+    struct list unanswered; /* users whose leave may not have been done */
+    unsigned refs;          /* calls in flight that will come back to this struct */
 
     /* Where it stands with Redis. */
     bool is_subscribed;
@@ -397,6 +398,9 @@ void room_on_registered(struct room *room, bool ok);
 void room_on_joined(struct join *join, enum proto_error error,
                     const struct room_joined *joined, uint64_t wait_ms);
 void room_on_left(struct room *room, struct room_user *user, bool ok);
+
+/* The same where no answer came: it leaves once more, for the same reason, when the room is ready again. */
+void room_on_leave_unanswered(struct room *room, struct room_user *user);
 void room_on_synced(struct room *room, bool ok, const struct room_joined *state);
 void room_on_closed(struct room *room, bool ok);
 

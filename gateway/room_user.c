@@ -7,6 +7,9 @@
  *                     -> rooms_end_grace -> start_leave -> hooks.leave -> room_user_left -> freed,
  *                                                             unless somebody joined meanwhile
  *
+ * A leave without an answer (the slot of a Redis Cluster is on its way, a link was lost) goes out again once
+ * the room is ready, and says the same reason; the sync before it does not tell Redis of the user.
+ *
  * While nobody can come back, no grace ends, and each that is under way begins again once they can.
  */
 #include <stdlib.h>
@@ -20,6 +23,7 @@ void room_user_free(struct room_user *user)
     map_remove(&user->room->users, user->name, user->name_len);
     metric_sub(&user->room->rooms->metrics->members, 1);
     list_remove(&user->grace);
+    list_remove(&user->leave);
     free(user);
 }
 
@@ -141,6 +145,11 @@ void room_forget_users(struct room *room)
 
     while ((user = map_next(&room->users, &at)))
         user->is_in = false;
+    list_each(link, &room->unanswered) {
+        user = list_entry(link, struct room_user, leave);
+        list_remove(link);
+        room_user_left(user);
+    }
     list_each(link, &room->rooms->grace) {
         user = list_entry(link, struct room_user, grace);
         if (user->room == room && !user->is_leaving)

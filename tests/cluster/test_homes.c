@@ -159,6 +159,25 @@ static void a_doubt_is_counted(void **state)
     free(epoch);
 }
 
+/* It is acked at once, and refused by the slot until its deadline. */
+static void who_left_while_the_slot_was_open_is_told_to_have_left(void **state)
+{
+    struct reason doubt = reason_of("doubt");
+    unsigned from = owner(), to = (from + 1) % MASTERS;
+    struct chat *eve = chat_enter(fleet.gateways[0].port, "homes", "eve");
+
+    (void)state;
+    redis_cluster_open_slot(&cluster, slot(), to);
+    chat_leave(eve, "homes");
+    expect_counted(&doubt);
+    redis_cluster_migrate_keys(&cluster, slot(), to);
+    redis_cluster_end_slot(&cluster, slot(), to);
+    chat_expect_skipping(bob, "member_left");
+    assert_string_equal(chat_get_text(bob, "user"), "eve");
+    assert_string_equal(chat_get_text(bob, "reason"), "left");
+    chat_close(eve);
+}
+
 /* Settings are each master's own; it is looked at when a gateway connects. */
 static void each_master_that_evicts_is_named(void **state)
 {
@@ -192,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_link_that_is_lost_is_counted),
         cmocka_unit_test(a_master_that_does_not_answer_is_counted),
         cmocka_unit_test(a_doubt_is_counted),
+        cmocka_unit_test(who_left_while_the_slot_was_open_is_told_to_have_left),
         cmocka_unit_test(each_master_that_evicts_is_named),
     };
 

@@ -526,6 +526,65 @@ static void a_leave_that_failed_makes_the_room_compare(void **state)
     assert_int_equal(rig_count(RIG_REGISTER), 1);
 }
 
+/* As while a slot of a Redis Cluster is on its way. */
+static void
+a_leave_without_an_answer_goes_out_again_once_the_room_was_synced(void **state)
+{
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
+
+    (void)state;
+    rig_live(0, 1, ann, bob, NULL);
+    rig_leave(ann, LEAVE_ASKED);
+    rig_leave_unanswered();
+    assert_true(find_user("ann")->is_leaving);
+    rig_registered(true);
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+    rig_synced(NULL, 0, 0);
+    rooms_pump(&rig.rooms);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_int_equal(rig_count(RIG_LEAVE), 1);
+    assert_int_equal(find_user("ann")->reason, LEAVE_ASKED);
+    rig_left(true);
+    assert_null(find_user("ann"));
+}
+
+/* Also of the last one; the room is not closed before. */
+static void who_comes_back_meanwhile_waits_for_the_leave(void **state)
+{
+    struct rig_client *ann = rig_client("ann");
+
+    (void)state;
+    rig_live(0, 1, ann, NULL);
+    rig_leave(ann, LEAVE_ASKED);
+    rig_leave_unanswered();
+    assert_int_equal(rig_count(RIG_CLOSE), 0);
+    rig_join(ann);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_int_equal(rig_count(RIG_JOIN), 0);
+    rig_left(true);
+    rig_joined(RIG_EPOCH, 0, 3);
+    assert_true(ann->is_answered);
+    assert_int_equal(ann->error, PROTO_OK);
+    assert_true(find_user("ann")->is_in);
+}
+
+static void who_left_a_room_that_was_closed_since_need_not_leave_again(void **state)
+{
+    struct rig_client *ann = rig_client("ann"), *bob = rig_client("bob");
+
+    (void)state;
+    rig_live(0, 1, ann, bob, NULL);
+    rig_leave(ann, LEAVE_ASKED);
+    rig_leave_unanswered();
+    room_forget_users(the_room());
+    assert_null(find_user("ann"));
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 0, 1);
+    assert_int_equal(rig_count(RIG_LEAVE), 0);
+}
+
 static void another_name_makes_everything_to_be_told_again(void **state)
 {
     struct rig_client *ann = rig_client("ann");
@@ -711,6 +770,9 @@ int main(void)
         TEST(a_room_that_is_freed_waits_for_no_turn),
         TEST(who_left_and_could_not_come_back_is_forgotten),
         TEST(a_leave_that_failed_makes_the_room_compare),
+        TEST(a_leave_without_an_answer_goes_out_again_once_the_room_was_synced),
+        TEST(who_comes_back_meanwhile_waits_for_the_leave),
+        TEST(who_left_a_room_that_was_closed_since_need_not_leave_again),
         TEST(another_name_makes_everything_to_be_told_again),
         TEST(a_renamed_worker_does_not_close_what_it_never_opened),
         TEST(a_join_into_a_recreated_room_goes_out_again_after_the_reset),

@@ -130,6 +130,13 @@ void rig_left(bool ok)
     room_on_left(call.room, call.user, ok);
 }
 
+void rig_leave_unanswered(void)
+{
+    struct rig_call call = rig_take(RIG_LEAVE);
+
+    room_on_leave_unanswered(call.room, call.user);
+}
+
 void rig_synced(const char *epoch, uint64_t seq, uint64_t rev)
 {
     struct room_joined state = {

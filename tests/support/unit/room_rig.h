@@ -97,6 +97,7 @@ void rig_registered(bool ok);
 void rig_joined(const char *epoch, uint64_t seq, uint64_t rev);
 void rig_refused(enum proto_error error);
 void rig_left(bool ok);
+void rig_leave_unanswered(void);
 void rig_synced(const char *epoch, uint64_t seq, uint64_t rev);
 void rig_closed(bool ok);
 

@@ -357,7 +357,10 @@ static void answer_first_call(bool ok)
                        is_done ? &call.state : NULL, 0);
         break;
     case RIG_LEAVE:
-        room_on_left(call.room, call.user, is_done);
+        if (is_done)
+            room_on_left(call.room, call.user, true);
+        else
+            room_on_leave_unanswered(call.room, call.user);
         break;
     case RIG_SYNC:
         if (is_done)
