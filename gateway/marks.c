@@ -62,42 +62,63 @@ static void decide(struct marks *marks)
     marks->hooks.on_go(marks);
 }
 
-/* Shard 0 makes the fleet's id; the others take it from there, or from one that was marked before. */
-static void ask(struct marks *marks, unsigned shard, uint64_t now_ms)
+/* `makes`: where there is none it is made. */
+static void ask(struct marks *marks, unsigned shard, bool makes, uint64_t now_ms)
 {
     struct mark *mark = &marks->all[shard];
     const char *id = marks->id[0] ? marks->id : marks->new_id;
     char text[SHARD_MARK_TEXT_MAX];
 
     snprintf(text, sizeof(text), "%s %u %u", id, shard, marks->count);
-    mark->may_make = shard == 0 || marks->all[0].state == MARK_RIGHT;
+    mark->makes = makes;
     mark->asked_ms = now_ms;
     if (mark->state != MARK_WRONG)
         mark->state = MARK_ASKED;
-    marks->hooks.ask(marks, shard, mark->may_make && marks->count > 1 ? text : NULL);
+    marks->hooks.ask(marks, shard, makes ? text : NULL);
+}
+
+/* All that can be reached, and none is wrong. */
+static bool were_looked_at(const struct marks *marks)
+{
+    for (unsigned i = 0; i < marks->count; i++) {
+        const struct mark *mark = &marks->all[i];
+
+        if (mark->state == MARK_UNKNOWN || mark->state == MARK_WRONG ||
+            (mark->state == MARK_ASKED && !mark->makes))
+            return false;
+    }
+    return true;
+}
+
+/* Shard 0 first: it makes the fleet's id, or takes it from one that was marked before. A new fleet is begun only
+ * where each Redis is known to be nobody's. */
+static void make_missing(struct marks *marks, uint64_t now_ms)
+{
+    bool may_begin = marks->id[0] || !has(marks, MARK_AWAY);
+
+    if (!were_looked_at(marks))
+        return;
+    if (marks->all[0].state == MARK_UNMARKED && may_begin)
+        ask(marks, 0, true, now_ms);
+    for (unsigned i = 1; i < marks->count && marks->all[0].state == MARK_RIGHT; i++)
+        if (marks->all[i].state == MARK_UNMARKED)
+            ask(marks, i, true, now_ms);
 }
 
 void marks_on_link(struct marks *marks, unsigned shard, uint64_t now_ms)
 {
     marks->all[shard].has_link = true;
-    ask(marks, shard, now_ms);
+    ask(marks, shard, false, now_ms);
 }
 
-void marks_on_lost(struct marks *marks, unsigned shard)
+void marks_on_lost(struct marks *marks, unsigned shard, uint64_t now_ms)
 {
     marks->all[shard].has_link = false;
     if (marks->all[shard].state == MARK_WRONG)
         return; /* until it is seen to be right */
     marks->all[shard].state = MARK_AWAY;
+    make_missing(marks, now_ms);
     decide(marks);
-}
-
-/* Shard 0 has answered. */
-static void ask_unmarked(struct marks *marks, uint64_t now_ms)
-{
-    for (unsigned i = 1; i < marks->count; i++)
-        if (marks->all[i].state == MARK_UNMARKED)
-            ask(marks, i, now_ms);
 }
 
 static void take_id(struct marks *marks, const char *id, unsigned shard)
@@ -139,27 +160,30 @@ static void take_mark(struct marks *marks, unsigned shard, struct json_text text
     show(marks, shard, is_right ? 0 : FOUND | number << 8 | count);
 }
 
+/* One Redis alone needs no mark. */
+static void take_none(struct marks *marks, unsigned shard)
+{
+    struct mark *mark = &marks->all[shard];
+    bool is_fine = mark->makes || marks->count == 1;
+
+    mark->state = is_fine ? MARK_RIGHT : MARK_UNMARKED;
+    show(marks, shard, 0);
+    if (mark->makes && !marks->id[0])
+        strcpy(marks->id, marks->new_id);
+}
+
 void marks_on_reply(struct marks *marks, unsigned shard, int status,
                     struct json_text text, uint64_t now_ms)
 {
     struct mark *mark = &marks->all[shard];
 
-    if (status < 0) {
-        if (mark->state == MARK_ASKED)
-            mark->state = MARK_AWAY;
-    } else if (text.len > 0) {
+    if (status == 0 && text.len > 0)
         take_mark(marks, shard, text);
-    } else if (mark->may_make) {
-        mark->state = MARK_RIGHT;
-        show(marks, shard, 0);
-        if (!marks->id[0])
-            strcpy(marks->id, marks->new_id);
-    } else {
-        mark->state = MARK_UNMARKED;
-        show(marks, shard, 0);
-    }
-    if (marks->all[0].state == MARK_RIGHT)
-        ask_unmarked(marks, now_ms);
+    else if (status == 0)
+        take_none(marks, shard);
+    else if (mark->state == MARK_ASKED)
+        mark->state = MARK_AWAY;
+    make_missing(marks, now_ms);
     decide(marks);
 }
 
@@ -170,6 +194,6 @@ void marks_tick(struct marks *marks, uint64_t now_ms)
 
         if ((mark->state == MARK_WRONG || mark->state == MARK_AWAY) && mark->has_link &&
             now_ms - mark->asked_ms >= AGAIN_MS)
-            ask(marks, i, now_ms);
+            ask(marks, i, false, now_ms);
     }
 }

@@ -2,11 +2,12 @@
  *
  * A list in another order, a longer one, or one Redis in it twice would lead rooms to another place.
  * So each Redis is marked `<fleet id> <number> <how many>`: by the first gateway that finds it
- * without a mark, shard 0 before the others. Nothing is written before all that can be reached were
- * looked at, nor while one of them has another number or count than here.
+ * without a mark, shard 0 before the others. Nothing is written, no mark either, before all that can be reached
+ * were looked at, nor while one of them has another number or count than here. Where none has a mark, each
+ * must have been reached.
  *
  *     link ready -> ASKED -> RIGHT
- *                         -> UNMARKED, until shard 0 has answered
+ *                         -> UNMARKED -> [all were looked at, shard 0 is marked] ASKED: made -> RIGHT
  *                         -> WRONG: asked again every second
  *     link lost  -> AWAY
  *
@@ -30,7 +31,7 @@
 enum mark_state {
     MARK_UNKNOWN, /* nothing was tried yet */
     MARK_ASKED,
-    MARK_UNMARKED, /* and shard 0 has not answered yet */
+    MARK_UNMARKED, /* it has none yet */
     MARK_RIGHT,
     MARK_WRONG,
     MARK_AWAY,
@@ -51,7 +52,7 @@ struct marks_hooks {
 struct mark {
     enum mark_state state;
     bool has_link;
-    bool may_make; /* the question in flight makes a mark where there is none */
+    bool makes; /* the question in flight makes a mark where there is none */
     uint64_t asked_ms;
 };
 
@@ -71,7 +72,7 @@ void marks_init(struct marks *marks, unsigned count, const char *new_id,
 
 /* The shard's link is ready, or is not, or could not be made. */
 void marks_on_link(struct marks *marks, unsigned shard, uint64_t now_ms);
-void marks_on_lost(struct marks *marks, unsigned shard);
+void marks_on_lost(struct marks *marks, unsigned shard, uint64_t now_ms);
 
 /* What marks_hooks.ask has found: an empty text for no mark, or `status` below 0. */
 void marks_on_reply(struct marks *marks, unsigned shard, int status,

@@ -75,7 +75,7 @@ void shards_on_link(struct shards *shards, const struct shard *shard, bool is_re
     if (is_ready)
         marks_on_link(&shards->marks, number, uv_now(shard->opts.loop));
     else
-        marks_on_lost(&shards->marks, number);
+        marks_on_lost(&shards->marks, number, uv_now(shard->opts.loop));
 }
 
 void shards_init(struct shards *shards, const struct config *config)

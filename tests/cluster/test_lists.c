@@ -149,6 +149,9 @@ static void a_list_that_has_grown_or_shrunk_is_refused(void **state)
     refuses((const unsigned[]){0, 1, 2, 3}, 4,
             "shard 2: shard 2 of 4 is marked 2 of 3\n");
     assert_int_equal(redis_cmd_number(new->port, "DBSIZE"), 0);
+    refuses((const unsigned[]){3, 0, 1, 2}, 4,
+            "shard 1: shard 1 of 4 is marked 0 of 3\n");
+    assert_int_equal(redis_cmd_number(new->port, "DBSIZE"), 0);
     redis_server_close(new);
 }
 

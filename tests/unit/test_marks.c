@@ -86,6 +86,14 @@ static void connect_all(void)
         marks_on_link(&w.marks, i, w.now_ms);
 }
 
+/* New ones: each is looked at, then shard 0 is marked, then the others. */
+static void answer_new(void)
+{
+    answer(0), answer(1), answer(2);
+    answer(0);
+    answer(1), answer(2);
+}
+
 static const char *wrong(unsigned shard)
 {
     static struct strbuf text;
@@ -101,12 +109,15 @@ static void new_redis_are_marked_shard_0_first(void **state)
 {
     (void)state;
     connect_all();
+    answer(0);
     answer(2);
+    assert_false(w.is_asked[0]); /* 1 was not looked at */
     answer(1);
-    assert_string_equal(w.marked[1], "");
+    assert_string_equal(w.marked[0], "");
     assert_int_equal(w.goes, 0);
     answer(0);
     assert_string_equal(w.marked[0], OURS " 0 3");
+    assert_string_equal(w.marked[1], "");
     answer(1);
     answer(2);
     assert_string_equal(w.marked[1], OURS " 1 3");
@@ -137,10 +148,11 @@ static void one_that_is_away_does_not_hold_back_the_others(void **state)
     marks_on_link(&w.marks, 2, w.now_ms);
     answer(1), answer(2);
     assert_int_equal(w.goes, 0);
-    marks_on_lost(&w.marks, 0);
+    marks_on_lost(&w.marks, 0, w.now_ms);
     assert_true(marks_may_write(&w.marks, 1));
     assert_false(marks_may_write(&w.marks, 2)); /* not marked before shard 0 answers */
     marks_on_link(&w.marks, 0, w.now_ms);
+    answer(0);
     answer(0);
     assert_string_equal(w.marked[0], THEIRS " 0 3"); /* the id that shard 1 has */
     answer(2);
@@ -172,11 +184,49 @@ static void a_longer_list_is_refused(void **state)
     assert_string_equal(w.marked[2], "");
 }
 
+/* Of three that were in use another way, or with a new one first. */
+static void a_wrong_list_is_not_marked_anywhere(void **state)
+{
+    static const unsigned orders[][SHARDS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}};
+
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        set_up(state);
+        mark(1, THEIRS " 0 2"), mark(2, THEIRS " 1 2");
+        connect_all();
+        for (unsigned k = 0; k < SHARDS; k++)
+            answer(orders[i][k]);
+        for (unsigned k = 0; k < SHARDS; k++)
+            assert_false(w.is_asked[k]);
+        assert_string_equal(w.marked[0], "");
+        assert_int_equal(w.goes, 0);
+        assert_string_equal(wrong(1), "shard 1 of 3 is marked 0 of 2");
+    }
+}
+
+/* One that is away may be another fleet's. */
+static void a_new_fleet_waits_until_each_was_looked_at(void **state)
+{
+    (void)state;
+    marks_on_link(&w.marks, 0, w.now_ms);
+    marks_on_link(&w.marks, 1, w.now_ms);
+    answer(0), answer(1);
+    marks_on_lost(&w.marks, 2, w.now_ms);
+    assert_false(w.is_asked[0]);
+    assert_int_equal(w.goes, 0);
+    marks_on_link(&w.marks, 2, w.now_ms);
+    answer(2);
+    answer(0);
+    assert_string_equal(w.marked[0], OURS " 0 3");
+    answer(1), answer(2);
+    assert_true(marks_may_write(&w.marks, 2));
+}
+
 static void a_redis_that_is_there_twice_is_refused(void **state)
 {
     (void)state;
     connect_all();
     answer(0), answer(1), answer(2);
+    answer(0);
     answer(1);
     mark(2, w.marked[1]);
     answer(2);
@@ -188,9 +238,9 @@ static void what_is_found_wrong_later_stops_all_and_right_again_all_go_on(void *
 {
     (void)state;
     connect_all();
-    answer(0), answer(1), answer(2), answer(1), answer(2);
+    answer_new();
     assert_int_equal(w.stops, 0);
-    marks_on_lost(&w.marks, 2);
+    marks_on_lost(&w.marks, 2, w.now_ms);
     assert_true(marks_may_write(&w.marks, 0));
     mark(2, OURS " 2 4");
     marks_on_link(&w.marks, 2, w.now_ms);
@@ -203,6 +253,7 @@ static void what_is_found_wrong_later_stops_all_and_right_again_all_go_on(void *
     mark(2, "");
     marks_tick(&w.marks, w.now_ms + 1000);
     answer(2);
+    answer(2);
     assert_string_equal(w.marked[2], OURS " 2 3");
     assert_string_equal(wrong(2), "");
     assert_true(marks_may_write(&w.marks, 0));
@@ -213,10 +264,11 @@ static void a_mark_that_is_gone_is_put_back(void **state)
 {
     (void)state;
     connect_all();
-    answer(0), answer(1), answer(2), answer(1), answer(2);
+    answer_new();
     mark(0, "");
-    marks_on_lost(&w.marks, 0);
+    marks_on_lost(&w.marks, 0, w.now_ms);
     marks_on_link(&w.marks, 0, w.now_ms);
+    answer(0);
     answer(0);
     assert_string_equal(w.marked[0], OURS " 0 3");
 }
@@ -249,12 +301,13 @@ static void one_that_refuses_to_be_marked_is_asked_again(void **state)
 {
     (void)state;
     connect_all();
+    answer(0), answer(1), answer(2);
+    assert_true(w.makes[0]);
     w.is_asked[0] = false;
     marks_on_reply(&w.marks, 0, -1, (struct json_text){"", 0}, w.now_ms);
     assert_false(marks_may_write(&w.marks, 0));
     marks_tick(&w.marks, w.now_ms + 1000);
-    answer(0);
-    answer(1), answer(2);
+    answer(0), answer(0);
     answer(1), answer(2);
     assert_true(marks_may_write(&w.marks, 0));
     assert_true(marks_may_write(&w.marks, 2));
@@ -298,6 +351,8 @@ int main(void)
         TEST(one_that_is_away_does_not_hold_back_the_others),
         TEST(another_order_is_refused_for_all),
         TEST(a_longer_list_is_refused),
+        TEST(a_wrong_list_is_not_marked_anywhere),
+        TEST(a_new_fleet_waits_until_each_was_looked_at),
         TEST(a_redis_that_is_there_twice_is_refused),
         TEST(what_is_found_wrong_later_stops_all_and_right_again_all_go_on),
         TEST(a_mark_that_is_gone_is_put_back),
