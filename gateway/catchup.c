@@ -181,8 +181,8 @@ static void give_batch(struct member *member, const struct history *h)
             h->count < until - h->first + 1 ? h->count : (size_t)(until - h->first + 1);
         progress->cursor = h->first + batch.count - 1;
     }
-    /* What the first read told of is not there (any more), or not in this worker's ring yet: it
-     * comes as a live message, or as a gap. Else the same would be read without end. */
+    /* What the first read told of is not there (any more): it comes as a live message, or as a gap.
+     * Else the same would be read without end. */
     if (progress->cursor == before)
         progress->until = before;
     batch.more = progress->cursor < progress->until;

@@ -8,7 +8,8 @@
  *
  * An answer from the ring is as good as one from Redis: the ring goes up to the room's last
  * message here, and later messages reach the member as live ones. Where the ring does not tell
- * (a client that is ahead of this worker, a history larger than the ring), Redis is asked, once
+ * (a client that is ahead of this worker, or was promised what this worker has not heard of yet; a
+ * history larger than the ring), Redis is asked, once
  * for all reads of the same at the same time: they share the fetch in flight.
  *
  * A ring that was emptied while its history was read, as by a reset or a deleted message, is not
@@ -52,7 +53,7 @@ struct cached_read {
     struct list link;
     struct history_cache *cache;
     struct room *room; /* a ref */
-    uint64_t after;
+    struct history_wish wish;
     history_read_fn on_done;
     void *data;
 };
@@ -68,12 +69,21 @@ static void end_read(struct cached_read *read, const struct history *history)
     room_unref(room);
 }
 
-/* Whether the ring answers. */
+/* From the ring, if it tells what is wanted; `lines` may be NULL. */
+static bool read_ring(const struct cached_read *read, struct json_text *lines,
+                      struct history *history)
+{
+    const struct room_log *log = &read->room->log;
+
+    return room_log_seq(log) >= read->wish.until &&
+           room_log_read(log, read->wish.after, lines, history);
+}
+
 static bool can_answer(const struct cached_read *read)
 {
     struct history history;
 
-    return room_log_read(&read->room->log, read->after, NULL, &history);
+    return read_ring(read, NULL, &history);
 }
 
 /* ---- reads that Redis answers ---- */
@@ -124,8 +134,8 @@ static struct fetch *new_fetch(struct history_cache *cache, struct room *room,
 
 static void start_fetch(struct cached_read *read)
 {
-    struct fetch *fetch = new_fetch(read->cache, read->room, read->after);
-    const struct history_range range = {.after = read->after,
+    struct fetch *fetch = new_fetch(read->cache, read->room, read->wish.after);
+    const struct history_range range = {.after = read->wish.after,
                                         .limit = PROTO_BATCH_MESSAGES};
 
     list_add(&fetch->reads, &read->link);
@@ -150,7 +160,7 @@ static struct fetch *find_fetch(const struct room *room, uint64_t after)
 
 static void share_fetch(struct cached_read *read)
 {
-    struct fetch *fetch = find_fetch(read->room, read->after);
+    struct fetch *fetch = find_fetch(read->room, read->wish.after);
 
     if (!fetch) {
         start_fetch(read);
@@ -215,8 +225,9 @@ static bool is_first_in_a_while(const struct room *room, uint64_t now_ms)
             now_ms - room->history_cache.read_ms >= KEEP_MS);
 }
 
-void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, history_read_fn on_done, void *data)
+void history_cache_read(struct history_cache *cache, struct room *room,
+                        const struct history_wish *wish, uint64_t now_ms,
+                        history_read_fn on_done, void *data)
 {
     struct cached_read *read = pool_alloc(sizeof(*read));
     struct history_entry *entry;
@@ -224,7 +235,7 @@ void history_cache_read(struct history_cache *cache, struct room *room, uint64_t
 
     *read = (struct cached_read){.cache = cache,
                                  .room = room_ref(room),
-                                 .after = after,
+                                 .wish = *wish,
                                  .on_done = on_done,
                                  .data = data};
     list_init(&read->link);
@@ -252,7 +263,7 @@ static void answer(struct cached_read *read)
     static _Thread_local struct json_text lines[PROTO_BATCH_MESSAGES];
     struct history history;
 
-    if (!room_log_read(&read->room->log, read->after, lines, &history)) {
+    if (!read_ring(read, lines, &history)) {
         share_fetch(read); /* the ring was emptied meanwhile */
         return;
     }

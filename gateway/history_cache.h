@@ -24,10 +24,16 @@ struct history_cache {
 void history_cache_init(struct history_cache *cache, struct store *store,
                         struct rooms *rooms);
 
-/* Reads a batch of the history after message `after`. on_done comes later in any case; its
- * history is borrowed, NULL if Redis could not be asked. */
-void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, history_read_fn on_done, void *data);
+/* What is wanted: a batch of what comes after message `after`, from who knows the room up to message
+ * `until` at least (0: anybody). */
+struct history_wish {
+    uint64_t after, until;
+};
+
+/* on_done comes later in any case; its history is borrowed, NULL if Redis could not be asked. */
+void history_cache_read(struct history_cache *cache, struct room *room,
+                        const struct history_wish *wish, uint64_t now_ms,
+                        history_read_fn on_done, void *data);
 
 /* Gives the answers that are ready, and drops the entries that nobody asked for; once a turn. */
 void history_cache_run(struct history_cache *cache, uint64_t now_ms);

@@ -346,13 +346,14 @@ static bool start_read(struct member *member, uint64_t after)
 {
     struct membership *m = membership_of_member(member);
     struct memberships *in = m->in;
+    const struct history_wish wish = {after, member->progress.until};
 
     if (!m->has_slot && !slot_take(in->slot, &m->slot))
         return false;
     m->has_slot = false;
     m->read = pool_alloc(sizeof(*m->read));
     *m->read = (struct membership_read){in->slot, m};
-    history_cache_read(member->room->rooms->history_cache, member->room, after,
+    history_cache_read(member->room->rooms->history_cache, member->room, &wish,
                        now_ms(in), on_history, m->read);
     return true;
 }

@@ -133,7 +133,8 @@ static bool start_read(struct member *member, uint64_t after)
     if (w.reading > 100)
         return false;
     w.reading++;
-    history_cache_read(&w.base.shard.history_cache, member->room, after,
+    history_cache_read(&w.base.shard.history_cache, member->room,
+                       &(struct history_wish){after, member->progress.until},
                        uv_now(&w.base.loop), on_history, member);
     return true;
 }

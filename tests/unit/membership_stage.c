@@ -80,8 +80,9 @@ void conn_want_ticks(struct conn *conn, bool watched)
 
 /* ---- what is below: the history ---- */
 
-void history_cache_read(struct history_cache *cache, struct room *room, uint64_t after,
-                        uint64_t now_ms, history_read_fn on_done, void *data)
+void history_cache_read(struct history_cache *cache, struct room *room,
+                        const struct history_wish *wish, uint64_t now_ms,
+                        history_read_fn on_done, void *data)
 {
     struct stage *s = list_entry(cache, struct stage, history_cache);
 
@@ -89,7 +90,7 @@ void history_cache_read(struct history_cache *cache, struct room *room, uint64_t
     assert_int_equal(now_ms, 5000);
     assert_false(s->is_reading);
     s->is_reading = true;
-    s->read_after = after;
+    s->read_after = wish->after;
     s->on_read = on_done;
     s->read_data = data;
     room_ref(room); /* as history_read does */

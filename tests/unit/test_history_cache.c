@@ -67,11 +67,18 @@ static void on_done(void *data, const struct history *history)
     asker->last = history->first + history->count - 1;
 }
 
+static void ask_until(unsigned who, uint64_t after, uint64_t until)
+{
+    const struct history_wish wish = {after, until};
+
+    w.askers[who] = (struct asker){.is_answered = false};
+    history_cache_read(&w.cache, w.room, &wish, rig.now_ms, on_done, &w.askers[who]);
+    assert_false(w.askers[who].is_answered); /* never from inside */
+}
+
 static void ask(unsigned who, uint64_t after)
 {
-    w.askers[who] = (struct asker){.is_answered = false};
-    history_cache_read(&w.cache, w.room, after, rig.now_ms, on_done, &w.askers[who]);
-    assert_false(w.askers[who].is_answered); /* never from inside */
+    ask_until(who, after, 0);
 }
 
 static void run(void)
@@ -185,6 +192,26 @@ static void who_is_ahead_of_this_worker_shares_a_read_of_redis(void **state)
     assert_answer(1, 8, 8);
     assert_answer(2, 8, 8);
     assert_false(w.askers[3].is_answered);
+}
+
+/* Its first batch was from Redis, and said that the history goes up to 7; notices of 6 and 7 are still under
+ * way. */
+static void a_history_goes_on_as_far_as_was_said(void **state)
+{
+    (void)state;
+    fill();
+    ask_until(1, 5, 7);
+    run();
+    assert_false(w.askers[1].is_answered);
+    assert_int_equal(history_rig.count, 1);
+    assert_int_equal(history_rig.reads[0].after, 5);
+    history_rig_answer(0, rig_history(7, 1, 6, 7));
+    assert_answer(1, 6, 7);
+    rig_messages(6, 7);
+    ask_until(2, 5, 7);
+    run();
+    assert_answer(2, 6, 7);
+    assert_int_equal(history_rig.count, 0);
 }
 
 static void a_history_that_does_not_fit_the_ring_is_read_as_it_is(void **state)
@@ -342,6 +369,7 @@ static void each_read_keeps_the_entry_longer(void **state)
 /* The room of the test is used, another one is not. */
 static void only_what_nobody_asks_for_is_dropped(void **state)
 {
+    const struct history_wish all = {0, 0};
     struct rig_client *eve = rig_client("eve");
     struct room *other;
 
@@ -354,9 +382,9 @@ static void only_what_nobody_asks_for_is_dropped(void **state)
     rig_joined(RIG_EPOCH, 0, 1);
     rig_read(rig_history(0, 1, 1, 0));
     other = eve->member.room;
-    history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[1]);
+    history_cache_read(&w.cache, other, &all, rig.now_ms, on_done, &w.askers[1]);
     history_rig_answer(0, rig_history(0, 1, 1, 0));
-    history_cache_read(&w.cache, other, 0, rig.now_ms, on_done, &w.askers[2]);
+    history_cache_read(&w.cache, other, &all, rig.now_ms, on_done, &w.askers[2]);
     run(); /* there is nothing to read */
     assert_non_null(other->history_cache.entry);
     rig.now_ms += KEEP_MS - 1;
@@ -445,6 +473,7 @@ int main(void)
         TEST(a_full_ring_answers_without_redis_and_goes_on),
         TEST(a_room_without_an_entry_asks_alone_again_after_a_while),
         TEST(who_is_ahead_of_this_worker_shares_a_read_of_redis),
+        TEST(a_history_goes_on_as_far_as_was_said),
         TEST(a_history_that_does_not_fit_the_ring_is_read_as_it_is),
         TEST(a_fill_that_failed_fails_who_waited),
         TEST(a_fill_from_before_a_deletion_is_not_put_into_the_ring),

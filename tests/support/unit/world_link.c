@@ -50,8 +50,9 @@ void world_read(struct member *member, uint64_t after)
     *reader = (struct reader){world_client((struct rig_client *)member), 0};
     reader->life = reader->client->life;
     if (world.shape->has_cache)
-        history_cache_read(&world.cache, member->room, after, rig.now_ms, on_history,
-                           reader);
+        history_cache_read(&world.cache, member->room,
+                           &(struct history_wish){after, member->progress.until},
+                           rig.now_ms, on_history, reader);
     else
         history_read(
             &store_rig.store, member->room,
