@@ -21,6 +21,7 @@
 
 struct events;
 struct fleet_keys;
+struct fleet_revoked;
 
 enum {
     API_LIMIT_DEFAULT = 100,
@@ -41,6 +42,7 @@ struct api {
     struct fleet fleet;
     struct events *events;
     struct fleet_keys *keys;
+    struct fleet_revoked *revoked;
     bool is_closing;
 };
 
@@ -119,6 +121,10 @@ void api_users_disconnect(void *owner, struct http_request *req);
 
 void api_keys(void *owner, struct http_request *req);
 void api_tokens(void *owner, struct http_request *req);
+
+void api_users_revoke(void *owner, struct http_request *req);
+void api_tokens_revoke(void *owner, struct http_request *req);
+void api_revocations(void *owner, struct http_request *req);
 
 void api_shards(void *owner, struct http_request *req);
 

@@ -17,6 +17,7 @@
 #include "admin/api.h"
 #include "admin/events.h"
 #include "admin/fleet_keys.h"
+#include "admin/fleet_revoked.h"
 #include "admin/hash.h"
 #include "admin/move.h"
 #include "admin/routes.h"
@@ -76,6 +77,7 @@ static void on_stop(uv_signal_t *signal, int number)
     files_close(&s->api.files);
     events_close(s->api.events);
     fleet_keys_close(s->api.keys);
+    fleet_revoked_close(s->api.revoked);
     fleet_close(&s->api.fleet);
     db_close(&s->api.db);
     uv_close((uv_handle_t *)&s->term, NULL);
@@ -130,6 +132,7 @@ static void start(struct service *s)
     fleet_init(&api->fleet, &s->loop, &api->db, &s->metrics, on_fleet_read, api);
     db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
     api->keys = fleet_keys_open(api);
+    api->revoked = fleet_revoked_open(api);
     api->events = events_open(api);
     start_signals(s);
     opts = routes_opts(api);
@@ -148,6 +151,7 @@ static void stop(struct service *s)
 
     events_free(api->events);
     fleet_keys_free(api->keys);
+    fleet_revoked_free(api->revoked);
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
     files_deinit(&api->files);

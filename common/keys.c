@@ -31,6 +31,8 @@ static const char *const fleet_names[] = {
     [KEY_STATS_SAMPLER] = "stats:sampler",
     [KEY_AUDIT] = "audit",
     [KEY_POLICY] = "policy",
+    [KEY_POLICY_RESTORE] = "policy:restore",
+    [KEY_REVOKED] = "revoked",
     [KEY_SHARD] = "shard",
     [KEY_FLEET_EVENTS] = "events",
 };

@@ -45,9 +45,11 @@ enum fleet_key {
     KEY_STATS_ONLINE,
     KEY_STATS_SAMPLER,
     KEY_AUDIT,
-    KEY_POLICY,       /* the same: what each worker has a copy of */
-    KEY_SHARD,        /* of a list: which of its Redis this is */
-    KEY_FLEET_EVENTS, /* a channel */
+    KEY_POLICY,         /* the same: what each worker has a copy of */
+    KEY_POLICY_RESTORE, /* the same: the lock of who puts it back */
+    KEY_REVOKED,        /* the same */
+    KEY_SHARD,          /* of a list: which of its Redis this is */
+    KEY_FLEET_EVENTS,   /* a channel */
 };
 
 /* Sets the prefix (SPEC: ROOMCAST_KEY_PREFIX); once, before any thread starts. */

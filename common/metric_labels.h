@@ -155,6 +155,7 @@ enum metric_home {
     X(AUDIT_MUTE, mute)                                                                \
     X(AUDIT_UNMUTE, unmute)                                                            \
     X(AUDIT_DISCONNECT, disconnect)                                                    \
+    X(AUDIT_REVOKE, revoke)                                                            \
     X(AUDIT_TOKEN, token)
 
 #endif

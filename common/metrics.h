@@ -23,6 +23,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, gauge, connections, "WebSocket connections that are open")              \
     X(GATEWAY, gauge, rooms, "Rooms with members on this gateway")                     \
     X(GATEWAY, gauge, members, "Users in rooms, as far as they came in here")          \
+    X(GATEWAY, gauge_min, revoked_entries,                                             \
+      "Users and tokens of rc:revoked that a worker has a copy of, the fewest")        \
     X(GATEWAY, counter, connects_total, "WebSocket handshakes completed")              \
     X(GATEWAY, counter, messages_published_total,                                      \
       "Messages stored in Redis and acked")                                            \

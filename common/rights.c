@@ -29,8 +29,8 @@ void rights_ask(struct redis_link *link, int db)
 {
     /* Of each kind one: an ACL may name them by patterns of their own. */
     static const struct json_text room = {"any", 3};
-    static const enum fleet_key fleet[] = {KEY_NODES, KEY_ROOMS, KEY_STATS, KEY_AUDIT,
-                                           KEY_POLICY};
+    static const enum fleet_key fleet[] = {KEY_NODES, KEY_ROOMS,  KEY_STATS,
+                                           KEY_AUDIT, KEY_POLICY, KEY_REVOKED};
     enum { FLEET = sizeof(fleet) / sizeof(fleet[0]) };
     struct redis_command cmd = {{0}, 0};
     char name[KEYS_MAX_BYTES];

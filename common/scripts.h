@@ -31,12 +31,14 @@
     X(SCRIPT_REMAKE, remake)                                                           \
     X(SCRIPT_RENEW, renew)                                                             \
     X(SCRIPT_RESTORE, restore)                                                         \
+    X(SCRIPT_REVOKE, revoke)                                                           \
     X(SCRIPT_RIGHTS, rights)                                                           \
     X(SCRIPT_REPORT, report)                                                           \
     X(SCRIPT_ROOM, room)                                                               \
     X(SCRIPT_ROOMS, rooms)                                                             \
     X(SCRIPT_SAMPLE, sample)                                                           \
     X(SCRIPT_SETTLE, settle)                                                           \
+    X(SCRIPT_SWEEP, sweep)                                                             \
     X(SCRIPT_SYNC, sync)                                                               \
     X(SCRIPT_REAP, reap)                                                               \
     X(SCRIPT_UNINDEX, unindex)

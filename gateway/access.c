@@ -182,16 +182,6 @@ bool access_has_key(const struct access *access, uint64_t key)
     return jwks_has(&access->jwks, key) || jwt_secrets_have(&access->secrets, key);
 }
 
-uint64_t access_end_of_removed(const struct access *access)
-{
-    uint64_t end_ms = clock_ms() + access->lifetimes.warn_ms,
-             up = 999; /* no less time */
-
-    return end_ms > access->lifetimes.leeway_ms
-               ? (end_ms - access->lifetimes.leeway_ms + up) / 1000
-               : 1;
-}
-
 /* The keys are asked for, at most once in a while an issuer; what is unknown after that is so. */
 static enum jwt_result ask_for_keys(struct access *access, struct jwks_issuer *issuer)
 {
@@ -204,6 +194,14 @@ static enum jwt_result ask_for_keys(struct access *access, struct jwks_issuer *i
     return now_ms - issuer->asked_ms < ANSWER_MS ? JWT_UNKNOWN_KID : JWT_KEY;
 }
 
+static bool is_revoked(const struct access *access)
+{
+    const struct jwt_claims *claims = &access->claims;
+
+    return access->revoked && revocations_has(access->revoked, claims->user,
+                                              claims->jti, claims->issued_at);
+}
+
 enum jwt_result access_verify(struct access *access, struct json_text token)
 {
     enum jwt_result result =
@@ -211,6 +209,8 @@ enum jwt_result access_verify(struct access *access, struct json_text token)
 
     if (result == JWT_UNKNOWN_KID && access->claims.issuer)
         result = ask_for_keys(access, (struct jwks_issuer *)access->claims.issuer);
+    if (result == JWT_OK && is_revoked(access))
+        result = JWT_REVOKED;
     metric_add(&access->metrics->auth_total[result], 1);
     return result;
 }

@@ -10,6 +10,7 @@
 
 #include "common/config.h"
 #include "common/metrics.h"
+#include "common/revocations.h"
 #include "common/watched_file.h"
 #include "gateway/identity.h"
 
@@ -33,7 +34,8 @@ struct access {
     struct jwt_rules rules;
     struct jwt_secrets secrets;
     struct watched_file secrets_file;
-    struct jwks jwks; /* of issuers */
+    struct jwks jwks;                  /* of issuers */
+    const struct revocations *revoked; /* borrowed; NULL: none */
     struct access_hooks hooks;
     struct grants_table grants;
     struct lifetimes lifetimes;
@@ -60,9 +62,6 @@ void access_has_looked(struct access *access);
 
 /* Whether what has this print is still accepted. */
 bool access_has_key(const struct access *access, uint64_t key);
-
-/* When a token ends, at the latest, whose key is accepted no more: a warning from now. */
-uint64_t access_end_of_removed(const struct access *access);
 
 /* Verifies a token into access->claims, and counts the result. */
 enum jwt_result access_verify(struct access *access, struct json_text token);

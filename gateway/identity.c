@@ -6,21 +6,28 @@
 
 #include "common/xalloc.h"
 
-static struct identity *make(struct json_text user, struct json_text name)
+static unsigned char put(struct identity *identity, size_t at, struct json_text text)
 {
-    struct identity *identity = xcalloc(1, sizeof(*identity) + user.len + name.len);
+    if (text.len > 0)
+        memcpy(identity->text + at, text.base, text.len);
+    return (unsigned char)text.len;
+}
 
-    identity->user_len = (unsigned char)user.len;
-    identity->name_len = (unsigned char)name.len;
-    memcpy(identity->text, user.base, user.len);
-    if (name.len > 0)
-        memcpy(identity->text + user.len, name.base, name.len);
+static struct identity *make(struct json_text user, struct json_text name,
+                             struct json_text jti)
+{
+    struct identity *identity =
+        xcalloc(1, sizeof(*identity) + user.len + name.len + jti.len);
+
+    identity->user_len = put(identity, 0, user);
+    identity->name_len = put(identity, user.len, name);
+    identity->jti_len = put(identity, user.len + name.len, jti);
     return identity;
 }
 
 struct identity *identity_new(struct jwt_claims *claims)
 {
-    struct identity *identity = make(claims->user, claims->name);
+    struct identity *identity = make(claims->user, claims->name, claims->jti);
 
     identity->grants = claims->grants;
     claims->grants = NULL;
@@ -31,7 +38,8 @@ struct identity *identity_new(struct jwt_claims *claims)
 
 struct identity *identity_new_guest(struct json_text user, uint64_t now_s)
 {
-    struct identity *identity = make(user, (struct json_text){NULL, 0});
+    const struct json_text none = {NULL, 0};
+    struct identity *identity = make(user, none, none);
 
     identity->is_guest = true;
     identity->issued_s = (uint32_t)now_s;

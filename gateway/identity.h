@@ -7,6 +7,13 @@
 #include "common/jwt.h"
 #include "gateway/lifetime.h"
 
+/* Why what a token gives ends before its time, as a refused token does. */
+enum withdrawn {
+    WITHDRAWN_NOT,
+    WITHDRAWN_KEY,   /* what it was verified with is not accepted any more */
+    WITHDRAWN_TOKEN, /* it is revoked */
+};
+
 struct identity {
     struct lifetime lifetime; /* first */
     void *owner;
@@ -14,9 +21,9 @@ struct identity {
     uint64_t key;             /* print of what the token was verified with */
     uint32_t issued_s, end_s; /* of the token; 0: never */
     bool is_guest;
-    bool has_lost_key; /* what its token was verified with is not accepted any more */
-    unsigned char user_len, name_len;
-    char text[]; /* the user, then how it is shown */
+    unsigned char withdrawn; /* enum withdrawn */
+    unsigned char user_len, name_len, jti_len;
+    char text[]; /* the user, how it is shown, the token's jti */
 };
 
 /* Takes the grants out of `claims`. */
@@ -31,6 +38,13 @@ void identity_free(struct identity *identity);
 static inline struct json_text identity_user(const struct identity *identity)
 {
     return (struct json_text){identity->text, identity->user_len};
+}
+
+/* len 0: it has none. */
+static inline struct json_text identity_jti(const struct identity *identity)
+{
+    return (struct json_text){identity->text + identity->user_len + identity->name_len,
+                              identity->jti_len};
 }
 
 /* base NULL: it is shown by its user alone. */

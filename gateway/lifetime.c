@@ -16,7 +16,7 @@ static struct lifetimes *of_wheel(struct wheel *wheel)
 
 static uint64_t end_ms(const struct lifetimes *all, const struct lifetime *lifetime)
 {
-    return 1000 * (uint64_t)lifetime->end_s + all->leeway_ms;
+    return 1000 * (uint64_t)lifetime->end_s + (lifetime->is_exact ? 0 : all->leeway_ms);
 }
 
 static void wake_at(struct lifetimes *all, struct lifetime *lifetime, uint64_t at_ms)
@@ -40,17 +40,30 @@ static uint64_t warn_at(struct lifetimes *all, const struct lifetime *lifetime)
     return from + all->random(all->data, (uint32_t)((end - from) / 2 + 1));
 }
 
-void lifetime_set(struct lifetimes *all, struct lifetime *lifetime, uint64_t end_s)
+static void set(struct lifetimes *all, struct lifetime *lifetime, uint64_t end_s,
+                bool is_exact, bool warns_now)
 {
     if (!lifetime->is_set)
         list_init(&lifetime->timer.link);
     lifetime->is_set = true;
     lifetime->is_warned = false;
+    lifetime->is_exact = is_exact;
     lifetime->end_s = end_s < UINT32_MAX ? (uint32_t)end_s : UINT32_MAX;
     if (end_s == 0)
         wheel_remove(&lifetime->timer);
     else
-        wake_at(all, lifetime, warn_at(all, lifetime));
+        wake_at(all, lifetime, warns_now ? all->now_ms : warn_at(all, lifetime));
+}
+
+void lifetime_set(struct lifetimes *all, struct lifetime *lifetime, uint64_t end_s)
+{
+    set(all, lifetime, end_s, false, false);
+}
+
+void lifetime_set_exact(struct lifetimes *all, struct lifetime *lifetime,
+                        uint64_t end_s, bool warns_now)
+{
+    set(all, lifetime, end_s, true, warns_now);
 }
 
 void lifetime_stop(struct lifetime *lifetime)

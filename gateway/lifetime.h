@@ -3,7 +3,7 @@
  *
  * The warning comes at a random moment of the first half of the last `warn_ms`, or of all that
  * is left where that is less, so that tokens that were issued together are not renewed
- * together. The end comes `leeway_ms` after the token's. Times are of the wall clock, which is
+ * together. The end comes `leeway_ms` after the token's, or where it is said. Times are of the wall clock, which is
  * passed in; how often lifetimes_tick is called is how exact they are.
  */
 #ifndef GATEWAY_LIFETIME_H
@@ -25,6 +25,7 @@ struct lifetime {
     uint32_t end_s;     /* of the token, since 1970; 0: never */
     unsigned char kind; /* enum lifetime_kind */
     bool is_warned, is_set;
+    bool is_exact; /* without the leeway */
 };
 
 /* What all of a worker share. */
@@ -46,6 +47,10 @@ void lifetimes_tick(struct lifetimes *all, uint64_t now_ms);
 
 /* Begins, or begins again with another end. 0: never. */
 void lifetime_set(struct lifetimes *all, struct lifetime *lifetime, uint64_t end_s);
+
+/* The same, but it ends then and no later; with `warns_now` the warning comes with the next tick. */
+void lifetime_set_exact(struct lifetimes *all, struct lifetime *lifetime,
+                        uint64_t end_s, bool warns_now);
 
 /* Nothing comes of it any more. */
 void lifetime_stop(struct lifetime *lifetime);

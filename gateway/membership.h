@@ -14,7 +14,7 @@
 #include "gateway/catchup.h"
 #include "gateway/conn.h"
 #include "gateway/history_cache.h"
-#include "gateway/lifetime.h"
+#include "gateway/identity.h"
 #include "gateway/request.h"
 #include "gateway/room.h"
 #include "gateway/slot.h"
@@ -25,9 +25,11 @@ struct membership_read;
 struct membership_token {
     struct lifetime lifetime; /* first */
     struct membership *membership;
-    uint64_t key;   /* print of what it was verified with */
-    uint32_t end_s; /* its own */
-    bool has_lost_key;
+    uint64_t key;             /* print of what it was verified with */
+    uint32_t issued_s, end_s; /* its own */
+    unsigned char withdrawn;  /* enum withdrawn */
+    unsigned char jti_len;
+    char jti[];
 };
 
 /* What the memberships of a worker share; `reply` is borrowed. */
@@ -94,9 +96,9 @@ void membership_drop(struct membership *membership, enum leave_reason reason);
 /* Tells the client that it is out of the room, and drops it. The others hear that it was kicked. */
 void membership_put_out(struct membership *membership, const char *reason);
 
-/* It is in by a room token from now on, which ends at `end_s` and was verified with `key`; or by none. */
+/* It is in by a room token from now on, whose claims are these; or by none. */
 void membership_set_token(struct membership *membership, struct lifetimes *lifetimes,
-                          uint64_t end_s, uint64_t key);
+                          const struct jwt_claims *claims);
 void membership_drop_token(struct membership *membership);
 struct membership *membership_of_token(struct lifetime *lifetime);
 

@@ -2,6 +2,7 @@
 #include "gateway/membership.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/xalloc.h"
 
@@ -20,14 +21,19 @@ void membership_drop_token(struct membership *m)
 }
 
 void membership_set_token(struct membership *m, struct lifetimes *lifetimes,
-                          uint64_t end_s, uint64_t key)
+                          const struct jwt_claims *claims)
 {
-    if (!m->token)
-        m->token = xcalloc(1, sizeof(*m->token));
-    m->token->membership = m;
-    m->token->key = key;
-    m->token->end_s = (uint32_t)end_s;
-    m->token->has_lost_key = false;
-    m->token->lifetime.kind = LIFETIME_ROOM_TOKEN;
-    lifetime_set(lifetimes, &m->token->lifetime, end_s);
+    struct membership_token *token = xcalloc(1, sizeof(*token) + claims->jti.len);
+
+    membership_drop_token(m);
+    m->token = token;
+    token->membership = m;
+    token->key = claims->key;
+    token->issued_s = (uint32_t)claims->issued_at;
+    token->end_s = (uint32_t)claims->expires_at;
+    token->jti_len = (unsigned char)claims->jti.len;
+    if (claims->jti.len > 0)
+        memcpy(token->jti, claims->jti.base, claims->jti.len);
+    token->lifetime.kind = LIFETIME_ROOM_TOKEN;
+    lifetime_set(lifetimes, &token->lifetime, claims->expires_at);
 }

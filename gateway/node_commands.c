@@ -94,6 +94,15 @@ static void note_keys(struct session_env *env, struct shard *shard, const char *
         policy_on_keys_rev(&env->policy, number);
 }
 
+/* More is revoked. */
+static void note_revoked(struct session_env *env, struct shard *shard,
+                         const char *order, size_t len)
+{
+    (void)shard;
+    policy_on_revoked(&env->policy, (struct json_text){order, len});
+}
+
+/* What is behind the word: a name, %-encoded, or, name_max 0, what has a form of its own. */
 static const struct verb {
     const char *word;
     size_t name_max;
@@ -103,6 +112,7 @@ static const struct verb {
     {"disconnect ", PROTO_USER_MAX, disconnect},
     {"sync ", PROTO_ROOM_MAX, sync_room},
     {"keys ", REV_DIGITS_MAX, note_keys},
+    {"revoked ", 0, note_revoked},
 };
 
 static const struct verb *find_verb(struct json_text command)
@@ -128,6 +138,10 @@ void node_commands_run(struct session_env *env, struct shard *shard,
         return;
     }
     at = strlen(verb->word);
+    if (verb->name_max == 0) {
+        verb->run(env, shard, command.base + at, command.len - at);
+        return;
+    }
     name = xmemdup(command.base + at, command.len - at);
     if (percent_decode(name, command.len - at, &len) == 0 &&
         proto_is_name(name, len, verb->name_max))

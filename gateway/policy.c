@@ -2,24 +2,137 @@
  *
  *     policy_on_revs -> start_read -> on_read -> take -> access_set_keys
  *                    -> start_restore -> on_restored
+ *                    -> revoked_copy_on_rev
  */
 #include "gateway/policy.h"
 
+#include "common/clock.h"
 #include "common/intake.h"
 #include "common/log.h"
 
-enum { KEYS_REV, REVS = 5 };
+/* In the order of heartbeat.lua. */
+enum policy_kind {
+#define X(id, word) id,
+    METRIC_POLICIES(X)
+#undef X
+        REVS
+};
+
+enum { DROP_MS = 10000 };
 
 static const uint64_t rev_max = UINT64_C(999999999999999); /* as restore.lua has it */
 
-void policy_init(struct policy *policy, struct store *store, struct access *access)
+/* ---- what is revoked ---- */
+
+static struct redis_command *begin(void *owner, const char *verb)
 {
-    *policy = (struct policy){.store = store, .access = access};
+    struct policy *policy = owner;
+
+    redis_command_begin(&policy->store->args.cmd);
+    redis_command_add_text(&policy->store->args.cmd, verb);
+    return &policy->store->args.cmd;
+}
+
+static struct redis_command *begin_script(void *owner, enum script script,
+                                          unsigned keys)
+{
+    struct policy *policy = owner;
+
+    scripts_begin(&policy->store->args.cmd, script, keys);
+    return &policy->store->args.cmd;
+}
+
+static void add_key(void *owner, enum fleet_key key)
+{
+    args_add_fleet_key(&((struct policy *)owner)->store->args, key);
+}
+
+static void send_it(void *owner, redis_reply_fn on_reply, void *data)
+{
+    store_send_command(((struct policy *)owner)->store, on_reply, data);
+}
+
+static void send_script(void *owner, enum script script, redis_reply_fn on_reply,
+                        void *data)
+{
+    store_send_script(((struct policy *)owner)->store, script, on_reply, data);
+}
+
+static void note_revoked(struct policy *policy)
+{
+    struct metrics *metrics = policy->store->metrics;
+
+    metric_set(&metrics->policy_rev[POLICY_REVOKED], policy->revoked.rev);
+    metric_set(&metrics->revoked_entries, revocations_count(&policy->revoked.table));
+}
+
+static void on_revoked_order(void *owner, struct json_text name, uint64_t grace_secs)
+{
+    struct policy *policy = owner;
+
+    policy->hooks->on_revoked_order(policy->owner, name, grace_secs);
+}
+
+static void on_revoked_read(void *owner)
+{
+    struct policy *policy = owner;
+
+    note_revoked(policy);
+    policy->hooks->on_revoked_read(policy->owner);
+}
+
+static const struct revoked_copy_hooks revoked_hooks = {
+    .begin = begin,
+    .begin_script = begin_script,
+    .add_key = add_key,
+    .send = send_it,
+    .send_script = send_script,
+    .on_order = on_revoked_order,
+    .on_read = on_revoked_read,
+};
+
+void policy_on_revoked(struct policy *policy, struct json_text text)
+{
+    char name[REVOCATION_NAME_MAX];
+    struct revoked_order order;
+
+    if (!policy->access->is_on)
+        return;
+    if (!revoked_order_parse(text, name, &order)) {
+        log_warn("order_unknown", "bytes=%zu", text.len);
+        return;
+    }
+    revoked_copy_on_order(&policy->revoked, &order);
+    note_revoked(policy);
+}
+
+static void on_revoked_rev(struct policy *policy, uint64_t rev)
+{
+    uint64_t now_ms = clock_ms();
+
+    if (now_ms - policy->dropped_ms >= DROP_MS) {
+        policy->dropped_ms = now_ms;
+        revocations_drop_old(&policy->revoked.table, now_ms);
+    }
+    revoked_copy_on_rev(&policy->revoked, rev);
+    note_revoked(policy);
+}
+
+/* ---- all ---- */
+
+void policy_init(struct policy *policy, struct store *store, struct access *access,
+                 const struct policy_hooks *hooks, void *owner)
+{
+    *policy = (struct policy){
+        .store = store, .access = access, .hooks = hooks, .owner = owner};
+    revoked_copy_init(&policy->revoked, &revoked_hooks, policy, store->metrics);
+    access->revoked = &policy->revoked.table;
 }
 
 void policy_deinit(struct policy *policy)
 {
     strbuf_deinit(&policy->keys);
+    revoked_copy_deinit(&policy->revoked);
 }
 
 /* A call has come back. */
@@ -44,7 +157,7 @@ static void take(struct policy *policy, struct json_text keys, uint64_t rev)
     strbuf_reset(&policy->keys, 64 * 1024);
     strbuf_add(&policy->keys, keys.base, keys.len);
     policy->keys_rev = rev;
-    metric_set(&policy->store->metrics->policy_rev[KEYS_REV], rev);
+    metric_set(&policy->store->metrics->policy_rev[POLICY_KEYS], rev);
     log_info("keys_changed", "rev=%llu issuers=%zu", (unsigned long long)rev,
              policy->access->jwks.count);
 }
@@ -119,6 +232,9 @@ void policy_on_keys_rev(struct policy *policy, uint64_t rev)
 
 void policy_on_revs(struct policy *policy, const redisReply *revs)
 {
-    if (reply_is_array(revs, REVS))
-        policy_on_keys_rev(policy, reply_decimal(reply_text(revs, KEYS_REV)));
+    if (!reply_is_array(revs, REVS))
+        return;
+    policy_on_keys_rev(policy, reply_decimal(reply_text(revs, POLICY_KEYS)));
+    if (policy->access->is_on)
+        on_revoked_rev(policy, reply_decimal(reply_text(revs, POLICY_REVOKED)));
 }

@@ -6,8 +6,7 @@
 /* What a join rests on. */
 struct entry {
     unsigned rights;
-    bool has_token;
-    uint64_t end_s, key; /* of the room token */
+    bool has_token; /* a room token, the one that was verified last */
 };
 
 static bool is_user(const struct membership *m, struct json_text user)
@@ -44,11 +43,8 @@ static enum jwt_result take_room_token(const struct req *req, struct entry *entr
     entry->has_token = true;
     if (result == JWT_OK && claims->room.base &&
         json_text_equals(claims->room, req->parsed->room) &&
-        json_text_equals(claims->user, req->parsed->user)) {
+        json_text_equals(claims->user, req->parsed->user))
         entry->rights = claims->can;
-        entry->end_s = claims->expires_at;
-        entry->key = claims->key;
-    }
     return result;
 }
 
@@ -67,10 +63,11 @@ static enum jwt_result find_rights(const struct req *req, struct entry *entry)
 static void set_rights(const struct req *req, struct membership *m,
                        const struct entry *entry)
 {
+    struct access *access = &req->session->env->access;
+
     m->rights = (unsigned char)entry->rights;
     if (entry->has_token)
-        membership_set_token(m, &req->session->env->access.lifetimes, entry->end_s,
-                             entry->key);
+        membership_set_token(m, &access->lifetimes, &access->claims);
     else
         membership_drop_token(m);
 }

@@ -101,6 +101,11 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req);
 /* The rights in its rooms are those of its identity now: what it may not read is left. */
 void session_count_rights(struct session *session);
 
+/* session_withdraw.c: sessions whose token is not accepted any more. For access_hooks, with the
+ * session_env; for policy_init. */
+void session_check_keys(void *owner);
+extern const struct policy_hooks session_policy_hooks;
+
 /* Tokens are asked for, and it has brought none. */
 static inline bool session_is_nobody(const struct session *session)
 {

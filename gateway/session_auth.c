@@ -126,7 +126,7 @@ static void on_expired(struct lifetime *lifetime)
         return;
     }
     session = ((struct identity *)(void *)lifetime)->owner;
-    if (session->identity->has_lost_key) {
+    if (session->identity->withdrawn != WITHDRAWN_NOT) {
         conn_close(&session->conn, CONN_END_UNAUTHORIZED);
         return;
     }
@@ -157,52 +157,6 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
 
 /* ---- keys ---- */
 
-/* What came by a key that is no more has the time of a warning to be replaced; where the key is there
- * again, its own time. Whether it ends before its own time. */
-static bool check_key(struct access *access, struct lifetime *lifetime, uint64_t key,
-                      uint32_t end_s, bool was_lost)
-{
-    uint64_t end_of_removed = access_end_of_removed(access);
-
-    if (access_has_key(access, key)) {
-        if (was_lost)
-            lifetime_set(&access->lifetimes, lifetime, end_s);
-        return false;
-    }
-    if (!was_lost && end_of_removed < end_s)
-        lifetime_set(&access->lifetimes, lifetime, end_of_removed);
-    return was_lost || end_of_removed < end_s;
-}
-
-static void check_keys(struct session *session)
-{
-    struct access *access = &session->env->access;
-    struct identity *identity = session->identity;
-
-    if (!identity)
-        return;
-    if (!identity->is_guest)
-        identity->has_lost_key = check_key(access, &identity->lifetime, identity->key,
-                                           identity->end_s, identity->has_lost_key);
-    list_each(link, &session->memberships.all) {
-        struct membership_token *token =
-            list_entry(link, struct membership, link)->token;
-
-        if (token)
-            token->has_lost_key = check_key(access, &token->lifetime, token->key,
-                                            token->end_s, token->has_lost_key);
-    }
-}
-
-static void on_keys_changed(void *owner)
-{
-    struct session_env *env = owner;
-
-    list_each(link, &env->conn.all) {
-        check_keys(session_of_conn(list_entry(link, struct conn, all)));
-    }
-}
-
 /* By the channel of the fleet, which the admin service listens to. */
 static void on_keys_wanted(void *owner, const char *issuer)
 {
@@ -227,13 +181,14 @@ void session_env_open(struct session_env *env, uv_loop_t *loop)
     const struct access_hooks hooks = {
         .on_warn = on_warn,
         .on_end = on_expired,
-        .on_keys_changed = on_keys_changed,
+        .on_keys_changed = session_check_keys,
         .on_keys_wanted = on_keys_wanted,
         .owner = env,
     };
 
     access_open(&env->access, loop, env->conn.config, env->conn.metrics, &hooks);
-    policy_init(&env->policy, &env->shards->all[0].store, &env->access);
+    policy_init(&env->policy, &env->shards->all[0].store, &env->access,
+                &session_policy_hooks, env);
 }
 
 void session_env_close(struct session_env *env)

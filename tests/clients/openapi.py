@@ -40,6 +40,9 @@ CONTRACT = {
     "/api/rooms/{room}/mute/{user}": "post delete",
     "/api/users/{user}": "get",
     "/api/users/{user}/disconnect": "post",
+    "/api/users/{user}/revoke": "post",
+    "/api/tokens/{jti}/revoke": "post",
+    "/api/revocations": "get",
     "/api/keys": "get",
     "/api/tokens": "post",
     "/api/shards": "get",
@@ -61,7 +64,7 @@ METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 # Statuses that take a broken Redis or gateway, many entries or many wrong tokens to be
 # seen; other tests see them.
-UNSEEN = {"202", "403", "409", "429", "503"}
+UNSEEN = {"202", "403", "409", "429", "503", "507"}
 
 
 class Document:
@@ -318,6 +321,19 @@ def make_token(service):
     assert keys == {"issuers": []}, keys
 
 
+def revoke(service):
+    for name, of in (("revokeUser", {"user": "tim"}), ("revokeToken", {"jti": "a/b"})):
+        assert service.call(name, 200, **of)["nodes"] > 0
+        service.call(name, 200, body={"issued_before": 1, "grace_secs": 60}, **of)
+        service.call(name, 400, body={"grace_secs": 61}, **of)
+        service.call(name, 413, body={"x": "x" * 100000}, **of)
+    page = service.call("listRevocations", 200, query={"limit": 1})
+    more = service.call("listRevocations", 200, query={"cursor": page["next"]})
+    assert [entry.get("jti") or entry["user"]
+            for entry in page["entries"] + more["entries"]] == ["a/b", "tim"], (page, more)
+    service.call("listRevocations", 400, query={"limit": 0})
+
+
 def read_audit(service):
     page = service.call("listAudit", 200, query={"limit": 2})
     assert all(entry["who"] == "openapi" for entry in page["entries"]), page
@@ -410,6 +426,7 @@ async def main(base, token, *gateways):
     moderate(service)
     await put_out(service, bob)
     make_token(service)
+    revoke(service)
     read_audit(service)
     read_until({"stats", "gateways", "audit", "room_opened", "room_closed", "message",
                 "member_left", "message_deleted"})

@@ -87,9 +87,10 @@ static const struct {
 } contract[] = {
     {"publishMessage", 2}, {"deleteMessage", 2},  {"kickUser", 2},
     {"banUser", 2},        {"unbanUser", 2},      {"muteUser", 2},
-    {"unmuteUser", 2},     {"disconnectUser", 2}, {"closeRoom", 3},
-    {"makeToken", 3},      {"getConfig", 0},      {"getMetrics", 0},
-    {"getHealth", 0},      {"getReadiness", 0},   {"getConsole", 0},
+    {"unmuteUser", 2},     {"disconnectUser", 2}, {"revokeUser", 2},
+    {"revokeToken", 2},    {"closeRoom", 3},      {"makeToken", 3},
+    {"getConfig", 0},      {"getMetrics", 0},     {"getHealth", 0},
+    {"getReadiness", 0},   {"getConsole", 0},
 };
 
 static int rank_in_contract(const char *operation)

@@ -133,6 +133,24 @@ static void another_end_counts_from_then_on(void **state)
     assert_int_equal(token.ends, 1);
 }
 
+static void an_exact_end_has_no_leeway(void **state)
+{
+    for (int at_once = 0; at_once < 2; at_once++) {
+        struct token token = {0};
+        uint64_t start_ms;
+
+        begin(state);
+        start_ms = now_ms;
+        lifetime_set(&all, &token.lifetime, START_S + 3600);
+        lifetime_set_exact(&all, &token.lifetime, START_S + 40, at_once);
+        pass(45000, 100);
+        assert_int_equal(token.warnings, 1);
+        assert_in_range(token.warned_ms, start_ms,
+                        start_ms + (at_once ? 0 : 20000) + 2 * LIFETIME_TICK_MS);
+        assert_in_range(token.ended_ms, start_ms + 40000, start_ms + 40000 + 200);
+    }
+}
+
 static void what_is_stopped_never_ends(void **state)
 {
     struct token token = {0}, never = {0};
@@ -215,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup(what_has_no_end_never_ends, begin),
         cmocka_unit_test_setup(another_end_counts_from_then_on, begin),
         cmocka_unit_test_setup(what_is_stopped_never_ends, begin),
+        cmocka_unit_test_setup(an_exact_end_has_no_leeway, begin),
         cmocka_unit_test_setup(a_clock_that_is_set_forward_ends_what_is_over, begin),
         cmocka_unit_test_setup(a_clock_that_is_set_back_lets_it_live_on, begin),
         cmocka_unit_test_setup(warnings_of_tokens_with_one_end_are_spread, begin),

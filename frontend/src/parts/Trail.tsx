@@ -16,6 +16,8 @@ const WORDS: Record<string, string> = {
   mute: 'muted',
   unmute: 'lifted the mute of',
   disconnect: 'disconnected',
+  revoke: 'revoked the tokens of',
+  revoke_one: 'revoked a token',
   token: 'made a token for',
 };
 
@@ -24,7 +26,7 @@ function Sentence({ entry }: { entry: AuditEntry }) {
   const isOfUser = user !== null && what !== 'publish' && what !== 'delete';
   return (
     <p className="sentence">
-      <Name>{who}</Name> {WORDS[what] ?? what} {isOfUser && <Name>{user}</Name>}
+      <Name>{who}</Name> {WORDS[what === 'revoke' && user === null ? 'revoke_one' : what] ?? what} {isOfUser && <Name>{user}</Name>}
       {isOfUser && room !== null && ' in '}
       {room !== null && <RoomLink room={room} />}
       {seq !== null && <span className="hint"> #{printCount(seq)}</span>}

@@ -288,6 +288,33 @@ static const char *audit(struct eval_room *room)
     return eval_run(room->redis);
 }
 
+static const char *revoke_user(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_REVOKE);
+    eval_key(room->redis, "rc:policy");
+    eval_key(room->redis, "rc:revoked");
+    eval_key(room->redis, "rc:policy:restore");
+    eval_key(room->redis, "rc:events");
+    eval_arg(room->redis, "5");
+    eval_arg(room->redis, "100");
+    eval_arg(room->redis, "mine");
+    eval_arg(room->redis, "user:ann");
+    eval_arg(room->redis, "100");
+    eval_arg(room->redis, "200");
+    return eval_run(room->redis);
+}
+
+static const char *sweep(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_SWEEP);
+    eval_key(room->redis, "rc:revoked");
+    eval_key(room->redis, "rc:events");
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "1000");
+    eval_arg(room->redis, "60000");
+    return eval_run(room->redis);
+}
+
 static const char *restore(struct eval_room *room)
 {
     eval_begin(room->redis, SCRIPT_RESTORE);
@@ -463,6 +490,8 @@ const struct eval_call eval_calls[] = {
     {"sample", prepare_nothing, sample, false},
     {"audit", prepare_nothing, audit, false},
     {"restore", prepare_nothing, restore, false},
+    {"revoke", prepare_nothing, revoke_user, false},
+    {"sweep", prepare_nothing, sweep, false},
     {"policy", prepare_nothing, policy, false},
 };
 
