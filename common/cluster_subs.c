@@ -362,10 +362,10 @@ bool cluster_subs_link_is_ready(const struct cluster_subs_link *master)
 
 /* ---- the clock ---- */
 
-static void restart_deaf(struct cluster_subs_link *master)
+void cluster_subs_link_restart(struct cluster_subs_link *master, const char *why)
 {
     master->is_deaf = true;
-    redis_link_restart(master->link, "deaf: it does not answer");
+    redis_link_restart(master->link, why);
     master->is_deaf = false;
 }
 
@@ -378,7 +378,7 @@ static void look_at(struct cluster_subs_link *master, uint64_t now_ms)
     else if (!cluster_subs_link_is_ready(master))
         return;
     else if (now_ms - master->heard_ms >= SILENT_MS)
-        restart_deaf(master);
+        cluster_subs_link_restart(master, "deaf: it does not answer");
     else if (now_ms - master->pinged_ms >= PING_MS)
         send_fence(master);
 }

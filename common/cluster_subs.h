@@ -108,6 +108,9 @@ void cluster_subs_link_subscribe(struct cluster_subs_link *master, const char *c
 void cluster_subs_link_unsubscribe(struct cluster_subs_link *master,
                                    const char *channel);
 
+/* Makes it again, because what should come does not. */
+void cluster_subs_link_restart(struct cluster_subs_link *master, const char *why);
+
 /* Notices of rooms that expire, from now on. */
 void cluster_subs_link_want_expiry(struct cluster_subs_link *master);
 

@@ -153,7 +153,7 @@ static char *put_shard(char *out, bool is_cluster, unsigned shard)
 }
 
 /* In a cluster it goes by the slot of {number}. */
-static size_t print_canary(char *out, unsigned number, const char *node)
+size_t keys_canary(char *out, unsigned number, const char *node)
 {
     size_t node_len = strlen(node);
     char *at;
@@ -176,7 +176,7 @@ size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node
     char *at;
 
     if (which == KEY_NODE_CANARY)
-        return print_canary(out, shard_of_tag(shard), node);
+        return keys_canary(out, shard_of_tag(shard), node);
     if (!fits(node_len, 0))
         return no_name(out);
     at = put(put_text(put_shard(out, is_cluster, shard), "node:"), node, node_len);

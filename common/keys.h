@@ -73,6 +73,9 @@ size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
 size_t keys_node(char *out, unsigned shard, const char *node, enum node_key which);
 size_t keys_fleet(char *out, unsigned shard, enum fleet_key which);
 
+/* Of a cluster: a channel in the slot of {number}. */
+size_t keys_canary(char *out, unsigned number, const char *node);
+
 /* The same whatever keys_set_cluster was told: for who has to do with both kinds. */
 size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node,
                     enum node_key which);

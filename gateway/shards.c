@@ -133,6 +133,8 @@ void shards_tick(struct shards *shards, uint64_t now_ms)
         cluster_tick(&shards->cluster, now_ms);
         cluster_subs_tick(&shards->subs, now_ms);
         shards_tick_fence(shards, now_ms);
+        link_canaries_tick(&shards->canaries, shards->fence.state == FENCE_OPEN,
+                           now_ms);
     }
     for (unsigned i = 0; i < shards->count; i++)
         shard_tick(&shards->all[i], now_ms);
@@ -197,6 +199,7 @@ void shards_deinit(struct shards *shards)
     for (unsigned i = 0; i < shards->count; i++)
         shard_deinit(&shards->all[i]);
     if (shards->is_cluster) {
+        link_canaries_deinit(&shards->canaries);
         cluster_deinit(&shards->cluster);
         cluster_subs_deinit(&shards->subs);
     }

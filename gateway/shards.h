@@ -6,6 +6,7 @@
 #define GATEWAY_SHARDS_H
 
 #include "common/cluster.h"
+#include "gateway/link_canaries.h"
 #include "gateway/marks.h"
 #include "gateway/shard.h"
 
@@ -29,6 +30,7 @@ struct shards {
     struct fence fence;
     struct cluster cluster;   /* calls */
     struct cluster_subs subs; /* notices of the shards that are read here */
+    struct link_canaries canaries;
     const struct shard_hooks *hooks;
     void *owner; /* of the hooks */
     char command_name[48], notice_name[48];

@@ -132,6 +132,7 @@ static void on_lost(struct cluster_subs_link *master, const char *why)
 
     (void)why;
     cluster_want_map(&shards->cluster);
+    link_canaries_on_lost(&shards->canaries, master);
     for (unsigned i = 0; i < shards->count; i++)
         if (feed_is_open(&shards->all[i].feed))
             feed_cluster_on_lost(&shards->all[i].feed, master);
@@ -139,14 +140,18 @@ static void on_lost(struct cluster_subs_link *master, const char *why)
 
 static struct cluster_sub *find(struct cluster_subs *masters, struct json_text channel)
 {
-    struct feed *feed = feed_of(masters, channel);
+    struct cluster_sub *canary =
+        link_canaries_find(&shards_of_masters(masters)->canaries, channel);
+    struct feed *feed = canary ? NULL : feed_of(masters, channel);
 
-    return feed ? feed_cluster_find(feed, channel) : NULL;
+    return feed ? feed_cluster_find(feed, channel) : canary;
 }
 
+/* Without an owner it is a link's canary, which is looked at with the next tick. */
 static void on_fence(void *owner, struct cluster_sub *sub, bool is_subscribed)
 {
-    feed_cluster_on_fence(owner, sub, is_subscribed);
+    if (owner)
+        feed_cluster_on_fence(owner, sub, is_subscribed);
 }
 
 static void on_ended(struct cluster_subs *masters, struct json_text channel)
@@ -160,8 +165,11 @@ static void on_ended(struct cluster_subs *masters, struct json_text channel)
 static void on_message(struct cluster_subs *masters, struct json_text channel,
                        struct json_text text)
 {
-    struct feed *feed = feed_of(masters, channel);
+    struct feed *feed;
 
+    if (link_canaries_take(&shards_of_masters(masters)->canaries, channel, text))
+        return;
+    feed = feed_of(masters, channel);
     if (feed)
         feed_take_message(feed, channel, text);
 }
@@ -234,4 +242,5 @@ void shards_open_cluster(struct shards *shards, const struct shard_opts *opts)
              opts->worker);
     cluster_subs_init(&shards->subs, &of_masters);
     cluster_open(&shards->cluster, &of_cluster);
+    link_canaries_init(&shards->canaries, &shards->cluster, &shards->subs);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "common/cluster_slot.h"
+#include "common/shard_of.h"
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/redis/redis_cluster.h"
@@ -178,6 +179,47 @@ static void who_left_while_the_slot_was_open_is_told_to_have_left(void **state)
     chat_close(eve);
 }
 
+static unsigned registry_owner(void)
+{
+    unsigned shard = shard_of("homes", 5, SHARD_OF_CLUSTER);
+    char tag[8];
+    int len = snprintf(tag, sizeof(tag), "%u", shard_of_tag(shard));
+
+    return (unsigned)redis_cluster_owner(&cluster,
+                                         cluster_slot_of_room(tag, (size_t)len));
+}
+
+static double reconnects(void)
+{
+    return fleet_metric(&fleet, 0, "roomcast_redis_reconnects_total{shard=\"0\"}");
+}
+
+static bool have_reconnected(void *data)
+{
+    return reconnects() >= *(const double *)data;
+}
+
+/* It answers, but takes nothing that is written; the canary of the room's shard goes by another master. */
+static void a_master_that_refuses_canaries_is_connected_to_again(void **state)
+{
+    struct reason deaf;
+    unsigned to = (registry_owner() + 1) % MASTERS;
+    int port = redis_cluster_port(&cluster, to);
+    double both;
+
+    (void)state;
+    if (owner() != to)
+        redis_cluster_move(&cluster, slot(), 1, to);
+    expect_talk("it is elsewhere than its registry");
+    deaf = reason_of("deaf");
+    both = reconnects() + 2;
+    redis_cmd(port, "CONFIG SET min-replicas-to-write 1");
+    expect_counted(&deaf);
+    assert_true(wait_until(have_reconnected, &both, FLEET_DEADLINE_MS));
+    redis_cmd(port, "CONFIG SET min-replicas-to-write 0");
+    expect_talk("it takes them again");
+}
+
 /* Settings are each master's own; it is looked at when a gateway connects. */
 static void each_master_that_evicts_is_named(void **state)
 {
@@ -212,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_master_that_does_not_answer_is_counted),
         cmocka_unit_test(a_doubt_is_counted),
         cmocka_unit_test(who_left_while_the_slot_was_open_is_told_to_have_left),
+        cmocka_unit_test(a_master_that_refuses_canaries_is_connected_to_again),
         cmocka_unit_test(each_master_that_evicts_is_named),
     };
 
