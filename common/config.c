@@ -217,6 +217,9 @@ static const struct setting rows[] = {
     NUMBER("ROOMCAST_ADDRESS_CONNECTS_BURST", GATEWAY, address_connects_burst, "0", 0,
            10000000,
            "new connections at once after a pause; 0: as many as in a second"),
+    NUMBER("ROOMCAST_USER_CONNECTIONS_MAX", GATEWAY, user_connections_max, "0", 0, 1000,
+           "connections of one user in the fleet, with ROOMCAST_AUTH=jwt; a new one "
+           "closes the oldest with 4502; 0: no limit"),
     NUMBER("ROOMCAST_REQUESTS_IN_FLIGHT", GATEWAY, requests_in_flight, "256", 1, 65536,
            "unanswered requests of a connection; beyond it the connection is not read"),
     NUMBER("ROOMCAST_SEND_QUEUE_MAX_BYTES", GATEWAY, send_queue_max_bytes, "1048576",

@@ -57,6 +57,7 @@ struct config {
     /* Of one address; 0: no limit. */
     long address_pending_max, address_connections_max;
     long address_connects_per_sec, address_connects_burst; /* as requests */
+    long user_connections_max;                             /* 0: no limit */
     long requests_in_flight;
     long send_queue_max_bytes, slow_secs;
     long queues_max_bytes;

@@ -127,6 +127,16 @@ size_t keys_on_node(char *out, const char *room, size_t room_len, const char *no
     return end(out, put(put(put_room(out, room, room_len), "on:", 3), node, node_len));
 }
 
+size_t keys_user_conns(char *out, const char *user, size_t user_len)
+{
+    char *at;
+
+    if (!fits(user_len, 0))
+        return no_name(out);
+    at = put(put_text(put_prefix(out), "user:{"), user, user_len);
+    return end(out, put_text(at, "}:conns"));
+}
+
 size_t keys_field(char *out, const char *user, size_t user_len, const char *key,
                   size_t key_len)
 {

@@ -61,6 +61,9 @@ bool keys_is_cluster(void);
 
 size_t keys_room(char *out, const char *room, size_t room_len, enum room_key which);
 
+/* The connections of a user, whose name is the tag. */
+size_t keys_user_conns(char *out, const char *user, size_t user_len);
+
 /* The users of `room` that came in through `node`. */
 size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node);
 

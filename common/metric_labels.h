@@ -52,6 +52,7 @@ enum refused_connect {
     X(CONN_END_OPERATOR, operator, 4503)                                               \
     X(CONN_END_UNAUTHORIZED, unauthorized, 4500)                                       \
     X(CONN_END_EXPIRED, expired, 4501)                                                 \
+    X(CONN_END_REPLACED, replaced, 4502)                                               \
     X(CONN_END_SHUTDOWN, shutdown, 1001)                                               \
     X(CONN_END_ERROR, error, 0)
 

@@ -35,6 +35,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, forwarded_ignored_total,                                       \
       "Handshakes whose X-Forwarded-For was not looked at, because it came from "      \
       "nobody who is trusted")                                                         \
+    X(GATEWAY, counter, user_connections_closed_total,                                 \
+      "Connections closed because a newer one of their user took their place")         \
     X(GATEWAY, counter, deliveries_total, "Messages handed to a member's connection")  \
     X(GATEWAY, counter, sent_bytes_total, "Bytes written to clients")                  \
     X(GATEWAY, counter, writes_total, "Writes to clients' sockets")                    \

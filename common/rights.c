@@ -38,11 +38,12 @@ void rights_ask(struct redis_link *link, int db)
     scripts_begin(&cmd, SCRIPT_RIGHTS, 0);
     redis_command_add(&cmd, name, keys_expiry_pattern(name, db));
     redis_command_add_u64(&cmd, keys_is_cluster());
-    redis_command_add_u64(&cmd, FLEET + 2);
+    redis_command_add_u64(&cmd, FLEET + 3);
     for (size_t i = 0; i < FLEET; i++)
         command_add_fleet_key(&cmd, 0, fleet[i]);
     command_add_node_key(&cmd, 0, "any", KEY_NODE);
     command_add_room_key(&cmd, room, KEY_META);
+    redis_command_add(&cmd, name, keys_user_conns(name, "any", 3));
     command_add_fleet_key(&cmd, 0, KEY_FLEET_EVENTS);
     command_add_node_key(&cmd, 0, "any", KEY_NODE_CANARY);
     command_add_room_key(&cmd, room, KEY_EVENTS);

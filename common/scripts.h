@@ -41,7 +41,8 @@
     X(SCRIPT_SWEEP, sweep)                                                             \
     X(SCRIPT_SYNC, sync)                                                               \
     X(SCRIPT_REAP, reap)                                                               \
-    X(SCRIPT_UNINDEX, unindex)
+    X(SCRIPT_UNINDEX, unindex)                                                         \
+    X(SCRIPT_USER, user)
 
 enum script {
 #define X(id, name) id,

@@ -69,6 +69,14 @@ void args_add_key(struct args *args, const struct room *room, enum room_key whic
     command_add_room_key(&args->cmd, name_of(room), which);
 }
 
+void args_add_user_conns(struct args *args, struct json_text user)
+{
+    char name[KEYS_MAX_BYTES];
+
+    aim(args, user.base, user.len); /* a user's name is a tag as a room's is */
+    redis_command_add(&args->cmd, name, keys_user_conns(name, user.base, user.len));
+}
+
 void args_add_on(struct args *args, const char *room, size_t len, const char *node)
 {
     aim(args, room, len);

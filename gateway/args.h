@@ -37,6 +37,8 @@ void args_add_key(struct args *args, const struct room *room, enum room_key whic
 void args_add_node_key(struct args *args, const char *node, enum node_key which);
 void args_add_fleet_key(struct args *args, enum fleet_key which);
 
+void args_add_user_conns(struct args *args, struct json_text user);
+
 /* rc:{ROOM}:on:NODE of any node, or of this one. */
 void args_add_on(struct args *args, const char *room, size_t len, const char *node);
 void args_add_own_on(struct args *args, const struct room *room);

@@ -1,6 +1,7 @@
 /* node_commands.c - see node_commands.h.
  *
  *     node_commands_run -> disconnect -> collect, room by room -> conn_close
+ *                       -> replace_conn -> session_replace
  *                       -> sync_room -> room_needs_sync, or reap.lua
  *
  * Closing a connection changes the lists of its rooms, so they are collected first. */
@@ -102,6 +103,18 @@ static void note_revoked(struct session_env *env, struct shard *shard,
     policy_on_revoked(&env->policy, (struct json_text){order, len});
 }
 
+/* `<serial> <user>` */
+static void replace_conn(struct session_env *env, struct shard *shard, const char *name,
+                         size_t len)
+{
+    struct json_text user;
+    uint64_t serial;
+
+    (void)shard;
+    if (user_limit_parse_order((struct json_text){name, len}, &serial, &user))
+        session_replace(env, serial, user);
+}
+
 /* What is behind the word: a name, %-encoded, or, name_max 0, what has a form of its own. */
 static const struct verb {
     const char *word;
@@ -113,6 +126,7 @@ static const struct verb {
     {"sync ", PROTO_ROOM_MAX, sync_room},
     {"keys ", REV_DIGITS_MAX, note_keys},
     {"revoked ", 0, note_revoked},
+    {"replaced ", REV_DIGITS_MAX + 1 + PROTO_USER_MAX, replace_conn},
 };
 
 static const struct verb *find_verb(struct json_text command)

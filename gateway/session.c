@@ -232,10 +232,20 @@ void session_accept(struct session_env *env, uv_stream_t *listener)
 
 /* ---- all of a worker ---- */
 
+static struct store *find_store(void *owner, struct json_text user)
+{
+    struct shard *shard = shards_find(owner, user);
+
+    return shard->is_up ? &shard->store : NULL;
+}
+
 void session_env_init(struct session_env *env, struct shards *shards,
                       const struct config *config)
 {
     env->shards = shards;
+    env->users.find_store = find_store;
+    env->users.owner = shards;
+    user_limit_init(&env->users, config);
     env->requests = (struct request_env){
         .count_max = (uint32_t)config->requests_in_flight,
         .bytes_max = IN_FLIGHT_MESSAGES * (uint64_t)config->max_message_bytes,

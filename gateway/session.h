@@ -19,6 +19,7 @@
 #include "gateway/shards.h"
 #include "gateway/slot.h"
 #include "gateway/token_bucket.h"
+#include "gateway/user_limit.h"
 
 struct session;
 
@@ -28,6 +29,7 @@ struct session_env {
     struct shards *shards; /* borrowed */
     struct access access;
     struct policy policy;
+    struct user_limit users;
     struct request_env requests;
     struct membership_env memberships;
     struct slot_reads reads;
@@ -50,6 +52,7 @@ struct session {
     struct slot slot;
     struct list dead, resuming;
     struct token_bucket joins;
+    uint64_t serial; /* of user_limit.h; 0: it is not counted */
     bool is_gone;
 };
 
@@ -97,6 +100,9 @@ void session_drop_identity(struct session *session);
 
 /* of conn_events: with a token it must be a good one; without, it comes later. */
 int session_on_upgrade(struct conn *conn, const struct upgrade_request *req);
+
+/* A newer connection of `user` has taken the place of the one with this serial. */
+void session_replace(struct session_env *env, uint64_t serial, struct json_text user);
 
 /* The rights in its rooms are those of its identity now: what it may not read is left. */
 void session_count_rights(struct session *session);

@@ -12,12 +12,21 @@
 
 enum { KEYS_ASKED_FOR_MS = 2000 };
 
-void session_drop_identity(struct session *session)
+static void free_identity(struct session *session)
 {
     if (session->identity)
         lifetime_stop(&session->identity->lifetime);
     identity_free(session->identity);
     session->identity = NULL;
+}
+
+void session_drop_identity(struct session *session)
+{
+    if (session->serial > 0)
+        user_limit_leave(&session->env->users, identity_user(session->identity),
+                         session->serial);
+    session->serial = 0;
+    free_identity(session);
 }
 
 void session_send_auth_ack(struct session *session, struct json_text id)
@@ -77,7 +86,10 @@ void session_count_rights(struct session *session)
 void session_set_identity(struct session *session, struct identity *identity,
                           uint64_t end_s)
 {
-    session_drop_identity(session);
+    if (!session->identity && !identity->is_guest)
+        session->serial =
+            user_limit_enter(&session->env->users, identity_user(identity));
+    free_identity(session);
     session->identity = identity;
     identity->owner = session;
     identity->end_s = (uint32_t)end_s;
@@ -155,6 +167,33 @@ int session_on_upgrade(struct conn *conn, const struct upgrade_request *req)
     return result == JWT_UNKNOWN_KID ? 503 : 401;
 }
 
+/* ---- too many of one user ---- */
+
+static struct session *find_serial(struct session_env *env, uint64_t serial,
+                                   struct json_text user)
+{
+    list_each(link, &env->conn.all) {
+        struct session *session = session_of_conn(list_entry(link, struct conn, all));
+
+        if (session->serial == serial &&
+            json_text_equals(identity_user(session->identity), user))
+            return session;
+    }
+    return NULL;
+}
+
+void session_replace(struct session_env *env, uint64_t serial, struct json_text user)
+{
+    struct session *session = serial > 0 ? find_serial(env, serial, user) : NULL;
+
+    if (!session) { /* Redis was not told that it has gone */
+        user_limit_leave(&env->users, user, serial);
+        return;
+    }
+    metric_add(&env->conn.metrics->user_connections_closed_total, 1);
+    conn_close(&session->conn, CONN_END_REPLACED);
+}
+
 /* ---- keys ---- */
 
 /* By the channel of the fleet, which the admin service listens to. */
@@ -198,6 +237,7 @@ void session_env_close(struct session_env *env)
 
 void session_env_deinit(struct session_env *env)
 {
+    user_limit_deinit(&env->users);
     policy_deinit(&env->policy);
     access_deinit(&env->access);
 }

@@ -106,6 +106,7 @@ static struct worker *worker_of(struct shard *shard)
 static void on_status(struct shard *shard)
 {
     session_tell_status(&worker_of(shard)->sessions, shard);
+    user_limit_go_on(&worker_of(shard)->sessions.users);
 }
 
 static void on_homes(struct shard *shard)

@@ -79,6 +79,20 @@ static const struct {
     {KEY_NODE_CANARY, "rc:canary:h-1.0", "rc:canary:{113}:h-1.0"},
 };
 
+static void the_connections_of_a_user_are_where_a_room_of_that_name_is(void **state)
+{
+    static const char user[] = "o d\xc3\xa9";
+    char key[KEYS_MAX_BYTES], longest[KEYS_MAX_BYTES];
+    size_t len = keys_user_conns(key, user, sizeof(user) - 1);
+
+    (void)state;
+    expect_name(key, len, "rc:user:{o d\xc3\xa9}:conns");
+    assert_int_equal(cluster_slot_of_key(key, len),
+                     cluster_slot_of_room(user, sizeof(user) - 1));
+    memset(longest, 'x', sizeof(longest));
+    assert_int_equal(keys_user_conns(key, longest, sizeof(longest)), 0);
+}
+
 static void each_redis_of_a_list_has_the_same_registry(void **state)
 {
     char key[KEYS_MAX_BYTES];
@@ -386,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(keys_of_a_room_carry_its_tag),
+        TEST(the_connections_of_a_user_are_where_a_room_of_that_name_is),
         TEST(each_redis_of_a_list_has_the_same_registry),
         TEST(a_registry_of_a_cluster_is_in_one_slot_of_its_shard),
         TEST(keys_of_rooms_are_the_same_in_a_cluster),
