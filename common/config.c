@@ -192,6 +192,12 @@ static const struct setting rows[] = {
     NUMBER(
         "ROOMCAST_BYTES_BURST", GATEWAY, bytes_burst, "1048576", 0, 1000000000,
         "bytes at once after a pause, at least one message; 0: as many as in a second"),
+    NUMBER(
+        "ROOMCAST_MESSAGES_PER_SEC", GATEWAY, messages_per_sec, "0", 0, 1000000,
+        "`message` requests of a connection; beyond it the connection is not read for "
+        "a while; 0: no limit"),
+    NUMBER("ROOMCAST_MESSAGES_BURST", GATEWAY, messages_burst, "0", 0, 10000000,
+           "messages at once after a pause; 0: as many as in a second"),
     NUMBER("ROOMCAST_JOINS_PER_SEC", GATEWAY, joins_per_sec, "20", 0, 1000000,
            "joins of a connection; 0: no limit"),
     NUMBER("ROOMCAST_JOINS_BURST", GATEWAY, joins_burst, "200", 0, 10000000,
@@ -449,6 +455,8 @@ static bool finish(struct config *config, enum config_program program)
         config->bytes_burst = config->max_message_bytes;
     if (config->address_connects_burst == 0)
         config->address_connects_burst = config->address_connects_per_sec;
+    if (config->messages_burst == 0)
+        config->messages_burst = config->messages_per_sec;
     if (config->joins_burst == 0)
         config->joins_burst = config->joins_per_sec;
     return true;

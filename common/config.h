@@ -50,6 +50,7 @@ struct config {
     long max_message_bytes, max_connections, max_rooms;
     long requests_per_sec, requests_burst; /* rate 0: no limit; burst is never 0 else */
     long bytes_per_sec, bytes_burst;       /* the same; a message fits into the burst */
+    long messages_per_sec, messages_burst; /* the same */
     long joins_per_sec, joins_burst;       /* the same */
     char *trusted_proxies;                 /* empty: none */
     struct networks trusted;               /* of it */

@@ -60,7 +60,8 @@ enum refused_connect {
 #define PACE_REASONS(X)                                                                \
     X(PACE_REQUESTS, requests)                                                         \
     X(PACE_FRAMES, frames)                                                             \
-    X(PACE_BYTES, bytes)
+    X(PACE_BYTES, bytes)                                                               \
+    X(PACE_MESSAGES, messages)
 
 /* What a request that is no good handshake is answered. */
 #define UPGRADE_REFUSALS(X)                                                            \

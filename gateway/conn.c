@@ -273,6 +273,11 @@ void conn_limit_messages(struct conn *conn, bool to_small)
     receiver_limit(&conn->receiver, to_small);
 }
 
+void conn_take_message(struct conn *conn)
+{
+    receiver_take_message(&conn->receiver);
+}
+
 void conn_begin_work(struct conn *conn, uint32_t bytes)
 {
     receiver_begin_work(&conn->receiver, bytes);
@@ -531,6 +536,8 @@ static void init_receiver_env(struct conn_env *env)
                                                  (uint32_t)config->requests_burst};
         opts.bytes = (struct token_bucket_rate){(uint32_t)config->bytes_per_sec,
                                                 (uint32_t)config->bytes_burst};
+        opts.messages = (struct token_bucket_rate){(uint32_t)config->messages_per_sec,
+                                                   (uint32_t)config->messages_burst};
     }
     receiver_env_init(&env->receiver, &opts);
 }

@@ -122,6 +122,9 @@ bool conn_is_drained(const struct conn *conn);
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
+/* What the client said is a message: it takes a token of ROOMCAST_MESSAGES_PER_SEC. */
+void conn_take_message(struct conn *conn);
+
 /* So many bytes of what the client says are for Redis to work on; it has answered. */
 void conn_begin_work(struct conn *conn, uint32_t bytes);
 void conn_end_work(struct conn *conn, uint32_t bytes);

@@ -17,7 +17,16 @@ void pace_init(struct pace *pace)
 bool pace_is_first(struct pace_env *env, struct pace *pace, uint32_t now_ms)
 {
     return token_bucket_is_half_full(&pace->frames, &env->frames, now_ms) &&
-           token_bucket_is_half_full(&pace->bytes, &env->bytes, now_ms);
+           token_bucket_is_half_full(&pace->bytes, &env->bytes, now_ms) &&
+           (env->messages.per_sec == 0 ||
+            token_bucket_is_half_full(&pace->messages, &env->messages, now_ms));
+}
+
+/* Until there is a token for a message. */
+static uint32_t messages_wait_ms(struct pace_env *env, struct pace *pace,
+                                 uint32_t now_ms)
+{
+    return token_bucket_wait_ms(&pace->messages, &env->messages, 1, now_ms);
 }
 
 bool pace_take_frame(struct pace_env *env, struct pace *pace, unsigned char byte,
@@ -27,7 +36,14 @@ bool pace_take_frame(struct pace_env *env, struct pace *pace, unsigned char byte
         (byte & FIN) && ((byte & OPCODE) == TEXT || (byte & OPCODE) == BINARY);
 
     pace->kind = is_whole ? PACE_REQUESTS : PACE_FRAMES;
+    if (env->messages.per_sec > 0 && messages_wait_ms(env, pace, now_ms) > 0)
+        return false;
     return token_bucket_take(&pace->frames, &env->frames, now_ms) == 0;
+}
+
+void pace_take_message(struct pace_env *env, struct pace *pace, uint32_t now_ms)
+{
+    token_bucket_spend(&pace->messages, &env->messages, 1, now_ms);
 }
 
 void pace_take_bytes(struct pace_env *env, struct pace *pace, uint32_t bytes,
@@ -73,12 +89,17 @@ bool pace_wait(struct pace_env *env, struct pace *pace, uint32_t now_ms,
 {
     uint32_t bytes_ms = token_bucket_wait_ms(&pace->bytes, &env->bytes, 0, now_ms);
     uint32_t frames_ms = token_bucket_wait_ms(&pace->frames, &env->frames, 1, now_ms);
+    uint32_t messages_ms = messages_wait_ms(env, pace, now_ms);
     uint32_t ms = bytes_ms > frames_ms ? bytes_ms : frames_ms;
     uint32_t ticks;
 
+    *why = bytes_ms > frames_ms ? PACE_BYTES : (enum pace_why)pace->kind;
+    if (messages_ms > ms) {
+        *why = PACE_MESSAGES;
+        ms = messages_ms;
+    }
     if (ms == 0)
         return false;
-    *why = bytes_ms > frames_ms ? PACE_BYTES : (enum pace_why)pace->kind;
     set_place(env, pace, PACE_WAITING, now_ms);
     ticks = (now_ms - env->turned_ms + ms + PACE_TICK_MS - 1) / PACE_TICK_MS;
     wheel_set(&env->wheel, &pace->timer, env->wheel.now + ticks);

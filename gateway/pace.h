@@ -1,6 +1,6 @@
 /* pace.h - how much of a worker's time a connection may take by what it sends.
  *
- * Two token buckets a connection: one of frames, whatever their kind, one of bytes. A
+ * Three token buckets a connection: one of frames, whatever their kind, one of bytes, one of messages. A
  * connection with at least half of each left is served at once. Any other is queued, and
  * the queue has PACE_TURN_NS of each turn of the loop. A connection whose bucket is empty
  * waits until there is a token again, and then queues. While Redis has PACE_UNANSWERED_BYTES
@@ -39,7 +39,7 @@ enum pace_place { PACE_FREE, PACE_QUEUED, PACE_WAITING };
 
 /* Of all connections of a worker. */
 struct pace_env {
-    struct token_bucket_rate frames, bytes;
+    struct token_bucket_rate frames, bytes, messages;
     struct list queued;
     struct wheel wheel; /* of ticks */
     uint32_t turned_ms; /* up to when the wheel has turned */
@@ -49,7 +49,7 @@ struct pace_env {
 
 /* Embedded in the connection; see pace_init. */
 struct pace {
-    struct token_bucket frames, bytes;
+    struct token_bucket frames, bytes, messages;
     struct wheel_timer timer; /* its link is in the queue or in the wheel */
     uint32_t run_began_ms, waited_ms;
     unsigned char place, kind; /* of the last frame: an enum pace_why */
@@ -62,13 +62,17 @@ void pace_init(struct pace *pace);
 /* Whether it is served before those that queue. */
 bool pace_is_first(struct pace_env *env, struct pace *pace, uint32_t now_ms);
 
-/* A frame begins with `byte`: takes its token. False: there is none. */
+/* A frame begins with `byte`: takes its token. False: there is none, or none for a message, which
+ * it may be. */
 bool pace_take_frame(struct pace_env *env, struct pace *pace, unsigned char byte,
                      uint32_t now_ms);
 
 /* So many bytes were read. */
 void pace_take_bytes(struct pace_env *env, struct pace *pace, uint32_t bytes,
                      uint32_t now_ms);
+
+/* What was read was a message. */
+void pace_take_message(struct pace_env *env, struct pace *pace, uint32_t now_ms);
 
 /* Moves it to the end of the queue. */
 void pace_queue(struct pace_env *env, struct pace *pace, uint32_t now_ms);

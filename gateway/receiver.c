@@ -338,6 +338,11 @@ static void on_serve(uv_check_t *check)
         uv_idle_stop(&env->busy);
 }
 
+void receiver_take_message(struct receiver *receiver)
+{
+    pace_take_message(&receiver->env->pace, &receiver->pace, now_ms(receiver));
+}
+
 void receiver_begin_work(struct receiver *receiver, uint32_t bytes)
 {
     receiver->unanswered += bytes;
@@ -481,9 +486,11 @@ void receiver_env_init(struct receiver_env *env, const struct receiver_opts *opt
     pace_env_init(&env->pace);
     env->pace.frames = opts->frames;
     env->pace.bytes = opts->bytes;
-    env->read_bytes = opts->frames.per_sec || opts->bytes.per_sec
-                          ? RECEIVER_PACED_READ_BYTES
-                          : RECEIVER_READ_BYTES;
+    env->pace.messages = opts->messages;
+    env->read_bytes =
+        opts->frames.per_sec || opts->bytes.per_sec || opts->messages.per_sec
+            ? RECEIVER_PACED_READ_BYTES
+            : RECEIVER_READ_BYTES;
     uv_check_init(env->loop, &env->serve);
     uv_idle_init(env->loop, &env->busy);
     uv_timer_init(env->loop, &env->pace_tick);

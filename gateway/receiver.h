@@ -56,7 +56,7 @@ struct receiver_opts {
     uv_loop_t *loop;
     struct metrics *metrics;
     const struct receiver_events *events;
-    struct token_bucket_rate frames, bytes; /* zeroed: no limit */
+    struct token_bucket_rate frames, bytes, messages; /* zeroed: no limit */
     size_t max_message_bytes;
     bool allows_binary;
 };
@@ -132,6 +132,9 @@ bool receiver_has_eof(const struct receiver *receiver);
  * handed over first then. */
 void receiver_pause(struct receiver *receiver, enum receiver_pause why);
 void receiver_resume(struct receiver *receiver, enum receiver_pause why);
+
+/* What it said was a message, which takes a token. */
+void receiver_take_message(struct receiver *receiver);
 
 /* So many bytes of what the client says are for Redis to work on; it has answered. */
 void receiver_begin_work(struct receiver *receiver, uint32_t bytes);

@@ -58,6 +58,7 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
 
     (void)wait_ms;
     request->started_ns = uv_hrtime();
+    conn_take_message(&session->conn);
     conn_begin_work(&session->conn, request->bytes);
     strbuf_reset(tail, 64 * 1024);
     proto_add_message_tail(tail, &(struct proto_message){.user = message.user,

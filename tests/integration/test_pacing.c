@@ -50,7 +50,7 @@ static struct fleet fleet;
 static struct admin admin;
 
 /* The gateways, each with one limit. */
-enum { FRAMES, BYTES, SLOW };
+enum { FRAMES, BYTES, SLOW, MESSAGES };
 
 static int port_of(unsigned gateway)
 {
@@ -101,6 +101,8 @@ static const struct {
      "join_ack", NULL},
 };
 
+enum { PINGS = 0, SAID = 2, HISTORIES = 4 };
+
 static void expect_answer(struct chat *chat, size_t kind, int id)
 {
     do
@@ -112,31 +114,51 @@ static void expect_answer(struct chat *chat, size_t kind, int id)
         assert_string_equal(chat_get_text(chat, "code"), kinds[kind].code);
 }
 
+static int64_t flood_ms(struct chat *ann, size_t kind)
+{
+    int64_t began_ms = wait_now_ms();
+    struct strbuf bytes = {0};
+
+    for (int id = 0; id < FLOOD; id++) {
+        char text[128];
+
+        snprintf(text, sizeof(text), kinds[kind].request, id);
+        add_text(&bytes, text);
+    }
+    send_all(chat_wire(ann), &bytes);
+    for (int id = 0; id < FLOOD; id++)
+        expect_answer(ann, kind, id);
+    return wait_now_ms() - began_ms;
+}
+
 static void requests_beyond_the_bucket_wait_in_order(void **state)
 {
     (void)state;
     for (size_t kind = 0; kind < COUNT(kinds); kind++) {
         struct chat *ann = chat_enter(port_of(FRAMES), "flood", "ann");
         double before = paced(FRAMES, "requests");
-        int64_t began_ms = wait_now_ms();
-        struct strbuf bytes = {0};
 
         print_message("  %s\n", kinds[kind].name);
-        for (int id = 0; id < FLOOD; id++) {
-            char text[128];
-
-            snprintf(text, sizeof(text), kinds[kind].request, id);
-            add_text(&bytes, text);
-        }
-        send_all(chat_wire(ann), &bytes);
-        for (int id = 0; id < FLOOD; id++)
-            expect_answer(ann, kind, id);
-        assert_true(wait_now_ms() - began_ms >= FLOOD_MS);
+        assert_true(flood_ms(ann, kind) >= FLOOD_MS);
         assert_true(paced(FRAMES, "requests") > before);
         chat_close(ann);
     }
     assert_true(fleet_metric(&fleet, FRAMES,
                              q("roomcast_errors_total{code='rate_limited'}")) == 0);
+}
+
+static void messages_have_a_bucket_of_their_own(void **state)
+{
+    struct chat *ann = chat_enter(port_of(MESSAGES), "flood", "ann");
+
+    (void)state;
+    flood_ms(ann, PINGS);
+    flood_ms(ann, HISTORIES);
+    assert_true(paced(MESSAGES, "messages") == 0);
+    assert_true(flood_ms(ann, SAID) >= FLOOD_MS);
+    assert_true(paced(MESSAGES, "messages") > 0);
+    assert_true(paced(MESSAGES, "requests") == 0);
+    chat_close(ann);
 }
 
 static void expect_pong(struct wire *w, unsigned char number)
@@ -750,12 +772,15 @@ static int start(void **state)
     static const char *const slow[] = {"ROOMCAST_REQUESTS_PER_SEC=1",
                                        "ROOMCAST_REQUESTS_BURST=20",
                                        "ROOMCAST_PING_INTERVAL_SECS=1", NULL};
+    static const char *const messages[] = {"ROOMCAST_MESSAGES_PER_SEC=50",
+                                           "ROOMCAST_MESSAGES_BURST=20", NULL};
 
     *state = &admin;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 0});
     fleet_add(&fleet, frames);
     fleet_add(&fleet, bytes);
     fleet_add(&fleet, slow);
+    fleet_add(&fleet, messages);
     admin_start(&admin, &fleet, NULL);
     return 0;
 }
@@ -764,6 +789,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_beyond_the_bucket_wait_in_order),
+        cmocka_unit_test(messages_have_a_bucket_of_their_own),
         cmocka_unit_test(control_frames_take_tokens_too),
         cmocka_unit_test(each_fragment_takes_a_token),
         cmocka_unit_test(bytes_beyond_the_bucket_wait),

@@ -59,7 +59,7 @@ static void without_limits_everybody_is_first(void **state)
 
     (void)state;
     set_up(&env, &pace, 1);
-    env.frames = env.bytes = (struct token_bucket_rate){0, 0};
+    env.frames = env.bytes = env.messages = (struct token_bucket_rate){0, 0};
     assert_int_equal(take_frames(&env, &pace, 100000, 0), 100000);
     pace_take_bytes(&env, &pace, UINT32_MAX, 0);
     assert_true(pace_is_first(&env, &pace, 0));
@@ -95,6 +95,29 @@ static void the_empty_bucket_says_why(void **state)
     pace_take_bytes(&env, &pace, 1, 0);
     assert_true(pace_wait(&env, &pace, 0, &why));
     assert_int_equal(why, PACE_BYTES);
+}
+
+static void a_message_takes_a_token_that_the_next_frame_waits_for(void **state)
+{
+    struct pace_env env;
+    struct pace pace;
+    enum pace_why why;
+
+    (void)state;
+    set_up(&env, &pace, 1);
+    env.messages = (struct token_bucket_rate){10, 2};
+    assert_true(pace_take_frame(&env, &pace, TEXT, 0));
+    pace_take_message(&env, &pace, 0);
+    assert_true(pace_is_first(&env, &pace, 0));
+    assert_true(pace_take_frame(&env, &pace, TEXT, 0));
+    pace_take_message(&env, &pace, 0);
+    assert_false(pace_is_first(&env, &pace, 0));
+    assert_false(pace_take_frame(&env, &pace, PING, 99)); /* it may be anything */
+    assert_true(pace_wait(&env, &pace, 99, &why));
+    assert_int_equal(why, PACE_MESSAGES);
+    pace_free(&env, &pace, 99);
+    assert_true(pace_take_frame(&env, &pace, PING, 100));
+    assert_false(pace_wait(&env, &pace, 100, &why));
 }
 
 static void the_queue_is_a_round(void **state)
@@ -201,6 +224,7 @@ int main(void)
         cmocka_unit_test(half_of_each_bucket_makes_first),
         cmocka_unit_test(without_limits_everybody_is_first),
         cmocka_unit_test(the_empty_bucket_says_why),
+        cmocka_unit_test(a_message_takes_a_token_that_the_next_frame_waits_for),
         cmocka_unit_test(the_queue_is_a_round),
         cmocka_unit_test(a_waiter_queues_when_there_is_a_token_and_no_earlier),
         cmocka_unit_test(over_a_long_time_the_rate_is_kept),
