@@ -123,6 +123,15 @@ static void warn_about_names(const struct config *config)
                  "listen=%s auth=none text=\"anybody may use any user name\"", at);
 }
 
+/* Then a client says itself whose connection it is. */
+static void warn_about_proxies(const struct config *config)
+{
+    if (config->proxy_protocol && config->trusted.count == 0)
+        log_warn("proxies_not_named",
+                 "setting=ROOMCAST_TRUSTED_PROXIES text=\"anybody may send a PROXY "
+                 "header\"");
+}
+
 static void on_dump(uv_signal_t *signal, int number)
 {
     struct gateway *g = signal->data;
@@ -216,6 +225,7 @@ static void start(struct gateway *g)
     log_info("started", "version=%s listen=%s ops=%s workers=%u", ROOMCAST_VERSION,
              g->config.listen, g->config.ops_listen, g->shared.count);
     warn_about_names(&g->config);
+    warn_about_proxies(&g->config);
 }
 
 static void stop(struct gateway *g)

@@ -355,6 +355,20 @@ def check_passwords():
     expect("ports" not in open_to_all["redis"], "redis: is open to the world")
 
 
+def check_addresses(config):
+    """What the balancer says of clients is believed, and nobody else is."""
+    subnets = [part["subnet"] for part in config["networks"]["clients"]["ipam"]["config"]]
+    for name in GATEWAYS:
+        settings = config["services"][name]["environment"]
+        expect(settings["ROOMCAST_TRUSTED_PROXIES"].split(",") == subnets,
+               f"{name}: trusts others than the network of the balancer")
+        expect((settings["ROOMCAST_ADDRESS_PENDING_MAX"], settings["ROOMCAST_ADDRESS_CONNECTS_PER_SEC"],
+                settings["ROOMCAST_ADDRESS_CONNECTS_BURST"]) == ("200", "20", "1000"),
+               f"{name}: other limits of an address than documented")
+    expect("option forwardfor" in (ROOT / "compose" / "haproxy.cfg").read_text(),
+           "haproxy.cfg: does not tell whose connection it is")
+
+
 def main():
     bin_dir, directory = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     config = resolve()
@@ -377,6 +391,7 @@ def main():
     for network in ("state", "clients", "monitoring"):
         expect(config["networks"][network].get("internal"), f"network {network}: reaches the world")
     expect(list(services["redis"]["networks"]) == ["state"], "redis: is reached by others")
+    check_addresses(config)
     check_balancer(services, known["gateway"], stages, directory)
     check_balancer_health(services["balancer"])
     check_prometheus(services, directory)

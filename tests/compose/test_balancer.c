@@ -25,6 +25,7 @@
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
 #include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/http_upgrade.h"
 #include "tests/support/fleet/loop.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/redis_cmd.h"
@@ -38,6 +39,7 @@ enum {
     BETWEEN = 20,     /* messages of each person between two restarts */
     PATIENCE_MS = 60000,
     PATH_BYTES = 512,
+    ALL = FLEET_MAX,
 };
 
 static const char password[] = "password-of-the-tests";
@@ -76,8 +78,8 @@ static bool is_in_state(unsigned gateway, const char *state)
 }
 
 /* `limit` is how many connections an address may have. How many new ones is left open, since a
- * fast machine makes many. */
-static void start_balancer(struct balancer *b, const char *limit)
+ * fast machine makes many. `only`: the gateway behind each name, or ALL. */
+static void start_balancer(struct balancer *b, const char *limit, unsigned only)
 {
     enum { LINES = 5 + 2 * GATEWAYS };
     static char lines[LINES][128], config[PATH_BYTES + 32];
@@ -94,10 +96,10 @@ static void start_balancer(struct balancer *b, const char *limit)
     snprintf(lines[n++], 128, "BALANCER_CONNECTIONS_PER_SOURCE=%s", limit);
     snprintf(lines[n++], 128, "BALANCER_NEW_PER_SOURCE=1000000000");
     for (unsigned g = 0; g < GATEWAYS; g++) {
-        snprintf(lines[n++], 128, "GATEWAY_%u=127.0.0.1:%d", g + 1,
-                 fleet.gateways[g].port);
-        snprintf(lines[n++], 128, "GATEWAY_%u_OPS_PORT=%d", g + 1,
-                 fleet.gateways[g].ops_port);
+        const struct fleet_gateway *gateway = &fleet.gateways[only == ALL ? g : only];
+
+        snprintf(lines[n++], 128, "GATEWAY_%u=127.0.0.1:%d", g + 1, gateway->port);
+        snprintf(lines[n++], 128, "GATEWAY_%u_OPS_PORT=%d", g + 1, gateway->ops_port);
     }
     for (unsigned i = 0; i < n; i++)
         env[i] = lines[i];
@@ -456,13 +458,50 @@ static void an_address_with_too_many_connections_gets_429(void **state)
     struct chat *first, *second;
 
     (void)state;
-    start_balancer(&strict, "2");
+    start_balancer(&strict, "2", ALL);
     first = chat_open(strict.port);
     second = chat_open(strict.port);
     assert_int_equal(status_of_upgrade(strict.port), 429);
     chat_close(first);
     chat_close(second);
     stop_balancer(&strict);
+}
+
+static int status_from(int port, const char *address, const char *lines,
+                       struct wire **out)
+{
+    struct wire *w = wire_open_from(port, address);
+
+    assert_true(wire_send_text(w, USUAL));
+    assert_true(wire_send_text(w, lines));
+    assert_true(wire_send_text(w, END));
+    assert_true(wire_read_head(w, PATIENCE_MS));
+    *out = w;
+    return atoi(wire_get_head(w) + strlen("HTTP/1.1 "));
+}
+
+/* As docker-compose.yml has it, but for the numbers. */
+static void the_gateway_knows_whose_connection_it_is(void **state)
+{
+    static const char *const settings[] = {"ROOMCAST_TRUSTED_PROXIES=127.0.0.1",
+                                           "ROOMCAST_ADDRESS_PENDING_MAX=1", NULL};
+    static struct balancer own;
+    unsigned gateway = fleet_add(&fleet, settings);
+    struct wire *first, *second, *other;
+
+    (void)state;
+    start_balancer(&own, "1000", gateway);
+    assert_int_equal(status_from(own.port, "127.0.0.7", "", &first), 101);
+    assert_int_equal(
+        status_from(own.port, "127.0.0.7", "X-Forwarded-For: 203.0.113.9\r\n", &second),
+        429);
+    assert_int_equal(status_from(own.port, "127.0.0.8", "", &other), 101);
+    fleet_expect_logged(&fleet, gateway, "connect_refused address=127.0.0.7");
+    wire_free(first);
+    wire_free(second);
+    wire_free(other);
+    stop_balancer(&own);
+    fleet_stop_gateway(&fleet, gateway);
 }
 
 static bool has_no_gateway(void *data)
@@ -563,7 +602,7 @@ static int start(void **state)
                                                  "ROOMCAST_DRAIN_SECS=3",
                                                  "ROOMCAST_PRESENCE_GRACE_MS=20000",
                                                  "ROOMCAST_HISTORY_LIMIT=1000", NULL}});
-    start_balancer(&balancer, "1000");
+    start_balancer(&balancer, "1000", ALL);
     return 0;
 }
 
@@ -581,6 +620,7 @@ int main(void)
         cmocka_unit_test(redis_wants_its_password_and_hides_it),
         cmocka_unit_test(clients_go_where_there_are_fewest),
         cmocka_unit_test(an_address_with_too_many_connections_gets_429),
+        cmocka_unit_test(the_gateway_knows_whose_connection_it_is),
         cmocka_unit_test(a_rolling_restart_is_noticed_by_nobody),
         cmocka_unit_test(what_was_acked_outlives_redis),
         cmocka_unit_test(without_a_gateway_the_balancer_is_not_well_and_says_503),

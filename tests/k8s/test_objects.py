@@ -1,6 +1,7 @@
 """What k8s/ renders to: sound for the API, consistent in itself, and as safe as it says."""
 
 import base64
+import ipaddress
 import json
 import pathlib
 import re
@@ -363,6 +364,18 @@ class Objects(unittest.TestCase):
             for which in ("read", "send"):
                 text = ingress["metadata"]["annotations"][f"{ANNOTATIONS}proxy-{which}-timeout"]
                 self.assertGreater(int(text), 2 * ping)
+
+    def test_one_address_has_its_share_behind_a_named_proxy(self):
+        for objects in (base, *self.each_variant()):
+            [container] = cluster.named(objects, "Deployment", OURS[0])["spec"]["template"][
+                "spec"]["containers"]
+            settings = cluster.environment(objects, container)
+            self.assertEqual([settings[f"ROOMCAST_ADDRESS_{name}"] for name in
+                              ("PENDING_MAX", "CONNECTS_PER_SEC", "CONNECTS_BURST")],
+                             ["200", "20", "1000"])
+            for network in settings["ROOMCAST_TRUSTED_PROXIES"].split(","):
+                self.assertTrue(ipaddress.ip_network(network).is_private or
+                                network == "100.64.0.0/10", network)
 
     # ---- what nobody may do ----
 
