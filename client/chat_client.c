@@ -1,7 +1,7 @@
 /* chat_client.c - see chat_client.h.
  *
  *     connection -> on_text -> take_event -> the owner, then the room that it is about
- *                -> on_open: every room joins;  on_lost: every room is out
+ *                -> on_open -> auth -> on_ready: every room joins;  on_lost: every room is out
  *     rooms -> (chat_room_port) -> the connection, and the owner's callbacks
  *
  *     chat_client_close -> (leave_acks) -> close_connection -> on_connection_closed
@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "client/auth.h"
 #include "common/json_read.h"
 #include "common/list.h"
 #include "common/xalloc.h"
@@ -30,6 +31,7 @@ struct chat_client {
     struct chat_client_opts opts;
     uv_loop_t *loop;
     struct connection *connection;
+    struct auth auth;
     uv_timer_t timer;
     struct list rooms;
     struct json_members members, inner;
@@ -83,7 +85,7 @@ static bool port_send(void *owner, const char *json, size_t len)
 {
     struct chat_client *client = owner;
 
-    return connection_send(client->connection, json, len);
+    return client->auth.is_ready && connection_send(client->connection, json, len);
 }
 
 static uint64_t port_next_id(void *owner)
@@ -103,7 +105,8 @@ static void port_commend(void *owner)
 static void on_retry(uv_timer_t *timer)
 {
     struct chat_client *client = timer->data;
-    uint64_t now_ms = uv_now(client->loop), next_ms = 0;
+    uint64_t now_ms = uv_now(client->loop);
+    uint64_t next_ms = auth_retry(&client->auth, now_ms);
 
     list_each(link, &client->rooms) {
         struct chat_room *room = list_entry(link, struct chat_room, link);
@@ -183,7 +186,28 @@ static void on_state(void *owner, enum connection_state state, const char *why)
         client->opts.on_state(client->opts.owner, state, why);
 }
 
-static void on_open(void *owner)
+static bool send_auth(void *owner, const char *json, size_t len)
+{
+    struct chat_client *client = owner;
+
+    return connection_send(client->connection, json, len);
+}
+
+static void on_token_wanted(void *owner)
+{
+    struct chat_client *client = owner;
+
+    client->opts.on_token_wanted(client->opts.owner);
+}
+
+static void on_no_token(void *owner)
+{
+    struct chat_client *client = owner;
+
+    connection_cut(client->connection); /* and again after a pause */
+}
+
+static void on_ready(void *owner)
 {
     struct chat_client *client = owner;
 
@@ -192,6 +216,20 @@ static void on_open(void *owner)
         chat_room_join(list_entry(link, struct chat_room, link));
     }
     end_work(client);
+}
+
+static const struct auth_hooks auth_with_tokens = {.send = send_auth,
+                                                   .on_wanted = on_token_wanted,
+                                                   .on_ready = on_ready,
+                                                   .on_failed = on_no_token,
+                                                   .on_retry_set = port_on_retry_set};
+static const struct auth_hooks auth_without = {.on_ready = on_ready};
+
+static void on_open(void *owner)
+{
+    struct chat_client *client = owner;
+
+    auth_on_open(&client->auth);
 }
 
 /* An error has no room: the id tells what it is about. */
@@ -209,6 +247,7 @@ static void take_event(struct chat_client *client, const struct chat_event *even
 
     if (client->leaves > 0 && json_read_is(event->type, "leave_ack"))
         client->leaves--; /* before the owner hears of it, who may close then */
+    auth_take(&client->auth, event);
     if (!json_read_is(event->type, "message"))
         port_on_event(client, event->type, event->text);
     room = find_room(client, json_read_find(event->members, "room"));
@@ -276,6 +315,7 @@ static void on_lost(void *owner, int code)
     struct chat_client *client = owner;
 
     client->leaves = 0;
+    auth_on_lost(&client->auth);
     if (client->closing) {
         close_connection(client);
         return;
@@ -301,6 +341,7 @@ static void release(struct chat_client *client)
         chat_room_free(list_entry(link, struct chat_room, link));
     json_members_deinit(&client->members);
     json_members_deinit(&client->inner);
+    auth_deinit(&client->auth);
     if (client->opts.on_closed)
         client->opts.on_closed(client->opts.owner);
     free(client);
@@ -349,6 +390,8 @@ struct chat_client *chat_client_open(uv_loop_t *loop,
     struct connection_opts connection = {.addresses = opts->addresses,
                                          .count = opts->count,
                                          .first = opts->first,
+                                         .returns_expired = opts->on_token_wanted &&
+                                                            !opts->has_one_token,
                                          .pause_least_ms = opts->pause_least_ms,
                                          .pause_most_ms = opts->pause_most_ms,
                                          .silence_ms = opts->silence_ms,
@@ -364,11 +407,18 @@ struct chat_client *chat_client_open(uv_loop_t *loop,
     if (getrandom(&client->secret, sizeof(client->secret), GRND_NONBLOCK) < 0)
         client->secret = uv_hrtime();
     list_init(&client->rooms);
+    auth_init(&client->auth, opts->on_token_wanted ? &auth_with_tokens : &auth_without,
+              client);
     uv_timer_init(loop, &client->timer);
     client->timer.data = client;
     client->connection = connection_open(loop, &connection);
     client->handles = 2;
     return client;
+}
+
+void chat_client_bring_token(struct chat_client *client, const char *token)
+{
+    auth_bring(&client->auth, token, uv_now(client->loop));
 }
 
 void chat_client_join(struct chat_client *client, const char *name, const char *user)
@@ -410,7 +460,7 @@ uint64_t chat_client_say(struct chat_client *client, const char *name, const cha
 
 void chat_client_send(struct chat_client *client, const char *json, size_t len)
 {
-    connection_send(client->connection, json, len);
+    port_send(client, json, len);
 }
 
 bool chat_client_is_live(const struct chat_client *client, const char *name)

@@ -17,7 +17,10 @@
  * A message that is too large for the server closes the connection; it is given up with
  * `too_large`, and all else goes on.
  *
- * connection.h is the socket, chat_room.h a room; this gives each event to the room that it is
+ * Where the fleet asks for tokens, on_token_wanted is called on each connection and before a token
+ * ends; chat_client_bring_token answers it, then or later. Until it has, nothing else is sent.
+ *
+ * connection.h is the socket, auth.h the tokens, chat_room.h a room; this gives each event to the room that it is
  * about. What is shown of them is model.h's.
  *
  * All callbacks come from the loop, never from inside a call, but on_said of what is left or
@@ -48,6 +51,8 @@ struct chat_client_opts {
     /* After a resume, look into the history for messages that were deleted meanwhile. They are
      * told by on_event as `message_deleted`, perhaps again. Costs a get_history a resume. */
     bool looks_for_deleted;
+    /* on_token_wanted always brings the same token: once that has expired it ends for good. */
+    bool has_one_token;
     void *owner; /* given to every callback; borrowed */
 
     /* Each may be NULL. `why` says it in words. */
@@ -59,6 +64,8 @@ struct chat_client_opts {
     /* The history of a join has been given; what comes from now on is new. */
     void (*on_live)(void *owner, const char *room);
     void (*on_out)(void *owner, const struct chat_out *out);
+    /* chat_client_bring_token is awaited. NULL: the fleet asks for no tokens. */
+    void (*on_token_wanted)(void *owner);
     /* The last callback, after chat_client_close; the memory is freed after it. */
     void (*on_closed)(void *owner);
 };
@@ -67,8 +74,11 @@ struct chat_client_opts {
 struct chat_client *chat_client_open(uv_loop_t *loop,
                                      const struct chat_client_opts *opts);
 
+/* The token that was wanted; NULL: there is none, and it is wanted again in a while. */
+void chat_client_bring_token(struct chat_client *client, const char *token);
+
 /* Joins, and is in from then on until left, kicked or refused (an `error` event). Ignored
- * if it is in the room already. */
+ * if it is in the room already. `user` NULL: the one of the token. */
 void chat_client_join(struct chat_client *client, const char *room, const char *user);
 void chat_client_leave(struct chat_client *client, const char *room);
 

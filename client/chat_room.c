@@ -34,7 +34,7 @@ struct chat_room *chat_room_new(const struct chat_room_opts *opts)
     strbuf_add_json(&token, opts->name, strlen(opts->name));
     room->opts = *opts;
     room->name = xstrdup(opts->name);
-    room->user = xstrdup(opts->user);
+    room->user = opts->user ? xstrdup(opts->user) : NULL;
     room->opts.name = room->name;
     room->opts.user = room->user;
     room->token = token.data;
@@ -91,7 +91,8 @@ void chat_room_join(struct chat_room *room)
     room->retry_at_ms = 0;
     room->join_id = next_id(room);
     chat_request_begin(&out, "join", 0, room->join_id, room->name);
-    chat_request_add_text(&out, "user", room->user);
+    if (room->user)
+        chat_request_add_text(&out, "user", room->user);
     if (room->epoch[0])
         strbuf_add_format(&out, ",\"since\":{\"epoch\":\"%s\",\"seq\":%llu}",
                           room->epoch, (unsigned long long)room->seq);

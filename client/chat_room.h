@@ -81,7 +81,7 @@ enum chat_room_state {
 enum { CHAT_ROOM_EPOCH_MAX = 32 };
 
 struct chat_room_opts {
-    const char *name, *user;           /* copied */
+    const char *name, *user;           /* copied; user NULL: a token says it */
     uint64_t secret;                   /* in keys, see chat_room.c */
     size_t says_in_flight;             /* of chat_client_opts */
     bool looks_for_deleted;            /* likewise */

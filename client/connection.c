@@ -23,6 +23,8 @@ enum {
     PAUSE_MOST_MS = 30000,
     SILENCE_MS = 15000,
     CLOSE_MS = 1000,
+    CLOSE_UNAUTHORIZED = 4500,
+    CLOSE_EXPIRED = 4501,
 };
 
 struct connection {
@@ -156,6 +158,14 @@ static void on_timer_closed(uv_handle_t *handle)
     free(conn);
 }
 
+/* SPEC-PUBLIC P2. */
+static const char *why_ended(int code, const char *why)
+{
+    if (code == CLOSE_UNAUTHORIZED)
+        return "a good token is needed";
+    return code == CLOSE_EXPIRED ? "the token has expired" : why;
+}
+
 static void on_close(void *owner, int code, const char *why)
 {
     struct connection *conn = owner;
@@ -172,8 +182,9 @@ static void on_close(void *owner, int code, const char *why)
     if (conn->closing) /* by the owner, just now */
         return;
     conn->at = (conn->at + 1) % conn->opts.count;
-    if (code >= 4500 && code < 5000) {
-        set_state(conn, CONNECTION_ENDED, why);
+    if (code >= 4500 && code < 5000 &&
+        !(code == CLOSE_EXPIRED && conn->opts.returns_expired)) {
+        set_state(conn, CONNECTION_ENDED, why_ended(code, why));
         return;
     }
     conn->attempts++;

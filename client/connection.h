@@ -32,6 +32,8 @@ enum connection_state {
 struct connection_opts {
     const struct connection_address *addresses; /* tried in turn from `first`; copied */
     size_t count, first;
+    /* Whether it comes back after the close code 4501: its owner has another token then. */
+    bool returns_expired;
     /* Between attempts: at random up to the least, doubled with each, to the most. 0: 500 ms
      * and 30 s. */
     uint64_t pause_least_ms, pause_most_ms;

@@ -271,12 +271,34 @@ static void add_refusal(struct model_room *room, const char *what,
     strbuf_deinit(&line);
 }
 
+/* A token was refused: of a connection that stays open if it was brought in place of another one. */
+static void note_refused_token(struct model *model, uint64_t now_ms)
+{
+    struct strbuf line = {NULL, 0, 0};
+
+    strbuf_add_text(&line, "the token is refused: ");
+    json_read_text(&line, field(&model->fields, "reason"));
+    timeline_add(&model_active(model)->timeline, TIMELINE_WARNING, now_ms, line.data);
+    strbuf_deinit(&line);
+}
+
+static void on_auth_ack(struct model *model)
+{
+    free(model->user);
+    model->user = json_read_dup(field(&model->fields, "user"));
+}
+
 /* One that is an answer to a request of ours; those of chat_client are told otherwise, and
  * nobody wants to know that a signal about typing was refused. */
 static void on_error(struct model *model, uint64_t now_ms)
 {
     struct json_text id = field(&model->fields, "id");
 
+    if (json_read_is(field(&model->fields, "code"), "unauthorized") &&
+        field(&model->fields, "reason").len > 0) {
+        note_refused_token(model, now_ms);
+        return;
+    }
     if (id.len > 0 && id.base[0] != '"')
         return;
     for (size_t i = 0; i < model->count; i++) {
@@ -313,6 +335,8 @@ void model_on_event(struct model *model, struct json_text event, uint64_t now_ms
         on_status(model);
     else if (json_read_is(type, "error"))
         on_error(model, now_ms);
+    else if (json_read_is(type, "auth_ack"))
+        on_auth_ack(model);
     for (size_t i = 0; room && i < sizeof(of_rooms) / sizeof(of_rooms[0]); i++)
         if (json_read_is(type, of_rooms[i].type)) {
             room->timeline.is_read = room->view.bottom != 0;

@@ -130,8 +130,10 @@ static void on_event(void *owner, struct json_text type, struct json_text event)
     } else if (!p->options->is_json && json_read_is(type, "error")) {
         char *code = json_read_dup(json_read_find(&p->members, "code"));
         char *why = json_read_dup(json_read_find(&p->members, "message"));
+        char *reason = json_read_dup(json_read_find(&p->members, "reason"));
 
-        plain_complain("%s: %s", code, why);
+        plain_complain(reason[0] ? "%s: %s (%s)" : "%s: %s", code, why, reason);
+        free(reason);
         free(code);
         free(why);
     }
@@ -184,6 +186,17 @@ static void on_out(void *owner, const struct chat_out *out)
     if (room)
         plain_drop_room(p, room);
     plain_check(p);
+}
+
+static void on_token_wanted(void *owner)
+{
+    struct plain *p = owner;
+    char *token = term_options_read_token(p->options);
+
+    if (!token)
+        plain_complain("no token can be read from the file that has it");
+    chat_client_bring_token(p->client, token);
+    free(token);
 }
 
 static void on_full(void *owner, bool is_full)
@@ -250,6 +263,8 @@ static void start_client(struct plain *p)
                                                       .on_said = on_said,
                                                       .on_live = on_live,
                                                       .on_out = on_out,
+                                                      .on_token_wanted =
+                                                          on_token_wanted,
                                                       .on_closed = on_closed};
     const struct term_options *options = p->options;
 

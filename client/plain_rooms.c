@@ -86,7 +86,8 @@ void plain_join(struct plain *p, const char *rest)
         room = xcalloc(1, sizeof(*room));
         room->name = xstrdup(rest);
         list_add(&p->rooms, &room->link);
-        chat_client_join(p->client, rest, p->options->user);
+        chat_client_join(p->client, rest,
+                         term_options_has_token(p->options) ? NULL : p->options->user);
     }
     plain_set_current(p, rest);
 }

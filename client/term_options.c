@@ -15,7 +15,12 @@
 #include "common/settings.h"
 #include "common/xalloc.h"
 
-enum { NAME_MAX_BYTES = 64, ROOM_MAX_BYTES = 128, HTTP_PORT = 80 };
+enum {
+    NAME_MAX_BYTES = 64,
+    ROOM_MAX_BYTES = 128,
+    HTTP_PORT = 80,
+    TOKEN_BYTES_MAX = 8192, /* SPEC-PUBLIC P1 */
+};
 
 static const char *parse_port(struct connection_address *address, const char *at,
                               const char *end)
@@ -95,6 +100,12 @@ static const struct setting rows[] = {
     ROW("ROOMCAST_USER", SETTING_TEXT, user, "", 0, 0, NULL,
         "1 to 64 bytes without control characters", "who you are in the rooms",
         "the login name"),
+    ROW("ROOMCAST_TOKEN", SETTING_SECRET, token, "", 0, 0, NULL, "TOKEN",
+        "a token that says who you are, where the gateway asks for one", "none"),
+    ROW("token-file", SETTING_TEXT, token_file, "", 0, 0, NULL, "FILE",
+        "the token is in this file, which is read for each connection, and again before the "
+        "token ends",
+        "none"),
     ROW("ROOMCAST_URL", SETTING_LIST, addresses, "ws://127.0.0.1:9001/ws", 0, 0,
         check_url, "ws://HOST[:PORT][/PATH], at most 16",
         "where to connect; may be given again (in the variable: comma separated), and "
@@ -157,6 +168,10 @@ static bool finish(struct term_options *options)
             return setting_value_refuse("ROOM",
                                         "must be 1 to 128 bytes of UTF-8 without "
                                         "control characters and without { }");
+    if (!options->token_file[0]) {
+        free(options->token_file);
+        options->token_file = xstrdup(settings_file_of("ROOMCAST_TOKEN"));
+    }
     options->is_plain = options->is_plain || options->is_json;
     return true;
 }
@@ -184,6 +199,35 @@ void term_options_deinit(struct term_options *options)
     *options = (struct term_options){0};
 }
 
+/* ---- tokens ---- */
+
+bool term_options_has_token(const struct term_options *options)
+{
+    return options->token[0] || options->token_file[0];
+}
+
+static char *read_token_file(const char *path)
+{
+    char text[TOKEN_BYTES_MAX + 1];
+    FILE *file = fopen(path, "r");
+    size_t len = file ? fread(text, 1, sizeof(text), file) : 0;
+
+    if (file)
+        fclose(file);
+    while (len > 0 && (unsigned char)text[len - 1] <= ' ')
+        len--;
+    return len > 0 && len <= TOKEN_BYTES_MAX && !memchr(text, '\0', len)
+               ? xmemdup(text, len)
+               : NULL;
+}
+
+char *term_options_read_token(const struct term_options *options)
+{
+    if (options->token_file[0])
+        return read_token_file(options->token_file);
+    return options->token[0] ? xstrdup(options->token) : NULL;
+}
+
 struct chat_client *term_options_open_client(const struct term_options *options,
                                              uv_loop_t *loop,
                                              const struct chat_client_opts *callbacks,
@@ -195,6 +239,9 @@ struct chat_client *term_options_open_client(const struct term_options *options,
     opts.count = options->address_count;
     opts.says_in_flight = 1;
     opts.looks_for_deleted = true;
+    opts.has_one_token = !options->token_file[0];
+    if (!term_options_has_token(options))
+        opts.on_token_wanted = NULL;
     opts.owner = owner;
     return chat_client_open(loop, &opts);
 }

@@ -15,6 +15,8 @@ enum { TERM_OPTIONS_URLS_MAX = 16 };
 /* Strings are owned, but the rooms: these are of argv. */
 struct term_options {
     char *user;
+    char *token;      /* $ROOMCAST_TOKEN; empty: none */
+    char *token_file; /* empty: none */
     struct connection_address addresses[TERM_OPTIONS_URLS_MAX];
     size_t address_count;
     long timeout_ms;
@@ -46,6 +48,13 @@ struct chat_client *term_options_open_client(const struct term_options *options,
                                              uv_loop_t *loop,
                                              const struct chat_client_opts *callbacks,
                                              void *owner);
+
+/* The token to show now, for the caller to free; NULL: there is none, or its file cannot be read or holds
+ * none. The file is read each time. */
+char *term_options_read_token(const struct term_options *options);
+
+/* Whether the user is whoever a token says. */
+bool term_options_has_token(const struct term_options *options);
 
 /* Takes `ws://host[:port][/path]` apart into strings of its own. NULL, or the reason why it
  * cannot. */

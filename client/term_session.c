@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "client/model_event.h"
 #include "client/screen.h"
@@ -150,6 +151,19 @@ static void on_out(void *owner, const struct chat_out *out)
     term_session_touch(session);
 }
 
+/* The model learns by auth_ack who that is. */
+static void on_token_wanted(void *owner)
+{
+    struct term_session *session = owner;
+    char *token = term_options_read_token(session->options);
+
+    if (!token)
+        term_session_warn(session, "no token can be read from the file that has it");
+    chat_client_bring_token(session->client, token);
+    free(token);
+    term_session_touch(session);
+}
+
 static void on_closed(void *owner)
 {
     struct term_session *session = owner;
@@ -187,7 +201,9 @@ void term_session_join(struct term_session *session, const char *room)
 {
     model_join(&session->model, room);
     session->members_top = 0;
-    chat_client_join(session->client, room, session->model.user);
+    chat_client_join(session->client, room,
+                     term_options_has_token(session->options) ? NULL
+                                                              : session->model.user);
 }
 
 bool term_session_say(struct term_session *session, const char *text, size_t len)
@@ -248,6 +264,8 @@ void term_session_start(struct term_session *session)
                                                       .on_said = on_said,
                                                       .on_live = on_live,
                                                       .on_out = on_out,
+                                                      .on_token_wanted =
+                                                          on_token_wanted,
                                                       .on_closed = on_closed};
 
     uv_timer_init(session->loop, &session->frame);

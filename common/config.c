@@ -268,7 +268,7 @@ static const struct setting rows[] = {
          "NAME", "the claim of a token that names the user"),
     TEXT("ROOMCAST_JWT_ROOMS_CLAIM", ALL, jwt_rooms_claim, "rooms", config_check_word,
          "NAME", "the claim of a token that names rooms and rights"),
-    NUMBER("ROOMCAST_JWT_LEEWAY_SECS", GATEWAY, jwt_leeway_secs, "30", 0, 300,
+    NUMBER("ROOMCAST_JWT_LEEWAY_SECS", BOTH, jwt_leeway_secs, "30", 0, 300,
            "how far the clocks of those who issue tokens may be off"),
     NUMBER("ROOMCAST_TOKEN_MAX_SECS", ALL, token_max_secs, "86400", 60, 2592000,
            "how long a token may be good for"),
