@@ -6,6 +6,8 @@
  *
  * What a server of ill will sends must do no harm: each field is looked at before it is
  * believed, and what is of no room that we are in is dropped.
+ *
+ * Over 400 lines because each event that comes is a few of them.
  */
 #include "client/model_event.h"
 

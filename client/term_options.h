@@ -53,7 +53,7 @@ struct chat_client *term_options_open_client(const struct term_options *options,
  * none. The file is read each time. */
 char *term_options_read_token(const struct term_options *options);
 
-/* Whether the user is whoever a token says. */
+/* Whether a token names the user. */
 bool term_options_has_token(const struct term_options *options);
 
 /* Takes `ws://host[:port][/path]` apart into strings of its own. NULL, or the reason why it
