@@ -103,7 +103,8 @@ static const struct setting rows[] = {
     ROW("ROOMCAST_TOKEN", SETTING_SECRET, token, "", 0, 0, NULL, "TOKEN",
         "a token that says who you are, where the gateway asks for one", "none"),
     ROW("token-file", SETTING_TEXT, token_file, "", 0, 0, NULL, "FILE",
-        "the token is in this file, which is read for each connection, and again before the "
+        "the token is in this file, which is read for each connection, and again "
+        "before the "
         "token ends",
         "none"),
     ROW("ROOMCAST_URL", SETTING_LIST, addresses, "ws://127.0.0.1:9001/ws", 0, 0,
