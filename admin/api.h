@@ -22,6 +22,7 @@
 struct events;
 struct fleet_keys;
 struct fleet_revoked;
+struct oidc;
 
 enum {
     API_LIMIT_DEFAULT = 100,
@@ -43,6 +44,9 @@ struct api {
     struct events *events;
     struct fleet_keys *keys;
     struct fleet_revoked *revoked;
+    struct oidc *oidc;      /* NULL: nobody signs in elsewhere */
+    uint64_t logins_second; /* and how many began in it */
+    unsigned logins;
     bool is_closing;
 };
 
@@ -135,6 +139,12 @@ void api_fleet_online(void *owner, struct http_request *req);
 void api_audit(void *owner, struct http_request *req);
 void api_events(void *owner, struct http_request *req);
 void api_session(void *owner, struct http_request *req);
+void api_session_begin(void *owner, struct http_request *req);
+void api_session_end(void *owner, struct http_request *req);
+
+void api_oidc_login(void *owner, struct http_request *req);
+void api_oidc_callback(void *owner, struct http_request *req);
+
 void api_openapi(void *owner, struct http_request *req);
 
 void api_config(void *owner, struct http_request *req);

@@ -131,7 +131,9 @@ void api_config(void *owner, struct http_request *req)
         strbuf_add_json(out, urls.data + start, i - start);
         start = i + 1;
     }
-    strbuf_add_text(out, "],\"version\":\"" ROOMCAST_VERSION "\"}");
+    strbuf_add_text(out, "],\"version\":\"" ROOMCAST_VERSION "\"");
+    proto_add_raw(out, "oidc", api->oidc ? "true" : "false");
+    strbuf_add_char(out, '}');
     strbuf_deinit(&urls);
     api_reply(req, 200, out);
 }

@@ -17,7 +17,7 @@
 
 #include "common/xalloc.h"
 
-enum { REFILL_MS = 6000, ADDRESSES_MAX = 10000 };
+enum { SESSION_RANDOM = 43, REFILL_MS = 6000, ADDRESSES_MAX = 10000 };
 
 static const char *const words[] = {
 #define X(id, word) [id] = #word,
@@ -127,6 +127,15 @@ static bool take_token(struct json_text header, struct json_text *token)
     return true;
 }
 
+/* Only what looks like one is asked for. */
+static bool may_be_session(const struct auth *auth, struct json_text token)
+{
+    size_t len = sizeof(AUTH_SESSION_PREFIX) - 1;
+
+    return auth->has_sessions && token.len == len + SESSION_RANDOM &&
+           memcmp(token.base, AUTH_SESSION_PREFIX, len) == 0;
+}
+
 static enum auth_result count_failure(struct auth *auth,
                                       const struct auth_request *request)
 {
@@ -147,8 +156,12 @@ static enum auth_result check(struct auth *auth, const struct auth_request *requ
     *who = (struct auth_who){.role = ROLE_NONE};
     if (!request->header.base)
         return AUTH_MISSING;
-    if (!take_token(request->header, &token) || !find_who(auth, token, who))
+    if (!take_token(request->header, &token))
         return count_failure(auth, request);
+    if (!find_who(auth, token, who)) {
+        who->kind = AUTH_BY_SESSION;
+        return may_be_session(auth, token) ? AUTH_ASK : count_failure(auth, request);
+    }
     return auth_holds(auth, who, request->wall_ms) ? AUTH_OK : AUTH_EXPIRED;
 }
 
@@ -157,8 +170,21 @@ enum auth_result auth_check(struct auth *auth, const struct auth_request *reques
 {
     enum auth_result result = check(auth, request, who);
 
-    if (result != AUTH_OK)
+    if (result != AUTH_OK && result != AUTH_ASK)
         auth->counts[who->role][result]++;
+    return result;
+}
+
+enum auth_result auth_answer(struct auth *auth, const struct auth_request *request,
+                             const struct auth_who *who, bool is_none)
+{
+    enum auth_result result = AUTH_EXPIRED;
+
+    if (is_none)
+        result = count_failure(auth, request);
+    else if (auth_holds(auth, who, request->wall_ms))
+        return AUTH_OK;
+    auth->counts[is_none ? ROLE_NONE : who->role][result]++;
     return result;
 }
 
@@ -181,12 +207,12 @@ bool auth_holds(const struct auth *auth, const struct auth_who *who, uint64_t wa
             return false;
         return entry->until_ms == 0 || wall_ms < entry->until_ms;
     }
-    return true;
+    return who->kind == AUTH_BY_SETTING || wall_ms < who->until_ms;
 }
 
 bool auth_names_are_proven(const struct auth *auth)
 {
-    return auth->operators.count > 0;
+    return auth->operators.count > 0 || auth->has_sessions;
 }
 
 /* Which results a role can have: without a known token there is none. */

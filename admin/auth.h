@@ -1,5 +1,5 @@
 /* auth.h - who may use the API: those who send a token (SPEC section 4, SPEC-PUBLIC P8). Tokens are
- * AUTH_TOKEN, whose holder is `admin`, and those of operators.h. Wrong tokens are throttled by
+ * AUTH_TOKEN, whose holder is `admin`, those of operators.h, and those of sessions. Wrong tokens are throttled by
  * address, a right one never is: behind one address there may be many people, and one who guesses
  * must not lock the others out. A token that can be guessed at any rate that a server answers is too
  * short in any case.
@@ -29,11 +29,15 @@ enum auth_result {
     AUTH_RESULTS(X)
 #undef X
         AUTH_RESULTS_COUNT,
+    AUTH_ASK = AUTH_RESULTS_COUNT, /* it may be one of a session, see auth_answer */
 };
 
 enum { AUTH_NAME_MAX = 160 };
 
-enum auth_kind { AUTH_BY_SETTING, AUTH_BY_FILE };
+enum auth_kind { AUTH_BY_SETTING, AUTH_BY_FILE, AUTH_BY_SESSION };
+
+/* How tokens of sessions begin, so that no other one is looked for in Redis. */
+#define AUTH_SESSION_PREFIX "rcs_"
 
 struct auth_who {
     char name[AUTH_NAME_MAX + 1];
@@ -49,6 +53,7 @@ struct auth {
     struct map failures;                    /* address -> how often it was wrong */
     struct list order;                      /* the same, the longest unheard of first */
     unsigned failures_max;
+    bool has_sessions; /* its owner's to set: there are tokens of sessions, too */
     uint64_t counts[ROLES_COUNT][AUTH_RESULTS_COUNT];
 };
 
@@ -63,9 +68,14 @@ struct auth_request {
 void auth_init(struct auth *auth, const char *token, unsigned failures_max);
 void auth_deinit(struct auth *auth);
 
-/* AUTH_OK: `who` says who it is; also of AUTH_EXPIRED. Counts what is not AUTH_OK. */
+/* AUTH_OK: `who` says who it is; also of AUTH_EXPIRED. AUTH_ASK: who has the session of who->digest, must be
+ * found out and told by auth_answer. Counts all but these two. */
 enum auth_result auth_check(struct auth *auth, const struct auth_request *request,
                             struct auth_who *who);
+
+/* After AUTH_ASK: `who` is complete, or there `is_none`. */
+enum auth_result auth_answer(struct auth *auth, const struct auth_request *request,
+                             const struct auth_who *who, bool is_none);
 
 /* AUTH_OK, or AUTH_FORBIDDEN: less than `need`. Counts it. */
 enum auth_result auth_permit(struct auth *auth, const struct auth_who *who,

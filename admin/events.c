@@ -17,8 +17,8 @@
 #include "admin/api.h"
 #include "admin/event_links.h"
 #include "admin/fleet_keys.h"
+#include "admin/leaving.h"
 #include "admin/listeners.h"
-#include "common/clock.h"
 #include "common/intake.h"
 #include "common/json_read.h"
 #include "common/log.h"
@@ -38,6 +38,7 @@ struct events {
     struct strbuf frame;    /* scratch */
     struct strbuf gateways; /* what of them was told last, without their ages */
     uint64_t comment_at_ms;
+    struct leaving leaving;
     bool was_up;
 };
 
@@ -264,11 +265,9 @@ static void on_change(void *owner)
     events_on_fleet(owner);
 }
 
-static bool may_stay(void *owner, const struct auth_who *who)
+void events_end_session(struct events *e, const unsigned char digest[OPERATORS_DIGEST])
 {
-    const struct events *e = owner;
-
-    return auth_holds(&e->api->auth, who, clock_ms());
+    leaving_end_session(&e->leaving, digest);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -279,7 +278,7 @@ static void on_tick(uv_timer_t *timer)
     event_links_tick(&e->links);
     if (e->listeners.count == 0)
         return;
-    listeners_keep(&e->listeners, may_stay);
+    leaving_tick(&e->leaving);
     frame_stats(e);
     if (now >= e->comment_at_ms) {
         e->comment_at_ms = now + COMMENT_MS - TICK_MS;
@@ -359,6 +358,7 @@ struct events *events_open(struct api *api)
 
     e->api = api;
     listeners_init(&e->listeners, api->metrics, on_room, e);
+    e->leaving = (struct leaving){.api = api, .listeners = &e->listeners};
     event_links_open(&e->links, &opts);
     uv_timer_init(api->loop, &e->tick);
     e->tick.data = e;

@@ -4,6 +4,8 @@
 #ifndef ADMIN_EVENTS_H
 #define ADMIN_EVENTS_H
 
+#include "admin/operators.h"
+
 struct api;
 struct events;
 
@@ -17,5 +19,9 @@ void events_free(struct events *events);
 
 /* The fleet was read, or Redis was found away: tells listeners if that is news. */
 void events_on_fleet(struct events *events);
+
+/* Somebody has signed out: ends the streams of this session. */
+void events_end_session(struct events *events,
+                        const unsigned char digest[OPERATORS_DIGEST]);
 
 #endif

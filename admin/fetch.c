@@ -1,6 +1,6 @@
 /* fetch.c - see fetch.h.
  *
- *     fetch_get -> [libcurl says which sockets and when] on_socket, on_timeout
+ *     fetch_get, fetch_post -> [libcurl says which sockets and when] on_socket, on_timeout
  *         -> on_ready, on_timer -> end_all -> on_answer
  *
  * libcurl resolves in a thread of its own; where that takes too long the loop does not wait for it
@@ -280,7 +280,8 @@ static void set_options(CURL *easy, const char *url, struct request *request)
         trust(easy);
 }
 
-void fetch_get(struct fetch *fetch, const char *url, fetch_fn on_answer, void *data)
+static struct request *prepare(struct fetch *fetch, const char *url, fetch_fn on_answer,
+                               void *data)
 {
     struct request *request = xcalloc(1, sizeof(*request));
 
@@ -291,8 +292,34 @@ void fetch_get(struct fetch *fetch, const char *url, fetch_fn on_answer, void *d
     if (!request->easy)
         abort();
     set_options(request->easy, url, request);
+    return request;
+}
+
+static void start(struct fetch *fetch, struct request *request)
+{
     list_add(&fetch->requests, &request->link);
     curl_multi_add_handle(fetch->multi, request->easy);
+}
+
+void fetch_get(struct fetch *fetch, const char *url, fetch_fn on_answer, void *data)
+{
+    start(fetch, prepare(fetch, url, on_answer, data));
+}
+
+void fetch_post(struct fetch *fetch, const char *url, const struct strbuf *body,
+                const char *user, fetch_fn on_answer, void *data)
+{
+    struct request *request = prepare(fetch, url, on_answer, data);
+    CURL *easy = request->easy;
+
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)body->len);
+    curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body->data);
+    if (user) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(easy, CURLOPT_USERPWD, user);
+    }
+    start(fetch, request);
 }
 
 /* ---- beginning and end ---- */

@@ -1,6 +1,7 @@
-/* fetch.h - HTTP GET from the loop: small answers, from https, or from http on loopback.
+/* fetch.h - HTTP from the loop: small answers, from https, or from http on loopback.
  *
- * Redirects are followed within the scheme, three at most. For http each address that is connected to
+ * Redirects of a GET are followed within the scheme, three at most; those of a POST, which may hold
+ * secrets, are not. For http each address that is connected to
  * must be loopback, whatever DNS and redirects say. An answer has FETCH_BYTES_MAX and
  * FETCH_MS at most. The only module that includes libcurl.
  */
@@ -10,6 +11,7 @@
 #include <uv.h>
 
 #include "common/json.h"
+#include "common/strbuf.h"
 
 enum { FETCH_BYTES_MAX = 256 * 1024, FETCH_MS = 10000 };
 
@@ -32,6 +34,11 @@ struct fetch *fetch_open(uv_loop_t *loop);
 
 /* on_answer is called once, later; not after fetch_close. `url` is one for which https_url_is holds; copied. */
 void fetch_get(struct fetch *fetch, const char *url, fetch_fn on_answer, void *data);
+
+/* The same, with a body of application/x-www-form-urlencoded; `user`, NULL: without one, is "name:password" of
+ * Authorization: Basic. All copied. */
+void fetch_post(struct fetch *fetch, const char *url, const struct strbuf *body,
+                const char *user, fetch_fn on_answer, void *data);
 
 void fetch_close(struct fetch *fetch);
 

@@ -150,6 +150,8 @@ static void read_configuration(struct issuer *issuer, struct json_text text)
         return;
     }
     issuer->has_configuration = true;
+    if (issuer->in->hooks->on_configuration)
+        issuer->in->hooks->on_configuration(issuer->in->owner, text);
     get(issuer, url);
     free(url);
 }

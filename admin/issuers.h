@@ -63,6 +63,8 @@ struct issuers_hooks {
     /* Its owner answers by issuers_answer, later. */
     void (*get)(void *owner, struct issuer *issuer, const char *url);
     void (*on_keys)(void *owner, struct issuer *issuer);
+    /* Of an issuer with a configuration, each time before its keys; may be NULL. */
+    void (*on_configuration)(void *owner, struct json_text text);
     uint32_t (*random)(void *owner, uint32_t below);
 };
 

@@ -105,12 +105,13 @@ void listeners_welcome(struct listeners *listeners,
 }
 
 void listeners_keep(struct listeners *listeners,
-                    bool (*may_stay)(void *owner, const struct auth_who *who))
+                    bool (*may_stay)(void *data, const struct auth_who *who),
+                    void *data)
 {
     list_each(link, &listeners->all) {
         struct listener *l = list_entry(link, struct listener, link);
 
-        if (!may_stay(listeners->owner, &l->who))
+        if (!may_stay(data, &l->who))
             http_stream_close(l->stream);
     }
 }

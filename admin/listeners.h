@@ -60,7 +60,8 @@ struct listener *listeners_add(struct listeners *listeners, struct http_request 
 
 /* Ends the streams of those for whom `may_stay` is false. */
 void listeners_keep(struct listeners *listeners,
-                    bool (*may_stay)(void *owner, const struct auth_who *who));
+                    bool (*may_stay)(void *data, const struct auth_who *who),
+                    void *data);
 
 /* Calls `welcome`, once each, for those whose room is heard, or who listen to none. */
 void listeners_welcome(struct listeners *listeners,

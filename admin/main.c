@@ -20,6 +20,7 @@
 #include "admin/fleet_revoked.h"
 #include "admin/hash.h"
 #include "admin/move.h"
+#include "admin/oidc.h"
 #include "admin/routes.h"
 #include "admin/token.h"
 #include "common/descriptors.h"
@@ -78,6 +79,7 @@ static void on_stop(uv_signal_t *signal, int number)
     events_close(s->api.events);
     fleet_keys_close(s->api.keys);
     fleet_revoked_close(s->api.revoked);
+    oidc_close(s->api.oidc);
     fleet_close(&s->api.fleet);
     db_close(&s->api.db);
     uv_close((uv_handle_t *)&s->term, NULL);
@@ -133,6 +135,8 @@ static void start(struct service *s)
     db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
     api->keys = fleet_keys_open(api);
     api->revoked = fleet_revoked_open(api);
+    api->oidc = oidc_open(api->loop, api->config);
+    api->auth.has_sessions = api->oidc != NULL;
     api->events = events_open(api);
     start_signals(s);
     opts = routes_opts(api);
@@ -152,6 +156,7 @@ static void stop(struct service *s)
     events_free(api->events);
     fleet_keys_free(api->keys);
     fleet_revoked_free(api->revoked);
+    oidc_free(api->oidc);
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);
     files_deinit(&api->files);

@@ -1,5 +1,8 @@
 /* routes.c - see routes.h.
  *
+ *     admit -> auth_check -> decide
+ *           -> sessions_find -> on_session -> auth_answer -> decide -> http_go_on
+ *
  * Paths are compared as they were sent (http_route.h), so what needs a token is told by the
  * same bytes that choose the endpoint. */
 #include "admin/routes.h"
@@ -8,6 +11,7 @@
 
 #include "admin/api.h"
 #include "admin/events.h" /* where api_events is */
+#include "admin/sessions.h"
 #include "common/clock.h"
 #include "common/xalloc.h"
 
@@ -40,6 +44,10 @@ static const struct http_route routes[] = {
     {"GET", "/api/audit", api_audit, ROLE_VIEWER},
     {"GET", "/api/events", api_events, ROLE_VIEWER},
     {"GET", "/api/session", api_session, ROLE_VIEWER},
+    {"POST", "/api/session", api_session_begin, ROLE_NONE},
+    {"DELETE", "/api/session", api_session_end, ROLE_VIEWER},
+    {"GET", "/oidc/login", api_oidc_login, ROLE_NONE},
+    {"GET", "/oidc/callback", api_oidc_callback, ROLE_NONE},
     {"GET", "/api/openapi.json", api_openapi, ROLE_VIEWER},
     {"GET", "/config.json", api_config, ROLE_NONE},
     {"GET", "/metrics", api_metrics, ROLE_NONE},
@@ -76,33 +84,76 @@ static void refuse(struct http_request *req, enum auth_result result)
     }
 }
 
-/* Who asks is kept with the request. */
+/* Kept with the request; who it is comes first, for the endpoints. */
+struct asker {
+    struct auth_who who;
+    enum role need;
+    char address[HTTP_PEER_MAX];
+};
+
+static struct asker *new_asker(struct http_request *req, enum role need)
+{
+    struct asker *asker = xcalloc(1, sizeof(*asker));
+
+    asker->need = need;
+    http_peer(req, asker->address);
+    http_keep(req, asker);
+    return asker;
+}
+
+static struct auth_request request_of(const struct api *api, const struct asker *asker)
+{
+    return (struct auth_request){
+        .address = asker->address,
+        .now_ms = uv_now(api->loop),
+        .wall_ms = clock_ms(),
+    };
+}
+
+/* False: it has answered. */
+static bool decide(struct http_request *req, enum auth_result result)
+{
+    const struct asker *asker = http_kept(req);
+
+    if (result == AUTH_OK)
+        result = auth_permit(&api_of(req)->auth, &asker->who, asker->need);
+    if (result != AUTH_OK)
+        refuse(req, result);
+    return result == AUTH_OK;
+}
+
+static void on_session(void *data, int status, const redisReply *reply)
+{
+    struct http_request *req = data;
+    struct api *api = api_of(req);
+    struct asker *asker = http_kept(req);
+    struct auth_request request = request_of(api, asker);
+    enum sessions_result found = sessions_read(&asker->who, status, reply);
+
+    if (found == SESSIONS_AWAY)
+        api_unavailable(req);
+    else if (decide(req, auth_answer(&api->auth, &request, &asker->who,
+                                     found == SESSIONS_NONE)))
+        http_go_on(req);
+}
+
 static bool admit(void *owner, struct http_request *req, const struct http_route *route)
 {
     struct api *api = owner;
     enum role need = need_of(req, route);
-    struct auth_who *who;
+    struct asker *asker;
+    struct auth_request request;
     enum auth_result result;
-    char address[HTTP_PEER_MAX];
 
     if (need == ROLE_NONE)
         return true;
-    http_peer(req, address);
-    who = xcalloc(1, sizeof(*who));
-    http_keep(req, who);
-    result = auth_check(&api->auth,
-                        &(struct auth_request){
-                            .header = http_header(req, "authorization"),
-                            .address = address,
-                            .now_ms = uv_now(api->loop),
-                            .wall_ms = clock_ms(),
-                        },
-                        who);
-    if (result == AUTH_OK)
-        result = auth_permit(&api->auth, who, need);
-    if (result == AUTH_OK)
-        return true;
-    refuse(req, result);
+    asker = new_asker(req, need);
+    request = request_of(api, asker);
+    request.header = http_header(req, "authorization");
+    result = auth_check(&api->auth, &request, &asker->who);
+    if (result != AUTH_ASK)
+        return decide(req, result);
+    sessions_find(&api->db, asker->who.digest, on_session, req);
     return false;
 }
 

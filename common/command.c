@@ -47,6 +47,14 @@ void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
     redis_command_add(cmd, key, keys_fleet(key, shard, which));
 }
 
+void command_add_login_key(struct redis_command *cmd, const char *name,
+                           enum login_key which)
+{
+    char key[KEYS_MAX_BYTES];
+
+    redis_command_add(cmd, key, keys_login(key, name, which));
+}
+
 const char *command_publish(void)
 {
     return keys_is_cluster() ? "SPUBLISH" : "PUBLISH";

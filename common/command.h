@@ -20,6 +20,9 @@ void command_add_node_key(struct redis_command *cmd, unsigned shard, const char 
 void command_add_fleet_key(struct redis_command *cmd, unsigned shard,
                            enum fleet_key which);
 
+void command_add_login_key(struct redis_command *cmd, const char *name,
+                           enum login_key which);
+
 /* The verb that tells those who listen to a channel: in a cluster it stays with the master of the
  * channel's slot, which is where they listen (SSUBSCRIBE). */
 const char *command_publish(void);

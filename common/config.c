@@ -54,6 +54,19 @@ static const char *check_trusted(void *target, const char *text)
     return networks_parse(&config->trusted, text);
 }
 
+static const char *check_oidc_issuer(void *target, const char *text)
+{
+    struct config *config = target;
+    const char *wrong = issuer_list_parse(&config->oidc_issuer, text);
+
+    if (wrong)
+        return wrong;
+    return config->oidc_issuer.count == 1 &&
+                   config->oidc_issuer.all[0].kind == ISSUER_DISCOVERED
+               ? NULL
+               : "must be one URL";
+}
+
 #define GATEWAY CONFIG_GATEWAY
 #define ADMIN CONFIG_ADMIN
 #define BOTH (CONFIG_GATEWAY | CONFIG_ADMIN)
@@ -101,6 +114,26 @@ static const struct setting rows[] = {
         "more tokens of operators: a line each, name, role (viewer, moderator, admin), "
         "SHA-256, and perhaps when it ends; roomcast-admin hash prints one; read again "
         "when it changes"),
+    TEXT("ROOMCAST_OIDC_ISSUER", ADMIN, oidc_issuer_url, "", check_oidc_issuer, "URL",
+         "the OpenID provider by which people sign in to the console, as it names "
+         "itself; "
+         "http only to loopback"),
+    TEXT("ROOMCAST_OIDC_CLIENT_ID", ADMIN, oidc_client_id, "", config_check_word,
+         "NAME", "what the provider knows this service as"),
+    SECRET("ROOMCAST_OIDC_CLIENT_SECRET", ADMIN, oidc_client_secret, "", NULL, "SECRET",
+           "of the client, where the provider has given one"),
+    TEXT("ROOMCAST_OIDC_REDIRECT_URL", ADMIN, oidc_redirect_url, "",
+         config_check_redirect, "URL",
+         "where the provider sends people back to, as "
+         "https://console.example/oidc/callback"),
+    TEXT("ROOMCAST_OIDC_CLAIM", ADMIN, oidc_claim, "groups", config_check_word, "NAME",
+         "the claim of an ID token whose values make the role"),
+    TEXT("ROOMCAST_OIDC_ADMIN", ADMIN, oidc_admin, "", NULL, "VALUE[,VALUE...]",
+         "values of the claim that make an admin; *: anybody is one"),
+    TEXT("ROOMCAST_OIDC_MODERATOR", ADMIN, oidc_moderator, "", NULL, "VALUE[,VALUE...]",
+         "the same for a moderator"),
+    TEXT("ROOMCAST_OIDC_VIEWER", ADMIN, oidc_viewer, "", NULL, "VALUE[,VALUE...]",
+         "the same for a viewer"),
     TEXT("ROOMCAST_CONSOLE_DIR", ADMIN, console_dir, "", NULL, "DIRECTORY",
          "the built console, read once, at the start; without it what is installed "
          "with the program, else frontend/dist"),
@@ -434,6 +467,24 @@ static bool finish_issuers(const struct config *config)
     return true;
 }
 
+/* Without anybody who may come in it would be of no use. */
+static bool finish_oidc(const struct config *config)
+{
+    if (config->oidc_issuer.count == 0)
+        return true;
+    if (!config->oidc_client_id[0])
+        return setting_value_refuse("ROOMCAST_OIDC_CLIENT_ID",
+                                    "must be set with ROOMCAST_OIDC_ISSUER");
+    if (!config->oidc_redirect_url[0])
+        return setting_value_refuse("ROOMCAST_OIDC_REDIRECT_URL",
+                                    "must be set with ROOMCAST_OIDC_ISSUER");
+    if (!config->oidc_admin[0] && !config->oidc_moderator[0] && !config->oidc_viewer[0])
+        return setting_value_refuse("ROOMCAST_OIDC_VIEWER",
+                                    "or _MODERATOR or _ADMIN must be set with "
+                                    "ROOMCAST_OIDC_ISSUER: who may come in");
+    return true;
+}
+
 static bool finish(struct config *config, enum config_program program)
 {
     if (program == CONFIG_TOKEN)
@@ -441,6 +492,8 @@ static bool finish(struct config *config, enum config_program program)
     if (!finish_redis(config))
         return false;
     if (program == CONFIG_ADMIN && !finish_issuers(config))
+        return false;
+    if (program == CONFIG_ADMIN && !finish_oidc(config))
         return false;
     if (program == CONFIG_ADMIN && !finish_move(config))
         return false;
@@ -494,6 +547,7 @@ void config_deinit(struct config *config)
     settings_deinit(&settings, config);
     issuer_list_deinit(&config->issuers);
     networks_deinit(&config->trusted);
+    issuer_list_deinit(&config->oidc_issuer);
     redis_urls_deinit(&config->redis);
     redis_urls_deinit(&config->move_from);
     redis_urls_deinit(&config->move_to);
@@ -516,7 +570,8 @@ void config_print_markdown(FILE *out)
         "empty variable counts as none. What may hold a password can also come from\n"
         "the file that the variable with `_FILE` behind its name tells; `AUTH_TOKEN`, "
         "`ROOMCAST_SENTINEL_PASSWORD`,\n"
-        "`ROOMCAST_MOVE_FROM` and `ROOMCAST_MOVE_TO` are no flags, because other users "
+        "`ROOMCAST_OIDC_CLIENT_SECRET`, `ROOMCAST_MOVE_FROM` and `ROOMCAST_MOVE_TO` "
+        "are no flags, because other users "
         "of a machine can see\n"
         "those. A bad setting ends "
         "the\n"

@@ -39,7 +39,12 @@ struct config {
     char *admin_listen, *public_ws_urls; /* urls empty: from the page's host */
     char *auth_token;                    /* never empty for the admin service */
     char *admin_tokens_file;             /* empty: none */
-    char *console_dir;                   /* empty: where it is installed or built */
+    char *oidc_issuer_url;               /* empty: nobody signs in elsewhere */
+    struct issuer_list oidc_issuer;      /* of it: one or none */
+    char *oidc_client_id, *oidc_client_secret, *oidc_redirect_url, *oidc_claim;
+    char *oidc_admin, *oidc_moderator,
+        *oidc_viewer;  /* comma separated; empty: nobody */
+    char *console_dir; /* empty: where it is installed or built */
     long admin_listeners, admin_failures, audit_entries;
     long http_connections, http_send_secs; /* of the admin and the ops port */
     long redis_deadline_ms;

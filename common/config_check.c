@@ -7,6 +7,7 @@
 
 #include "common/config_address.h"
 #include "common/grants.h"
+#include "common/https_url.h"
 #include "common/jwt.h"
 #include "common/log.h"
 
@@ -125,6 +126,19 @@ const char *config_check_ws_urls(void *target, const char *text)
     }
     return is_printable(text, " \"'\\;<>") ? NULL
                                            : "has a character that no address has";
+}
+
+const char *config_check_redirect(void *target, const char *text)
+{
+    static const char path[] = "/oidc/callback";
+    size_t len = strlen(text), tail = sizeof(path) - 1;
+
+    (void)target;
+    return https_url_is((struct json_text){text, len}) && len > tail &&
+                   strcmp(text + len - tail, path) == 0
+               ? NULL
+               : "must be a URL of https that ends in /oidc/callback; http is for "
+                 "loopback only";
 }
 
 const char *config_check_token(void *target, const char *text)

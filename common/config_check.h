@@ -14,6 +14,7 @@ const char *config_check_auth(void *target, const char *text);
 const char *config_check_jwt_secret(void *target, const char *text);
 const char *config_check_rights(void *target, const char *text);
 const char *config_check_ws_urls(void *target, const char *text);
+const char *config_check_redirect(void *target, const char *text);
 const char *config_check_token(void *target, const char *text);
 
 /* Sets log_max. */

@@ -40,8 +40,8 @@ struct http_opts {
     const struct config *config; /* of connections and their time; borrowed */
     struct metrics *metrics;     /* http_…; borrowed, and this server's to write */
     size_t max_body_bytes;       /* more is answered 413 */
-    /* Before a route is followed; `route` NULL: none fits the path and the method. False: it has answered.
-     * NULL: all may. */
+    /* Before a route is followed; `route` NULL: none fits the path and the method. False: it has answered,
+     * or will, or will call http_go_on. NULL: all may. */
     bool (*admit)(void *owner, struct http_request *req,
                   const struct http_route *route);
     /* A path that fits no route; NULL: 404. */
@@ -62,6 +62,10 @@ int http_open(struct http_server **out, uv_loop_t *loop, int fd,
 /* Stops listening, ends what is open and frees itself; the loop must go on for a second
  * or so, and ends by itself then. Requests that were not answered yet must still be. */
 void http_close(struct http_server *server);
+
+/* Goes on with a request that `admit` has kept waiting: its route is followed, or it is answered where there is
+ * none. */
+void http_go_on(struct http_request *req);
 
 /* ---- what was asked; all borrowed, and but for parameters only until the handler
  * returns: the client may go ---- */

@@ -148,6 +148,23 @@ static void route(struct http_request *req)
         refuse_path(req, &allowed);
 }
 
+/* The client may have gone meanwhile: then nothing is done for it. */
+void http_go_on(struct http_request *req)
+{
+    struct allowed allowed;
+    const struct http_route *found;
+
+    if (!req->h2o) {
+        http_reply_error(req, 503, "unavailable", "the client has gone");
+        return;
+    }
+    found = find_route(req, &allowed);
+    if (found)
+        follow(req, found);
+    else
+        refuse_path(req, &allowed);
+}
+
 static void on_req_gone(void *memory)
 {
     struct http_tie *tie = memory;

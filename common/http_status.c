@@ -8,6 +8,7 @@ static const struct {
     {200, "OK", ""},
     {201, "Created", ""},
     {202, "Accepted", ""},
+    {302, "Found", ""},
     {304, "Not Modified", ""},
     {400, "Bad Request", "bad_request"},
     {401, "Unauthorized", "unauthorized"},

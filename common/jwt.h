@@ -33,6 +33,11 @@ enum jwt_result jwt_verify(const struct jwt_rules *rules, struct json_text token
                            uint64_t now_secs, struct jwt_claims *claims)
     __attribute__((warn_unused_result));
 
+/* The same for a token whose claims are something else: JWT_OK if the signature is right, and adds the
+ * claims, one JSON object without a key twice, to `claims`. Only secrets and keys of the rules count. */
+enum jwt_result jwt_open(const struct jwt_rules *rules, struct json_text token,
+                         struct strbuf *claims) __attribute__((warn_unused_result));
+
 /* NULL for JWT_OK and JWT_UNKNOWN_KID. */
 const char *jwt_reason_word(enum jwt_result result);
 

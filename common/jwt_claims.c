@@ -1,7 +1,7 @@
 /* jwt_claims.c - see jwt_claims.h.
  *
- *     jwt_claims_read -> read_times, read_user, read_texts, read_room | read_grants
- *                     -> check_audience -> check_times
+ *     jwt_claims_read -> read_user, read_short, read_rooms
+ *                     -> jwt_claims_hold -> read_time, has_audience, check_times
  */
 #include "common/jwt_claims.h"
 
@@ -138,16 +138,26 @@ const struct jwks_issuer *jwt_claims_find_issuer(const struct json_members *memb
     return found;
 }
 
-static bool read(const struct jwt_rules *rules, const struct json_members *members,
-                 uint64_t *not_before, struct jwt_claims *claims)
+enum jwt_result jwt_claims_hold(const struct jwt_rules *rules,
+                                const struct json_members *members, uint64_t now_secs,
+                                struct jwt_claims *claims)
 {
     struct json_text start = json_read_find(members, "nbf");
+    uint64_t not_before = 0;
 
-    *not_before = 0;
-    return read_time(json_read_find(members, "exp"), &claims->expires_at) &&
-           read_time(json_read_find(members, "iat"), &claims->issued_at) &&
-           (start.len == 0 || read_time(start, not_before)) &&
-           read_user(claims, json_read_find(members, rules->user_claim)) &&
+    if (!read_time(json_read_find(members, "exp"), &claims->expires_at) ||
+        !read_time(json_read_find(members, "iat"), &claims->issued_at) ||
+        (start.len > 0 && !read_time(start, &not_before)))
+        return JWT_CLAIMS;
+    if (!has_audience(json_read_find(members, "aud"), rules->audience))
+        return JWT_AUDIENCE;
+    return check_times(rules, now_secs, not_before, claims);
+}
+
+static bool read(const struct jwt_rules *rules, const struct json_members *members,
+                 struct jwt_claims *claims)
+{
+    return read_user(claims, json_read_find(members, rules->user_claim)) &&
            read_short(claims, json_read_find(members, "jti"), JWT_JTI_MAX,
                       &claims->jti) &&
            read_short(claims, json_read_find(members, "name"), JWT_NAME_MAX,
@@ -159,15 +169,10 @@ enum jwt_result jwt_claims_read(const struct jwt_rules *rules,
                                 const struct json_members *members, uint64_t now_secs,
                                 struct jwt_claims *claims)
 {
-    struct json_text audience = json_read_find(members, "aud");
-    uint64_t not_before;
-
     strbuf_reserve(&claims->text, TEXT_BYTES_MAX); /* so that it never moves */
-    if (!read(rules, members, &not_before, claims))
+    if (!read(rules, members, claims))
         return JWT_CLAIMS;
-    if (!has_audience(audience, rules->audience))
-        return JWT_AUDIENCE;
-    return check_times(rules, now_secs, not_before, claims);
+    return jwt_claims_hold(rules, members, now_secs, claims);
 }
 
 void jwt_claims_deinit(struct jwt_claims *claims)

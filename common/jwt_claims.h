@@ -58,6 +58,11 @@ void jwt_claims_deinit(struct jwt_claims *claims);
 const struct jwks_issuer *jwt_claims_find_issuer(const struct json_members *members,
                                                  const struct jwks *jwks);
 
+/* Whether they are for rules->audience, and their times hold; those go into `claims`. */
+enum jwt_result jwt_claims_hold(const struct jwt_rules *rules,
+                                const struct json_members *members, uint64_t now_secs,
+                                struct jwt_claims *claims);
+
 /* Reads them into `claims`, which is empty but for its key. */
 enum jwt_result jwt_claims_read(const struct jwt_rules *rules,
                                 const struct json_members *members, uint64_t now_secs,

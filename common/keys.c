@@ -208,6 +208,21 @@ size_t keys_fleet(char *out, unsigned shard, enum fleet_key which)
     return keys_fleet_in(out, in_cluster, shard, which);
 }
 
+size_t keys_login(char *out, const char *name, enum login_key which)
+{
+    static const char *const kinds[] = {
+        [KEY_SESSION] = "session:",
+        [KEY_LOGIN] = "login:",
+        [KEY_LOGIN_CODE] = "login:code:",
+    };
+    char *at;
+
+    if (!fits(strlen(name), 0))
+        return no_name(out);
+    at = put_text(put_shard(out, in_cluster, 0), kinds[which]);
+    return end(out, put_text(at, name));
+}
+
 size_t keys_rooms_pattern(char *out)
 {
     return end(out, put_text(put_prefix(out), "{*"));

@@ -52,6 +52,13 @@ enum fleet_key {
     KEY_FLEET_EVENTS,   /* a channel */
 };
 
+/* Of the first shard; each has a name of its own. */
+enum login_key {
+    KEY_SESSION,    /* by the SHA-256 of its token */
+    KEY_LOGIN,      /* by its state */
+    KEY_LOGIN_CODE, /* by the SHA-256 of its code */
+};
+
 /* Sets the prefix (SPEC: ROOMCAST_KEY_PREFIX); once, before any thread starts. */
 void keys_set_prefix(const char *prefix);
 
@@ -78,6 +85,7 @@ size_t keys_fleet(char *out, unsigned shard, enum fleet_key which);
 
 /* Of a cluster: a channel in the slot of {number}. */
 size_t keys_canary(char *out, unsigned number, const char *node);
+size_t keys_login(char *out, const char *name, enum login_key which);
 
 /* The same whatever keys_set_cluster was told: for who has to do with both kinds. */
 size_t keys_node_in(char *out, bool is_cluster, unsigned shard, const char *node,

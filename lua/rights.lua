@@ -16,7 +16,7 @@
 local pattern, last_key = ARGV[1], 3 + ARGV[3]
 local key, channel = ARGV[4], ARGV[last_key + 1]
 local needed = {
-    {'del', key}, {'exists', key}, {'expire', key, '1'}, {'get', key},
+    {'del', key}, {'exists', key}, {'expire', key, '1'}, {'get', key}, {'getdel', key},
     {'hdel', key, 'f'}, {'hexists', key, 'f'}, {'hget', key, 'f'}, {'hgetall', key}, {'hkeys', key},
     {'hlen', key}, {'hmget', key, 'f'}, {'hrandfield', key}, {'hscan', key, '0'},
     {'hset', key, 'f', 'v'}, {'info'}, {'lindex', key, '0'}, {'llen', key},

@@ -85,12 +85,13 @@ static const struct {
     const char *operation;
     int rank;
 } contract[] = {
-    {"publishMessage", 2}, {"deleteMessage", 2},  {"kickUser", 2},
-    {"banUser", 2},        {"unbanUser", 2},      {"muteUser", 2},
-    {"unmuteUser", 2},     {"disconnectUser", 2}, {"revokeUser", 2},
-    {"revokeToken", 2},    {"closeRoom", 3},      {"makeToken", 3},
-    {"getConfig", 0},      {"getMetrics", 0},     {"getHealth", 0},
-    {"getReadiness", 0},   {"getConsole", 0},
+    {"publishMessage", 2}, {"deleteMessage", 2}, {"kickUser", 2},
+    {"banUser", 2},        {"unbanUser", 2},     {"muteUser", 2},
+    {"beginSession", 0},   {"closeRoom", 3},     {"disconnectUser", 2},
+    {"getConfig", 0},      {"getConsole", 0},    {"getHealth", 0},
+    {"getMetrics", 0},     {"getReadiness", 0},  {"login", 0},
+    {"loginCallback", 0},  {"makeToken", 3},     {"revokeToken", 2},
+    {"revokeUser", 2},     {"unmuteUser", 2},
 };
 
 static int rank_in_contract(const char *operation)

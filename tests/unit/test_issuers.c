@@ -64,7 +64,8 @@ static uint32_t draw_some(void *owner, uint32_t below)
     return (uint32_t)((uint64_t)(below - 1) * draw / 100);
 }
 
-static const struct issuers_hooks hooks = {get, on_keys, draw_some};
+static const struct issuers_hooks hooks = {
+    .get = get, .on_keys = on_keys, .random = draw_some};
 
 static void open_list(const char *text)
 {
