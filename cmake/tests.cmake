@@ -50,7 +50,7 @@ add_tests(unit 60 ${waits})
 add_tests(lua 120 ${waits})
 add_tests(integration 300 ${computes})
 foreach(name admin_away admin_bodies admin_close admin_events admin_fleet admin_http admin_keys admin_kick
-        admin_openapi admin_refusals admin_roles admin_words bad_requests broken_rooms chat_client clock_back
+        admin_oidc admin_openapi admin_refusals admin_roles admin_words bad_requests broken_rooms chat_client clock_back
         descriptors expiry flush healthcheck http_bursts http_ports lost_keys
         malformed odd_names ops_port presence redis_share rewinds stderr timeouts upgrade_limits)
     set_tests_properties(integration.${name} PROPERTIES PROCESSORS ${waits})
@@ -175,7 +175,7 @@ set(subjects
     settings "common/(config.*|setting.*)|client/term_options|bench/options"
         "unit.(config|settings|term_options)"
     admin "admin/.*|common/(https_url|issuer_list|rfc3339)|lua/(audit|close|kick|moderate|policy|room|rooms|sample)"
-        "unit.(auth|fleet_view|issuer_list|issuers|operators|rfc3339|token)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
+        "unit.(auth|fleet_view|id_token|issuer_list|issuers|operators|rfc3339|token)|lua.(kick_close|listings|moderate_delete)|cluster.admin_(cluster|shards)|integration.admin_.*|faults.operator"
     support "tests/support/(redis|fleet)/.*"
         "lua.(publish|sync)|integration.(presence|rooms)|faults.rights"
     logging "common/log" "unit.log|integration.stderr"

@@ -394,6 +394,27 @@ static void names_of_either_kind_of_fleet_can_be_had(void **state)
     expect_name(key, keys_rooms_pattern(key), "rc:{*");
 }
 
+static void what_signing_in_needs_is_with_the_first_shard(void **state)
+{
+    static const struct {
+        enum login_key which;
+        const char *alone, *in_cluster;
+    } names[] = {
+        {KEY_SESSION, "rc:session:x", "rc:shard:{10}:session:x"},
+        {KEY_LOGIN, "rc:login:x", "rc:shard:{10}:login:x"},
+        {KEY_LOGIN_CODE, "rc:login:code:x", "rc:shard:{10}:login:code:x"},
+    };
+    char key[KEYS_MAX_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        expect_name(key, keys_login(key, "x", names[i].which), names[i].alone);
+        keys_set_cluster(true);
+        expect_name(key, keys_login(key, "x", names[i].which), names[i].in_cluster);
+        keys_set_cluster(false);
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_prefix)
 
 int main(void)
@@ -415,6 +436,7 @@ int main(void)
         TEST(each_key_and_channel_is_a_name_of_its_own),
         TEST(a_room_is_found_in_any_key_of_it),
         TEST(names_of_either_kind_of_fleet_can_be_had),
+        TEST(what_signing_in_needs_is_with_the_first_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

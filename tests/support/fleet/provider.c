@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "tests/support/redis/files.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/print.h"
 #include "tests/support/unit/wait.h"
@@ -22,7 +23,7 @@
 enum { PATIENCE_MS = 30000 };
 
 static const char *const file_names[] = {"answer", "configuration", "requests", "cut",
-                                         "next"};
+                                         "person", "kid",           "secrets",  "next"};
 
 static char *path_of(const struct provider *provider, const char *file)
 {
@@ -55,6 +56,24 @@ void provider_answer(struct provider *provider, const char *how, const char *bod
 void provider_configure(struct provider *provider, const char *body)
 {
     write_file(provider, "configuration", "", body);
+}
+
+void provider_set_person(struct provider *provider, const char *claims)
+{
+    write_file(provider, "person", "", claims);
+}
+
+void provider_set_kid(struct provider *provider, const char *kid)
+{
+    write_file(provider, "kid", "", kid);
+}
+
+char *provider_read_secrets(const struct provider *provider)
+{
+    char *path = path_of(provider, "secrets"), *text = files_read(path);
+
+    free(path);
+    return text;
 }
 
 unsigned provider_requests(const struct provider *provider)

@@ -27,6 +27,13 @@ void provider_start(struct provider *provider, const char *dir,
 void provider_answer(struct provider *provider, const char *how, const char *body);
 void provider_configure(struct provider *provider, const char *body);
 
+/* As an OpenID provider: claims of the ID tokens that follow, and the name of their key. */
+void provider_set_person(struct provider *provider, const char *claims);
+void provider_set_kid(struct provider *provider, const char *kid);
+
+/* Codes, verifiers and tokens that it has seen or given, one a line; to be freed. */
+char *provider_read_secrets(const struct provider *provider);
+
 /* How often its keys were asked for. */
 unsigned provider_requests(const struct provider *provider);
 
