@@ -7,7 +7,7 @@ the body. `body` sends it with 200, `status` with 500; `huge` sends it again and
 `silent` sends nothing; `redirect` sends to the URL that it is; `own` sends a key of its own. Anything else under
 /.well-known/ is the configuration, which DIR/configuration replaces. Each request of keys is a line of DIR/requests.
 
-It is an OpenID provider as well, of the client `console`, whose secret is CLIENT_SECRET: whoever comes to /authorize is
+It is an OpenID provider as well, of the client `console`, whose secret is CLIENT_SECRET: a browser that comes to /authorize is
 sent back at once with a code, for which /token gives an ID token, once and for the right verifier only. DIR/person has claims,
 JSON, in the place of the usual ones; null takes one away. DIR/kid names the key in the place of `own`. Codes, verifiers
 and tokens are lines of DIR/secrets.
