@@ -115,4 +115,10 @@ void config_deinit(struct config *config);
 /* Writes docs/configuration.md's text: every setting of every program. */
 void config_print_markdown(FILE *out);
 
+/* config_finish.c: for config.c. Sets what follows from other settings; false: some do not fit together, and one
+ * line on stderr says which. config_warn logs what is let pass, but should not stay so. */
+bool config_finish(struct config *config, enum config_program program)
+    __attribute__((warn_unused_result));
+void config_warn(const struct config *config);
+
 #endif
