@@ -302,7 +302,7 @@ static void become_ready(struct redis_link *link)
     link->ready_at = uv_now(link->loop);
     link->is_loose = !redis_greeting_take_ended(&link->greeting) && link->was_ready;
     if (link->was_ready)
-        metric_add(&link->opts.metrics->redis_reconnects_total[0], 1);
+        metric_add(&link->opts.metrics->redis_reconnects_total[link->opts.shard], 1);
     link->was_ready = true;
     link->opts.on_ready(link->opts.owner);
 }

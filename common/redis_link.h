@@ -39,6 +39,7 @@ struct redis_link_opts {
     const struct config *config; /* of TLS and Sentinels; borrowed, as the two below */
     const struct redis_url *url; /* of a cluster: its first host */
     const char *name;            /* CLIENT SETNAME */
+    unsigned shard;              /* of a list, for redis_reconnects_total */
     bool for_notices;            /* replies go to on_push */
     uint64_t deadline_ms;
     uint64_t silence_ms; /* no whole reply for so long: the connection is replaced */

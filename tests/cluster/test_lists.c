@@ -178,6 +178,15 @@ static void other_names_for_the_same_hosts_are_fine(void **state)
 
 /* ---- one of three is down ---- */
 
+static const char *reconnects(unsigned shard)
+{
+    static char name[64];
+
+    snprintf(name, sizeof(name), "roomcast_redis_reconnects_total{shard=\"%u\"}",
+             shard);
+    return name;
+}
+
 static void expect_unavailable(struct chat *chat, const char *room)
 {
     chat_send(chat, "{'type':'message','room':'%s','text':'x'}", room);
@@ -208,6 +217,8 @@ static void while_one_is_down_its_rooms_only_are_unavailable(void **state)
 
     redis_server_start(fleet_shard(&fleet, 1));
     chat_expect_skipping(ann, "reset"); /* it kept nothing */
+    assert_true(fleet_metric(&fleet, 0, reconnects(1)) >= 2);
+    assert_true(fleet_metric(&fleet, 0, reconnects(0)) == 0);
     assert_string_equal(chat_get_text(ann, "room"), rooms[1]);
     chat_expect_skipping(bob, "reset");
     expect_readiness(0, 200, "ready\n");
