@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "common/metrics.h"
 #include "common/redis_link.h"
+#include "common/shard_of.h"
 
 enum {
     CLUSTER_IDLE_MS = 60000,
@@ -30,6 +31,9 @@ struct cluster_master {
     uint64_t used_ms;
     uint64_t
         missed_ms; /* it has slots and is used, but its link is not ready: since then; 0: it is */
+    /* By the worker that reads: what was told before that moment, of uv_hrtime, has come by its link for notices
+     * (gateway/link_canaries.h). */
+    uint64_t proven_ns[SHARD_OF_MAX];
     bool
         is_lame; /* it last said that it serves nobody: what it knows of the others may be old */
 };

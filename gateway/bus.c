@@ -190,6 +190,8 @@ void bus_take(struct bus *bus, const struct handover *what)
         on_notice(bus, what);
     else if (what->kind == HANDOVER_NODE_TEXT)
         on_node_text(bus, what->text);
+    else if (what->kind == HANDOVER_PROOF)
+        bus->hooks.on_proof(bus, what->text);
     else if (what->number < bus->attached)
         return; /* told before this worker attached again */
     else if (what->kind == HANDOVER_CONFIRMED)

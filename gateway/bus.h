@@ -21,6 +21,8 @@ struct bus_hooks {
     void (*on_ended)(struct bus *bus, struct room *room, enum metric_home why);
     /* A message to itself came back. */
     void (*on_canary)(struct bus *bus, uint64_t number);
+    /* Of a cluster: the bytes of a struct link_proof. */
+    void (*on_proof)(struct bus *bus, struct json_text proof);
     /* Something for this node alone (node_commands.h); borrowed. */
     void (*on_command)(struct bus *bus, struct json_text command);
     /* Before each notice is handed on; when another worker has read it, by uv_hrtime, 0: just now. */

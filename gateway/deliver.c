@@ -250,14 +250,15 @@ static void note_deletion(struct room *room, const struct notice *n)
         room->deliver.is_outdated = true;
 }
 
-/* Whether a canary came that was sent later than this one, by the same master as the room's notices. */
-static bool has_heard_since(const struct room *room, uint64_t canary)
+/* Whether a canary has come that was sent after the last answer was read, by the way of the room's notices: the
+ * node's, or in a cluster that of the link to the room's master. */
+static bool has_heard_since(const struct room *room)
 {
-    const struct rooms *rooms = room->rooms;
+    const struct room_cluster *at = &room->cluster;
 
-    return rooms->canary_heard > canary &&
-           rooms->canary_heard > rooms->canary_elsewhere &&
-           room->cluster.home == rooms->canary_home;
+    if (at->home || at->homeless_ms > 0)
+        return at->proven_ns && *at->proven_ns > room->deliver.answered_ns;
+    return room->rooms->canary_heard > room->deliver.answered_canary;
 }
 
 /* Of the messages' notices under one token each begins above the last one's end. If not, the log
@@ -269,7 +270,7 @@ static bool comes_again(struct room *room, const struct notice *n)
 
     if (!token_is_known(n->token))
         return false; /* of a version without terms: nothing is said about it */
-    if (d->noticed < d->answered && has_heard_since(room, d->answered_canary))
+    if (d->noticed < d->answered && has_heard_since(room))
         d->noticed = d->answered;
     if (n->first <= room->deliver.noticed)
         return true;
@@ -320,6 +321,7 @@ static void note_answered(struct room *room, const struct room_joined *state)
 {
     room->deliver.answered = state->seq;
     room->deliver.answered_canary = room->rooms->canary_sent;
+    room->deliver.answered_ns = room->cluster.home ? uv_hrtime() : 0;
 }
 
 static void start_terms(struct room *room, const struct room_joined *state)

@@ -117,6 +117,9 @@ void feed_tell(struct feed *feed, const struct handover *what);
 /* Never from inside the worker's own request. */
 void feed_tell_by_inbox(struct feed *feed, const struct handover *what);
 
+/* Of a cluster: `proof` is a struct link_proof; each worker that listens is handed it. */
+void feed_tell_proof(struct feed *feed, struct json_text proof);
+
 /* A notice goes to all workers that want the room; what came by the channel of a node, to its own. */
 void feed_take_message(struct feed *feed, struct json_text channel,
                        struct json_text text);

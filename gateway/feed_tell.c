@@ -95,3 +95,14 @@ void feed_take_message(struct feed *feed, struct json_text channel,
     if (room) /* else it was given up while this was under way */
         hand_over(feed, room, &what);
 }
+
+void feed_tell_proof(struct feed *feed, struct json_text proof)
+{
+    for (unsigned i = 0; i < feed->opts.workers; i++) {
+        struct handover what = feed_said_to(feed, i, HANDOVER_PROOF);
+
+        what.text = proof;
+        if (feed->listeners[i].state == FEED_LISTENS)
+            feed_tell(feed, &what);
+    }
+}

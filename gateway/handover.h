@@ -31,6 +31,8 @@ enum handover_kind {
     HANDOVER_ENDED,
     HANDOVER_NOTICE,    /* `room`, `text` */
     HANDOVER_NODE_TEXT, /* `text`: what came by the channel of its node */
+    /* Of a cluster, of all shards that this worker reads: `text`: a struct link_proof. */
+    HANDOVER_PROOF,
 };
 
 struct handover {

@@ -28,6 +28,7 @@ struct link_canary {
     bool is_refused;  /* by this slot */
     uint64_t sent;    /* how many */
     uint64_t sent_ms; /* the last one; 0: none by this channel */
+    uint64_t sent_ns; /* the same, of uv_hrtime */
     uint64_t good_ms; /* since when one is to come */
 };
 
@@ -88,6 +89,7 @@ static void tell(struct link_canary *canary, uint64_t now_ms)
                                           .shard = canary->slot / SHARD_OF_SLOTS};
 
     canary->sent_ms = now_ms;
+    canary->sent_ns = uv_hrtime();
     scripts_begin(&in->cmd, SCRIPT_CANARY, 1);
     redis_command_add_text(&in->cmd, canary->channel);
     redis_command_add_u64(&in->cmd, ++canary->sent);
@@ -189,14 +191,20 @@ struct cluster_sub *link_canaries_find(const struct link_canaries *canaries,
 
 /* By which link it came, the channel tells: each link has one of its own. */
 bool link_canaries_take(struct link_canaries *canaries, struct json_text channel,
-                        struct json_text text)
+                        struct json_text text, struct link_proof *proof)
 {
     struct link_canary *canary = find(canaries, channel);
     uint64_t number = reply_decimal(text);
 
-    if (canary && number > 0 && number <= canary->sent)
-        canary->good_ms = canaries->ticked_ms;
-    return canary;
+    if (!canary)
+        return false;
+    *proof = (struct link_proof){.at = canary->link->at};
+    if (number == 0 || number > canary->sent)
+        return true; /* of somebody else */
+    canary->good_ms = canaries->ticked_ms;
+    if (number == canary->sent)
+        proof->sent_ns = canary->sent_ns;
+    return true;
 }
 
 void link_canaries_on_lost(struct link_canaries *canaries,

@@ -7,6 +7,9 @@
  *
  * A slot that goes elsewhere or is refused is given up for another one at once. Nodes have canaries of their own
  * (node.h), by way of the worker that reads their shard; those tell of the master of a registry only.
+ *
+ * A canary that comes back also proves that all has come by this link which its master told before: each worker
+ * that listens is handed that, in order with the notices (SPEC-SCALE S4).
  */
 #ifndef GATEWAY_LINK_CANARIES_H
 #define GATEWAY_LINK_CANARIES_H
@@ -15,6 +18,12 @@
 #include "common/cluster_subs.h"
 
 struct link_canary;
+
+/* All that this master told before the moment, of uv_hrtime, has come. */
+struct link_proof {
+    struct cluster_host at;
+    uint64_t sent_ns;
+};
 
 /* One a worker. */
 struct link_canaries {
@@ -37,11 +46,12 @@ void link_canaries_deinit(struct link_canaries *canaries);
 void link_canaries_tick(struct link_canaries *canaries, bool may_write,
                         uint64_t now_ms);
 
-/* For cluster_subs' hooks; `find` NULL, `take` false: it is none of these channels. */
+/* For cluster_subs' hooks; `find` NULL, `take` false: it is none of these channels. What it proves: sent_ns 0 for
+ * nothing. */
 struct cluster_sub *link_canaries_find(const struct link_canaries *canaries,
                                        struct json_text channel);
 bool link_canaries_take(struct link_canaries *canaries, struct json_text channel,
-                        struct json_text text);
+                        struct json_text text, struct link_proof *proof);
 void link_canaries_on_lost(struct link_canaries *canaries,
                            const struct cluster_subs_link *link);
 

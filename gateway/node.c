@@ -132,18 +132,6 @@ static void ask_for_server(struct node *node)
     store_send_command(node->store, on_server_info, node);
 }
 
-/* By which master it goes: it tells nothing of what another one sends. */
-static void note_canary_home(struct node *node)
-{
-    struct rooms *rooms = node->rooms;
-    struct cluster_master *home = store_home(node->store);
-
-    if (rooms->canary_home == home)
-        return;
-    rooms->canary_home = home;
-    rooms->canary_elsewhere = rooms->canary_sent;
-}
-
 /* The first one after a connection may be there before the subscription is: it is sent again
  * with each tick until one comes back. */
 static void send_canary(struct node *node)
@@ -151,7 +139,6 @@ static void send_canary(struct node *node)
     struct store *store = node->store;
 
     node->canary_sent_ms = now(node);
-    note_canary_home(node);
     node->rooms->canary_sent++;
     if (store->cluster)
         scripts_begin(&store->args.cmd, SCRIPT_CANARY, 1);

@@ -152,6 +152,7 @@ struct room_deliver {
     /* The room's number in the answer of its last join or sync, and the last canary that was sent
      * before that answer was read. */
     uint64_t answered, answered_canary;
+    uint64_t answered_ns;     /* of a cluster: when it was read, of uv_hrtime */
     struct withheld withheld; /* notices under another token */
     bool is_backfilling;
     bool backfill_again; /* more was heard meanwhile */
@@ -189,10 +190,11 @@ struct room_cluster {
     struct cluster_master *home; /* where it is subscribed; NULL: nowhere */
     struct cluster_master *
         synced; /* where that was so when it was last joined or synced; NULL: not yet */
-    uint64_t homeless_ms; /* since when; 0: not */
-    bool is_down;         /* as its clients were told */
-    bool must_tell;       /* that has changed */
-    uint64_t asked_ms;    /* when the worker that reads was last asked for it */
+    const uint64_t *proven_ns; /* what its master told before has come; NULL: no home */
+    uint64_t homeless_ms;      /* since when; 0: not */
+    bool is_down;              /* as its clients were told */
+    bool must_tell;            /* that has changed */
+    uint64_t asked_ms;         /* when the worker that reads was last asked for it */
 };
 
 struct room_bus {
@@ -275,9 +277,6 @@ struct rooms {
     struct list doubted, deaf;
     /* The node's canaries, by number: what Redis told before the one that was heard has come. */
     uint64_t canary_sent, canary_heard;
-    /* In a cluster: the master that they go by, and the last one that went by another. */
-    struct cluster_master *canary_home;
-    uint64_t canary_elsewhere;
     unsigned doubts_left; /* so many may be synced for it now */
     bool is_up;           /* Redis can be asked; else nothing is pumped */
     bool has_stuck;       /* some room is stuck */

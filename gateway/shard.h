@@ -24,6 +24,7 @@
 #include "gateway/history_cache.h"
 #include "gateway/index.h"
 #include "gateway/joins_leaves.h"
+#include "gateway/link_canaries.h"
 #include "gateway/node.h"
 #include "gateway/outbox.h"
 #include "gateway/room.h"
@@ -106,6 +107,9 @@ void shard_lose_home(struct shard *shard, struct room *room, enum metric_home wh
 
 /* A call about the room found that its slot has moved. */
 void shard_on_moved(struct shard *shard, struct room *room);
+
+/* What the worker that reads this shard, and all others that it reads, has heard by one of its links. */
+void shard_on_proof(struct shard *shard, const struct link_proof *proof);
 
 /* Rooms without a home, or with another one than the map says; every 100 ms. */
 void shard_tick_homes(struct shard *shard);

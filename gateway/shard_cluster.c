@@ -20,9 +20,25 @@ static struct cluster_master *owner_of(const struct shard *shard,
     return cluster_owner(shard->opts.cluster, room->slot);
 }
 
+/* Of this shard's notices by this master. */
+static uint64_t *proven_ns(const struct shard *shard, struct cluster_master *master)
+{
+    return &master->proven_ns[shard->opts.number % shard->opts.workers];
+}
+
+void shard_on_proof(struct shard *shard, const struct link_proof *proof)
+{
+    struct cluster_master *master =
+        cluster_masters_get(&shard->opts.cluster->masters, &proof->at);
+
+    if (master)
+        *proven_ns(shard, master) = proof->sent_ns;
+}
+
 static void begin_without_home(struct shard *shard, struct room *room)
 {
     room->cluster.home = NULL;
+    room->cluster.proven_ns = NULL;
     room->cluster.homeless_ms = uv_now(shard->opts.loop);
     room->cluster.asked_ms = room->cluster.homeless_ms;
     shard->has_homeless = true;
@@ -67,6 +83,7 @@ void shard_on_home(struct shard *shard, struct room *room,
      * master may be by now: then the first call tells. */
     cluster_masters_set_owner(masters, room->slot, home);
     room->cluster.home = home;
+    room->cluster.proven_ns = proven_ns(shard, home);
     room->cluster.homeless_ms = 0;
     room_restart_grace(room);
     set_down(shard, room, false);

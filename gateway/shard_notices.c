@@ -56,6 +56,14 @@ static void on_canary(struct bus *bus, uint64_t number)
     node_on_canary(&shard_of_bus(bus)->node, number);
 }
 
+static void on_proof(struct bus *bus, struct json_text text)
+{
+    struct link_proof proof;
+
+    memcpy(&proof, text.base, sizeof(proof)); /* shards_cluster.c */
+    shard_on_proof(shard_of_bus(bus), &proof);
+}
+
 static void on_command(struct bus *bus, struct json_text command)
 {
     struct shard *shard = shard_of_bus(bus);
@@ -76,6 +84,7 @@ const struct bus_hooks shard_bus_hooks = {
     .on_home = on_home,
     .on_ended = on_ended,
     .on_canary = on_canary,
+    .on_proof = on_proof,
     .on_command = on_command,
     .on_notice = on_notice,
 };

@@ -162,15 +162,25 @@ static void on_ended(struct cluster_subs *masters, struct json_text channel)
         feed_cluster_on_ended(feed, channel);
 }
 
+/* To each worker once: by the feed of the first shard that is read here. */
+static void tell_proof(struct shards *shards, const struct link_proof *proof)
+{
+    struct feed *feed = &shards->all[shards->cluster.opts.worker].feed;
+
+    if (proof->sent_ns > 0 && feed_is_open(feed))
+        feed_tell_proof(feed, (struct json_text){(const char *)proof, sizeof(*proof)});
+}
+
 static void on_message(struct cluster_subs *masters, struct json_text channel,
                        struct json_text text)
 {
-    struct feed *feed;
+    struct shards *shards = shards_of_masters(masters);
+    struct feed *feed = feed_of(masters, channel);
+    struct link_proof proof;
 
-    if (link_canaries_take(&shards_of_masters(masters)->canaries, channel, text))
-        return;
-    feed = feed_of(masters, channel);
-    if (feed)
+    if (link_canaries_take(&shards->canaries, channel, text, &proof))
+        tell_proof(shards, &proof);
+    else if (feed)
         feed_take_message(feed, channel, text);
 }
 

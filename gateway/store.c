@@ -114,12 +114,6 @@ struct redis_link *store_link(const struct store *store)
                           : store->link;
 }
 
-struct cluster_master *store_home(const struct store *store)
-{
-    return store->cluster ? cluster_owner(store->cluster, store->args.registry_slot)
-                          : NULL;
-}
-
 enum redis_why store_why(const struct store *store)
 {
     struct redis_link *link = store_link(store);

@@ -75,9 +75,6 @@ void store_send_command(struct store *store, redis_reply_fn on_reply, void *data
 struct redis_link *store_link(const struct store *store);
 enum redis_why store_why(const struct store *store);
 
-/* The master that has the registry; NULL: it is no cluster, or nobody. */
-struct cluster_master *store_home(const struct store *store);
-
 /* Of a cluster: what still waits is not sent any more, because it has another name of the node in it. */
 void store_fail_unsent(struct store *store);
 

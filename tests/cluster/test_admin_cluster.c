@@ -832,14 +832,13 @@ static void read_page(struct pages *pages, const char *cursor)
         pages->longest_ms = took_ms;
 }
 
-/* Whether the rooms at all masters that are there are told. */
+/* Whether the rooms at all masters that are there are told. On a busy machine another one may be away, too. */
 static bool are_told(void *data)
 {
     struct pages *pages = data;
     bool told[MASTERS] = {false};
     char *next = NULL;
 
-    pages->longest_ms = 0;
     do {
         read_page(pages, next);
         for (unsigned i = 0; i < MASTERS; i++)
@@ -869,8 +868,10 @@ static void what_asks_many_masters_is_answered_within_one_deadline(void **state)
         if (!wait_until(are_told, &well, LISTED_AGAIN_MS))
             fail_msg("%s: not all are told: %s", well.path, admin.answer.body);
         redis_cluster_stop(&cluster, some.away);
-        if (!are_told(&some))
+        if (!wait_until(are_told, &some, LISTED_AGAIN_MS)) {
+            process_print_log(admin.log_path);
             fail_msg("%s without %u: %s", some.path, some.away, admin.answer.body);
+        }
         if (some.longest_ms > REDIS_DEADLINE_MS + SPARE_MS)
             fail_msg("%s: %d ms", some.path, (int)some.longest_ms);
         redis_cluster_go_on(&cluster, some.away);

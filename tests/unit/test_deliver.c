@@ -451,6 +451,32 @@ static void after_a_canary_a_number_below_the_joins_own_is_of_another_log(void *
     assert_int_equal(rig_count(RIG_REGISTER), 0);
 }
 
+/* In a cluster it is the one of the link to the room's master. */
+static void so_it_is_after_one_of_the_link_to_its_master(void **state)
+{
+    static int home;
+    uint64_t proven_ns = 0;
+    struct room_cluster *at = &w.room->cluster;
+
+    (void)state;
+    at->home = at->synced = (struct cluster_master *)(void *)&home;
+    at->proven_ns = &proven_ns;
+    room_needs_sync(w.room);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 5, 1);
+    rig.rooms.canary_heard = rig.rooms.canary_sent = 1; /* it tells of another master */
+    proven_ns = w.room->deliver.answered_ns;            /* was sent before */
+    hear(4);
+    assert_int_equal(rig_count(RIG_REGISTER), 0);
+    proven_ns++;
+    hear(5);
+    assert_int_equal(rig_count(RIG_REGISTER), 1);
+    rig_registered(true);
+    rig_synced(RIG_EPOCH, 5, 1);
+    at->home = at->synced = NULL;
+    at->proven_ns = NULL;
+}
+
 /* Each subscription counts for itself: what came by the one before is known, and no more. */
 static void a_number_may_come_again_by_another_subscription(void **state)
 {
@@ -585,6 +611,7 @@ int main(void)
         TEST(a_position_ahead_is_read_up_to),
         TEST(after_a_reset_what_was_said_under_the_new_epoch_is_given),
         TEST(after_a_canary_a_number_below_the_joins_own_is_of_another_log),
+        TEST(so_it_is_after_one_of_the_link_to_its_master),
         TEST(a_number_may_come_again_by_another_subscription),
         TEST(at_another_master_nothing_is_given_before_the_sync),
         TEST(a_sync_reads_what_was_missed),

@@ -31,6 +31,7 @@ static struct {
     struct cluster_sub *sub;
     redis_reply_fn on_reply;
     void *data;
+    struct link_proof proof;
 } w;
 
 /* ---- in place of the links ---- */
@@ -180,6 +181,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void take(const char *number)
+{
+    assert_true(link_canaries_take(
+        &w.canaries, (struct json_text){w.channel, strlen(w.channel)},
+        (struct json_text){number, strlen(number)}, &w.proof));
+}
+
 /* What was subscribed is confirmed in between, and what was told comes back, if it `comes`. */
 static void pass(uint64_t ms, bool comes)
 {
@@ -194,9 +202,7 @@ static void pass(uint64_t ms, bool comes)
         if (w.told == told || !comes)
             continue;
         snprintf(number, sizeof(number), "%u", w.told);
-        assert_true(link_canaries_take(&w.canaries,
-                                       (struct json_text){w.channel, strlen(w.channel)},
-                                       (struct json_text){number, strlen(number)}));
+        take(number);
     }
 }
 
@@ -243,11 +249,29 @@ static void a_number_that_was_never_told_proves_nothing(void **state)
     pass(1000, true);
     for (int i = 0; i < 30; i++) {
         pass(TICK_MS, false);
-        link_canaries_take(&w.canaries,
-                           (struct json_text){w.channel, strlen(w.channel)},
-                           (struct json_text){"999", 3});
+        take("999");
+        assert_true(w.proof.sent_ns == 0);
     }
     assert_int_equal(w.restarts, 1);
+}
+
+static void what_comes_back_tells_when_it_was_sent(void **state)
+{
+    uint64_t before_ns = uv_hrtime(), first_ns;
+
+    (void)state;
+    w.link.at.port = 7000;
+    pass(200, true);
+    first_ns = w.proof.sent_ns;
+    assert_true(first_ns >= before_ns && first_ns <= uv_hrtime());
+    assert_int_equal(w.proof.at.port, 7000);
+    pass(1000, true);
+    assert_true(w.proof.sent_ns > first_ns);
+    take("1"); /* late */
+    assert_true(w.proof.sent_ns == 0);
+    assert_false(link_canaries_take(&w.canaries,
+                                    (struct json_text){"rc:{a}:events", 13},
+                                    (struct json_text){"2", 1}, &w.proof));
 }
 
 /* As while one slot is open for long. */
@@ -338,6 +362,7 @@ int main(void)
         TEST(a_canary_goes_each_second_by_a_slot_that_the_master_has),
         TEST(without_any_for_three_seconds_both_links_are_made_again),
         TEST(a_number_that_was_never_told_proves_nothing),
+        TEST(what_comes_back_tells_when_it_was_sent),
         TEST(a_slot_that_refuses_is_given_up_for_another),
         TEST(a_slot_that_moves_is_given_up_for_another),
         TEST(a_link_without_rooms_has_none),

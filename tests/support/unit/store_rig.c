@@ -99,12 +99,6 @@ void store_begin_reap(struct store *store, const char *room, size_t room_len,
 
 /* ---- instead of redis_link.c ---- */
 
-struct cluster_master *store_home(const struct store *store)
-{
-    (void)store;
-    return NULL;
-}
-
 struct redis_link *store_link(const struct store *store)
 {
     return store->link;
