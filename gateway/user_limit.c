@@ -10,6 +10,7 @@
 
 #include "common/digits.h"
 #include "common/intake.h"
+#include "common/map.h"
 #include "common/reply.h"
 #include "common/xalloc.h"
 
@@ -41,10 +42,16 @@ static void add_entry(struct args *args, const char *node, uint64_t serial)
 }
 
 struct entry {
+    struct entry *first; /* of this node: itself, or an earlier one */
+    uint64_t serial;
+    bool is_gone; /* the node; of the first */
     char node[STORE_NODE_MAX];
-    uint64_t serial; /* 0: it is none */
-    bool is_gone;
 };
+
+static bool is_gone(const struct entry *entry)
+{
+    return entry->first->is_gone;
+}
 
 static bool parse_entry(struct json_text text, struct metrics *metrics,
                         struct entry *out)
@@ -52,11 +59,12 @@ static bool parse_entry(struct json_text text, struct metrics *metrics,
     const char *space = memchr(text.base, ' ', text.len);
     struct json_text node = {text.base, space ? (size_t)(space - text.base) : 0};
 
-    *out = (struct entry){.serial = 0};
     if (!space || !intake_node(metrics, "user_conns", node) ||
         !digits_parse(space + 1, text.len - node.len - 1, UINT64_MAX, &out->serial))
         return false;
     memcpy(out->node, node.base, node.len);
+    out->node[node.len] = '\0';
+    out->is_gone = false;
     return true;
 }
 
@@ -75,7 +83,7 @@ struct over {
 
 struct question {
     struct over *over;
-    size_t entry; /* whose node it is about */
+    struct entry *entry; /* whose node it is about */
 };
 
 static void free_over(struct over *over)
@@ -113,7 +121,7 @@ static void remove_gone(struct over *over)
     bool has_begun = false;
 
     for (size_t i = 0; i < over->count; i++) {
-        if (!over->entries[i].is_gone)
+        if (!is_gone(&over->entries[i]))
             continue;
         if (!has_begun) {
             redis_command_begin(&args->cmd);
@@ -138,9 +146,9 @@ static void settle(struct over *over)
     }
     remove_gone(over);
     for (size_t i = 0; i < over->count; i++)
-        live += !over->entries[i].is_gone;
+        live += !is_gone(&over->entries[i]);
     for (size_t i = 0; i < over->count && live > over->limit->most; i++) {
-        if (over->entries[i].is_gone)
+        if (is_gone(&over->entries[i]))
             continue;
         order(over, &over->entries[i]);
         live--;
@@ -150,28 +158,17 @@ static void settle(struct over *over)
 
 static void on_node(void *data, int status, const redisReply *reply)
 {
-    struct question asked = *(struct question *)data;
-    struct over *over = asked.over;
-    const char *node = over->entries[asked.entry].node;
+    struct question *question = data;
+    struct over *over = question->over;
 
-    free(data);
     over->has_failed |= status != 0;
-    for (size_t i = asked.entry; status == 0 && i < over->count; i++)
-        if (reply_is_value(reply, 0) && strcmp(over->entries[i].node, node) == 0)
-            over->entries[i].is_gone = true;
+    question->entry->is_gone = status == 0 && reply_is_value(reply, 0);
+    free(question);
     if (--over->waiting == 0)
         settle(over);
 }
 
-static bool was_asked_for(const struct over *over, size_t entry)
-{
-    for (size_t i = 0; i < entry; i++)
-        if (strcmp(over->entries[i].node, over->entries[entry].node) == 0)
-            return true;
-    return false;
-}
-
-static void ask_for_node(struct over *over, size_t entry)
+static void ask_for_node(struct over *over, struct entry *entry)
 {
     struct args *args = &over->store->args;
     struct question *question = xmalloc(sizeof(*question));
@@ -180,17 +177,19 @@ static void ask_for_node(struct over *over, size_t entry)
     over->waiting++;
     redis_command_begin(&args->cmd);
     redis_command_add_text(&args->cmd, "EXISTS");
-    args_add_node_key(args, over->entries[entry].node, KEY_NODE);
+    args_add_node_key(args, entry->node, KEY_NODE);
     store_send_command(over->store, on_node, question);
 }
 
+/* Once for each; this one is not gone. */
 static void ask_for_nodes(struct over *over)
 {
-    const char *own = over->store->node;
+    for (size_t i = 0; i < over->count; i++) {
+        struct entry *entry = &over->entries[i];
 
-    for (size_t i = 0; i < over->count; i++)
-        if (strcmp(over->entries[i].node, own) != 0 && !was_asked_for(over, i))
-            ask_for_node(over, i);
+        if (entry->first == entry && strcmp(entry->node, over->store->node) != 0)
+            ask_for_node(over, entry);
+    }
     if (over->waiting == 0)
         settle(over);
 }
@@ -207,11 +206,22 @@ struct call {
 static void read_entries(struct over *over, const redisReply *reply)
 {
     size_t count = reply_count(reply);
+    struct map nodes = {NULL, 0, 0}; /* name -> its first entry */
 
     over->entries = xcalloc(count, sizeof(*over->entries));
-    for (size_t i = 0; i < count; i++)
-        over->count += parse_entry(reply_text(reply, i), over->store->metrics,
-                                   &over->entries[over->count]);
+    for (size_t i = 0; i < count; i++) {
+        struct entry *entry = &over->entries[over->count];
+
+        if (!parse_entry(reply_text(reply, i), over->store->metrics, entry))
+            continue;
+        over->count++;
+        entry->first = map_find(&nodes, entry->node, strlen(entry->node));
+        if (entry->first)
+            continue;
+        entry->first = entry;
+        map_add(&nodes, entry->node, strlen(entry->node), entry);
+    }
+    map_deinit(&nodes);
 }
 
 static void on_entered(void *data, int status, const redisReply *reply)

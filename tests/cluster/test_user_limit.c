@@ -3,6 +3,7 @@
  * own.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -237,6 +238,42 @@ static void a_connection_that_its_gateway_has_no_more_is_removed(void **state)
     free(node);
 }
 
+/* ---- while Redis is away, of one Redis ---- */
+
+static void who_comes_while_redis_is_away_is_in_and_not_counted(void **state)
+{
+    struct chat *in[4];
+
+    (void)state;
+    fleet_kill_redis(&fleet);
+    for (unsigned i = 0; i < 4; i++)
+        in[i] = log_in(i % GATEWAYS, "finn");
+    fleet_start_redis(&fleet);
+    fleet_wait_all_ready(&fleet);
+    chat_close(in[3]);
+    in[3] = log_in(1, "finn");
+    expect_count("finn", 1);
+    for (unsigned i = 0; i < 4; i++) {
+        chat_expect_usable(in[i]);
+        chat_close(in[i]);
+    }
+    expect_count("finn", 0);
+}
+
+static void who_goes_while_redis_stands_still_is_removed_when_it_is_back(void **state)
+{
+    struct chat *gus = log_in(0, "gus");
+
+    (void)state;
+    expect_count("gus", 1);
+    process_signal(&fleet.redis.process, SIGSTOP);
+    fleet_expect_logged(&fleet, 0, "redis_lost"); /* it has noticed */
+    chat_close(gus);
+    process_signal(&fleet.redis.process, SIGCONT);
+    expect_count("gus", 0);
+    fleet_wait_all_ready(&fleet);
+}
+
 #define TESTS                                                                          \
     cmocka_unit_test(a_third_login_closes_the_oldest_wherever_it_is),                  \
         cmocka_unit_test(guests_are_each_a_user_of_their_own),                         \
@@ -301,7 +338,12 @@ static int stop_cluster(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest one[] = {TESTS}, list[] = {TESTS}, of_cluster[] = {TESTS};
+    const struct CMUnitTest one[] = {
+        TESTS,
+        cmocka_unit_test(who_goes_while_redis_stands_still_is_removed_when_it_is_back),
+        cmocka_unit_test(who_comes_while_redis_is_away_is_in_and_not_counted),
+    };
+    const struct CMUnitTest list[] = {TESTS}, of_cluster[] = {TESTS};
 
     return cmocka_run_group_tests_name("one Redis", one, start_one, fleet_teardown) +
            cmocka_run_group_tests_name("a list", list, start_list, fleet_teardown) +

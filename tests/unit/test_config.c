@@ -118,6 +118,13 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_int_equal(config.lease_ms, 10000);
     assert_int_equal(config.queues_max_bytes, 268435456);
     assert_int_equal(config.joins_burst, 200);
+    assert_int_equal(config.trusted.count, 0);
+    assert_int_equal(config.proxy_protocol, 0);
+    assert_int_equal(config.address_pending_max, 0);
+    assert_int_equal(config.address_connections_max, 0);
+    assert_int_equal(config.address_connects_per_sec, 0);
+    assert_int_equal(config.user_connections_max, 0);
+    assert_int_equal(config.messages_per_sec, 0);
     assert_string_equal(config.allowed_origins, "same-host");
     assert_false(config.echo);
     config_deinit(&config);
@@ -146,12 +153,16 @@ static void a_flag_beats_the_environment_and_that_the_default(void **state)
 
 static void a_burst_of_0_is_the_rate(void **state)
 {
-    static const char *const args[] = {"--requests-per-sec=30", "--requests-burst=0",
-                                       "--joins-burst=0", "--bytes-burst=0"};
+    static const char *const args[] = {
+        "--requests-per-sec=30", "--requests-burst=0",
+        "--joins-burst=0",       "--bytes-burst=0",
+        "--messages-per-sec=4",  "--address-connects-per-sec=5"};
     struct config config = {0};
 
     (void)state;
-    assert_int_equal(load(&config, args, 4), CONFIG_RUN);
+    assert_int_equal(load(&config, args, 6), CONFIG_RUN);
+    assert_int_equal(config.messages_burst, 4);
+    assert_int_equal(config.address_connects_burst, 5);
     assert_int_equal(config.requests_burst, 30);
     assert_int_equal(config.joins_burst, 20);
     assert_int_equal(config.bytes_burst, 262144);
@@ -225,6 +236,12 @@ static const struct {
     {"ROOMCAST_ALLOWED_ORIGINS", "*,https://a"},
     {"ROOMCAST_ALLOWED_ORIGINS", "https://a,,https://b"},
     {"ROOMCAST_ALLOWED_ORIGINS", "https://a,"},
+    {"ROOMCAST_TRUSTED_PROXIES", "balancer"},
+    {"ROOMCAST_TRUSTED_PROXIES", "10.0.0.0/33"},
+    {"ROOMCAST_TRUSTED_PROXIES", "10.0.0.1,"},
+    {"ROOMCAST_PROXY_PROTOCOL", "2"},
+    {"ROOMCAST_ADDRESS_PENDING_MAX", "-1"},
+    {"ROOMCAST_USER_CONNECTIONS_MAX", "1001"},
     {"ROOMCAST_AUTH", "None"},
     {"ROOMCAST_JWT_SECRET", "31 bytes, which are one too few"},
     {"ROOMCAST_JWT_SECRET",

@@ -70,6 +70,10 @@ static void a_socket_of_either_family_has_one(void **state)
     memcpy(&v6.sin6_addr, expected.bytes, ADDRESS_BYTES);
     assert_true(address_from_socket(&address, (struct sockaddr *)&v6));
     assert_memory_equal(&address, &expected, sizeof(address));
+    assert_true(parse(&expected, "192.0.2.7"));
+    memcpy(&v6.sin6_addr, expected.bytes, ADDRESS_BYTES); /* of a socket for both */
+    assert_true(address_from_socket(&address, (struct sockaddr *)&v6));
+    assert_true(address_is_v4(&address));
     assert_false(address_from_socket(&address, &other));
 }
 
