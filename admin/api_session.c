@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 
 #include "admin/api.h"
+#include "admin/audit.h"
 #include "admin/events.h"
 #include "admin/sessions.h"
 #include "common/clock.h"
@@ -19,10 +20,10 @@
 
 enum { SECRET_MAX = 256 };
 
-static void add_who(struct strbuf *out, const struct auth_who *who)
+static void add_who(struct strbuf *out, const struct auth_who *who, const char *name)
 {
     strbuf_add_text(out, "\"name\":");
-    strbuf_add_json(out, who->name, strlen(who->name));
+    strbuf_add_json(out, name, strlen(name));
     proto_add_text(out, "role", role_word(who->role), strlen(role_word(who->role)));
     if (who->until_ms)
         proto_add_number(out, "expires_at", who->until_ms);
@@ -31,13 +32,16 @@ static void add_who(struct strbuf *out, const struct auth_who *who)
     strbuf_add_char(out, '}');
 }
 
+/* By the name that is in the audit trail. */
 void api_session(void *owner, struct http_request *req)
 {
     struct api *api = owner;
+    struct audit_origin origin;
 
+    audit_origin_of(&origin, req);
     strbuf_reset(&api->out, 4096);
     strbuf_add_char(&api->out, '{');
-    add_who(&api->out, http_kept(req));
+    add_who(&api->out, http_kept(req), origin.who);
     api_reply(req, 200, &api->out);
 }
 
@@ -73,7 +77,7 @@ static void on_begun(void *data, int status, const redisReply *reply)
                  role_word(call->who.role));
         strbuf_reset(out, 4096);
         strbuf_add_format(out, "{\"token\":\"%s\",", call->token.data);
-        add_who(out, &call->who);
+        add_who(out, &call->who, call->who.name);
         api_reply(call->req, 201, out);
         OPENSSL_cleanse(out->data, out->len);
     }

@@ -16,6 +16,8 @@
 #include "common/https_url.h"
 #include "common/json_read.h"
 #include "common/log.h"
+#include "common/settings.h"
+#include "common/watched_file.h"
 #include "common/xalloc.h"
 
 enum { TICK_MS = 1000 };
@@ -32,6 +34,8 @@ struct oidc {
     bool wants_groups;           /* the provider has a scope for them */
     bool takes_secret_in_body;
     struct list redemptions;
+    struct watched_file secret_file;
+    char *secret; /* of the client; empty: none */
 };
 
 /* Somebody who has come back. */
@@ -146,10 +150,31 @@ static const struct issuers_hooks hooks = {
     .random = some,
 };
 
+static void set_secret(struct oidc *oidc, const char *text)
+{
+    if (oidc->secret)
+        OPENSSL_cleanse(oidc->secret, strlen(oidc->secret));
+    free(oidc->secret);
+    oidc->secret = xmemdup(text, strcspn(text, "\r\n"));
+}
+
+static void look_at_secret(struct oidc *oidc)
+{
+    struct strbuf text = {NULL, 0, 0};
+
+    if (watched_file_take(&oidc->secret_file, &text)) {
+        set_secret(oidc, text.data);
+        OPENSSL_cleanse(text.data, text.len);
+        log_info("secret_changed", "setting=ROOMCAST_OIDC_CLIENT_SECRET_FILE");
+    }
+    strbuf_deinit(&text);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct oidc *oidc = timer->data;
 
+    look_at_secret(oidc);
     issuers_tick(&oidc->issuers, uv_now(oidc->loop), clock_ms());
 }
 
@@ -196,12 +221,13 @@ void oidc_add_url(const struct oidc *oidc, struct strbuf *out,
 /* ---- and back ---- */
 
 /* RFC 6749, section 2.3.1: both are encoded before they are put together. */
-static void add_user(const struct config *config, struct strbuf *out)
+static void add_user(const struct oidc *oidc, struct strbuf *out)
 {
-    strbuf_add_percent(out, config->oidc_client_id, strlen(config->oidc_client_id));
+    const char *id = oidc->config->oidc_client_id;
+
+    strbuf_add_percent(out, id, strlen(id));
     strbuf_add_char(out, ':');
-    strbuf_add_percent(out, config->oidc_client_secret,
-                       strlen(config->oidc_client_secret));
+    strbuf_add_percent(out, oidc->secret, strlen(oidc->secret));
 }
 
 static void log_refused(enum id_token_result result, const char *why)
@@ -274,7 +300,7 @@ void oidc_redeem(struct oidc *oidc, struct json_text code,
     const struct config *config = oidc->config;
     struct redemption *redemption = xcalloc(1, sizeof(*redemption));
     struct strbuf body = {NULL, 0, 0}, user = {NULL, 0, 0};
-    bool has_secret = config->oidc_client_secret[0] != '\0';
+    bool has_secret = oidc->secret[0] != '\0';
     bool is_basic = has_secret && !oidc->takes_secret_in_body;
 
     *redemption = (struct redemption){
@@ -287,13 +313,15 @@ void oidc_redeem(struct oidc *oidc, struct json_text code,
     if (!is_basic)
         add_text(&body, "client_id", config->oidc_client_id);
     if (has_secret && !is_basic)
-        add_text(&body, "client_secret", config->oidc_client_secret);
+        add_text(&body, "client_secret", oidc->secret);
     if (is_basic)
-        add_user(config, &user);
+        add_user(oidc, &user);
     fetch_post(oidc->fetch, oidc->token_url, &body, is_basic ? user.data : NULL,
                on_token, redemption);
     OPENSSL_cleanse(body.data, body.len);
     strbuf_deinit(&body);
+    if (user.data)
+        OPENSSL_cleanse(user.data, user.len);
     strbuf_deinit(&user);
 }
 
@@ -322,6 +350,10 @@ struct oidc *oidc_open(uv_loop_t *loop, const struct config *config)
     issuers_init(&oidc->issuers, &config->oidc_issuer,
                  1000 * (uint64_t)config->jwks_refresh_secs, &hooks, oidc,
                  uv_now(loop));
+    set_secret(oidc, config->oidc_client_secret);
+    watched_file_init(&oidc->secret_file, "ROOMCAST_OIDC_CLIENT_SECRET_FILE",
+                      settings_file_of("ROOMCAST_OIDC_CLIENT_SECRET"));
+    watched_file_skip(&oidc->secret_file);
     oidc->fetch = fetch_open(loop);
     uv_timer_init(loop, &oidc->tick);
     oidc->tick.data = oidc;
@@ -353,6 +385,9 @@ void oidc_free(struct oidc *oidc)
         return;
     issuers_deinit(&oidc->issuers);
     jwks_deinit(&oidc->jwks);
+    watched_file_deinit(&oidc->secret_file);
+    set_secret(oidc, "");
+    free(oidc->secret);
     free(oidc->login_url);
     free(oidc->token_url);
     free(oidc);

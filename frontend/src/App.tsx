@@ -1,9 +1,11 @@
 // Who sees what: the sign-in, the console around its views, or the chat alone for
 // users without a token.
 
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { Api, type GatewayNode, type Shard } from './lib/api';
+import { errorText } from './lib/format';
 import { type KnownNode, mergeNodes } from './lib/gateways';
+import { endLogin, endSession } from './lib/login';
 import { printRoute, type Route } from './lib/route';
 import { readSession, type Session, writeSession } from './lib/session';
 import { LiveStream } from './lib/stream';
@@ -124,12 +126,18 @@ function SignedIn({
     stream.follow(route.view === 'room' ? route.room : null);
   }, [stream, route]);
   const context = useMemo(
-    () => ({ api, stream, nodes, shards, tell }),
-    [api, stream, nodes, shards, tell],
+    () => ({ session, api, stream, nodes, shards, tell }),
+    [session, api, stream, nodes, shards, tell],
   );
   return (
     <Console value={context}>
-      <Shell route={route} onSignOut={() => onSignOut('')}>
+      <Shell
+        route={route}
+        onSignOut={() => {
+          endSession(session);
+          onSignOut('');
+        }}
+      >
         <Broken at={printRoute(route)}>
           <View route={route} />
         </Broken>
@@ -139,7 +147,8 @@ function SignedIn({
   );
 }
 
-export function App() {
+/** `code`: of somebody who has just come back from the provider. */
+export function App({ code }: { code: string | null }) {
   const route = useRoute();
   const [session, setSession] = useState(readSession);
   const [notice, setNotice] = useState('');
@@ -148,6 +157,15 @@ export function App() {
     setNotice(why);
     setSession(next);
   }, []);
+  const [isComing, setIsComing] = useState(code !== null);
+  const isAsked = useRef(false); // a code counts once
+  useEffect(() => {
+    if (code === null || isAsked.current) return;
+    isAsked.current = true;
+    endLogin(code)
+      .then(sign, (error) => sign(null, `You are not signed in: ${errorText(error)}`))
+      .finally(() => setIsComing(false));
+  }, [code, sign]);
   const signOut = useCallback((why: string) => sign(null, why), [sign]);
 
   if (session) return <SignedIn session={session} route={route} onSignOut={signOut} />;
@@ -160,5 +178,6 @@ export function App() {
         </main>
       </div>
     );
+  if (isComing) return <p role="status">Signing in…</p>;
   return <SignIn notice={notice} onSignIn={sign} />;
 }

@@ -3,12 +3,13 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
+import { takeLoginCode } from './lib/login';
 import './style.css';
 
 const root = document.getElementById('root');
 if (root)
   createRoot(root).render(
     <StrictMode>
-      <App />
+      <App code={takeLoginCode()} />
     </StrictMode>,
   );

@@ -313,7 +313,7 @@ def read_fleet(service):
     service.call("getOnline", 400, query={"minutes": 0})
     service.call("getOpenapi", 200)
     session = service.call("getSession", 200)
-    assert session == {"name": "admin", "role": "admin", "expires_at": None}, session
+    assert session == {"name": "openapi", "role": "admin", "expires_at": None}, session
     service.call("endSession", 409)
     service.call("beginSession", 404, body={"code": "x", "secret": "x"})
     service.call("beginSession", 413, body={"code": "x" * 100000})

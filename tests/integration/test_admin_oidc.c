@@ -26,6 +26,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TAB "the secret of the tab"
+#define CLIENT_SECRET "the client's: 100%"
 #define REDIRECT_URL "http://127.0.0.1:9/oidc/callback"
 #define HOURS_8 (8 * 60 * 60 * 1000.0)
 
@@ -493,6 +494,42 @@ static void a_provider_that_is_away_stops_nothing_else(void **state)
     free(path);
 }
 
+static char *secret_path;
+
+static void write_secret(const char *text)
+{
+    FILE *out = fopen(secret_path, "we");
+
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static bool lets_in(void *data)
+{
+    char *path = go_there(data, TAB);
+    int status = ask(data, path);
+
+    free(path);
+    return status == 302;
+}
+
+static bool refuses(void *data)
+{
+    return !lets_in(data);
+}
+
+static void a_changed_secret_of_the_client_counts(void **state)
+{
+    (void)state;
+    assert_true(lets_in(&second));
+    write_secret("another\n");
+    assert_true(wait_until(refuses, &second, PATIENCE_MS));
+    write_secret(CLIENT_SECRET "\n");
+    assert_true(wait_until(lets_in, &second, PATIENCE_MS));
+    assert_true(wait_until(tells_the_way, &second, PATIENCE_MS));
+}
+
 /* ---- settings, and what is not in the log ---- */
 
 static const struct {
@@ -558,12 +595,15 @@ static void no_code_token_or_secret_is_in_a_log(void **state)
 /* Each replica reads the provider's configuration and keys soon after its start. */
 static int start(void **state)
 {
-    char *issuer;
+    char *issuer, *secret;
 
     *state = &first;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 1});
     provider_start(&provider, fleet.dir, NULL);
     provider_answer(&provider, "own", "");
+    secret_path = print_text("%s/secret", fleet.dir);
+    write_secret(CLIENT_SECRET "\n");
+    secret = print_text("ROOMCAST_OIDC_CLIENT_SECRET_FILE=%s", secret_path);
     issuer = print_text("ROOMCAST_OIDC_ISSUER=%s", provider.url);
     for (int i = 0; i < 2; i++) {
         struct admin *admin = i == 0 ? &first : &second;
@@ -571,7 +611,7 @@ static int start(void **state)
         admin_start(admin, &fleet,
                     (const char *[]){
                         issuer, "ROOMCAST_OIDC_CLIENT_ID=console",
-                        "ROOMCAST_OIDC_CLIENT_SECRET=the client's: 100%",
+                        i == 0 ? "ROOMCAST_OIDC_CLIENT_SECRET=" CLIENT_SECRET : secret,
                         "ROOMCAST_OIDC_REDIRECT_URL=" REDIRECT_URL,
                         "ROOMCAST_OIDC_ADMIN=ops", "ROOMCAST_OIDC_MODERATOR=mods,more",
                         "ROOMCAST_OIDC_VIEWER=staff", "ROOMCAST_LOG_LEVEL=debug",
@@ -580,6 +620,7 @@ static int start(void **state)
             return -1;
     }
     free(issuer);
+    free(secret);
     return 0;
 }
 
@@ -588,6 +629,8 @@ static int stop(void **state)
     for (size_t i = 0; i < seen_count; i++)
         free(seen[i]);
     admin_stop(&second);
+    unlink(secret_path);
+    free(secret_path);
     provider_stop(&provider);
     return admin_teardown(state);
 }
@@ -610,6 +653,7 @@ int main(void)
         cmocka_unit_test(who_signs_out_is_out_everywhere),
         cmocka_unit_test(a_token_of_the_settings_does_not_end_so),
         cmocka_unit_test(a_session_needs_redis_and_auth_token_does_not),
+        cmocka_unit_test(a_changed_secret_of_the_client_counts),
         cmocka_unit_test(a_provider_that_is_away_stops_nothing_else),
         cmocka_unit_test(bad_settings_are_said_at_the_start),
         cmocka_unit_test(no_code_token_or_secret_is_in_a_log),

@@ -1,7 +1,7 @@
 // The admin API (docs/admin.md): its objects as types, and one function a request. Whatever
 // goes wrong is an ApiError with a code for us and a message for people.
 
-import type { Session } from './session';
+import type { Role, Session } from './session';
 
 export interface RoomRow {
   room: string;
@@ -113,6 +113,8 @@ export interface Outcome {
 export interface ServiceConfig {
   ws_urls: string[];
   version: string;
+  /** Whether one can sign in by a provider. */
+  oidc: boolean;
 }
 
 export type Sort = 'recent' | 'members';
@@ -133,7 +135,7 @@ export function bytesOf(text: string): string {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-async function errorOf(answer: Response): Promise<ApiError> {
+export async function errorOf(answer: Response): Promise<ApiError> {
   try {
     const { error } = (await answer.json()) as { error: ApiError };
     return new ApiError(answer.status, error.code, error.message);
@@ -141,6 +143,8 @@ async function errorOf(answer: Response): Promise<ApiError> {
     return new ApiError(answer.status, 'odd_answer', `the answer was ${answer.status}`);
   }
 }
+
+export const offline = () => new ApiError(0, 'offline', 'the service does not answer');
 
 function queryOf(fields: Record<string, string | number | null | undefined>): string {
   const query = new URLSearchParams();
@@ -173,7 +177,7 @@ function pathOf(
 
 export class Api {
   constructor(
-    private readonly session: Session,
+    private readonly session: Pick<Session, 'token' | 'operator'>,
     /** The token is not, or no longer, the right one. */
     private readonly onUnauthorized: () => void,
   ) {}
@@ -189,7 +193,7 @@ export class Api {
       answer = await fetch(`/api${path}`, { ...init, headers });
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      throw new ApiError(0, 'offline', 'the service does not answer');
+      throw offline();
     }
     if (answer.status === 401) this.onUnauthorized();
     if (!answer.ok) throw await errorOf(answer);
@@ -205,6 +209,8 @@ export class Api {
     if (body !== undefined) init.body = JSON.stringify(body);
     return (await (await this.open(path, init)).json()) as T;
   }
+
+  whoAmI = () => this.get<{ name: string; role: Role }>('/session');
 
   stats = () => this.get<Stats>('/stats');
 
@@ -276,6 +282,6 @@ export async function fetchConfig(): Promise<ServiceConfig> {
     return (await answer.json()) as ServiceConfig;
   } catch (error) {
     if (error instanceof ApiError) throw error;
-    throw new ApiError(0, 'offline', 'the service does not answer');
+    throw offline();
   }
 }

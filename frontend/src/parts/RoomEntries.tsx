@@ -5,7 +5,7 @@ import { useState } from 'react';
 import type { Api, Entry } from '../lib/api';
 import { printUntil } from '../lib/format';
 import { Loaded, Name, Ticking } from './basics';
-import { useAction, useConsole, useResource, useStreamEvents } from './hooks';
+import { useAction, useConsole, useMay, useResource, useStreamEvents } from './hooks';
 import { Moderate } from './Moderate';
 
 const PAGES_MAX = 10;
@@ -30,6 +30,7 @@ async function loadEntries(api: Api, room: string, kind: 'bans' | 'mutes') {
 
 export function RoomEntries({ room, deed }: { room: string; deed: 'ban' | 'mute' }) {
   const { api, tell } = useConsole();
+  const mayModerate = useMay('moderator');
   const [adding, setAdding] = useState(false);
   const [busy, run] = useAction();
   const kind = deed === 'ban' ? 'bans' : 'mutes';
@@ -53,9 +54,11 @@ export function RoomEntries({ room, deed }: { room: string; deed: 'ban' | 'mute'
     <section className="panel entries" aria-label={title}>
       <h2>
         {title}
-        <button type="button" className="small" onClick={() => setAdding(true)}>
-          <Plus aria-hidden /> {deed === 'ban' ? 'Ban' : 'Mute'} a name
-        </button>
+        {mayModerate && (
+          <button type="button" className="small" onClick={() => setAdding(true)}>
+            <Plus aria-hidden /> {deed === 'ban' ? 'Ban' : 'Mute'} a name
+          </button>
+        )}
       </h2>
       <Loaded resource={list}>
         {({ entries, more }) =>
@@ -69,15 +72,17 @@ export function RoomEntries({ room, deed }: { room: string; deed: 'ban' | 'mute'
                   <span className="hint">
                     <Ticking print={(now) => printUntil(until, now)} />
                   </span>
-                  <button
-                    type="button"
-                    className="small"
-                    aria-label={`Lift the ${deed} of ${user}`}
-                    disabled={busy}
-                    onClick={() => lift(user)}
-                  >
-                    <Undo2 aria-hidden /> Lift
-                  </button>
+                  {mayModerate && (
+                    <button
+                      type="button"
+                      className="small"
+                      aria-label={`Lift the ${deed} of ${user}`}
+                      disabled={busy}
+                      onClick={() => lift(user)}
+                    >
+                      <Undo2 aria-hidden /> Lift
+                    </button>
+                  )}
                 </li>
               ))}
               {more && (

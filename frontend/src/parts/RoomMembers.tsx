@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { type Api, ApiError, type MemberRow } from '../lib/api';
 import { printCount } from '../lib/format';
 import { Empty, Loaded, Name } from './basics';
-import { useConsole, useResource, useStreamEvents } from './hooks';
+import { useConsole, useMay, useResource, useStreamEvents } from './hooks';
 import { type Deed, Moderate } from './Moderate';
 
 const PAGE = 100;
@@ -38,6 +38,7 @@ async function loadMembers(api: Api, room: string, wanted: number) {
 
 export function RoomMembers({ room, onDone }: { room: string; onDone: () => void }) {
   const { api } = useConsole();
+  const mayModerate = useMay('moderator');
   const [wanted, setWanted] = useState(PAGE);
   const [order, setOrder] = useState<{ deed: Deed; user: string } | null>(null);
   const list = useResource(
@@ -68,7 +69,7 @@ export function RoomMembers({ room, onDone }: { room: string; onDone: () => void
                   <Name>{user}</Name>
                   {nodes > 1 && <span className="hint">×{nodes}</span>}
                   <span className="people-actions">
-                    {BUTTONS.map(({ deed, title, Icon }) => (
+                    {(mayModerate ? BUTTONS : []).map(({ deed, title, Icon }) => (
                       <button
                         key={deed}
                         type="button"

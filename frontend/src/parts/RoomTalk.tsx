@@ -13,7 +13,7 @@ import {
   withoutText,
 } from '../lib/conversation';
 import { Empty, Freshness, Loaded, Name, Time } from './basics';
-import { useAction, useConsole, useResource, useStreamEvents } from './hooks';
+import { useAction, useConsole, useMay, useResource, useStreamEvents } from './hooks';
 import { Messages } from './Messages';
 
 const Line = memo(function Line({
@@ -21,7 +21,8 @@ const Line = memo(function Line({
   onDelete,
 }: {
   message: Message;
-  onDelete: (seq: number) => void;
+  /** null: they may not. */
+  onDelete: ((seq: number) => void) | null;
 }) {
   const { seq, ts, user = '', text = '', deleted } = message;
   return (
@@ -30,7 +31,7 @@ const Line = memo(function Line({
         {deleted ? <span className="hint">deleted</span> : <Name>{user}</Name>}
         <span className="hint number">#{seq}</span>
         <Time ms={ts} />
-        {!deleted && (
+        {!deleted && onDelete && (
           <button
             type="button"
             className="icon danger"
@@ -83,6 +84,7 @@ export function RoomTalk({
   onPosted: () => void;
 }) {
   const { api, tell } = useConsole();
+  const mayModerate = useMay('moderator');
   const { talk, setTalk, page } = useConversation(room, epoch);
   const [busy, run] = useAction();
   const { messages, more } = talk;
@@ -117,14 +119,18 @@ export function RoomTalk({
               {messages.length === 0 && <Empty title="Nothing was said yet" />}
               <ol>
                 {messages.map((message) => (
-                  <Line key={message.seq} message={message} onDelete={remove} />
+                  <Line
+                    key={message.seq}
+                    message={message}
+                    onDelete={mayModerate ? remove : null}
+                  />
                 ))}
               </ol>
             </>
           )}
         </Loaded>
       </Messages>
-      <PostBox room={room} onPosted={onPosted} />
+      {mayModerate && <PostBox room={room} onPosted={onPosted} />}
     </section>
   );
 }

@@ -16,6 +16,7 @@ import { type ReactNode, useEffect } from 'react';
 import { isTrouble } from '../lib/gateways';
 import { printRoute, type Route } from '../lib/route';
 import { printDown } from '../lib/shards';
+import { Name } from './basics';
 import { useConsole, useStream } from './hooks';
 import { useTheme } from './theme';
 
@@ -57,6 +58,16 @@ function Health() {
       <span className="dot" aria-hidden />
       {text}
     </div>
+  );
+}
+
+/** Who is signed in, and as what. */
+function Who() {
+  const { name, role } = useConsole().session;
+  return (
+    <span className="who wide-only" title={`Signed in as ${name}, ${role}`}>
+      <Name>{name}</Name> <span className="hint">{role}</span>
+    </span>
   );
 }
 
@@ -122,6 +133,7 @@ export function Shell({
         <Brand />
         <Health />
         <div className="bar-actions">
+          <Who />
           <ThemeButton />
           <button
             type="button"

@@ -26,7 +26,9 @@ function Sentence({ entry }: { entry: AuditEntry }) {
   const isOfUser = user !== null && what !== 'publish' && what !== 'delete';
   return (
     <p className="sentence">
-      <Name>{who}</Name> {WORDS[what === 'revoke' && user === null ? 'revoke_one' : what] ?? what} {isOfUser && <Name>{user}</Name>}
+      <Name>{who}</Name>{' '}
+      {WORDS[what === 'revoke' && user === null ? 'revoke_one' : what] ?? what}{' '}
+      {isOfUser && <Name>{user}</Name>}
       {isOfUser && room !== null && ' in '}
       {room !== null && <RoomLink room={room} />}
       {seq !== null && <span className="hint"> #{printCount(seq)}</span>}

@@ -17,7 +17,8 @@ function whyEnded(code: number | null): string {
   if (code === 4503) return 'An operator has disconnected you.';
   if (code === 4500) return 'Your sign-in is not accepted here.';
   if (code === 4501) return 'Your sign-in is over: sign in again.';
-  if (code === 4502) return 'You have signed in elsewhere: this connection was one too many.';
+  if (code === 4502)
+    return 'You have signed in elsewhere: this connection was one too many.';
   if (code === 1009) return 'A message was too long for the gateway.';
   return `The gateway does not want this connection (${code}).`;
 }

@@ -12,10 +12,12 @@ import {
 import { type Api, ApiError, type Shard } from '../lib/api';
 import type { KnownNode } from '../lib/gateways';
 import { parseRoute, type Route } from '../lib/route';
+import { type Role, roleMay, type Session } from '../lib/session';
 import type { ServerEvent } from '../lib/sse';
 import type { LiveStream, StreamSnapshot } from '../lib/stream';
 
 export interface ConsoleContext {
+  session: Session;
   api: Api;
   stream: LiveStream;
   nodes: readonly KnownNode[];
@@ -30,6 +32,11 @@ export function useConsole(): ConsoleContext {
   const found = useContext(Console);
   if (!found) throw new Error('no console around this view');
   return found;
+}
+
+/** Whether the one who is signed in may do it; what they may not is not shown. */
+export function useMay(need: Role): boolean {
+  return roleMay(useConsole().session.role, need);
 }
 
 export function useRoute(): Route {

@@ -18,6 +18,7 @@ import { Countdown } from '../parts/Countdown';
 import {
   type Resource,
   useConsole,
+  useMay,
   useResource,
   useStreamEvents,
 } from '../parts/hooks';
@@ -78,6 +79,7 @@ function Missing({ resource }: { resource: Resource<RoomDetail> }) {
 export function Room({ room }: { room: string }) {
   const { api } = useConsole();
   const [closing, setClosing] = useState(false);
+  const mayClose = useMay('admin');
   const detail = useResource(`room ${room}`, () => api.room(room), AGAIN_MS);
   const { data } = detail;
 
@@ -97,14 +99,16 @@ export function Room({ room }: { room: string }) {
         }
         note={<Freshness resource={detail} />}
       >
-        <button
-          type="button"
-          className="danger"
-          disabled={!data}
-          onClick={() => setClosing(true)}
-        >
-          <Trash2 aria-hidden /> Close room
-        </button>
+        {mayClose && (
+          <button
+            type="button"
+            className="danger"
+            disabled={!data}
+            onClick={() => setClosing(true)}
+          >
+            <Trash2 aria-hidden /> Close room
+          </button>
+        )}
       </ViewHead>
       <Facts detail={data} at={detail.at} />
       <div className="room-grid">

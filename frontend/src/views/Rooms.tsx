@@ -10,7 +10,7 @@ import { printMissing } from '../lib/shards';
 import { Empty, Freshness, Loaded, RoomLink, Time, ViewHead } from '../parts/basics';
 import { CloseRoom } from '../parts/CloseRoom';
 import { Countdown } from '../parts/Countdown';
-import { useConsole, useResource, useStreamEvents } from '../parts/hooks';
+import { useConsole, useMay, useResource, useStreamEvents } from '../parts/hooks';
 
 const PAGE = 25;
 const AGAIN_MS = 3000;
@@ -71,6 +71,7 @@ function SortHead({
 }
 
 function Row({ row, at, onClose }: { row: RoomRow; at: number; onClose: () => void }) {
+  const mayClose = useMay('admin');
   return (
     <tr>
       <th scope="row">
@@ -86,15 +87,17 @@ function Row({ row, at, onClose }: { row: RoomRow; at: number; onClose: () => vo
         <Countdown ttlMs={row.ttl_ms} at={at} />
       </td>
       <td className="right">
-        <button
-          type="button"
-          className="icon danger"
-          aria-label={`Close ${row.room}`}
-          title="Close the room"
-          onClick={onClose}
-        >
-          <Trash2 aria-hidden />
-        </button>
+        {mayClose && (
+          <button
+            type="button"
+            className="icon danger"
+            aria-label={`Close ${row.room}`}
+            title="Close the room"
+            onClick={onClose}
+          >
+            <Trash2 aria-hidden />
+          </button>
+        )}
       </td>
     </tr>
   );

@@ -207,6 +207,15 @@ class Fleet {
     });
   }
 
+  /** In the address of the admin service its port is not known before. */
+  private ofAdmin(): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(this.settings)
+        .filter(([name]) => /^ROOMCAST_(OIDC|ADMIN)_/.test(name))
+        .map(([name, value]) => [name, value.replace('{port}', `${this.adminPort}`)]),
+    );
+  }
+
   async startAdmin(): Promise<void> {
     this.adminPort ||= await takePort();
     const admin = new Program(join(BIN, 'roomcast-admin'), [], {
@@ -216,6 +225,7 @@ class Fleet {
       ROOMCAST_PUBLIC_WS_URLS: this.urls().join(','),
       ROOMCAST_CONSOLE_DIR: resolve('dist'),
       ROOMCAST_ROOM_TTL_SECS: this.settings.ROOMCAST_ROOM_TTL_SECS ?? '300',
+      ...this.ofAdmin(),
     });
 
     this.admin = admin;
