@@ -297,6 +297,41 @@ static void keys_of_issuers_are_with_the_first_shard(void **state)
     tokens_key_deinit(&pair);
 }
 
+#define SESSION "rcs_0123456789012345678901234567890123456789012"
+#define SESSION_KEY                                                                    \
+    "rc:shard:{10}:session:"                                                           \
+    "b86322f469e4c6e6629edf76407ae7693474c648daefc01c34ad217fafbb8c05"
+
+/* By another service, whose provider nobody can reach. */
+static void sessions_are_with_the_first_shard(void **state)
+{
+    const char *const settings[] = {
+        url,
+        "ROOMCAST_OIDC_ISSUER=http://127.0.0.1:9",
+        "ROOMCAST_OIDC_CLIENT_ID=x",
+        "ROOMCAST_OIDC_REDIRECT_URL=http://127.0.0.1:9/oidc/callback",
+        "ROOMCAST_OIDC_VIEWER=*",
+        NULL,
+    };
+    const struct admin_request look = {.path = "/api/session", .token = SESSION};
+    int port = redis_cluster_port_of_key(&cluster, SESSION_KEY);
+    struct admin other;
+
+    (void)state;
+    redis_cmd(port, "SET " SESSION_KEY " %s PX 60000",
+              "{\"name\":\"oidc:ann\",\"role\":\"viewer\",\"until\":9000000000000}");
+    admin_start(&other, &fleet, settings);
+    assert_int_equal(admin_ask(&other, &look), 200);
+    assert_string_equal(admin_text(&other, "name"), "oidc:ann");
+    assert_int_equal(admin_ask(&other, &(struct admin_request){.method = "DELETE",
+                                                               .path = "/api/session",
+                                                               .token = SESSION}),
+                     200);
+    assert_int_equal(redis_cmd_number(port, "EXISTS " SESSION_KEY), 0);
+    assert_int_equal(admin_ask(&other, &look), 401);
+    admin_stop(&other);
+}
+
 static void orders_reach_the_gateways(void **state)
 {
     (void)state;
@@ -931,6 +966,7 @@ int main(void)
         cmocka_unit_test(each_shard_tells_which_master_has_it),
         cmocka_unit_test(a_room_is_found_where_its_slot_is),
         cmocka_unit_test(keys_of_issuers_are_with_the_first_shard),
+        cmocka_unit_test(sessions_are_with_the_first_shard),
         cmocka_unit_test(orders_reach_the_gateways),
         cmocka_unit_test(a_listing_puts_the_shards_together),
         cmocka_unit_test(a_user_is_found_and_disconnected),

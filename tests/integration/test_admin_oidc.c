@@ -470,6 +470,39 @@ static void a_session_needs_redis_and_auth_token_does_not(void **state)
     free(token);
 }
 
+static bool is_asked(void *data)
+{
+    return provider_is_asked(data);
+}
+
+static void a_provider_that_is_silent_does_not_keep_it_from_stopping(void **state)
+{
+    struct admin other;
+    struct process curl = {0};
+    char *issuer = print_text("ROOMCAST_OIDC_ISSUER=%s", provider.url), *path, *there;
+    char *log_path = print_text("%s/waiting", fleet.dir);
+
+    (void)state;
+    admin_start(&other, &fleet,
+                (const char *[]){issuer, "ROOMCAST_OIDC_CLIENT_ID=console",
+                                 "ROOMCAST_OIDC_REDIRECT_URL=" REDIRECT_URL,
+                                 "ROOMCAST_OIDC_VIEWER=*", NULL});
+    assert_true(wait_until(tells_the_way, &other, PATIENCE_MS));
+    path = go_there(&other, TAB);
+    there = print_text("http://127.0.0.1:%d%s", other.port, path);
+    provider_silence(&provider, true);
+    process_start(&curl, (const char *[]){"curl", "-sS", there, NULL}, NULL, log_path);
+    assert_true(wait_until(is_asked, &provider, PATIENCE_MS));
+    admin_stop(&other); /* which asserts that it ends well */
+    process_wait(&curl, PATIENCE_MS);
+    provider_silence(&provider, false);
+    unlink(log_path);
+    free(there);
+    free(path);
+    free(log_path);
+    free(issuer);
+}
+
 static void a_provider_that_is_away_stops_nothing_else(void **state)
 {
     char *path = go_there(&first, TAB);
@@ -654,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_token_of_the_settings_does_not_end_so),
         cmocka_unit_test(a_session_needs_redis_and_auth_token_does_not),
         cmocka_unit_test(a_changed_secret_of_the_client_counts),
+        cmocka_unit_test(a_provider_that_is_silent_does_not_keep_it_from_stopping),
         cmocka_unit_test(a_provider_that_is_away_stops_nothing_else),
         cmocka_unit_test(bad_settings_are_said_at_the_start),
         cmocka_unit_test(no_code_token_or_secret_is_in_a_log),

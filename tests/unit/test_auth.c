@@ -191,6 +191,50 @@ static void a_token_holds_while_its_line_is_as_it_was(void **state)
     assert_true(auth_holds(&auth, &admin, UINT64_MAX));
 }
 
+#define SESSION "rcs_0123456789012345678901234567890123456789012"
+
+static void a_token_of_a_session_is_asked_for_where_there_are_some(void **state)
+{
+    static const char *const others[] = {
+        "Bearer rcs_012345678901234567890123456789012345678901",
+        "Bearer " SESSION "3",
+        "Bearer RCS_0123456789012345678901234567890123456789012",
+        "Bearer 00000123456789012345678901234567890123456789012",
+    };
+
+    (void)state;
+    assert_int_equal(check("Bearer " SESSION, "a", 1), AUTH_WRONG);
+    auth.has_sessions = true;
+    assert_true(auth_names_are_proven(&auth));
+    for (size_t i = 0; i < COUNT(others); i++) {
+        char address[16];
+
+        snprintf(address, sizeof(address), "10.0.0.%zu", i);
+        assert_int_equal(check(others[i], address, 1), AUTH_WRONG);
+    }
+    for (int i = 0; i < 3 * FAILURES_MAX; i++)
+        assert_int_equal(check("Bearer " SESSION, "b", 1), AUTH_ASK);
+}
+
+static void what_is_known_of_a_session_decides(void **state)
+{
+    struct auth_request request = {.address = "a", .now_ms = 1, .wall_ms = 999};
+
+    (void)state;
+    auth.has_sessions = true;
+    assert_int_equal(check("Bearer " SESSION, "a", 1), AUTH_ASK);
+    who.role = ROLE_MODERATOR;
+    who.until_ms = 1000;
+    assert_int_equal(auth_answer(&auth, &request, &who, false), AUTH_OK);
+    assert_true(auth_holds(&auth, &who, 999));
+    request.wall_ms = 1000;
+    assert_int_equal(auth_answer(&auth, &request, &who, false), AUTH_EXPIRED);
+    assert_false(auth_holds(&auth, &who, 1000));
+    for (int i = 0; i < FAILURES_MAX; i++)
+        assert_int_equal(auth_answer(&auth, &request, &who, true), AUTH_WRONG);
+    assert_int_equal(auth_answer(&auth, &request, &who, true), AUTH_THROTTLED);
+}
+
 #define TOTAL(role, result)                                                            \
     "\nroomcast_admin_auth_total{role=\"" role "\",result=\"" result "\"} "
 
@@ -249,6 +293,8 @@ int main(void)
         TEST(a_token_says_who_it_is_and_what_that_one_may),
         TEST(an_expired_token_is_no_guess),
         TEST(a_token_holds_while_its_line_is_as_it_was),
+        TEST(a_token_of_a_session_is_asked_for_where_there_are_some),
+        TEST(what_is_known_of_a_session_decides),
         TEST(what_comes_of_requests_is_counted_by_role),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,9 @@
 
 enum { PATIENCE_MS = 30000 };
 
-static const char *const file_names[] = {"answer", "configuration", "requests", "cut",
-                                         "person", "kid",           "secrets",  "next"};
+static const char *const file_names[] = {"answer", "configuration", "requests",
+                                         "cut",    "person",        "kid",
+                                         "silent", "secrets",       "next"};
 
 static char *path_of(const struct provider *provider, const char *file)
 {
@@ -66,6 +67,27 @@ void provider_set_person(struct provider *provider, const char *claims)
 void provider_set_kid(struct provider *provider, const char *kid)
 {
     write_file(provider, "kid", "", kid);
+}
+
+void provider_silence(struct provider *provider, bool is_silent)
+{
+    char *path = path_of(provider, "silent");
+
+    if (is_silent)
+        write_file(provider, "silent", "", "");
+    else
+        remove(path);
+    free(path);
+}
+
+bool provider_is_asked(const struct provider *provider)
+{
+    char *path = path_of(provider, "silent"), *text = files_read(path);
+    bool is_asked = strcmp(text, "asked") == 0;
+
+    free(text);
+    free(path);
+    return is_asked;
 }
 
 char *provider_read_secrets(const struct provider *provider)

@@ -8,6 +8,8 @@
 #ifndef TESTS_SUPPORT_FLEET_PROVIDER_H
 #define TESTS_SUPPORT_FLEET_PROVIDER_H
 
+#include <stdbool.h>
+
 #include "tests/support/redis/process.h"
 #include "tests/support/unit/certificates.h"
 
@@ -30,6 +32,10 @@ void provider_configure(struct provider *provider, const char *body);
 /* As an OpenID provider: claims of the ID tokens that follow, and the name of their key. */
 void provider_set_person(struct provider *provider, const char *claims);
 void provider_set_kid(struct provider *provider, const char *kid);
+
+/* Whether it does not answer those who come for a token; whether somebody has come since. */
+void provider_silence(struct provider *provider, bool is_silent);
+bool provider_is_asked(const struct provider *provider);
 
 /* Codes, verifiers and tokens that it has seen or given, one a line; to be freed. */
 char *provider_read_secrets(const struct provider *provider);

@@ -9,7 +9,8 @@ the body. `body` sends it with 200, `status` with 500; `huge` sends it again and
 
 It is an OpenID provider as well, of the client `console`, whose secret is CLIENT_SECRET: a browser that comes to /authorize is
 sent back at once with a code, for which /token gives an ID token, once and for the right verifier only. DIR/person has claims,
-JSON, in the place of the usual ones; null takes one away. DIR/kid names the key in the place of `own`. Codes, verifiers
+JSON, in the place of the usual ones; null takes one away. DIR/kid names the key in the place of `own`. With DIR/silent /token does not answer, and the file
+says `asked`. Codes, verifiers
 and tokens are lines of DIR/secrets.
 """
 
@@ -97,6 +98,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return kind == "Basic" and given == (CLIENT_ID, CLIENT_SECRET)
 
     def give_token(self, asked):
+        if (self.server.dir / "silent").exists():
+            (self.server.dir / "silent").write_text("asked")
+            self.rfile.read()
+            return
         with self.server.lock:
             begun = self.server.codes.pop(asked.get("code"), None)
         proof = encode(hashlib.sha256(asked.get("code_verifier", "").encode()).digest())
