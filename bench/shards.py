@@ -82,8 +82,16 @@ class Redis:
         self.url = url
 
     def cluster(self, *words):
-        subprocess.run(["redis-cli", "--cluster", *words], check=True, timeout=600,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(["redis-cli", "--cluster", *words], timeout=600, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            sys.exit(f"redis-cli --cluster {words[0]}: {done.stdout[-1000:]}")
+
+    def agrees(self):
+        """A node may not have heard yet that a slot has moved; then redis-cli moves none."""
+        done = subprocess.run(["redis-cli", "--cluster", "check", f"127.0.0.1:{self.ports[0]}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return "All nodes agree" in done.stdout
 
     def is_well(self, port):
         return "cluster_state:ok" in ask_redis(port, "cluster", "info")
@@ -338,6 +346,8 @@ def move_there_and_back(redis, slots=SLOTS_MOVED // 2):
     a, b = (redis.node_id(port) for port in redis.ports[:2])
 
     def move(source, target):
+        wait_until(redis.processes[redis.ports[0]], redis.agrees, "all nodes agree",
+                   PATIENCE_SECS)
         redis.cluster("reshard", f"127.0.0.1:{redis.ports[0]}", "--cluster-from", source,
                       "--cluster-to", target, "--cluster-slots", str(slots),
                       "--cluster-yes", "--cluster-pipeline", "100")
