@@ -17,7 +17,13 @@
 #include "common/reply.h"
 #include "common/xalloc.h"
 
-enum { PING_MS = 1000, SILENT_MS = 3000, IDLE_MS = 60000 };
+enum {
+    PING_MS = 1000,
+    SILENT_MS = 3000,
+    IDLE_MS = 60000,
+    GAP_MS =
+        1500, /* between two ticks: this process stood still, and has not read yet */
+};
 
 struct pending {
     struct list link;
@@ -385,8 +391,14 @@ static void look_at(struct cluster_subs_link *master, uint64_t now_ms)
 
 void cluster_subs_tick(struct cluster_subs *masters, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < masters->count; i++)
+    bool stood_still = now_ms - masters->ticked_ms >= GAP_MS;
+
+    masters->ticked_ms = now_ms;
+    for (unsigned i = 0; i < masters->count; i++) {
+        if (stood_still)
+            masters->all[i]->heard_ms = now_ms;
         look_at(masters->all[i], now_ms);
+    }
 }
 
 /* ---- beginning and end ---- */

@@ -76,6 +76,7 @@ struct cluster_subs {
     struct cluster_subs_opts opts;
     struct cluster_subs_link **all;
     unsigned count, cap;
+    uint64_t ticked_ms;
     struct redis_command cmd;
 };
 

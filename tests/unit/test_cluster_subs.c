@@ -196,6 +196,7 @@ static int set_up(void **state)
     w.config.redis = (struct redis_urls){.urls = &url, .count = 1};
     read_reply_open();
     cluster_subs_init(&w.masters, &opts);
+    w.masters.ticked_ms = w.now_ms;
     master();
     become_ready();
     w.told[0] = '\0';
@@ -377,11 +378,29 @@ static void a_master_that_does_not_answer_is_connected_to_again(void **state)
     w.now_ms += 1000;
     cluster_subs_tick(&w.masters, w.now_ms);
     assert_string_equal(sent(), "PING 1\n");
-    w.now_ms += 1999;
+    w.now_ms += 1000;
+    cluster_subs_tick(&w.masters, w.now_ms);
+    w.now_ms += 999;
     cluster_subs_tick(&w.masters, w.now_ms);
     assert_int_equal(w.restarts, 0);
     w.now_ms += 1;
     cluster_subs_tick(&w.masters, w.now_ms);
+    assert_int_equal(w.restarts, 1);
+}
+
+/* What came meanwhile is read only then. */
+static void after_a_standstill_a_link_has_time_to_answer(void **state)
+{
+    (void)state;
+    w.now_ms += 1000;
+    cluster_subs_tick(&w.masters, w.now_ms);
+    w.now_ms += 8000;
+    cluster_subs_tick(&w.masters, w.now_ms);
+    assert_int_equal(w.restarts, 0);
+    for (int i = 0; i < 3; i++) {
+        w.now_ms += 1000;
+        cluster_subs_tick(&w.masters, w.now_ms);
+    }
     assert_int_equal(w.restarts, 1);
 }
 
@@ -453,6 +472,7 @@ int main(void)
         TEST(a_late_answer_to_giving_up_is_not_taken_for_the_next_one),
         TEST(with_the_link_all_is_lost),
         TEST(a_master_that_does_not_answer_is_connected_to_again),
+        TEST(after_a_standstill_a_link_has_time_to_answer),
         TEST(one_that_is_not_needed_for_a_minute_is_closed),
         TEST(notices_and_expiries_are_handed_on),
         TEST(what_is_no_push_is_dropped),
