@@ -17,8 +17,10 @@ import {
 } from '../../src/lib/conversation';
 import { printCountdown, printDuration } from '../../src/lib/format';
 import { mergeNodes } from '../../src/lib/gateways';
+import { challengeOf } from '../../src/lib/login';
 import { parseRoute, printRoute } from '../../src/lib/route';
 import { mergeSamples, pointsOf } from '../../src/lib/series';
+import { roleMay } from '../../src/lib/session';
 import {
   groupShards,
   printDown,
@@ -27,6 +29,22 @@ import {
 } from '../../src/lib/shards';
 import { EventParser } from '../../src/lib/sse';
 import { LiveStream } from '../../src/lib/stream';
+
+test('the challenge is the hash that RFC 7636 has for its example', async () => {
+  expect(await challengeOf('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe(
+    'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+  );
+});
+
+test('each role may what the ones before it may', () => {
+  const roles = ['viewer', 'moderator', 'admin'] as const;
+
+  roles.forEach((role, rank) => {
+    roles.forEach((need, needed) => {
+      expect(roleMay(role, need)).toBe(rank >= needed);
+    });
+  });
+});
 
 test('events are read wherever the bytes are cut', () => {
   const text =
