@@ -55,11 +55,17 @@ struct call {
     struct strbuf token;
 };
 
+/* What was secret does not stay in memory that others get. */
+static void forget(struct strbuf *text)
+{
+    if (text->data)
+        OPENSSL_cleanse(text->data, text->len);
+    strbuf_deinit(text);
+}
+
 static void free_call(struct call *call)
 {
-    if (call->token.data)
-        OPENSSL_cleanse(call->token.data, call->token.len);
-    strbuf_deinit(&call->token);
+    forget(&call->token);
     free(call);
 }
 
@@ -159,8 +165,8 @@ void api_session_begin(void *owner, struct http_request *req)
     else
         begin(req, &code, &secret);
     json_members_deinit(&body);
-    strbuf_deinit(&code);
-    strbuf_deinit(&secret);
+    forget(&code);
+    forget(&secret);
 }
 
 /* ---- signing out ---- */
