@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What tokens cost a gateway: the CPU of a connect with a token and a join, to one without a token,
-and the memory of a connection that stays.
+and the memory of a connection that stays idle.
 
     bench/auth.py [--rounds N] [--connections N]
 
@@ -151,8 +151,8 @@ def frame(request):
     return head + b"\0\0\0\0" + data
 
 
-def come_in(gateway, said):
-    """Connects them, says it all at once, and reads up to the history."""
+def come_in(gateway, said, until):
+    """Connects them, says it all at once, and reads up to these bytes."""
     request = (f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nUpgrade: websocket\r\n"
                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n").encode()
@@ -161,7 +161,7 @@ def come_in(gateway, said):
         s.sendall(request + each)
     for s in sockets:
         got = b""
-        while b'"more":false}' not in got:
+        while until not in got:
             more = s.recv(65536)
             assert more, got
             got += more
@@ -173,15 +173,21 @@ def say(form, tokens, room, count):
     join = {"type": "join", "room": room}
     if form == "none":
         return [frame({**join, "user": user_of(i)}) for i in range(count)]
-    return [frame({"type": "auth", "token": token}) + frame(join)
-            for token in tokens[form][:count]]
+    return [auth + frame(join) for auth in say_who(form, tokens, count)]
 
 
-def measure(gateway, said):
+def say_who(form, tokens, count):
+    """The same without a join."""
+    if form == "none":
+        return [b""] * count
+    return [frame({"type": "auth", "token": token}) for token in tokens[form][:count]]
+
+
+def measure(gateway, said, until=b'"more":false}'):
     """CPU ns of a connection that comes in; bytes that it adds."""
     cpu, memory, sockets = gateway.cpu_ns(), gateway.private_bytes(), []
     for at in range(0, len(said), BATCH):
-        sockets += come_in(gateway, said[at:at + BATCH])
+        sockets += come_in(gateway, said[at:at + BATCH], until)
     result = ((gateway.cpu_ns() - cpu) / len(sockets),
               (gateway.private_bytes() - memory) / len(sockets))
     for s in sockets:
@@ -211,8 +217,9 @@ def print_memory(stack, redis_port, tokens, args):
     added = {}
     for form in ("none", "HS256"):
         gateway = Gateway(stack, redis_port, form)
-        measure(gateway, say(form, tokens, f"m {form}", BATCH))  # what all share
-        added[form] = measure(gateway, say(form, tokens, f"m {form}", args.connections))[1]
+        until = b"\r\n\r\n" if form == "none" else b'"auth_ack"'
+        measure(gateway, say_who(form, tokens, BATCH), until)  # what all share
+        added[form] = measure(gateway, say_who(form, tokens, args.connections), until)[1]
     print(f"\nbytes a connection: {added['none']:.0f} without, {added['HS256']:.0f} with a token"
           f" ({added['HS256'] - added['none']:+.0f}; at most +64)")
 

@@ -14,3 +14,4 @@ foreach(source IN LISTS bench_sources)
 endforeach()
 # A part of the gateway by itself.
 add_program(roomcast-bench-ring FOLDER bin SOURCES bench/micro/ring.c)
+add_program(roomcast-bench-jwt FOLDER bin SOURCES bench/micro/jwt.c)

@@ -6,17 +6,19 @@
 static const char digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* -1: no digit. */
-static int value_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
+/* What each digit stands for, plus one; 0: it is none. */
+static const unsigned char values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+    ['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+    ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+    ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+    ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+    ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+    ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+    ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63,
+    ['_'] = 64,
+};
 
 /* What is left of the bits behind the last byte must be zero, and less than a digit. */
 static bool is_whole(uint32_t bits, unsigned count)
@@ -26,28 +28,30 @@ static bool is_whole(uint32_t bits, unsigned count)
 
 bool base64url_decode(struct strbuf *out, struct json_text text)
 {
-    size_t before = out->len;
     uint32_t bits = 0;
     unsigned count = 0;
+    bool is_good = true;
+    char *to;
 
     strbuf_reserve(out, text.len / 4 * 3 + 3);
-    for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(text.base[i]);
+    to = out->data + out->len;
+    for (size_t i = 0; i < text.len && is_good; i++) {
+        unsigned value = values[(unsigned char)text.base[i]];
 
-        if (value < 0)
-            break;
-        bits = bits << 6 | (uint32_t)value;
+        is_good = value > 0;
+        bits = bits << 6 | (value - 1);
         count += 6;
         if (count >= 8) {
             count -= 8;
-            strbuf_add_char(out, (char)(bits >> count));
+            *to++ = (char)(bits >> count);
         }
-        if (i + 1 == text.len && is_whole(bits, count))
-            return true;
     }
-    out->len = before;
-    out->data[before] = '\0';
-    return text.len == 0;
+    if (is_good && is_whole(bits, count))
+        out->len = (size_t)(to - out->data);
+    else
+        is_good = false;
+    out->data[out->len] = '\0';
+    return is_good;
 }
 
 void base64url_add(struct strbuf *out, const void *bytes, size_t len)

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/rand.h>
 
 #include "common/base64url.h"
 #include "common/fnv.h"
@@ -105,21 +106,47 @@ static enum jwt_result read_header(struct reading *r)
 
 /* ---- secrets ---- */
 
-static void sign(const char *secret, struct json_text bytes,
+/* It holds the key: to look the algorithm up and to prepare the key takes longer than to sign a token. */
+struct jwt_secret {
+    EVP_MAC_CTX *mac;
+    uint64_t print;
+};
+
+/* A MAC that fails, which is out of memory, is one that nothing equals. */
+static void sign(const struct jwt_secret *secret, struct json_text bytes,
                  unsigned char out[HS256_BYTES])
 {
-    unsigned len = HS256_BYTES;
+    size_t len = 0;
 
-    HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)bytes.base,
-         bytes.len, out, &len);
+    if (EVP_MAC_init(secret->mac, NULL, 0, NULL) != 1 ||
+        EVP_MAC_update(secret->mac, (const unsigned char *)bytes.base, bytes.len) !=
+            1 ||
+        EVP_MAC_final(secret->mac, out, &len, HS256_BYTES) != 1 || len != HS256_BYTES)
+        RAND_bytes(out, HS256_BYTES);
 }
 
-static uint64_t print_of(const char *secret)
+static uint64_t print_of(const struct jwt_secret *secret)
 {
     unsigned char hash[HS256_BYTES];
 
     sign(secret, (struct json_text){"print", 5}, hash);
     return fnv64_add(FNV64_START, (const char *)hash, sizeof(hash));
+}
+
+static void init_secret(struct jwt_secret *secret, const char *text, size_t len)
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+    secret->mac = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);
+    if (!secret->mac ||
+        EVP_MAC_init(secret->mac, (const unsigned char *)text, len, params) != 1)
+        abort(); /* out of memory, or without SHA-256 */
+    secret->print = print_of(secret);
 }
 
 static enum jwt_result check_secrets(const struct jwt_secrets *secrets,
@@ -132,9 +159,9 @@ static enum jwt_result check_secrets(const struct jwt_secrets *secrets,
     if (r->signature.len != HS256_BYTES)
         return JWT_SIGNATURE;
     for (size_t i = 0; i < secrets->count; i++) {
-        sign(secrets->all[i], r->signed_part, right);
+        sign(&secrets->all[i], r->signed_part, right);
         if (CRYPTO_memcmp(right, r->signature.base, HS256_BYTES) == 0) {
-            *key = print_of(secrets->all[i]);
+            *key = secrets->all[i].print;
             return JWT_OK;
         }
     }
@@ -155,7 +182,7 @@ unsigned jwt_secrets_parse(struct jwt_secrets *secrets, const char *text)
         }
         if (len > 0) {
             read.all = xrealloc(read.all, (read.count + 1) * sizeof(*read.all));
-            read.all[read.count++] = xmemdup(at, len);
+            init_secret(&read.all[read.count++], at, len);
         }
         at += len;
         at += at[0] == '\r' && at[1] == '\n' ? 2 : *at != '\0';
@@ -168,17 +195,15 @@ unsigned jwt_secrets_parse(struct jwt_secrets *secrets, const char *text)
 bool jwt_secrets_have(const struct jwt_secrets *secrets, uint64_t print)
 {
     for (size_t i = 0; i < secrets->count; i++)
-        if (print_of(secrets->all[i]) == print)
+        if (secrets->all[i].print == print)
             return true;
     return false;
 }
 
 void jwt_secrets_deinit(struct jwt_secrets *secrets)
 {
-    for (size_t i = 0; i < secrets->count; i++) {
-        OPENSSL_cleanse(secrets->all[i], strlen(secrets->all[i]));
-        free(secrets->all[i]);
-    }
+    for (size_t i = 0; i < secrets->count; i++)
+        EVP_MAC_CTX_free(secrets->all[i].mac); /* with its key */
     free(secrets->all);
     *secrets = (struct jwt_secrets){NULL, 0};
 }
@@ -193,7 +218,7 @@ void jwt_add_signed(struct strbuf *out, const struct jwt_secrets *secrets,
     base64url_add(out, header, sizeof(header) - 1);
     strbuf_add_char(out, '.');
     base64url_add(out, claims.base, claims.len);
-    sign(secrets->all[0], (struct json_text){out->data + start, out->len - start},
+    sign(&secrets->all[0], (struct json_text){out->data + start, out->len - start},
          signature);
     strbuf_add_char(out, '.');
     base64url_add(out, signature, sizeof(signature));

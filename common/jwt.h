@@ -21,9 +21,11 @@
 
 enum { JWT_BYTES_MAX = 8192, JWT_SECRET_BYTES_MIN = 32 };
 
-/* Keys of HS256; the first signs. */
+struct jwt_secret;
+
+/* Keys of HS256; the first signs. One thread at a time, also to verify. */
 struct jwt_secrets {
-    char **all; /* owned, of JWT_SECRET_BYTES_MIN bytes or more */
+    struct jwt_secret *all; /* owned */
     size_t count;
 };
 

@@ -25,14 +25,18 @@ static uint64_t now_s(void)
     return clock_ms() / 1000;
 }
 
-/* Below 2^32, evenly enough for moments. */
+/* Below 2^32, evenly enough for moments, which are no secret (xorshift64*, Marsaglia 2003). */
 static uint32_t some(void *data, uint32_t below)
 {
-    uint32_t number = 0;
+    static _Thread_local uint64_t state;
 
     (void)data;
-    RAND_bytes((unsigned char *)&number, sizeof(number));
-    return (uint32_t)((uint64_t)number * below >> 32);
+    if (state == 0)
+        RAND_bytes((unsigned char *)&state, sizeof(state));
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (uint32_t)(((state * 2685821657736338717u) >> 32) * below >> 32);
 }
 
 static unsigned read_default_rights(const struct config *config, bool is_on)

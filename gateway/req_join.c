@@ -122,6 +122,10 @@ enum proto_error req_join(const struct req *req, uint64_t *wait_ms)
     if (!m)
         m = membership_add(&session->memberships);
     set_rights(req, m, &entry);
+    if (session->has_new_ack) { /* most clients send both at once: one write */
+        session->has_new_ack = false;
+        sender_hold(&session->conn.sender);
+    }
     membership_join(m, &shards_find(session->env->shards, req->parsed->room)->rooms,
                     req->parsed, req->len);
     return PROTO_OK;

@@ -164,6 +164,15 @@ static void push(struct sender *sender, struct frame *frame, enum sender_class c
     schedule(sender, class);
 }
 
+void sender_hold(struct sender *sender)
+{
+    if (sender->urgency == SENDER_THIS_TURN && sender->queue.count == 1 &&
+        sender->env->due_ms[SENDER_WITH_PRESENCE] > 0) {
+        dequeue(sender);
+        wait_for_more(sender, SENDER_WITH_PRESENCE);
+    }
+}
+
 void sender_push(struct sender *sender, struct frame *frame)
 {
     push(sender, frame, SENDER_REPLY);

@@ -140,6 +140,10 @@ bool sender_send(struct sender *sender, struct frame *frame, enum sender_class c
 /* Queues `frame` however long the queue is; takes over the caller's reference. */
 void sender_push(struct sender *sender, struct frame *frame);
 
+/* The one frame that is queued for this turn may wait for the answer that follows it, as long as presence may:
+ * they go out in one write. */
+void sender_hold(struct sender *sender);
+
 /* Drops what waits, but for frames that are partly on their way. */
 void sender_drop_unsent(struct sender *sender);
 

@@ -54,6 +54,7 @@ struct session {
     struct token_bucket joins;
     uint64_t serial; /* of user_limit.h; 0: it is not counted */
     bool is_gone;
+    bool has_new_ack; /* an auth_ack, and no join since */
 };
 
 extern const struct conn_events session_events;

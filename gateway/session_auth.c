@@ -44,6 +44,7 @@ void session_send_auth_ack(struct session *session, struct json_text id)
         proto_add_number(out, "expires_at", 1000 * (uint64_t)identity->lifetime.end_s);
     strbuf_add_char(out, '}');
     answer_send(&session->conn, out);
+    session->has_new_ack = true;
 }
 
 void session_send_unauthorized(struct session *session, struct json_text id,
