@@ -50,6 +50,16 @@ static void on_keys_changed(void *owner)
     (void)owner;
 }
 
+static void on_revoked_order(void *owner, struct json_text name, uint64_t grace_secs)
+{
+    (void)owner, (void)name, (void)grace_secs;
+}
+
+static const struct policy_hooks policy_hooks = {
+    .on_revoked_order = on_revoked_order,
+    .on_revoked_read = on_keys_changed,
+};
+
 void fake_worker_open(struct fake_worker *w, const struct config *config)
 {
     static const struct shard_hooks hooks = {
@@ -74,7 +84,7 @@ void fake_worker_open(struct fake_worker *w, const struct config *config)
     shard_open(&w->shard, &opts);
     w->access =
         (struct access){.is_on = true, .hooks = {.on_keys_changed = on_keys_changed}};
-    policy_init(&w->policy, &w->shard.store, &w->access);
+    policy_init(&w->policy, &w->shard.store, &w->access, &policy_hooks, w);
 }
 
 void fake_worker_close(struct fake_worker *w)
