@@ -314,7 +314,7 @@ static void keys_and_channels_that_are_refused_are_named_at_the_start(void **sta
     make_user("keyless", "resetkeys");
     redis_cmd(fleet.redis_port,
               "ACL SETUSER keyless ~rc:{* ~rc:node* ~rc:rooms* ~rc:stats* ~rc:policy* "
-              "~rc:revoked ~rc:events");
+              "~rc:revoked ~rc:user* ~rc:events");
     gateway = add_gateway("keyless");
     expect_warned(gateway, "\"~rc:audit\"");
     stop_gateway(gateway);

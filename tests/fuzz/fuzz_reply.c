@@ -327,6 +327,7 @@ struct http_request {
     struct api *api;
     unsigned form; /* what it asks for in particular */
     struct json_text params[2];
+    void *kept;
     bool is_answered;
 };
 
@@ -355,6 +356,17 @@ struct json_text http_param(const struct http_request *req, unsigned i)
 void http_set_param(struct http_request *req, unsigned i, struct json_text value)
 {
     req->params[i] = value;
+}
+
+void http_keep(struct http_request *req, void *data)
+{
+    free(req->kept);
+    req->kept = data;
+}
+
+void *http_kept(const struct http_request *req)
+{
+    return req->kept;
 }
 
 int http_query(struct http_request *req, const char *name, struct json_text *out)
@@ -466,6 +478,12 @@ void http_stream_send(struct http_stream *stream, const char *bytes, size_t len)
         require(json_is_line((struct json_text){at + 7, (size_t)(stop - at - 7)}));
         require(stop[1] == '\n');
     }
+}
+
+/* No token ends here. */
+void http_stream_close(struct http_stream *stream)
+{
+    (void)stream;
 }
 
 static void on_admin_link(void *owner, unsigned shard, bool is_up)
@@ -598,8 +616,10 @@ static void play_admin(const char *what, size_t count, const void *replies, size
         if (i % 64 == 63)
             pass_time(&loop, 50);
     close_admin(&loop);
-    for (unsigned i = 0; i < asked; i++)
+    for (unsigned i = 0; i < asked; i++) {
         require(requests[i].is_answered);
+        http_keep(&requests[i], NULL);
+    }
     uv_run(&loop, UV_RUN_DEFAULT);
     require(uv_loop_close(&loop) == 0);
 }
