@@ -267,6 +267,9 @@ export class Api {
   lift = (room: string, user: string, kind: 'ban' | 'mute') =>
     this.send<Outcome>('DELETE', pathOf(room, `/${kind}`, user));
 
+  makeToken = (wish: { user: string; rooms: Record<string, string>; secs: number }) =>
+    this.send<{ token: string }>('POST', '/tokens', wish);
+
   disconnect = (user: string) =>
     this.send<Outcome>(
       'POST',

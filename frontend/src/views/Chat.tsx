@@ -1,12 +1,14 @@
-// The page that an end user would get: one name, several rooms, over src/client. It needs no
-// token. Addresses come from /config.json; which of them is tried first is chance, unless
+// The page that an end user would get: one name, several rooms, over src/client. Where the fleet asks
+// for tokens, an operator who may make some gets them here; others only watch. Addresses come from /config.json; which of them is tried first is chance, unless
 // one wants to look at a certain gateway.
 
 import { type SubmitEvent, useEffect, useState, useSyncExternalStore } from 'react';
 import { ChatClient } from '../client';
 import { ApiError, fetchConfig } from '../lib/api';
 import { readChat, whyNoName, writeChat } from '../lib/chat_memory';
+import { findTokens } from '../lib/chat_token';
 import { errorText, printCount } from '../lib/format';
+import { readSession } from '../lib/session';
 import { Empty, Failed, Loading, Name, ViewHead } from '../parts/basics';
 import { ChatPeople } from '../parts/ChatPeople';
 import { ChatRooms } from '../parts/ChatRooms';
@@ -59,18 +61,30 @@ function useClient(addresses: string[] | null, wish: Wish | null): ChatClient | 
   useEffect(() => {
     if (!addresses || !wish) return;
     const { user, rooms, first } = wish;
-    const made = new ChatClient(
-      first === undefined ? { addresses, user } : { addresses, user, first },
-    );
-    const wake = () => made.wake();
-    for (const room of rooms) made.join(room);
+    let made: ChatClient | undefined;
+    let isOver = false;
+    const wake = () => made?.wake();
+    const open = async () => {
+      const token = await findTokens(user);
+      if (isOver) return;
+      made = new ChatClient({
+        addresses,
+        user,
+        ...(first !== undefined && { first }),
+        ...(token && { token }),
+      });
+      for (const room of rooms) made.join(room);
+      setClient(made);
+    };
+
+    void open();
     addEventListener('online', wake);
     document.addEventListener('visibilitychange', wake);
-    setClient(made);
     return () => {
+      isOver = true;
       removeEventListener('online', wake);
       document.removeEventListener('visibilitychange', wake);
-      made.close();
+      made?.close();
       setClient(null);
     };
   }, [addresses, wish]);
@@ -190,9 +204,14 @@ function Inside({
           {words} <span aria-hidden>{detail}</span>
         </span>
         {chat.connection.state === 'ended' && (
-          <button type="button" className="small" onClick={() => onAgain(names)}>
-            Connect again
-          </button>
+          <>
+            {chat.connection.code === 4500 && readSession() && (
+              <a href="#/rooms">Watch the rooms</a>
+            )}
+            <button type="button" className="small" onClick={() => onAgain(names)}>
+              Connect again
+            </button>
+          </>
         )}
       </div>
       <div className="chat-grid">

@@ -211,7 +211,7 @@ class Fleet {
   private ofAdmin(): Record<string, string> {
     return Object.fromEntries(
       Object.entries(this.settings)
-        .filter(([name]) => /^ROOMCAST_(OIDC|ADMIN)_/.test(name))
+        .filter(([name]) => /^ROOMCAST_(OIDC|ADMIN|JWT)_/.test(name))
         .map(([name, value]) => [name, value.replace('{port}', `${this.adminPort}`)]),
     );
   }
