@@ -13,14 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/rand.h>
-
 #include "admin/api.h"
 #include "admin/keys_merge.h"
 #include "admin/orders.h"
 #include "admin/public_keys.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/moments.h"
 #include "common/xalloc.h"
 
 enum { TICK_MS = 1000, OFFER_MS = 5000, CLOCK_BACK_MS = 5000 };
@@ -202,20 +201,10 @@ static void on_keys(void *owner, struct issuer *issuer)
     offer(owner);
 }
 
-/* Below 2^32, evenly enough for moments. */
-static uint32_t some(void *owner, uint32_t below)
-{
-    uint32_t number = 0;
-
-    (void)owner;
-    RAND_bytes((unsigned char *)&number, sizeof(number));
-    return (uint32_t)((uint64_t)number * below >> 32);
-}
-
 static const struct issuers_hooks hooks = {
     .get = get,
     .on_keys = on_keys,
-    .random = some,
+    .random = moments_below,
 };
 
 static void on_tick(uv_timer_t *timer)

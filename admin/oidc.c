@@ -9,13 +9,13 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #include "admin/issuers.h"
 #include "common/clock.h"
 #include "common/https_url.h"
 #include "common/json_read.h"
 #include "common/log.h"
+#include "common/moments.h"
 #include "common/settings.h"
 #include "common/watched_file.h"
 #include "common/xalloc.h"
@@ -133,21 +133,11 @@ static void get(void *owner, struct issuer *issuer, const char *url)
     fetch_get(oidc->fetch, url, on_answer, issuer);
 }
 
-/* Below 2^32, evenly enough for moments. */
-static uint32_t some(void *owner, uint32_t below)
-{
-    uint32_t number = 0;
-
-    (void)owner;
-    RAND_bytes((unsigned char *)&number, sizeof(number));
-    return (uint32_t)((uint64_t)number * below >> 32);
-}
-
 static const struct issuers_hooks hooks = {
     .get = get,
     .on_keys = on_keys,
     .on_configuration = on_configuration,
-    .random = some,
+    .random = moments_below,
 };
 
 static void set_secret(struct oidc *oidc, const char *text)

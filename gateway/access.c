@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/digits.h"
 #include "common/log.h"
+#include "common/moments.h"
 #include "common/settings.h"
 
 enum {
@@ -23,20 +24,6 @@ static const unsigned rights_without_auth = RIGHT_READ | RIGHT_WRITE;
 static uint64_t now_s(void)
 {
     return clock_ms() / 1000;
-}
-
-/* Below 2^32, evenly enough for moments, which are no secret (xorshift64*, Marsaglia 2003). */
-static uint32_t some(void *data, uint32_t below)
-{
-    static _Thread_local uint64_t state;
-
-    (void)data;
-    if (state == 0)
-        RAND_bytes((unsigned char *)&state, sizeof(state));
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(((state * 2685821657736338717u) >> 32) * below >> 32);
 }
 
 static unsigned read_default_rights(const struct config *config, bool is_on)
@@ -108,7 +95,7 @@ void access_open(struct access *access, uv_loop_t *loop, const struct config *co
     access->lifetimes = (struct lifetimes){
         .warn_ms = 1000 * (uint64_t)config->auth_warn_secs,
         .leeway_ms = 1000 * (uint64_t)config->jwt_leeway_secs,
-        .random = some,
+        .random = moments_below,
         .on_warn = hooks->on_warn,
         .on_end = hooks->on_end,
         .data = hooks->owner,

@@ -1,5 +1,5 @@
-// The tokens of the chat page: made by the admin service, for whoever is signed in there and may
-// make some, where it has a secret.
+// The tokens of the chat page: the admin service makes them where it has a secret, for an operator who
+// may make some.
 
 import { Api } from './api';
 import { readSession, roleMay } from './session';
