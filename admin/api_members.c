@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "admin/api.h"
+#include "admin/broken.h"
 #include "admin/hash_page.h"
 #include "common/clock.h"
 #include "common/intake.h"
@@ -52,9 +53,12 @@ static bool is_muted(struct metrics *metrics, struct json_text name)
     return intake_user(metrics, "mutes", name);
 }
 
-static const struct hash_page_kind members = {"members", true, is_member, add_member};
-static const struct hash_page_kind bans = {"entries", false, is_banned, add_sanction};
-static const struct hash_page_kind mutes = {"entries", false, is_muted, add_sanction};
+static const struct hash_page_kind members = {"members", true, is_member, broken_failed,
+                                              add_member};
+static const struct hash_page_kind bans = {"entries", false, is_banned, broken_failed,
+                                           add_sanction};
+static const struct hash_page_kind mutes = {"entries", false, is_muted, broken_failed,
+                                            add_sanction};
 
 static void ask(struct hash_page *page, struct http_request *req, enum room_key which)
 {

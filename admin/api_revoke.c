@@ -9,6 +9,7 @@
 
 #include "admin/api.h"
 #include "admin/audit.h"
+#include "admin/broken.h"
 #include "admin/fleet_revoked.h"
 #include "admin/hash_page.h"
 #include "admin/moderation.h"
@@ -147,8 +148,9 @@ void api_tokens_revoke(void *owner, struct http_request *req)
     struct json_text jti = http_param(req, 0);
 
     (void)owner;
-    if (jti.len == 0 || jti.len > JWT_JTI_MAX)
-        api_bad_request(req, "a jti has 1 to 128 bytes");
+    if (!proto_is_plain(jti.base, jti.len, JWT_JTI_MAX))
+        api_bad_request(req, "a jti has 1 to 128 bytes of UTF-8 without control "
+                             "characters");
     else
         start(req, (struct json_text){NULL, 0}, jti);
 }
@@ -162,6 +164,14 @@ static bool is_name(struct metrics *metrics, struct json_text name)
     if (!is)
         intake_refuse(metrics, INTAKE_REPLY, "revoked", name);
     return is;
+}
+
+static void failed(struct http_request *req, int status, const redisReply *reply)
+{
+    if (broken_is_cause(status, reply))
+        api_broken(req, "the key of what is revoked is broken: it is no hash");
+    else
+        api_unavailable(req);
 }
 
 static bool add_entry(struct strbuf *out, struct json_text name, struct json_text value)
@@ -180,7 +190,8 @@ static bool add_entry(struct strbuf *out, struct json_text name, struct json_tex
     return true;
 }
 
-static const struct hash_page_kind kind = {"entries", false, is_name, add_entry};
+static const struct hash_page_kind kind = {"entries", false, is_name, failed,
+                                           add_entry};
 
 void api_revocations(void *owner, struct http_request *req)
 {

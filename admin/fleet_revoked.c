@@ -101,6 +101,20 @@ static void ask_rev(struct fleet_revoked *revoked)
     send_it(revoked, on_rev, revoked);
 }
 
+/* Somebody may have deleted the hash and left its number. */
+static void on_count(void *data, int status, const redisReply *reply)
+{
+    if (status == 0)
+        revoked_copy_on_count(data, reply_value(reply));
+}
+
+static void ask_count(struct fleet_revoked *revoked)
+{
+    begin(revoked, "HLEN");
+    add_key(revoked, KEY_REVOKED);
+    send_it(revoked, on_count, &revoked->copy);
+}
+
 /* ---- what is over ---- */
 
 static void on_swept(void *data, int status, const redisReply *reply)
@@ -140,8 +154,10 @@ static void on_tick(uv_timer_t *timer)
         return;
     if (!revoked->is_asking)
         ask_rev(revoked);
-    if (!revoked->is_sweeping && now_ms - revoked->swept_ms >= SWEEP_MS)
+    if (!revoked->is_sweeping && now_ms - revoked->swept_ms >= SWEEP_MS) {
         sweep(revoked, now_ms);
+        ask_count(revoked);
+    }
 }
 
 /* ---- another one ---- */

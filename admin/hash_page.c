@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "admin/api.h"
-#include "admin/broken.h"
 #include "common/page.h"
 #include "common/xalloc.h"
 
@@ -105,7 +104,7 @@ static void on_page(void *data, int status, const redisReply *reply)
     struct hash_page *page = data;
 
     if (status < 0 || !reply_is_array(reply, 2))
-        broken_failed(page->req, status, reply);
+        page->kind->failed(page->req, status, reply);
     else if (reply_is_text(reply, 1, "all"))
         add_exact(page, reply);
     else

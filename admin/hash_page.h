@@ -9,6 +9,7 @@
 #include "common/http.h"
 #include "common/json.h"
 #include "common/metrics.h"
+#include "common/reply.h"
 #include "common/strbuf.h"
 
 /* What the hash holds. */
@@ -17,6 +18,8 @@ struct hash_page_kind {
     bool with_count;  /* of all entries */
     /* Whether it can be the name of an entry; what is none is counted and left out. */
     bool (*is_name)(struct metrics *metrics, struct json_text name);
+    /* Answers where the hash could not be read. */
+    void (*failed)(struct http_request *req, int status, const redisReply *reply);
     /* Adds an entry as JSON. False: it is not told, and what was added does not count. */
     bool (*add)(struct strbuf *out, struct json_text name, struct json_text value);
 };

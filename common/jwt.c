@@ -187,6 +187,8 @@ unsigned jwt_secrets_parse(struct jwt_secrets *secrets, const char *text)
         at += len;
         at += at[0] == '\r' && at[1] == '\n' ? 2 : *at != '\0';
     }
+    if (read.count == 0 && secrets->count > 0)
+        return 1; /* a file that is just being written */
     jwt_secrets_deinit(secrets);
     *secrets = read;
     return 0;

@@ -51,8 +51,8 @@ void jwt_add_kid(struct strbuf *out, struct json_text token);
 void jwt_add_signed(struct strbuf *out, const struct jwt_secrets *secrets,
                     struct json_text claims);
 
-/* One a line; empty lines do not count. 0, or the number of the first line that is too short.
- * Replaces what was there; on failure it stays. */
+/* One a line; empty lines do not count. 0, or the number of the first line that is too short, or 1 where there
+ * were some and there would be none. Replaces what was there; on failure it stays. */
 unsigned jwt_secrets_parse(struct jwt_secrets *secrets, const char *text);
 bool jwt_secrets_have(const struct jwt_secrets *secrets, uint64_t print);
 void jwt_secrets_deinit(struct jwt_secrets *secrets);

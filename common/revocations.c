@@ -64,7 +64,7 @@ bool revocations_is_name(struct json_text name)
     struct json_text user = rest_of(name, USER), jti = rest_of(name, JTI);
 
     return (user.base && proto_is_name(user.base, user.len, PROTO_USER_MAX)) ||
-           (jti.base && jti.len <= JWT_JTI_MAX);
+           (jti.base && proto_is_plain(jti.base, jti.len, JWT_JTI_MAX));
 }
 
 bool revocations_is_about(struct json_text name, struct json_text user,

@@ -65,6 +65,12 @@ void revoked_copy_on_rev(struct revoked_copy *copy, uint64_t rev)
     }
 }
 
+void revoked_copy_on_count(struct revoked_copy *copy, uint64_t count)
+{
+    if (!copy->is_busy && count < revocations_count(&copy->table))
+        start_read(copy);
+}
+
 /* ---- reading ---- */
 
 static void note_read(struct revoked_copy *copy, struct json_text name,

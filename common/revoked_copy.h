@@ -57,6 +57,9 @@ void revoked_copy_deinit(struct revoked_copy *copy);
 /* The number that Redis has. */
 void revoked_copy_on_rev(struct revoked_copy *copy, uint64_t rev);
 
+/* How many entries Redis has: fewer than the copy, and it is read, whatever the number says. */
+void revoked_copy_on_count(struct revoked_copy *copy, uint64_t count);
+
 /* What an order says: the entry, and the numbers before and with it. */
 struct revoked_order {
     uint64_t before, rev;

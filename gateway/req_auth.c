@@ -24,7 +24,7 @@ static enum proto_error take_guest(struct session *session, struct json_text id)
 
 static bool is_same_user(const struct identity *identity, struct json_text user)
 {
-    return !identity->is_guest && json_text_equals(identity_user(identity), user);
+    return json_text_equals(identity_user(identity), user);
 }
 
 static void refuse_token(struct session *session, struct json_text id,
@@ -40,8 +40,11 @@ static enum proto_error take_token(struct session *session,
                                    const struct proto_request *parsed)
 {
     struct access *access = &session->env->access;
-    enum jwt_result result = access_verify(access, parsed->token);
+    enum jwt_result result;
 
+    if (session->identity && session->identity->is_guest)
+        return PROTO_FORBIDDEN; /* to be somebody it connects again */
+    result = access_verify(access, parsed->token);
     if (result == JWT_OK && access->claims.room.base)
         result = JWT_CLAIMS; /* a room token proves nothing of a connection */
     if (result != JWT_OK) {

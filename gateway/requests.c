@@ -43,13 +43,21 @@ static enum proto_error run(struct req *req, struct json_text text,
     return rows[type].run(req, wait_ms);
 }
 
+/* A request that may not be asked is not looked at, but for its type. */
+static bool needs_identity(const struct proto_request *parsed, enum proto_error error)
+{
+    return error == PROTO_UNKNOWN_TYPE ||
+           (parsed->type != REQUEST_UNKNOWN &&
+            !(rows[parsed->type].needs & PROTO_NEEDS_NOBODY));
+}
+
 static void refuse(struct session *session, const struct proto_request *parsed,
                    enum proto_error error, uint64_t wait_ms)
 {
     struct proto_refusal refusal = {.error = error, .retry_after_ms = wait_ms};
     char named[128];
 
-    if (parsed->wrong) {
+    if (parsed->wrong && error != PROTO_UNAUTHORIZED) {
         snprintf(named, sizeof(named), "%s: %s", proto_error_text(error),
                  parsed->wrong);
         refusal.text = named;
@@ -70,6 +78,8 @@ void requests_dispatch(struct session *session, struct json_text text,
         metric_add(&m->requests_total[parsed.type], 1);
     if (error == PROTO_OK)
         error = run(&req, text, turn_of, &wait_ms);
+    else if (needs_identity(&parsed, error) && session_is_nobody(session))
+        error = PROTO_UNAUTHORIZED;
     if (error != PROTO_OK)
         refuse(session, &parsed, error, wait_ms);
 }

@@ -6,6 +6,7 @@
  */
 #include "gateway/session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/answer.h"
@@ -52,9 +53,14 @@ void session_send_unauthorized(struct session *session, struct json_text id,
 {
     struct proto_refusal refusal = {.error = PROTO_UNAUTHORIZED,
                                     .reason = jwt_reason_word(why)};
+    char text[64];
 
+    snprintf(text, sizeof(text), "not authenticated: %s",
+             refusal.reason ? refusal.reason : "");
+    refusal.text = text;
     if (why == JWT_UNKNOWN_KID)
         refusal = (struct proto_refusal){.error = PROTO_UNAVAILABLE,
+                                         .text = "the key of this token is asked for",
                                          .retry_after_ms = KEYS_ASKED_FOR_MS};
     answer_send_error(&session->conn, &session->env->reply, id, &refusal);
 }

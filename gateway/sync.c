@@ -10,7 +10,7 @@
  * changes are lost: then the room gets a new epoch, once (lua/remake.lua), and members are
  * told by `reset`. So it is where the history has another message as the last one that was seen, and
  * where a key of the room was lost and its counts of members tell nothing any more (lua/sync.lua,
- * torn).
+ * torn), and where it stands under an epoch again that members were led away from by a `reset`.
  *
  * Where the room's rev has moved beyond what members were told of, a deletion may have been
  * missed: then the list's last lines are read, as many as a page has, and members are told of the
@@ -207,7 +207,10 @@ static void compare(struct sync *sync)
     struct json_text entries = {sync->terms.data, sync->terms.len};
 
     see_delivered(room);
-    if (strcmp(sync->known, sync->state.epoch) != 0)
+    if (strcmp(sync->known, sync->state.epoch) != 0 &&
+        room_has_given_up(room, sync->state.epoch))
+        start_remake(sync, sync->state.epoch); /* Redis has gone back to it */
+    else if (strcmp(sync->known, sync->state.epoch) != 0)
         end_sync(sync, true);
     else if (!terms_holds(&room->terms, &sync->sent, &answer, entries))
         start_remake(sync, sync->known);

@@ -125,6 +125,9 @@ static const char *const needing[] = {
     "{'type':'get_members','room':'unproven'}",
     "{'type':'get_history','room':'unproven'}",
     "{'type':'signal','room':'unproven','kind':'x'}",
+    "{'type':'nosuch'}",
+    "{'type':'join'}",
+    "{'type':'message','room':5}",
 };
 
 static void nobody_is_served_but_pings_and_then_put_out(void **state)
@@ -314,7 +317,7 @@ static void guests_come_in_and_may_what_is_given_to_them(void **state)
     assert_false(chat_has(guest, "expires_at"));
     expect_refused_join(guest, "lobby"); /* until classes give them something */
     chat_send(guest, "{'type':'auth','token':'a.b.c'}");
-    chat_expect_error(guest, "unauthorized");
+    chat_expect_error(guest, "forbidden");
     chat_expect_usable(guest);
     chat_close(guest);
 }
@@ -656,6 +659,11 @@ static bool refuses_ann(void *data)
     return !lets_ann_in(data);
 }
 
+static bool has_two_errors(void *data)
+{
+    return http_get_metric(*(const int *)data, "roomcast_config_errors_total") == 2;
+}
+
 static void a_changed_file_of_secrets_is_read_again(void **state)
 {
     char path[256], setting[300];
@@ -677,13 +685,16 @@ static void a_changed_file_of_secrets_is_read_again(void **state)
     write_file(path, "short\n");
     fleet_expect_logged(&fleet, gateway,
                         "secrets_refused setting=ROOMCAST_JWT_SECRET_FILE line=1");
+    write_file(path, "\n"); /* as while it is being written */
+    assert_true(wait_until(has_two_errors, &fleet.gateways[gateway].ops_port,
+                           FLEET_DEADLINE_MS));
     assert_true(lets_ann_in(&gateway));
     write_file(path, another);
     assert_true(wait_until(refuses_ann, &gateway, FLEET_DEADLINE_MS));
     chat_expect_skipping(ann, "auth_expiring");
     assert_int_equal(chat_wait_close(ann, CHAT_DEADLINE_MS), 4500);
     assert_true(http_get_metric(fleet.gateways[gateway].ops_port,
-                                "roomcast_config_errors_total") == 1);
+                                "roomcast_config_errors_total") == 2);
     chat_abort(ann);
     fleet_stop_gateway(&fleet, gateway);
 }

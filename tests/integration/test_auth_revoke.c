@@ -316,6 +316,26 @@ static void what_an_emptied_redis_has_lost_comes_back(void **state)
     free(token);
 }
 
+/* Whose number is still there. */
+static void a_hash_that_somebody_deleted_comes_back(void **state)
+{
+    (void)state;
+    redis_cmd(fleet.redis_port, "DEL rc:revoked");
+    assert_true(wait_until(is_back, NULL, FLEET_DEADLINE_MS));
+}
+
+static void a_key_of_another_type_is_said(void **state)
+{
+    (void)state;
+    redis_cmd(fleet.redis_port, "RENAME rc:revoked saved");
+    redis_cmd(fleet.redis_port, "SET rc:revoked x");
+    admin_get(&admin, 503, "/api/revocations");
+    admin_post(&admin, 503, "", "/api/users/ann/revoke");
+    redis_cmd(fleet.redis_port, "DEL rc:revoked");
+    redis_cmd(fleet.redis_port, "RENAME saved rc:revoked");
+    admin_get(&admin, 200, "/api/revocations");
+}
+
 static void wishes_out_of_range_are_refused(void **state)
 {
     static const char *const bodies[] = {
@@ -336,6 +356,8 @@ static void wishes_out_of_range_are_refused(void **state)
         admin_expect_error(&admin, 400, "bad_request");
     }
     admin_post(&admin, 400, "", "/api/users/%s/revoke", "%7B");
+    admin_post(&admin, 400, "", "/api/tokens/%s/revoke", "%FF");
+    admin_post(&admin, 400, "", "/api/tokens/%s/revoke", "a%0Ab");
 }
 
 int main(void)
@@ -350,6 +372,8 @@ int main(void)
         cmocka_unit_test(a_guest_is_revoked_by_its_name),
         cmocka_unit_test(an_order_that_was_missed_is_found_by_its_number),
         cmocka_unit_test(what_an_emptied_redis_has_lost_comes_back),
+        cmocka_unit_test(a_hash_that_somebody_deleted_comes_back),
+        cmocka_unit_test(a_key_of_another_type_is_said),
         cmocka_unit_test(wishes_out_of_range_are_refused),
     };
 

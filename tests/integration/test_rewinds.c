@@ -138,6 +138,46 @@ static void a_room_that_is_restored_is_told_by_reset(void **state)
     redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
 }
 
+static char *epoch_of_room(void)
+{
+    return redis_cmd_text(fleet.redis_port, "HGET rc:{r}:meta epoch");
+}
+
+/* Back to the same state twice: the epoch that meta has again was given up by the first reset. */
+static void a_room_that_is_restored_twice_is_told_by_reset_twice(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
+    struct chat *bob = chat_enter(fleet.gateways[1].port, "r", "bob");
+    char *epochs[3];
+
+    (void)state;
+    rewind_say_some(ann, bob, 5, "kept");
+    epochs[0] = epoch_of_room();
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+    for (int i = 1; i <= 2; i++) {
+        bool was_reset = false;
+
+        rewind_say_some(ann, bob, 5, "lost");
+        redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
+        redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+        rewind_say_past(ann, "after", &was_reset);
+        rewind_expect_reset(ann, was_reset);
+        rewind_expect_reset(bob, false);
+        rewind_expect_well(&ways, ann, bob);
+        epochs[i] = epoch_of_room();
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(epochs[i], epochs[k]);
+    }
+    for (int i = 0; i < 3; i++)
+        free(epochs[i]);
+    chat_leave(ann, "r");
+    chat_leave(bob, "r");
+    chat_close(ann);
+    chat_close(bob);
+    redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
+}
+
 static double count_published(void)
 {
     char *stats = redis_cmd_text(fleet.redis_port, "EVAL %s 0",
@@ -279,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_of_server_that_loses_nothing_is_told_by_nothing),
         cmocka_unit_test(a_room_that_is_restored_is_told_by_reset),
+        cmocka_unit_test(a_room_that_is_restored_twice_is_told_by_reset_twice),
         cmocka_unit_test(a_room_that_is_restored_after_a_join_is_told_by_reset),
         cmocka_unit_test(a_copy_that_is_taken_back_is_told_by_reset),
         cmocka_unit_test(a_lost_tail_is_told_also_where_somebody_writes_on_past_it),

@@ -539,14 +539,14 @@ static void an_order_is_read_as_it_was_printed(void **state)
                                      name, &read));
     strbuf_reset(&text, 0);
     revoked_order_print(&text,
-                        &(struct revoked_order){5, 6, {"jti:a b%\n", 9}, {1, 2}, 0});
-    assert_string_equal(text.data, "revoked 5 6 jti%3Aa%20b%25%0A 1 2");
+                        &(struct revoked_order){5, 6, {"jti:a b%/", 9}, {1, 2}, 0});
+    assert_string_equal(text.data, "revoked 5 6 jti%3Aa%20b%25%2F 1 2");
     assert_true(revoked_order_parse((struct json_text){text.data + 8, text.len - 8},
                                     name, &read));
     assert_int_equal(read.before, 5);
     assert_int_equal(read.rev, 6);
     assert_int_equal(read.name.len, 9);
-    assert_memory_equal(read.name.base, "jti:a b%\n", 9);
+    assert_memory_equal(read.name.base, "jti:a b%/", 9);
     assert_int_equal(read.is.issued_before, 1);
     assert_int_equal(read.is.until_ms, 2);
     assert_int_equal(read.grace_secs, 0);
@@ -568,6 +568,8 @@ static void other_orders_are_refused(void **state)
         "5 6 jti: 1 2",
         "5 6 other:a 1 2",
         "5 6 user:a%zz 1 2",
+        "5 6 jti:%FF 1 2",
+        "5 6 jti:a%0Ab 1 2",
         "5 6 user:a -1 2",
         "-5 6 user:a 1 2",
         "5 9999999999999999 user:a 1 2",

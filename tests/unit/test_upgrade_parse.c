@@ -31,6 +31,8 @@ static const struct request {
     {"a token in the query", "GET /ws?token=a.b.c HTTP/1.1\r\n" REST END, 400},
     {"a token behind another", "GET /ws?a=b&JWT=x HTTP/1.1\r\n" REST END, 400},
     {"an access token", "GET /ws?access_token= HTTP/1.1\r\n" REST END, 400},
+    {"a token without a value", "GET /ws?a=1&jwt HTTP/1.1\r\n" REST END, 400},
+    {"an encoded token", "GET /ws?to%6Ben=x HTTP/1.1\r\n" REST END, 400},
     {"what only looks like one", "GET /ws?a=token=b&tokens=x HTTP/1.1\r\n" REST END,
      101},
     {"a token", LINE REST "Authorization: Bearer a.b.c\r\n" END, 101},
