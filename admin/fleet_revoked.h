@@ -16,7 +16,7 @@ void fleet_revoked_close(struct fleet_revoked *revoked);
 /* Once the loop has ended. */
 void fleet_revoked_free(struct fleet_revoked *revoked);
 
-/* What became of it. OK: `told` says who has heard; WRITTEN: it counts, but who has heard is not known. */
+/* What became of it. OK: it counts, and `told` says who has heard of it; else `told` is NULL. */
 enum fleet_revoked_result {
     FLEET_REVOKED_OK,
     FLEET_REVOKED_FULL,

@@ -11,8 +11,6 @@
 #define USER "user:"
 #define JTI "jti:"
 
-static const uint64_t number_max = UINT64_C(999999999999999); /* exact in Lua */
-
 void revocations_init(struct revocations *all)
 {
     *all = (struct revocations){0};
@@ -83,8 +81,10 @@ bool revocation_parse(struct json_text text, struct revocation *out)
     const char *space = text.len > 0 ? memchr(text.base, ' ', text.len) : NULL;
     size_t at = space ? (size_t)(space - text.base) : 0;
 
-    return space && digits_parse(text.base, at, number_max, &out->issued_before) &&
-           digits_parse(space + 1, text.len - at - 1, number_max, &out->until_ms);
+    return space &&
+           digits_parse(text.base, at, REVOCATION_NUMBER_MAX, &out->issued_before) &&
+           digits_parse(space + 1, text.len - at - 1, REVOCATION_NUMBER_MAX,
+                        &out->until_ms);
 }
 
 static struct revocation_entry *find(const struct revocations *all,

@@ -16,6 +16,9 @@
 #include "common/map.h"
 #include "common/strbuf.h"
 
+/* Of numbers that stand in Redis: exact in Lua. */
+#define REVOCATION_NUMBER_MAX UINT64_C(999999999999999)
+
 enum {
     REVOCATIONS_MAX = 100000,
     REVOCATION_NAME_MAX = 160, /* `user:` or `jti:`, and the longest of those */

@@ -19,8 +19,6 @@
 
 enum { PAGE = 1000, LOCK_BYTES = 8, LOCK_MS = 10000 };
 
-static const uint64_t number_max = UINT64_C(999999999999999);
-
 void revoked_copy_init(struct revoked_copy *copy,
                        const struct revoked_copy_hooks *hooks, void *owner,
                        struct metrics *metrics)
@@ -50,7 +48,7 @@ static void go_idle(struct revoked_copy *copy)
 
 void revoked_copy_on_rev(struct revoked_copy *copy, uint64_t rev)
 {
-    if (rev > number_max) /* nothing that anybody has written */
+    if (rev > REVOCATION_NUMBER_MAX) /* nothing that anybody has written */
         rev = 0;
     if (copy->is_busy) {
         copy->has_heard = true;
@@ -170,7 +168,7 @@ static void on_rev_read(void *data, int status, const redisReply *reply)
         return;
     }
     copy->next_rev = reply_decimal(reply_string(reply));
-    if (copy->next_rev > number_max)
+    if (copy->next_rev > REVOCATION_NUMBER_MAX)
         copy->next_rev = 0;
     read_page(copy, "0");
 }
@@ -331,7 +329,7 @@ static bool take_number(struct json_text *text, uint64_t *out)
 {
     struct json_text word = take_word(text);
 
-    return digits_parse(word.base, word.len, number_max, out);
+    return digits_parse(word.base, word.len, REVOCATION_NUMBER_MAX, out);
 }
 
 static bool take_name(struct json_text *text, char name[REVOCATION_NAME_MAX],

@@ -239,7 +239,6 @@ void announce_to_acked(struct member *member)
  * join that. */
 static void forget_life(struct room *room)
 {
-    room_give_up_epoch(room);
     room_log_forget(&room->log);
     free_announcements(room);
     list_each(link, &room->behind) {

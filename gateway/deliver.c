@@ -345,8 +345,6 @@ static void reset(struct room *room, const struct room_joined *state)
                 log_name(room->name, room->name_len), (unsigned long long)state->seq,
                 (unsigned long long)room_log_seq(&room->log));
     metric_add(&room->rooms->metrics->resets_total, 1);
-    if (strcmp(room_log_epoch(&room->log), state->epoch) != 0)
-        room_give_up_epoch(room);
     room_log_start(&room->log, state->epoch,
                    state->epoch_seq < state->seq ? state->epoch_seq : state->seq);
     room_log_note_change(&room->log, state->changed, state->rev);

@@ -103,7 +103,6 @@ static void free_room(struct room *room)
     room_log_deinit(&room->log);
     map_deinit(&room->users);
     strbuf_deinit(&room->message_head);
-    strbuf_deinit(&room->former);
     free(room);
 }
 
@@ -374,37 +373,6 @@ void room_leave(struct member *member, enum leave_reason reason, uint64_t now_ms
 
 /* ---- Redis answers ---- */
 
-void room_give_up_epoch(struct room *room)
-{
-    enum { FORMER_MAX = 16 }; /* as remake.lua has it */
-    const char *epoch = room_log_epoch(&room->log);
-    struct strbuf former = {NULL, 0, 0};
-
-    if (!epoch[0])
-        return;
-    strbuf_add_text(&former, epoch);
-    if (room->former.len > 0)
-        strbuf_add(&former, room->former.data,
-                   room->former.len < (FORMER_MAX - 1) * PROTO_EPOCH_LEN
-                       ? room->former.len
-                       : (FORMER_MAX - 1) * PROTO_EPOCH_LEN);
-    strbuf_deinit(&room->former);
-    room->former = former;
-}
-
-bool room_has_given_up(const struct room *room, const char *epoch)
-{
-    for (size_t at = 0; at + PROTO_EPOCH_LEN <= room->former.len; at += PROTO_EPOCH_LEN)
-        if (memcmp(room->former.data + at, epoch, PROTO_EPOCH_LEN) == 0)
-            return true;
-    return false;
-}
-
-static bool is_of_log(const struct room *room, const struct room_joined *joined)
-{
-    return strcmp(room_log_epoch(&room->log), joined->epoch) == 0;
-}
-
 /* The room's epoch is known now: kicks were of its life before, if there was one. */
 static void adopt(struct room *room, const struct room_joined *joined)
 {
@@ -413,11 +381,14 @@ static void adopt(struct room *room, const struct room_joined *joined)
 
     while ((user = map_next(&room->users, &at)))
         user->kicked_rev = 0;
-    if (!is_of_log(room, joined))
-        room_give_up_epoch(room);
     room_log_start(&room->log, joined->epoch, joined->seq);
     room->is_told = true;
     room->rooms->observer.on_adopted(room, joined);
+}
+
+static bool is_of_log(const struct room *room, const struct room_joined *joined)
+{
+    return strcmp(room_log_epoch(&room->log), joined->epoch) == 0;
 }
 
 /* What the answer means for the member that asked. True: it counts. */

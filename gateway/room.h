@@ -219,8 +219,7 @@ struct room {
     bool is_told;  /* Redis was told of who is in, under this node's name */
 
     struct room_log log;
-    struct strbuf former; /* epochs that this worker has given up, the latest first */
-    struct terms terms;   /* whose log it is; terms.h */
+    struct terms terms; /* whose log it is; terms.h */
     struct list doubted,
         deaf; /* in rooms' lists, while it waits for its turn to be synced */
     struct room_catchup catchup;
@@ -360,12 +359,6 @@ bool room_is_ready(const struct room *room);
 
 /* Members whose join has not gone out are answered: Redis cannot be asked. */
 void room_fail_waiting(struct room *room);
-
-/* The room's epoch is over: it is not believed any more if Redis should have it again. */
-void room_give_up_epoch(struct room *room);
-
-/* Whether this worker has led its members away from this epoch. */
-bool room_has_given_up(const struct room *room, const char *epoch);
 
 /* Something is not as believed: compare with Redis, now, or with the next room_pump. */
 void room_needs_sync(struct room *room);

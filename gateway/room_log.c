@@ -185,10 +185,40 @@ void room_log_deinit(struct room_log *log)
 {
     room_log_drop(log);
     set_last(log, NULL);
+    strbuf_deinit(&log->former);
+}
+
+/* It is another one from now on. */
+static void give_up_epoch(struct room_log *log)
+{
+    enum {
+        FORMER_BYTES_MAX = 15 * PROTO_EPOCH_LEN
+    }; /* with the new one as many as remake.lua has */
+    struct strbuf former = {NULL, 0, 0};
+    size_t kept =
+        log->former.len < FORMER_BYTES_MAX ? log->former.len : FORMER_BYTES_MAX;
+
+    if (!log->epoch[0])
+        return;
+    strbuf_add_text(&former, log->epoch);
+    if (kept > 0)
+        strbuf_add(&former, log->former.data, kept);
+    strbuf_deinit(&log->former);
+    log->former = former;
+}
+
+bool room_log_has_given_up(const struct room_log *log, const char *epoch)
+{
+    for (size_t at = 0; at < log->former.len; at += PROTO_EPOCH_LEN)
+        if (memcmp(log->former.data + at, epoch, PROTO_EPOCH_LEN) == 0)
+            return true;
+    return false;
 }
 
 void room_log_start(struct room_log *log, const char *epoch, uint64_t seq)
 {
+    if (strcmp(log->epoch, epoch) != 0)
+        give_up_epoch(log);
     memcpy(log->epoch, epoch, sizeof(log->epoch));
     log->changed = 0;
     room_log_skip(log, seq);
@@ -196,6 +226,7 @@ void room_log_start(struct room_log *log, const char *epoch, uint64_t seq)
 
 void room_log_forget(struct room_log *log)
 {
+    give_up_epoch(log);
     log->epoch[0] = '\0';
     room_log_skip(log, log->seq);
 }

@@ -35,9 +35,10 @@ struct room_log {
     struct frame *last;  /* its line; NULL: not known */
     struct frame **ring; /* messages seq - ring_count + 1 to seq */
     uint32_t ring_head, ring_count, ring_cap;
-    uint32_t ring_drops; /* how often it was emptied */
-    size_t ring_bytes;   /* of the messages, as Redis counts them */
-    bool ring_is_whole;  /* it holds all that Redis holds */
+    uint32_t ring_drops;  /* how often it was emptied */
+    size_t ring_bytes;    /* of the messages, as Redis counts them */
+    bool ring_is_whole;   /* it holds all that Redis holds */
+    struct strbuf former; /* epochs that it stood at before, the latest first */
 };
 
 /* A piece of the history, as Redis or the ring gave it; all borrowed. */
@@ -59,6 +60,9 @@ void room_log_deinit(struct room_log *log);
 /* The log stands at message `seq` of this epoch, and nothing else is known of it. `epoch` has
  * PROTO_EPOCH_LEN characters and a NUL. */
 void room_log_start(struct room_log *log, const char *epoch, uint64_t seq);
+
+/* Whether it has stood at this epoch, and does not any more: if Redis has it again, it has gone back. */
+bool room_log_has_given_up(const struct room_log *log, const char *epoch);
 
 /* The room is gone: the epoch is not known any more. */
 void room_log_forget(struct room_log *log);

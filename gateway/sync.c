@@ -208,7 +208,7 @@ static void compare(struct sync *sync)
 
     see_delivered(room);
     if (strcmp(sync->known, sync->state.epoch) != 0 &&
-        room_has_given_up(room, sync->state.epoch))
+        room_log_has_given_up(&room->log, sync->state.epoch))
         start_remake(sync, sync->state.epoch); /* Redis has gone back to it */
     else if (strcmp(sync->known, sync->state.epoch) != 0)
         end_sync(sync, true);

@@ -350,7 +350,9 @@ bool user_limit_parse_order(struct json_text order, uint64_t *serial,
     const char *space = memchr(order.base, ' ', order.len);
     size_t digits = space ? (size_t)(space - order.base) : 0;
 
+    if (!space)
+        return false;
     *user = (struct json_text){space + 1, order.len - digits - 1};
-    return space && digits_parse(order.base, digits, UINT64_MAX, serial) &&
+    return digits_parse(order.base, digits, UINT64_MAX, serial) &&
            proto_is_name(user->base, user->len, PROTO_USER_MAX);
 }

@@ -113,6 +113,27 @@ static void stop_copy(void)
 
 /* ---- the ways ---- */
 
+static void save_room(void)
+{
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
+    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+}
+
+static void put_room_back(void)
+{
+    redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
+    redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+}
+
+static void end(struct chat *ann, struct chat *bob)
+{
+    chat_leave(ann, "r");
+    chat_leave(bob, "r");
+    chat_close(ann);
+    chat_close(bob);
+    redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
+}
+
 /* Nobody's link breaks, and the epoch stays. */
 static void a_room_that_is_restored_is_told_by_reset(void **state)
 {
@@ -122,20 +143,14 @@ static void a_room_that_is_restored_is_told_by_reset(void **state)
 
     (void)state;
     rewind_say_some(ann, bob, 5, "kept");
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+    save_room();
     rewind_say_some(ann, bob, 5, "lost");
-    redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
-    redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+    put_room_back();
     rewind_say_past(ann, "after", &was_reset);
     rewind_expect_reset(ann, was_reset);
     rewind_expect_reset(bob, false);
     rewind_expect_well(&ways, ann, bob);
-    chat_leave(ann, "r");
-    chat_leave(bob, "r");
-    chat_close(ann);
-    chat_close(bob);
-    redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
+    end(ann, bob);
 }
 
 static char *epoch_of_room(void)
@@ -153,14 +168,12 @@ static void a_room_that_is_restored_twice_is_told_by_reset_twice(void **state)
     (void)state;
     rewind_say_some(ann, bob, 5, "kept");
     epochs[0] = epoch_of_room();
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+    save_room();
     for (int i = 1; i <= 2; i++) {
         bool was_reset = false;
 
         rewind_say_some(ann, bob, 5, "lost");
-        redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
-        redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+        put_room_back();
         rewind_say_past(ann, "after", &was_reset);
         rewind_expect_reset(ann, was_reset);
         rewind_expect_reset(bob, false);
@@ -171,11 +184,7 @@ static void a_room_that_is_restored_twice_is_told_by_reset_twice(void **state)
     }
     for (int i = 0; i < 3; i++)
         free(epochs[i]);
-    chat_leave(ann, "r");
-    chat_leave(bob, "r");
-    chat_close(ann);
-    chat_close(bob);
-    redis_cmd(fleet.redis_port, "DEL saved:meta saved:history");
+    end(ann, bob);
 }
 
 static double count_published(void)
@@ -219,16 +228,14 @@ static void a_room_that_is_restored_after_a_join_is_told_by_reset(void **state)
 
     (void)state;
     rewind_say_some(eve, NULL, 5, "kept");
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:meta saved:meta REPLACE");
-    redis_cmd(fleet.redis_port, "COPY rc:{r}:history saved:history REPLACE");
+    save_room();
     rewind_say_some(eve, NULL, 5, "lost");
     bob = chat_enter(fleet.gateways[1].port, "r", "bob");
     chat_leave(eve, "r");
     chat_expect_skipping(bob, "member_left");
     published = count_published();
     assert_true(wait_until(canaries_have_flown, &published, PATIENCE_MS));
-    redis_cmd(fleet.redis_port, "COPY saved:meta rc:{r}:meta REPLACE");
-    redis_cmd(fleet.redis_port, "COPY saved:history rc:{r}:history REPLACE");
+    put_room_back();
     publish_behind_everybodys_back(
         (unsigned)redis_cmd_number(fleet.redis_port, "HGET rc:{r}:meta seq") + 1);
     rewind_expect_reset(bob, false);

@@ -152,6 +152,7 @@ static void only_a_room_with_users_and_an_epoch_is_compared(void **state)
     room.users.count = 1;
     room_log_forget(&room.log);
     assert_step(&room, ROOM_STEP_JOIN);
+    room_log_deinit(&room.log);
 }
 
 /* ---- the states of a member ---- */
