@@ -1,7 +1,8 @@
-/* base64url.c - see base64url.h. Four digits of six bits are three bytes. */
+/* base64url.c - see base64url.h. */
 #include "common/base64url.h"
 
 #include <stdint.h>
+#include <string.h>
 
 static const char digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -20,36 +21,50 @@ static const unsigned char values[256] = {
     ['_'] = 64,
 };
 
-/* What is left of the bits behind the last byte must be zero, and less than a digit. */
-static bool is_whole(uint32_t bits, unsigned count)
+/* Four digits are three bytes. False: one of them is none. */
+static bool take_four(const unsigned char *in, char *out)
 {
-    return count < 6 && (bits & ((1u << count) - 1)) == 0;
+    uint32_t a = values[in[0]] - 1u, b = values[in[1]] - 1u;
+    uint32_t c = values[in[2]] - 1u, d = values[in[3]] - 1u;
+    uint32_t bits = a << 18 | b << 12 | c << 6 | d;
+
+    out[0] = (char)(bits >> 16);
+    out[1] = (char)(bits >> 8);
+    out[2] = (char)bits;
+    return (a | b | c | d) < 64;
+}
+
+/* The last two or three, which stand for one byte or two; the bits behind those must be zero. */
+static bool take_rest(const unsigned char *in, size_t len, char *out)
+{
+    unsigned char padded[4] = {'A', 'A', 'A', 'A'};
+    char bytes[3];
+
+    if (len == 0)
+        return true;
+    memcpy(padded, in, len);
+    if (len == 1 || !take_four(padded, bytes))
+        return false;
+    memcpy(out, bytes, len - 1);
+    return bytes[len - 1] == 0;
 }
 
 bool base64url_decode(struct strbuf *out, struct json_text text)
 {
-    uint32_t bits = 0;
-    unsigned count = 0;
-    bool is_good = true;
+    const unsigned char *in = (const unsigned char *)text.base;
+    size_t whole = text.len / 4 * 4, i = 0;
     char *to;
+    bool is_good;
 
     strbuf_reserve(out, text.len / 4 * 3 + 3);
     to = out->data + out->len;
-    for (size_t i = 0; i < text.len && is_good; i++) {
-        unsigned value = values[(unsigned char)text.base[i]];
-
-        is_good = value > 0;
-        bits = bits << 6 | (value - 1);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            *to++ = (char)(bits >> count);
-        }
+    while (i < whole && take_four(in + i, to)) {
+        i += 4;
+        to += 3;
     }
-    if (is_good && is_whole(bits, count))
-        out->len = (size_t)(to - out->data);
-    else
-        is_good = false;
+    is_good = i == whole && take_rest(in + i, text.len - i, to);
+    if (is_good)
+        out->len += text.len * 3 / 4;
     out->data[out->len] = '\0';
     return is_good;
 }

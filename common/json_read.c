@@ -8,15 +8,19 @@
 #include "common/utf8.h"
 #include "common/xalloc.h"
 
-/* Names are hardly ever escaped, but for the slash, which some write with a backslash. */
-static bool is_named(struct json_text key, const char *name)
+enum { FEW = 16 };
+
+/* Names are hardly ever escaped, but for the slash, which some write with a backslash. An escape is
+ * longer than what it stands for. */
+static bool is_named(struct json_text key, const char *name, size_t len)
 {
-    size_t len = strlen(name);
     struct strbuf text = {NULL, 0, 0};
     bool is;
 
-    if (!memchr(key.base, '\\', key.len))
+    if (key.len <= len + 2)
         return key.len == len + 2 && memcmp(key.base + 1, name, len) == 0;
+    if (!memchr(key.base, '\\', key.len))
+        return false;
     json_read_text(&text, key);
     is = text.len == len && memcmp(text.data, name, len) == 0;
     strbuf_deinit(&text);
@@ -25,8 +29,10 @@ static bool is_named(struct json_text key, const char *name)
 
 struct json_text json_read_find(const struct json_members *members, const char *name)
 {
+    size_t len = strlen(name);
+
     for (size_t i = 0; i < members->count; i++)
-        if (is_named(members->items[i].key, name))
+        if (is_named(members->items[i].key, name, len))
             return members->items[i].value;
     return (struct json_text){"", 0};
 }
@@ -151,12 +157,33 @@ static int compare(const void *left, const void *right)
     return order ? order : (a->len > b->len) - (a->len < b->len);
 }
 
+static bool has_escapes(const struct json_members *members)
+{
+    for (size_t i = 0; i < members->count; i++)
+        if (memchr(members->items[i].key.base, '\\', members->items[i].key.len))
+            return true;
+    return false;
+}
+
+/* Of a few names as they stand each is compared with each. */
+static bool has_twice_of_few(const struct json_members *members)
+{
+    for (size_t i = 1; i < members->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (json_text_equals(members->items[i].key, members->items[j].key))
+                return true;
+    return false;
+}
+
 bool json_read_has_twice(const struct json_members *members)
 {
-    struct json_text *names = xcalloc(members->count, sizeof(*names));
     struct strbuf text = {NULL, 0, 0};
     size_t bytes = 1, same = 0;
+    struct json_text *names;
 
+    if (members->count <= FEW && !has_escapes(members))
+        return has_twice_of_few(members);
+    names = xcalloc(members->count, sizeof(*names));
     for (size_t i = 0; i < members->count; i++)
         bytes += members->items[i].key.len;
     strbuf_reserve(&text, bytes); /* so that it never moves */

@@ -73,9 +73,9 @@ static bool decode_part(struct reading *r, struct json_text part, struct json_te
 }
 
 /* A dot more is none of base64url's digits. */
-static bool decode(struct reading *r)
+static bool decode(struct reading *r, size_t len)
 {
-    strbuf_reserve(&r->bytes, JWT_BYTES_MAX); /* so that it never moves */
+    strbuf_reserve(&r->bytes, len); /* more than all of it, so that it never moves */
     return decode_part(r, r->head, &r->head_json) &&
            decode_part(r, r->body, &r->body_json) &&
            decode_part(r, r->tail, &r->signature);
@@ -314,7 +314,7 @@ static enum jwt_result open_token(const struct jwt_rules *rules, struct reading 
 {
     enum jwt_result result;
 
-    if (!split(r, token) || !decode(r))
+    if (!split(r, token) || !decode(r, token.len))
         return JWT_FORM;
     result = read_header(r);
     return result == JWT_OK ? check_signature(rules, r, key) : result;
@@ -369,7 +369,8 @@ void jwt_add_kid(struct strbuf *out, struct json_text token)
 {
     struct reading r = {.alg = JWK_NO_ALG};
 
-    if (split(&r, token) && decode(&r) && read_header(&r) == JWT_OK && r.kid.len > 0)
+    if (split(&r, token) && decode(&r, token.len) && read_header(&r) == JWT_OK &&
+        r.kid.len > 0)
         strbuf_add_percent(out, r.kid.data, r.kid.len);
     deinit(&r);
 }

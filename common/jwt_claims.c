@@ -11,7 +11,7 @@
 #include "common/json_read.h"
 #include "common/proto.h"
 
-enum { TIME_DIGITS_MAX = 15, TEXT_BYTES_MAX = 8192 };
+enum { TIME_DIGITS_MAX = 15 };
 
 /* ---- single claims ---- */
 
@@ -165,11 +165,21 @@ static bool read(const struct jwt_rules *rules, const struct json_members *membe
            read_rooms(rules, members, claims);
 }
 
+/* The claim that a setting names as the user may be one that is read besides. */
+static size_t text_bytes_max(const struct json_members *members)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < members->count; i++)
+        bytes += members->items[i].value.len;
+    return 2 * bytes;
+}
+
 enum jwt_result jwt_claims_read(const struct jwt_rules *rules,
                                 const struct json_members *members, uint64_t now_secs,
                                 struct jwt_claims *claims)
 {
-    strbuf_reserve(&claims->text, TEXT_BYTES_MAX); /* so that it never moves */
+    strbuf_reserve(&claims->text, text_bytes_max(members)); /* so that it never moves */
     if (!read(rules, members, claims))
         return JWT_CLAIMS;
     return jwt_claims_hold(rules, members, now_secs, claims);
