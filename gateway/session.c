@@ -43,9 +43,10 @@ void session_send_error(struct session *session, struct json_text id,
 
 static void free_if_done(struct session *session)
 {
-    if (session->is_gone && session->requests.count == 0 && !session->slot.is_taken &&
-        list_is_empty(&session->dead))
-        list_add(&session->env->dead, &session->dead);
+    if (!session->is_gone || session->requests.count > 0 || session->slot.is_taken)
+        return;
+    list_remove(&session->turn);
+    list_add(&session->env->dead, &session->turn);
 }
 
 /* ---- requests ---- */
@@ -61,8 +62,8 @@ static void on_bound(struct request_window *window)
 
     if (window->is_over)
         conn_pause(&session->conn);
-    else if (list_is_empty(&session->resuming)) /* not from inside a request's end */
-        list_add(&session->env->resuming, &session->resuming);
+    else if (list_is_empty(&session->turn)) /* not from inside a request's end */
+        list_add(&session->env->resuming, &session->turn);
 }
 
 static void on_empty(struct request_window *window)
@@ -223,8 +224,7 @@ void session_accept(struct session_env *env, uv_stream_t *listener)
         .slot = &session->slot,
     };
     memberships_init(&session->memberships);
-    list_init(&session->dead);
-    list_init(&session->resuming);
+    list_init(&session->turn);
     env->count++;
     if (conn_accept(&session->conn, &env->conn, listener) < 0)
         return; /* on_gone frees it */
@@ -341,7 +341,7 @@ void session_end_turn(struct session_env *env)
     list_take_all(&now,
                   &env->resuming); /* sessions that are over again come next turn */
     while ((link = list_first(&now))) {
-        struct session *session = list_entry(link, struct session, resuming);
+        struct session *session = list_entry(link, struct session, turn);
 
         list_remove(link);
         if (!session->requests.is_over)
@@ -350,8 +350,7 @@ void session_end_turn(struct session_env *env)
     membership_end_turn(&env->memberships);
     while ((link = list_first(&env->dead))) {
         list_remove(link);
-        list_remove(&list_entry(link, struct session, dead)->resuming);
-        free(list_entry(link, struct session, dead));
+        free(list_entry(link, struct session, turn));
         env->count--;
     }
 }

@@ -50,9 +50,9 @@ struct session {
     struct memberships memberships;
     struct request_window requests;
     struct slot slot;
-    struct list dead, resuming;
+    struct list turn; /* in one of env's lists for the end of the turn, or in none */
+    uint64_t serial;  /* of user_limit.h; 0: it is not counted */
     struct token_bucket joins;
-    uint64_t serial; /* of user_limit.h; 0: it is not counted */
     bool is_gone;
     bool has_new_ack; /* an auth_ack, and no join since */
 };

@@ -11,11 +11,11 @@ struct token_bucket_rate {
     uint32_t per_sec, burst;
 };
 
-/* Zeroed is a full bucket that was never used. */
+/* Zeroed is a full bucket that was never used. A connection has four: without padding. */
 struct token_bucket {
     uint64_t missing; /* thousandths of a token */
     uint32_t at_ms;
-};
+} __attribute__((packed, aligned(4)));
 
 /* Takes a token. 0: taken; else the ms until there is one. */
 uint32_t token_bucket_take(struct token_bucket *bucket,
