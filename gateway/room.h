@@ -192,9 +192,12 @@ struct room_cluster {
         synced; /* where that was so when it was last joined or synced; NULL: not yet */
     const uint64_t *proven_ns; /* what its master told before has come; NULL: no home */
     uint64_t homeless_ms;      /* since when; 0: not */
-    bool is_down;              /* as its clients were told */
-    bool must_tell;            /* that has changed */
     uint64_t asked_ms;         /* when the worker that reads was last asked for it */
+};
+
+struct room_status {
+    bool is_down;   /* as its clients were told */
+    bool must_tell; /* that has changed */
 };
 
 struct room_bus {
@@ -231,6 +234,7 @@ struct room {
     struct room_renewal renewal;
     struct room_bus bus;
     struct room_cluster cluster;
+    struct room_status status;
 
     unsigned short slot;        /* in a Redis Cluster */
     struct strbuf message_head; /* of a message's JSON, up to the sequence number */

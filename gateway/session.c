@@ -259,28 +259,9 @@ void session_env_init(struct session_env *env, struct shards *shards,
     list_init(&env->resuming);
 }
 
-/* Whether a room of the connection is one that a `status` is about. */
-typedef bool (*status_filter)(const struct room *room, const struct shard *shard);
-
-static bool is_of_shard(const struct room *room, const struct shard *shard)
-{
-    return shard_of_room(room) == shard;
-}
-
-static bool has_lost_home(const struct room *room, const struct shard *shard)
-{
-    return is_of_shard(room, shard) && room->cluster.must_tell && room->cluster.is_down;
-}
-
-static bool has_home_again(const struct room *room, const struct shard *shard)
-{
-    return is_of_shard(room, shard) && room->cluster.must_tell &&
-           !room->cluster.is_down;
-}
-
-/* Adds their names; false: there are none. */
+/* Adds the names of the rooms that are to be told of; false: there are none. */
 static bool add_rooms(struct strbuf *out, const struct memberships *in,
-                      const struct shard *shard, status_filter is_meant)
+                      const struct shard *shard, bool is_down)
 {
     bool has_some = false;
 
@@ -288,7 +269,8 @@ static bool add_rooms(struct strbuf *out, const struct memberships *in,
         const struct room *room =
             list_entry(link, struct membership, link)->member.room;
 
-        if (!room || !is_meant(room, shard))
+        if (!room || shard_of_room(room) != shard || !room->status.must_tell ||
+            room->status.is_down != is_down)
             continue;
         strbuf_add_text(out, has_some ? "," : ",\"rooms\":[");
         strbuf_add_json(out, room->name, room->name_len);
@@ -298,40 +280,37 @@ static bool add_rooms(struct strbuf *out, const struct memberships *in,
     return has_some;
 }
 
-static void tell(struct session_env *env, const struct shard *shard, bool is_up,
-                 status_filter is_meant)
+static void tell(struct session_env *env, const struct shard *shard, bool is_down)
 {
-    struct strbuf event = {NULL, 0, 0}; /* env->reply may be in use */
-    const char *redis = is_up ? "up" : "down";
+    struct strbuf event = {NULL, 0, 0},
+                  rooms = {NULL, 0, 0}; /* env->reply may be in use */
+    const char *redis = is_down ? "down" : "up";
     struct frame *frame;
 
     list_each(link, &env->conn.all) {
         struct session *session = session_of_conn(list_entry(link, struct conn, all));
 
+        strbuf_reset(&rooms, 4096);
+        if (!add_rooms(&rooms, &session->memberships, shard, is_down))
+            continue;
         strbuf_reset(&event, 4096);
         proto_begin(&event, "status", (struct json_text){NULL, 0});
         proto_add_text(&event, "redis", redis, strlen(redis));
-        if (env->shards->count > 1
-                ? !add_rooms(&event, &session->memberships, shard, is_meant)
-                : session->memberships.count == 0)
-            continue;
+        if (env->shards->count > 1)
+            strbuf_add(&event, rooms.data, rooms.len);
         strbuf_add_char(&event, '}');
         frame = frame_new_text(event.data, event.len);
         conn_send(&session->conn, frame, SENDER_REPLY);
         frame_unref(frame);
     }
+    strbuf_deinit(&rooms);
     strbuf_deinit(&event);
 }
 
 void session_tell_status(struct session_env *env, const struct shard *shard)
 {
-    tell(env, shard, shard->is_up, is_of_shard);
-}
-
-void session_tell_homes(struct session_env *env, const struct shard *shard)
-{
-    tell(env, shard, false, has_lost_home);
-    tell(env, shard, true, has_home_again);
+    tell(env, shard, true);
+    tell(env, shard, false);
 }
 
 void session_end_turn(struct session_env *env)

@@ -70,12 +70,9 @@ void session_env_open(struct session_env *env, uv_loop_t *loop);
 void session_env_close(struct session_env *env);
 void session_env_deinit(struct session_env *env); /* once the loop has ended */
 
-/* Clients that are in a room of `shard` learn whether its Redis can be asked; where there are several
- * shards also which of their rooms that is about (SPEC-SCALE S9). */
+/* Clients that are in a room of `shard` with status.must_tell learn whether its Redis can be asked; where there
+ * are several shards also which of their rooms that is about (SPEC-SCALE S9). */
 void session_tell_status(struct session_env *env, const struct shard *shard);
-
-/* The same for the rooms of a cluster whose master was lost, or is there again. */
-void session_tell_homes(struct session_env *env, const struct shard *shard);
 
 /* Reads on from those whose requests were answered, and frees what died in this turn. */
 void session_end_turn(struct session_env *env);

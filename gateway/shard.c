@@ -3,8 +3,8 @@
  * Here the parts are put together, and nothing is decided: what one of them says, this file
  * tells the others.
  *
- *     shard_open -> both links ready -> node -> on_up   -> hooks.on_status, the rooms
- *                                      node -> on_down -> the outbox, the rooms, hooks.on_status
+ *     shard_open -> both links ready -> node -> on_up   -> status, hooks.on_up, the rooms
+ *                                      node -> on_down -> the outbox, the rooms, status, hooks.on_up
  *     each turn: shard_check_lease, shard_flush
  *     shard_tick -> the node; while it is up the rooms, the expiry
  *     shard_drain -> shard_forget -> shard_close -> [the loop ends] -> shard_end, shard_deinit
@@ -76,7 +76,8 @@ static void on_up(struct node *node)
     log_info("redis_up", "worker=%u shard=%u node=%s", shard->opts.worker,
              shard->opts.number, shard->store.node);
     shard->is_up = true;
-    shard->opts.hooks->on_status(shard);
+    shard_note_status(shard);
+    shard->opts.hooks->on_up(shard);
     rooms_set_up(&shard->rooms, true);
 }
 
@@ -87,7 +88,8 @@ static void on_down(struct node *node)
     shard->is_up = false;
     outbox_fail(&shard->outbox);
     rooms_set_up(&shard->rooms, false);
-    shard->opts.hooks->on_status(shard);
+    shard_note_status(shard);
+    shard->opts.hooks->on_up(shard);
 }
 
 static void on_revs(struct node *node, const redisReply *revs)
@@ -125,6 +127,7 @@ static void retry_refused(struct shard *shard, uint64_t now_ms)
 void shard_tick(struct shard *shard, uint64_t now_ms)
 {
     shard_tick_homes(shard);
+    shard_tick_status(shard);
     feed_tick(&shard->feed);
     node_tick(&shard->node);
     if (!shard->is_up)

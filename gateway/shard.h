@@ -34,9 +34,9 @@ struct shard;
 
 struct shard_hooks {
     /* `is_up` has changed. */
+    void (*on_up)(struct shard *shard);
+    /* Clients are to be told of rooms with status.must_tell. */
     void (*on_status)(struct shard *shard);
-    /* Of a cluster: clients are to be told of rooms with cluster.must_tell. */
-    void (*on_homes)(struct shard *shard);
     /* The link for commands is ready, or is not, or could not be made. */
     void (*on_link)(struct shard *shard, bool is_ready);
     /* Before each notice is handed on; when it was read, as in bus.h. */
@@ -86,8 +86,8 @@ struct shard {
     bool is_up;                     /* Redis takes requests */
     bool may_write;                 /* its Redis is the right one: marks.h */
     bool has_homeless, map_changed; /* shard_cluster.c has something to look at */
-    bool must_tell;    /* clients, of rooms that lost their home or have one again */
-    _Atomic int state; /* enum node_state */
+    bool has_down;                  /* shard_status.c has */
+    _Atomic int state;              /* enum node_state */
 };
 
 /* shard_rooms.c, shard_notices.c */
@@ -116,6 +116,12 @@ void shard_tick_homes(struct shard *shard);
 
 /* The registry's link is ready, or was lost. */
 void shard_on_registry(struct shard *shard, bool is_ready);
+
+/* ---- what clients are told: shard_status.c ---- */
+
+/* `is_up` has changed; every 100 ms. */
+void shard_note_status(struct shard *shard);
+void shard_tick_status(struct shard *shard);
 
 /* Connects. `shard` is zeroed. */
 void shard_open(struct shard *shard, const struct shard_opts *opts);

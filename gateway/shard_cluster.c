@@ -9,10 +9,7 @@
 
 #include "common/cluster.h"
 
-enum {
-    ASK_AGAIN_MS = 1000,
-    DOWN_MS = 1000, /* so long without a home, and its clients are told */
-};
+enum { ASK_AGAIN_MS = 1000 };
 
 static struct cluster_master *owner_of(const struct shard *shard,
                                        const struct room *room)
@@ -50,16 +47,6 @@ void shard_on_new_room(struct shard *shard, struct room *room)
         begin_without_home(shard, room);
 }
 
-/* What the clients of the room are to be told; shard_tick_homes does. */
-static void set_down(struct shard *shard, struct room *room, bool is_down)
-{
-    if (room->cluster.is_down == is_down)
-        return;
-    room->cluster.is_down = is_down;
-    room->cluster.must_tell = true;
-    shard->has_homeless = shard->must_tell = true;
-}
-
 void shard_lose_home(struct shard *shard, struct room *room, enum metric_home why)
 {
     if (!room->cluster.home)
@@ -86,7 +73,6 @@ void shard_on_home(struct shard *shard, struct room *room,
     room->cluster.proven_ns = proven_ns(shard, home);
     room->cluster.homeless_ms = 0;
     room_restart_grace(room);
-    set_down(shard, room, false);
     room_on_subscribed(room);
 }
 
@@ -107,8 +93,6 @@ static void look_at_homeless(struct shard *shard, struct room *room, uint64_t no
         room->cluster.asked_ms = now_ms;
         bus_subscribe(&shard->bus, room);
     }
-    if (now_ms - room->cluster.homeless_ms >= DOWN_MS)
-        set_down(shard, room, true);
     if (now_ms - room->cluster.homeless_ms >= deadline_ms)
         room_fail_waiting(room);
 }
@@ -123,20 +107,10 @@ static void look_at(struct room *room)
         look_at_homeless(shard, room, uv_now(shard->opts.loop));
 }
 
-static void note_told(struct room *room)
-{
-    room->cluster.must_tell = false;
-}
-
 void shard_tick_homes(struct shard *shard)
 {
     if (!shard->has_homeless && !shard->map_changed)
         return;
     shard->has_homeless = shard->map_changed = false;
     rooms_each(&shard->rooms, look_at);
-    if (!shard->must_tell)
-        return;
-    shard->must_tell = false;
-    shard->opts.hooks->on_homes(shard);
-    rooms_each(&shard->rooms, note_told);
 }

@@ -103,15 +103,14 @@ static struct worker *worker_of(struct shard *shard)
     return shard->opts.owner;
 }
 
-static void on_status(struct shard *shard)
+static void on_up(struct shard *shard)
 {
-    session_tell_status(&worker_of(shard)->sessions, shard);
     user_limit_go_on(&worker_of(shard)->sessions.users);
 }
 
-static void on_homes(struct shard *shard)
+static void on_status(struct shard *shard)
 {
-    session_tell_homes(&worker_of(shard)->sessions, shard);
+    session_tell_status(&worker_of(shard)->sessions, shard);
 }
 
 static void on_link(struct shard *shard, bool is_ready)
@@ -154,8 +153,8 @@ static void on_forgotten(struct shard *shard)
 }
 
 static const struct shard_hooks shard_hooks = {
+    .on_up = on_up,
     .on_status = on_status,
-    .on_homes = on_homes,
     .on_link = on_link,
     .on_notice = on_notice,
     .on_command = on_command,

@@ -63,6 +63,7 @@ static const struct policy_hooks policy_hooks = {
 void fake_worker_open(struct fake_worker *w, const struct config *config)
 {
     static const struct shard_hooks hooks = {
+        .on_up = on_event,
         .on_status = on_event,
         .on_link = on_link,
         .on_notice = on_notice,

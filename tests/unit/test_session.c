@@ -356,22 +356,48 @@ static void what_waits_for_its_room_goes_on_after_a_large_answer(void **state)
 
 /* ---- the end ---- */
 
+static struct room *room_new(struct shard *shard, const char *name)
+{
+    struct room *room = xcalloc(1, sizeof(*room) + strlen(name) + 1);
+
+    room->rooms = &shard->rooms;
+    room->name_len = (unsigned char)strlen(name);
+    memcpy(room->name, name, room->name_len);
+    room->status.must_tell = room->status.is_down = true;
+    return room;
+}
+
+static struct membership *enter(struct stage *s, unsigned session, struct room *room)
+{
+    struct membership *m = membership_add(&s->sessions[session]->memberships);
+
+    m->member.room = room;
+    return m;
+}
+
 static void those_that_are_in_a_room_are_told_whether_redis_is_up(void **state)
 {
     struct stage *s = stage_new();
+    struct room *room = room_new(&s->shard[0], "a");
+    struct membership *m;
 
     (void)state;
     session_accept(&s->env, NULL);
-    membership_add(&s->sessions[1]->memberships);
+    m = enter(s, 1, room);
     for (unsigned i = 0; i < s->accepted; i++)
         list_add(&s->env.conn.all, &s->sessions[i]->conn.all);
     session_tell_status(&s->env, s->shard);
     assert_int_equal(s->tells, 1);
     assert_string_equal(s->told, q("{'type':'status','redis':'down'}"));
-    s->shard[0].is_up = true;
+    room->status.is_down = false;
     session_tell_status(&s->env, s->shard);
     assert_int_equal(s->tells, 2);
     assert_string_equal(s->told, q("{'type':'status','redis':'up'}"));
+    room->status.must_tell = false;
+    session_tell_status(&s->env, s->shard);
+    assert_int_equal(s->tells, 2);
+    m->member.room = NULL;
+    free(room);
     end_sockets(s);
     stage_free(s);
 }
@@ -379,24 +405,23 @@ static void those_that_are_in_a_room_are_told_whether_redis_is_up(void **state)
 static void those_with_rooms_in_a_shard_are_told_which(void **state)
 {
     struct stage *s = stage_new();
-    struct room *here = xcalloc(1, sizeof(*here) + 3);
-    struct membership *m;
+    struct room *here = room_new(&s->shard[1], "a\""),
+                *told = room_new(&s->shard[1], "b");
+    struct membership *m = enter(s, 0, here), *other = enter(s, 0, told);
 
     (void)state;
     s->shards.count = 2;
-    here->rooms = &s->shard[1].rooms;
-    here->name_len = 2;
-    memcpy(here->name, "a\"", 2);
-    m = membership_add(&s->sessions[0]->memberships);
-    m->member.room = here;
+    told->status.must_tell = false;
     list_add(&s->env.conn.all, &s->sessions[0]->conn.all);
     session_tell_status(&s->env, &s->shard[0]);
     assert_int_equal(s->tells, 0);
     session_tell_status(&s->env, &s->shard[1]);
+    assert_int_equal(s->tells, 1);
     assert_string_equal(
         s->told, "{\"type\":\"status\",\"redis\":\"down\",\"rooms\":[\"a\\\"\"]}");
-    m->member.room = NULL;
+    m->member.room = other->member.room = NULL;
     free(here);
+    free(told);
     end_sockets(s);
     stage_free(s);
 }

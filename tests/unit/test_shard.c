@@ -22,7 +22,7 @@ static struct {
     struct metrics metrics;
     uint64_t now_ms;
     struct node_hooks node_hooks;
-    unsigned node_ticks, expiry_ticks, statuses;
+    unsigned node_ticks, expiry_ticks, ups, statuses;
 } w;
 
 /* ---- in place of libuv and the links ---- */
@@ -250,6 +250,12 @@ void expiry_deinit(struct expiry *expiry)
 
 /* ---- the shard ---- */
 
+static void on_up(struct shard *shard)
+{
+    assert_ptr_equal(shard, &w.shard);
+    w.ups++;
+}
+
 static void on_status(struct shard *shard)
 {
     assert_ptr_equal(shard, &w.shard);
@@ -258,7 +264,7 @@ static void on_status(struct shard *shard)
 
 static void open_as(unsigned worker)
 {
-    static const struct shard_hooks hooks = {.on_status = on_status};
+    static const struct shard_hooks hooks = {.on_up = on_up, .on_status = on_status};
     static struct inbox *inboxes[2];
     const struct shard_opts opts = {
         .config = &w.config,
@@ -315,7 +321,8 @@ static void while_the_node_is_up_its_rooms_do_too(void **state)
     (void)state;
     open_as(0);
     w.node_hooks.on_up(&w.shard.node);
-    assert_int_equal(w.statuses, 1);
+    assert_int_equal(w.ups, 1);
+    assert_int_equal(w.statuses, 0); /* it has no rooms */
     w.shard.rooms.doubts_left = 0;
     tick(3);
     assert_int_equal(w.expiry_ticks, 3);
@@ -350,6 +357,112 @@ static void what_redis_refused_is_tried_again_every_second(void **state)
     assert_false(w.shard.rooms.has_stuck);
 }
 
+/* ---- what clients are told ---- */
+
+/* Somebody is in, and it is as it should be. */
+static void add_room(struct room *room)
+{
+    *room = (struct room){.rooms = &w.shard.rooms,
+                          .users.count = 1,
+                          .is_subscribed = true,
+                          .is_registered = true};
+    room_log_init(&room->log, &w.shard.rooms.logs);
+    room_log_start(&room->log, "0123456789abcdef", 0);
+    map_add(&w.shard.rooms.map, "room", 4, room);
+}
+
+static void remove_room(struct room *room)
+{
+    map_remove(&w.shard.rooms.map, "room", 4);
+    room_log_deinit(&room->log);
+    w.shard.opts.cluster = NULL;
+}
+
+static void set_up(bool is_up)
+{
+    w.shard.is_up = w.shard.rooms.is_up = is_up;
+    shard_note_status(&w.shard);
+}
+
+static void expect_told(const struct room *room, bool is_down, unsigned statuses)
+{
+    assert_int_equal(room->status.is_down, is_down);
+    assert_int_equal(w.statuses, statuses);
+    assert_true(!statuses || room->status.must_tell);
+    w.statuses = 0;
+}
+
+static void rooms_of_one_redis_are_told_what_their_shard_is(void **state)
+{
+    struct room room;
+
+    (void)state;
+    open_as(0);
+    add_room(&room);
+    set_up(true);
+    expect_told(&room, false, 0); /* it was never said to be down */
+    room.needs_sync = true;
+    set_up(false);
+    expect_told(&room, true, 1);
+    set_up(false);
+    expect_told(&room, true, 0);
+    set_up(true);
+    expect_told(&room, false, 1);
+    remove_room(&room);
+}
+
+static void tick_status(unsigned ms)
+{
+    w.now_ms += ms;
+    shard_tick_status(&w.shard);
+}
+
+static void a_room_of_a_cluster_is_down_once_whatever_it_has_lost(void **state)
+{
+    struct room room;
+
+    (void)state;
+    open_as(0);
+    add_room(&room);
+    w.shard.opts.cluster = (struct cluster *)&w;
+    set_up(true);
+    room.cluster.homeless_ms = w.now_ms;
+    w.shard.has_homeless = true;
+    tick_status(900);
+    expect_told(&room, false, 0); /* it may have moved */
+    tick_status(100);
+    expect_told(&room, true, 1);
+    set_up(false);
+    expect_told(&room, true, 0);
+    remove_room(&room);
+}
+
+static void a_room_of_a_cluster_is_up_once_all_of_it_is(void **state)
+{
+    struct room room;
+
+    (void)state;
+    open_as(0);
+    add_room(&room);
+    w.shard.opts.cluster = (struct cluster *)&w;
+    set_up(false);
+    expect_told(&room, true, 1);
+    room.is_subscribed = false;
+    set_up(true);
+    expect_told(&room, true, 0);
+    room.is_subscribed = true;
+    room.needs_sync = true;
+    tick_status(100);
+    expect_told(&room, true, 0);
+    room.needs_sync = false;
+    tick_status(100);
+    expect_told(&room, false, 1);
+    room.needs_sync = true; /* it is compared once more */
+    tick_status(100);
+    expect_told(&room, false, 0);
+    remove_room(&room);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
@@ -358,6 +471,9 @@ int main(void)
         TEST(while_the_node_is_up_its_rooms_do_too),
         TEST(rooms_expire_by_the_worker_that_reads_alone),
         TEST(what_redis_refused_is_tried_again_every_second),
+        TEST(rooms_of_one_redis_are_told_what_their_shard_is),
+        TEST(a_room_of_a_cluster_is_down_once_whatever_it_has_lost),
+        TEST(a_room_of_a_cluster_is_up_once_all_of_it_is),
     };
 #undef TEST
 
