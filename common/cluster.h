@@ -93,7 +93,7 @@ void cluster_close(struct cluster *cluster);
 void cluster_deinit(struct cluster *cluster);
 
 /* Sends `cmd` (copied), a call of `script` or, with SCRIPTS_COUNT, any command. `on_reply` comes later in
- * any case; it may be NULL. */
+ * any case; it may be NULL. With UV_EAGAIN its slot was on its way until the deadline. */
 void cluster_send(struct cluster *cluster, const struct cluster_target *target,
                   const struct redis_command *cmd, enum script script,
                   redis_reply_fn on_reply, void *data);

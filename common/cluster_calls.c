@@ -39,7 +39,8 @@ struct call {
     redis_reply_fn on_reply;
     void *data;
     enum call_state state;
-    bool is_stale; /* it must not be sent any more */
+    bool is_stale;   /* it must not be sent any more */
+    bool met_a_move; /* when it was last sent: its slot is on its way */
     uint64_t next_ms, pause_ms;
     unsigned moves;
     struct cluster_master *asked; /* the last one */
@@ -219,6 +220,7 @@ static void on_answer(void *data, int status, const redisReply *reply)
 
     if (call->asked && (status == 0 || status == UV_EREMOTEIO))
         call->asked->is_lame = error == CLUSTER_DOWN;
+    call->met_a_move = error == CLUSTER_ASK || error == CLUSTER_TRYAGAIN;
     if (error <= CLUSTER_DOWN)
         metric_add(&cluster->opts.metrics->redis_redirects_total[error], 1);
     switch (error) {
@@ -258,6 +260,7 @@ static void send_call(struct call *call)
         cluster->wants_map = true;
     set_state(call, CALL_SENT);
     call->asked = owner;
+    call->met_a_move = false;
     if (!owner || send_by(cluster_master_use(owner), call) < 0)
         wait(call, PAUSE_MIN_MS);
     else if (call->target.turn && call->target.waits_for_turn)
@@ -302,7 +305,7 @@ static void look_at(struct call *call, uint64_t now_ms)
 
     list_remove(&call->link);
     if (call->is_stale || now_ms - call->target.since_ms >= deadline_ms)
-        finish(call, UV_ENOTCONN, NULL);
+        finish(call, call->met_a_move ? UV_EAGAIN : UV_ENOTCONN, NULL);
     else if (call->state == CALL_WAITING && now_ms >= call->next_ms)
         send_call(call);
     else

@@ -68,6 +68,9 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(BOTH, gauge, redis_links, "Connections to the masters of a Redis Cluster")       \
     X(GATEWAY, gauge, redis_rooms_waiting,                                             \
       "Rooms with a call that waits for their slot of a Redis Cluster")                \
+    X(GATEWAY, gauge, redis_registries_waiting,                                        \
+      "Registries of shards of a Redis Cluster that wait for their slot, once a "      \
+      "worker")                                                                        \
     X(BOTH, gauge, redis_slots_unserved,                                               \
       "Slots of a Redis Cluster that no master has, or one that does not answer")      \
     X(BOTH, counter, redis_map_reads_total,                                            \

@@ -76,7 +76,7 @@ static void note_state(struct node *node)
     else if (node->lacks_info)
         set_state(node, NODE_NO_INFO);
     else if (!node->unbroken_ms || now(node) - node->answered_ms > lease_ms(node))
-        set_state(node, NODE_NO_WRITE);
+        set_state(node, node->is_moving ? NODE_MOVING : NODE_NO_WRITE);
     else if (!node->is_up || heard >= DEAF_MS)
         set_state(node, NODE_DEAF);
     else
@@ -281,6 +281,17 @@ static void note_answer(struct node *node, uint64_t sent_ms)
     node->answer_ms = now(node);
 }
 
+static void set_moving(struct node *node, bool is_moving)
+{
+    if (node->is_moving == is_moving)
+        return;
+    node->is_moving = is_moving;
+    if (is_moving)
+        metric_add(&node->metrics->redis_registries_waiting, 1);
+    else
+        metric_sub(&node->metrics->redis_registries_waiting, 1);
+}
+
 static void on_beaten(void *data, int status, const redisReply *reply)
 {
     struct beat beat = *(struct beat *)data;
@@ -291,6 +302,7 @@ static void on_beaten(void *data, int status, const redisReply *reply)
     if (node->is_closing || strcmp(beat.node, node->store->node) != 0)
         return;
     node->is_beating = false;
+    set_moving(node, status == UV_EAGAIN);
     if (reply_is_text(reply, 0, "dead")) {
         rename_dead(node);
         return;

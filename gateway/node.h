@@ -73,6 +73,7 @@ struct node {
     bool lacks_info; /* it was refused */
     bool has_canary; /* one came back since the links are up */
     bool is_beating; /* one is in flight */
+    bool is_moving;  /* the last one met the registry's slot on its way, of a cluster */
     bool is_loose;   /* something may still run late under its name */
     bool is_linked;  /* both links are there, and may be used */
     bool is_up, is_draining, is_closing;

@@ -13,6 +13,9 @@
     X(NODE_HELD, "not all Redis of the list are known to be the right ones")           \
     X(NODE_NO_INFO, "Redis refuses INFO: the right +info is needed")                   \
     X(NODE_NO_WRITE, "Redis does not take the heartbeat")                              \
+    X(NODE_MOVING,                                                                     \
+      "the slot of its registry is on its way between two masters (TRYAGAIN): "        \
+      "redis-cli --cluster fix")                                                       \
     X(NODE_DEAF, "own notices do not come back")                                       \
     X(NODE_DRAINING, "draining")                                                       \
     X(NODE_READY, "ready")

@@ -1,6 +1,7 @@
 /* test_status.c - a master of a Redis Cluster is lost, and its replica takes over: clients are told `down`
  * once and `up` once for each of their rooms, whether the room, its shard's registry or both were there; and
- * what is said after `up` is acked (SPEC-SCALE S9).
+ * what is said after `up` is acked. A registry whose slot is left open takes its rooms away as well, and
+ * operators are told why (SPEC-SCALE S9).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,10 @@
 #include "common/shard_of.h"
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/redis_cluster.h"
 #include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/wait.h"
 
 enum { MASTERS = 3, ROOMS = 4, QUIET_MS = 2500 };
 
@@ -37,14 +40,22 @@ static unsigned slot_of(const struct room *room)
     return cluster_slot_of_room(room->name, strlen(room->name));
 }
 
+static unsigned shard_of_its(const struct room *room)
+{
+    return shard_of(room->name, strlen(room->name), SHARD_OF_CLUSTER);
+}
+
+static unsigned registry_slot(const struct room *room)
+{
+    char tag[8];
+    int len = snprintf(tag, sizeof(tag), "%u", shard_of_tag(shard_of_its(room)));
+
+    return cluster_slot_of_room(tag, (size_t)len);
+}
+
 static unsigned registry_owner(const struct room *room)
 {
-    unsigned shard = shard_of(room->name, strlen(room->name), SHARD_OF_CLUSTER);
-    char tag[8];
-    int len = snprintf(tag, sizeof(tag), "%u", shard_of_tag(shard));
-
-    return (unsigned)redis_cluster_owner(&cluster,
-                                         cluster_slot_of_room(tag, (size_t)len));
+    return (unsigned)redis_cluster_owner(&cluster, registry_slot(room));
 }
 
 /* A name whose registry is where it should be; its slot is moved if it has to. */
@@ -201,9 +212,45 @@ static void a_master_that_stands_still_is_told_once(void **state)
     lose(redis_cluster_stop, redis_cluster_go_on);
 }
 
+static bool is_shard_down(void *data)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "roomcast_redis_up{shard=\"%u\"}", shard_of_its(data));
+    return fleet_metric(&fleet, 0, name) == 0;
+}
+
+static double registries_waiting(void)
+{
+    return fleet_metric(&fleet, 0, "roomcast_redis_registries_waiting");
+}
+
+/* For longer than a lease. All other shards go on. */
+static void a_registry_whose_slot_is_left_open_is_named(void **state)
+{
+    struct room *room = &rooms[0];
+    unsigned slot = registry_slot(room), to = (registry_owner(room) + 1) % MASTERS;
+    struct listener ann = {.user = "ann", .count = 1};
+    char line[96];
+
+    (void)state;
+    enter(&ann);
+    redis_cluster_open_slot(&cluster, slot, to);
+    assert_true(wait_until(is_shard_down, room, FLEET_DEADLINE_MS));
+    snprintf(line, sizeof(line),
+             "shard %u: the slot of its registry is on its way between two masters",
+             shard_of_its(room));
+    http_get_await(fleet.gateways[0].ops_port, "/readyz", 200, line);
+    assert_true(registries_waiting() > 0);
+    redis_cluster_reverse_slot(&cluster, slot, to);
+    expect_told(&ann);
+    assert_true(registries_waiting() == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_registry_whose_slot_is_left_open_is_named),
         cmocka_unit_test(a_master_that_is_killed_is_told_once),
         cmocka_unit_test(a_master_that_stands_still_is_told_once),
     };

@@ -526,6 +526,24 @@ static void an_unanswered_heartbeat_waits_for_the_link(void **state)
     assert_int_equal(w.node.unbroken_ms, 0);
 }
 
+/* It was refused until its deadline. */
+static void a_registry_whose_slot_is_on_its_way_is_named(void **state)
+{
+    (void)state;
+    go_up();
+    for (int i = 0; i < 2; i++) {
+        beat(w.beat_ms);
+        store_rig_answer_moving();
+        assert_state(NODE_MOVING);
+        assert_int_equal(metric_read(&rig.metrics.redis_registries_waiting), 1);
+    }
+    beat(w.beat_ms);
+    answer_beat("ok");
+    node_on_canary(&w.node, rig.rooms.canary_sent);
+    assert_state(NODE_READY);
+    assert_int_equal(metric_read(&rig.metrics.redis_registries_waiting), 0);
+}
+
 /* ---- the lease ---- */
 
 static void a_node_that_was_stopped_past_its_lease_drops_its_link(void **state)
@@ -905,6 +923,7 @@ int main(void)
         TEST(one_heartbeat_at_a_time),
         TEST(a_refused_heartbeat_takes_the_node_down),
         TEST(an_unanswered_heartbeat_waits_for_the_link),
+        TEST(a_registry_whose_slot_is_on_its_way_is_named),
         TEST(a_node_that_was_stopped_past_its_lease_drops_its_link),
         TEST(the_lease_counts_from_when_the_heartbeat_was_sent),
         TEST(a_dead_node_takes_another_name_and_reaps_the_former),

@@ -242,6 +242,11 @@ void store_rig_answer_text(const char *text)
     strbuf_deinit(&resp);
 }
 
+void store_rig_answer_moving(void)
+{
+    answer(UV_EAGAIN, NULL, 0);
+}
+
 void store_rig_answer_nil(void)
 {
     answer(0, "$-1\r\n", 5);

@@ -40,6 +40,9 @@ void store_rig_close(void);
  * NULL: Redis is away. */
 void store_rig_answer(const char *words);
 
+/* Its slot of a Redis Cluster was on its way until its deadline. */
+void store_rig_answer_moving(void);
+
 /* Answers it with a text, nothing, a number, or an error of Redis. */
 void store_rig_answer_text(const char *text);
 void store_rig_answer_nil(void);
