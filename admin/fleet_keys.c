@@ -2,8 +2,8 @@
  *
  *     on_tick -> issuers_tick -> get -> on_answer -> issuers_answer -> on_keys -> offer
  *     on_tick, every OFFER_MS -> offer
- *     offer -> on_read -> [nothing to change] adopt
- *                      -> write -> on_written -> adopt, orders_send | offer with the next tick
+ *     offer -> on_read -> [nothing to change] adopt -> tell_readings
+ *                      -> write -> on_written -> orders_send, adopt | offer with the next tick
  *
  * What was read is taken for the fleet's if nobody has changed it meanwhile (lua/policy.lua). `copy` is what
  * was there as number `known`: a Redis that says a smaller number has lost it.
@@ -77,10 +77,27 @@ static void log_failure(int status, const redisReply *reply)
                 reply ? reply_error(reply) : uv_strerror(status));
 }
 
+/* Gateways refuse what they do not know right after this. */
+static void tell_readings(struct fleet_keys *keys)
+{
+    for (size_t i = 0; i < keys->issuers.count; i++) {
+        const char *name = keys->issuers.all[i].source->name;
+        struct strbuf order = {NULL, 0, 0};
+
+        if (!keys->is_offered[i])
+            continue;
+        strbuf_add_format(&order, "keys %llu ", (unsigned long long)keys->known);
+        strbuf_add_percent(&order, name, strlen(name));
+        orders_send(keys->api, order.data);
+        strbuf_deinit(&order);
+    }
+}
+
 static void adopt(struct fleet_keys *keys, struct json_text text, uint64_t number)
 {
     copy_text(&keys->copy, text);
     keys->known = number;
+    tell_readings(keys);
     end_offer(keys, true);
 }
 
@@ -95,11 +112,12 @@ static void on_written(void *data, int status, const redisReply *reply)
         end_offer(keys, false);
         return;
     }
+    snprintf(order, sizeof(order), "keys %llu",
+             (unsigned long long)reply_number(reply, 1));
+    orders_send(keys->api, order);
     adopt(keys, text_of(&keys->draft), reply_number(reply, 1));
     log_info("keys_written", "rev=%llu bytes=%zu", (unsigned long long)keys->known,
              keys->copy.len);
-    snprintf(order, sizeof(order), "keys %llu", (unsigned long long)keys->known);
-    orders_send(keys->api, order);
 }
 
 static void write_draft(struct fleet_keys *keys, uint64_t seen, bool is_chosen)

@@ -231,16 +231,31 @@ struct issuer *issuers_find(struct issuers *issuers, struct json_text name)
     return NULL;
 }
 
+/* As good as read, since it is looked at all the time. */
+static void want_file(struct issuer *issuer)
+{
+    struct issuers *in = issuer->in;
+
+    if (!issuer->keys || issuer->error ||
+        (issuer->asked_ms > 0 && in->now_ms - issuer->asked_ms < ISSUERS_PAUSE_MS))
+        return;
+    issuer->asked_ms = in->now_ms;
+    issuer->is_fresh = true;
+    in->hooks->on_keys(in->owner, issuer);
+}
+
 void issuers_want(struct issuers *issuers, struct json_text name, uint64_t now_ms,
                   uint64_t wall_ms)
 {
     struct issuer *issuer = issuers_find(issuers, name);
 
-    if (!issuer || issuer->source->kind == ISSUER_FILE)
+    if (!issuer)
         return;
     note_time(issuers, now_ms, wall_ms);
-    issuer->is_wanted = true;
+    issuer->is_wanted = issuer->source->kind != ISSUER_FILE;
     tick(issuer);
+    if (issuer->source->kind == ISSUER_FILE)
+        want_file(issuer);
 }
 
 void issuers_init(struct issuers *issuers, const struct issuer_list *list,

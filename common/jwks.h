@@ -10,8 +10,9 @@ struct jwks_issuer {
     char *name; /* owned */
     struct jwk *keys;
     size_t count;
-    size_t left_out;   /* entries that are no usable key */
-    uint64_t asked_ms; /* its user's: when newer keys were asked for last; 0: never */
+    size_t left_out; /* entries that are no usable key */
+    /* Its user's: when newer keys were asked for last, and when they were read at the issuer; 0: never. */
+    uint64_t asked_ms, read_ms;
 };
 
 /* Zeroed: no issuer. */

@@ -15,7 +15,7 @@
 enum {
     GUEST_BYTES = 6,
     ASK_AGAIN_MS = 30000,
-    ANSWER_MS = 2000,
+    LATELY_MS = 30000,
     LOOK_TICKS = 2000 / LIFETIME_TICK_MS, /* the file of the secrets is looked at */
 };
 
@@ -133,8 +133,8 @@ bool access_is_ready(const struct access *access)
     return !access->is_on || atomic_load(&((struct access *)access)->has_keys);
 }
 
-/* What an issuer was asked for stays so. */
-static void keep_asked(struct jwks *next, const struct jwks *now)
+/* When an issuer was asked and read stays so. */
+static void keep_times(struct jwks *next, const struct jwks *now)
 {
     for (size_t i = 0; i < next->count; i++) {
         struct jwks_issuer *issuer = &next->issuers[i];
@@ -142,6 +142,7 @@ static void keep_asked(struct jwks *next, const struct jwks *now)
             jwks_find(now, (struct json_text){issuer->name, strlen(issuer->name)});
 
         issuer->asked_ms = same ? same->asked_ms : 0;
+        issuer->read_ms = same ? same->read_ms : 0;
     }
 }
 
@@ -153,7 +154,7 @@ bool access_set_keys(struct access *access, struct json_text keys)
         access_has_looked(access);
         return false;
     }
-    keep_asked(&read, &access->jwks);
+    keep_times(&read, &access->jwks);
     access->claims.issuer = NULL; /* it points into the former ones */
     jwks_deinit(&access->jwks);
     access->jwks = read;
@@ -173,16 +174,29 @@ bool access_has_key(const struct access *access, uint64_t key)
     return jwks_has(&access->jwks, key) || jwt_secrets_have(&access->secrets, key);
 }
 
-/* The keys are asked for, at most once in a while an issuer; what is unknown after that is so. */
+void access_note_reading(struct access *access, struct json_text issuer)
+{
+    struct jwks_issuer *known = (struct jwks_issuer *)jwks_find(&access->jwks, issuer);
+
+    if (known)
+        known->read_ms = clock_ms();
+}
+
+/* What is unknown right after its issuer was read is so. Else the keys are asked for, at most once in a
+ * while an issuer. */
 static enum jwt_result ask_for_keys(struct access *access, struct jwks_issuer *issuer)
 {
     uint64_t now_ms = clock_ms();
 
+    if (access->is_behind)
+        return JWT_UNKNOWN_KID;
+    if (now_ms - issuer->read_ms < LATELY_MS)
+        return JWT_KEY;
     if (issuer->asked_ms == 0 || now_ms - issuer->asked_ms >= ASK_AGAIN_MS) {
         issuer->asked_ms = now_ms;
         access->hooks.on_keys_wanted(access->hooks.owner, issuer->name);
     }
-    return now_ms - issuer->asked_ms < ANSWER_MS ? JWT_UNKNOWN_KID : JWT_KEY;
+    return JWT_UNKNOWN_KID;
 }
 
 static bool is_revoked(const struct access *access)

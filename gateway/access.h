@@ -35,6 +35,7 @@ struct access {
     struct jwt_secrets secrets;
     struct watched_file secrets_file;
     struct jwks jwks;                  /* of issuers */
+    bool is_behind;                    /* there are newer ones, which are being read */
     const struct revocations *revoked; /* borrowed; NULL: none */
     struct access_hooks hooks;
     struct grants_table grants;
@@ -56,6 +57,9 @@ bool access_is_ready(const struct access *access);
 /* The keys of issuers are these from now on: JSON, {issuer: JWKS}. False: it is none, and nothing has
  * changed. */
 bool access_set_keys(struct access *access, struct json_text keys);
+
+/* The admin service has read the keys of this issuer, and they are in Redis. */
+void access_note_reading(struct access *access, struct json_text issuer);
 
 /* Redis was asked, and has none: tokens of issuers are refused from now on. Before that they may be good. */
 void access_has_looked(struct access *access);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/digits.h"
 #include "common/log.h"
 #include "common/percent.h"
 #include "common/xalloc.h"
@@ -84,15 +83,12 @@ static void sync_room(struct session_env *env, struct shard *shard, const char *
     }
 }
 
-/* The keys of issuers have changed: their number. */
-static void note_keys(struct session_env *env, struct shard *shard, const char *rev,
+/* Keys of issuers have changed, or were read. */
+static void note_keys(struct session_env *env, struct shard *shard, const char *order,
                       size_t len)
 {
-    uint64_t number;
-
     (void)shard;
-    if (digits_parse(rev, len, UINT64_MAX, &number))
-        policy_on_keys_rev(&env->policy, number);
+    policy_on_keys_order(&env->policy, (struct json_text){order, len});
 }
 
 /* More is revoked. */
@@ -124,7 +120,7 @@ static const struct verb {
 } verbs[] = {
     {"disconnect ", PROTO_USER_MAX, disconnect},
     {"sync ", PROTO_ROOM_MAX, sync_room},
-    {"keys ", REV_DIGITS_MAX, note_keys},
+    {"keys ", 0, note_keys},
     {"revoked ", 0, note_revoked},
     {"replaced ", REV_DIGITS_MAX + 1 + PROTO_USER_MAX, replace_conn},
 };

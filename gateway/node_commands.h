@@ -7,7 +7,8 @@
 
 /* What came by `shard`. `command`: `disconnect <user>` closes with 4503 every connection that is in a room as this
  * user; `sync <room>` compares the room with Redis, which knows of members here that do not say so
- * any more (SPEC-SCALE S3). `keys <number>`: the keys of issuers have changed.
+ * any more (SPEC-SCALE S3). `keys <number>`: the keys of issuers have changed;
+ * `keys <number> <issuer>`: those of this one were read, and are in what has that number.
  * `replaced <serial> <user>` closes with 4502 the connection with this serial (user_limit.h), in whose place is another one of
  * its user. Names are percent-encoded. Anything else is logged and dropped. */
 void node_commands_run(struct session_env *env, struct shard *shard,

@@ -6,9 +6,13 @@
  */
 #include "gateway/policy.h"
 
+#include <string.h>
+
 #include "common/clock.h"
+#include "common/digits.h"
 #include "common/intake.h"
 #include "common/log.h"
+#include "common/percent.h"
 
 /* In the order of heartbeat.lua. */
 enum policy_kind {
@@ -135,13 +139,15 @@ void policy_deinit(struct policy *policy)
     revoked_copy_deinit(&policy->revoked);
 }
 
+static void on_keys_rev(struct policy *policy, uint64_t rev);
+
 /* A call has come back. */
 static void go_on(struct policy *policy)
 {
     policy->is_busy = false;
     if (policy->has_heard) {
         policy->has_heard = false;
-        policy_on_keys_rev(policy, policy->heard_rev);
+        on_keys_rev(policy, policy->heard_rev);
     }
 }
 
@@ -157,6 +163,7 @@ static void take(struct policy *policy, struct json_text keys, uint64_t rev)
     strbuf_reset(&policy->keys, 64 * 1024);
     strbuf_add(&policy->keys, keys.base, keys.len);
     policy->keys_rev = rev;
+    policy->access->is_behind = false;
     metric_set(&policy->store->metrics->policy_rev[POLICY_KEYS], rev);
     log_info("keys_changed", "rev=%llu issuers=%zu", (unsigned long long)rev,
              policy->access->jwks.count);
@@ -212,10 +219,11 @@ static void start_restore(struct policy *policy)
 
 /* ---- numbers ---- */
 
-void policy_on_keys_rev(struct policy *policy, uint64_t rev)
+static void on_keys_rev(struct policy *policy, uint64_t rev)
 {
     if (rev > rev_max) /* nothing that anybody has written */
         rev = 0;
+    policy->access->is_behind = rev > policy->keys_rev;
     if (policy->access->is_on && rev == policy->keys_rev)
         access_has_looked(policy->access);
     if (!policy->access->is_on || rev == policy->keys_rev)
@@ -230,11 +238,37 @@ void policy_on_keys_rev(struct policy *policy, uint64_t rev)
     }
 }
 
+static void note_reading(struct policy *policy, const char *encoded, size_t len)
+{
+    char name[3 * ISSUER_BYTES_MAX];
+
+    if (len > sizeof(name))
+        return;
+    memcpy(name, encoded, len);
+    if (percent_decode(name, len, &len) == 0)
+        access_note_reading(policy->access, (struct json_text){name, len});
+}
+
+void policy_on_keys_order(struct policy *policy, struct json_text order)
+{
+    const char *space = memchr(order.base, ' ', order.len);
+    size_t digits = space ? (size_t)(space - order.base) : order.len;
+    uint64_t rev;
+
+    if (!digits_parse(order.base, digits, UINT64_MAX, &rev)) {
+        log_warn("order_unknown", "bytes=%zu", order.len);
+        return;
+    }
+    on_keys_rev(policy, rev);
+    if (space)
+        note_reading(policy, space + 1, order.len - digits - 1);
+}
+
 void policy_on_revs(struct policy *policy, const redisReply *revs)
 {
     if (!reply_is_array(revs, REVS))
         return;
-    policy_on_keys_rev(policy, reply_decimal(reply_text(revs, POLICY_KEYS)));
+    on_keys_rev(policy, reply_decimal(reply_text(revs, POLICY_KEYS)));
     if (policy->access->is_on)
         on_revoked_rev(policy, reply_decimal(reply_text(revs, POLICY_REVOKED)));
 }

@@ -43,8 +43,8 @@ void policy_deinit(struct policy *policy);
 /* The numbers that Redis has, of heartbeat.lua. */
 void policy_on_revs(struct policy *policy, const redisReply *revs);
 
-/* This number is Redis's, an order says. */
-void policy_on_keys_rev(struct policy *policy, uint64_t rev);
+/* The order `keys …`, without that word. */
+void policy_on_keys_order(struct policy *policy, struct json_text order);
 
 /* The order `revoked …`, without that word. */
 void policy_on_revoked(struct policy *policy, struct json_text order);

@@ -203,9 +203,9 @@ static void what_does_not_change_raises_no_number(void **state)
 }
 
 /* Reads until a node's channel carries an order about keys. */
-static void expect_order(redisContext *canaries, long long rev)
+static void expect_order(redisContext *canaries, long long rev, const char *issuer_read)
 {
-    char *order = print_text("keys %lld", rev);
+    char *order = print_text("keys %lld%s", rev, issuer_read);
     redisReply *reply;
     bool is_it = false;
 
@@ -233,8 +233,27 @@ static void a_rotation_is_told_to_each_node(void **state)
     expect_no_keys("key.0");
     assert_true(rev_in_redis() > rev);
     for (unsigned i = 0; i < fleet.count; i++)
-        expect_order(canaries, rev_in_redis());
+        expect_order(canaries, rev_in_redis(), "");
     redisFree(canaries);
+}
+
+static void each_reading_is_told_to_each_node(void **state)
+{
+    struct timeval patience = {PATIENCE_MS / 1000, 0};
+    redisContext *canaries = redisConnect("127.0.0.1", fleet.redis_port);
+    char *of_issuer = print_text(" http%%3A%%2F%%2F127.0.0.1%%3A%d", issuer.port);
+
+    (void)state;
+    assert_int_equal(redisSetTimeout(canaries, patience), REDIS_OK);
+    freeReplyObject(redisCommand(canaries, "PSUBSCRIBE rc:canary:*"));
+    for (unsigned i = 0; i < 2 * fleet.count; i++) /* whether or not there is news */
+        expect_order(canaries, rev_in_redis(), of_issuer);
+    redis_cmd(fleet.redis_port, "PUBLISH rc:events %s",
+              q("{'type':'keys_wanted','issuer':'mine'}"));
+    for (unsigned i = 0; i < fleet.count; i++)
+        expect_order(canaries, rev_in_redis(), " mine");
+    redisFree(canaries);
+    free(of_issuer);
 }
 
 static const struct {
@@ -678,6 +697,7 @@ int main(void)
         cmocka_unit_test(all_ways_lead_to_keys),
         cmocka_unit_test(what_does_not_change_raises_no_number),
         cmocka_unit_test(a_rotation_is_told_to_each_node),
+        cmocka_unit_test(each_reading_is_told_to_each_node),
         cmocka_unit_test(a_bad_answer_changes_nothing),
         cmocka_unit_test(a_configuration_of_another_issuer_changes_nothing),
         cmocka_unit_test(while_an_issuer_is_away_its_last_keys_count),

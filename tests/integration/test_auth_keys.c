@@ -178,13 +178,13 @@ static void each_algorithm_lets_in(void **state)
 }
 
 /* What the admin service does: writes, and tells each node. */
-static void tell_nodes(void)
+static void tell_nodes(const char *order)
 {
     redisReply *nodes = redis_cmd_reply(fleet.redis_port, "ZRANGE rc:nodes 0 -1");
 
     for (size_t i = 0; i < nodes->elements; i++)
-        redis_cmd(fleet.redis_port, "PUBLISH rc:node:%s:canary %s",
-                  nodes->element[i]->str, "keys 99999999999999");
+        redis_cmd(fleet.redis_port, "PUBLISH rc:canary:%s %s", nodes->element[i]->str,
+                  order);
     freeReplyObject(nodes);
 }
 
@@ -199,7 +199,7 @@ static void who_came_by_a_key_that_is_gone_may_bring_another_token(void **state)
     goes = come_in_by(1, &rs, "rs");
     chat_join(stays, "lobby", "ann");
     set_keys(keys, COUNT(keys));
-    tell_nodes();
+    tell_nodes("keys 99999999999999");
     chat_expect_skipping(stays, "auth_expiring");
     token = sign(&next, "next");
     chat_send(stays, "{'type':'auth','token':'%s'}", token);
@@ -284,14 +284,18 @@ static void an_unknown_key_is_asked_for_and_then_refused(void **state)
 {
     redisContext *listener = redisConnect("127.0.0.1", fleet.redis_port);
     struct chat *chat;
+    char order[96];
 
     (void)state;
+    snprintf(order, sizeof(order), "keys %llu https%%3A%%2F%%2Fidp.example",
+             (unsigned long long)rev);
     freeReplyObject(redisCommand(listener, "SUBSCRIBE rc:events"));
     chat = come_by(0, &next, "unknown");
     chat_expect_error(chat, "unavailable");
     assert_int_equal(chat_get_number(chat, "retry_after_ms"), 2000);
     expect_keys_wanted(listener);
     chat_expect_usable(chat); /* and may try again */
+    tell_nodes(order);
     assert_true(wait_until(is_refused_for_good, NULL, FLEET_DEADLINE_MS));
     chat_close(chat);
     redisFree(listener);

@@ -197,6 +197,31 @@ static void a_wish_is_granted_at_once_but_not_too_often(void **state)
     assert_int_equal(asked, 3);
 }
 
+/* It is looked at all the time, so it has been read. */
+static void a_file_that_is_wanted_is_as_good_as_read(void **state)
+{
+    char path[] = "/tmp/test-issuers-XXXXXX", text[64];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0 && write(fd, set, strlen(set)) == (ssize_t)strlen(set));
+    close(fd);
+    snprintf(text, sizeof(text), "a=%s", path);
+    open_list(text);
+    tick(0);
+    assert_int_equal(read_count, 1);
+    issuers.all[0].is_fresh = false; /* the owner has taken it */
+    want();
+    want();
+    assert_int_equal(read_count, 2);
+    assert_true(issuers.all[0].is_fresh);
+    now_ms += ISSUERS_PAUSE_MS;
+    want();
+    assert_int_equal(read_count, 3);
+    assert_int_equal(asked, 0);
+    unlink(path);
+}
+
 static void an_issuer_that_is_away_for_a_day_keeps_its_keys(void **state)
 {
     struct strbuf metrics = {NULL, 0, 0};
@@ -415,6 +440,7 @@ int main(void)
         cmocka_unit_test(keys_are_read_at_once_and_then_every_while),
         cmocka_unit_test(replicas_do_not_read_at_the_same_moment),
         cmocka_unit_test(a_wish_is_granted_at_once_but_not_too_often),
+        cmocka_unit_test(a_file_that_is_wanted_is_as_good_as_read),
         cmocka_unit_test(an_issuer_that_is_away_for_a_day_keeps_its_keys),
         cmocka_unit_test(a_bad_answer_changes_nothing),
         cmocka_unit_test(a_configuration_says_where_the_keys_are),
