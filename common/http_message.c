@@ -135,7 +135,20 @@ static void on_expect(struct http_message *m, struct json_text value)
         refuse(m, 417, "Expect must be 100-continue");
 }
 
-/* Those that are not handed on as they stand. */
+/* A proxy before this may have looked at the other one. */
+static void on_authorization(struct http_message *m, struct json_text value)
+{
+    if (m->has_authorization) {
+        refuse(m, 400, "there must be one Authorization");
+        return;
+    }
+    m->has_authorization = true;
+    strbuf_add_text(&m->out, "Authorization: ");
+    strbuf_add(&m->out, value.base, value.len);
+    strbuf_add_text(&m->out, "\r\n");
+}
+
+/* Others are handed on as they stand. */
 static const struct {
     const char *name;
     void (*on_value)(struct http_message *m, struct json_text value);
@@ -144,6 +157,7 @@ static const struct {
     {"Content-Length", on_content_length},
     {"Transfer-Encoding", on_transfer_encoding},
     {"Expect", on_expect},
+    {"Authorization", on_authorization},
 };
 
 /* `name: value`. False: it is not. */

@@ -3,7 +3,7 @@
  *
  * Where a request ends must be beyond doubt: what two programs read differently, an attacker
  * uses. So two lengths, a length beside an encoding, another encoding than `chunked`, a bare
- * LF, a chunk size with anything but hex digits, no Host or two are refused with 400, and the
+ * LF, a chunk size with anything but hex digits, no Host or two, two Authorizations are refused with 400, and the
  * connection must be closed. What is printed has one Host, a target in origin form (`/` for `*`),
  * and a Content-Length where there was a body, which is decoded; it has no Transfer-Encoding,
  * Expect, or trailer.
@@ -51,7 +51,7 @@ struct http_message {
     size_t head_bytes;
     unsigned headers;
     uint64_t left; /* of the body or the chunk */
-    bool has_host, has_length, is_chunked, is_absolute, is_version_0;
+    bool has_host, has_authorization, has_length, is_chunked, is_absolute, is_version_0;
 };
 
 /* Takes bytes until the request is WHOLE or REFUSED; how many it has taken. Takes none

@@ -65,11 +65,13 @@ static bool split(const char *at, const char *end, const char *words[WORDS],
     return true;
 }
 
+/* A zero in front is no port, as octal would be another one. */
 static bool is_port(const char *text, size_t len)
 {
     uint64_t port;
 
-    return len <= PORT_DIGITS_MAX && digits_parse(text, len, PORT_MAX, &port);
+    return len <= PORT_DIGITS_MAX && (len == 1 || text[0] != '0') &&
+           digits_parse(text, len, PORT_MAX, &port);
 }
 
 static bool parse_addresses(const char *at, const char *end, bool is_v6,

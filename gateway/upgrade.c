@@ -39,7 +39,7 @@ struct cursor {
 /* What the headers have said so far. */
 struct parse {
     struct upgrade_request *out;
-    bool has_host, has_version;
+    bool has_host, has_version, has_authorization;
     unsigned headers;
     bool upgrade_is_websocket, connection_is_upgrade;
 };
@@ -112,17 +112,19 @@ static int on_origin(struct parse *p, struct http_text value)
     return GO_ON;
 }
 
-/* `Bearer` and a token (RFC 6750 section 2.1). Other schemes are nobody's here. */
+/* `Bearer` and a token (RFC 6750 section 2.1). Other schemes are nobody's here, but of two lines a balancer
+ * may have looked at the other one. */
 static int on_authorization(struct parse *p, struct http_text value)
 {
     static const char scheme[] = "Bearer";
     size_t len = sizeof(scheme) - 1;
 
+    if (p->has_authorization)
+        return 400;
+    p->has_authorization = true;
     if (value.len < len || strncasecmp(value.base, scheme, len) != 0 ||
         (value.len > len && value.base[len] != ' '))
         return GO_ON;
-    if (p->out->token.base)
-        return 400;
     p->out->token =
         http_text_trimmed((struct http_text){value.base + len, value.len - len});
     return GO_ON;

@@ -91,6 +91,28 @@ static void the_scheme_is_read_in_any_case(void **state)
         ask_with_header("/api/stats", "authorization: bearer " ADMIN_TOKEN), 200);
 }
 
+/* Neither the first counts nor the last. */
+static void two_tokens_are_refused(void **state)
+{
+    static const char *const others[] = {"Authorization: Bearer " ADMIN_TOKEN,
+                                         "Authorization: Bearer wrong",
+                                         "Authorization: Basic YTpi", "Authorization;"};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT(others); i++) {
+        const char *right = "Authorization: Bearer " ADMIN_TOKEN;
+        const char *other = others[i / 2];
+        const char *options[] = {"-H", i % 2 ? right : other, "-H",
+                                 i % 2 ? other : right, NULL};
+
+        print_message("  %s, %s\n", options[1], options[3]);
+        admin_ask(&admin, &(struct admin_request){
+                              .path = "/api/stats", .token = "", .options = options});
+        admin_expect_error(&admin, 400, "bad_request");
+    }
+    expect_alive();
+}
+
 static void a_token_that_is_huge_or_binary_is_wrong(void **state)
 {
     struct strbuf header = {0};
@@ -367,6 +389,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_the_right_token_nothing_is_told),
         cmocka_unit_test(the_scheme_is_read_in_any_case),
+        cmocka_unit_test(two_tokens_are_refused),
         cmocka_unit_test(a_token_that_is_huge_or_binary_is_wrong),
         cmocka_unit_test(
             repeated_wrong_tokens_are_slowed_down_and_the_right_one_is_not),

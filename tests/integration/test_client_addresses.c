@@ -191,6 +191,32 @@ static void a_trusted_balancer_says_whose_connection_it_is(void **state)
     wire_free(others[1]);
 }
 
+/* The search ends there, so it is the balancer's own. */
+static void what_is_behind_junk_does_not_count(void **state)
+{
+    static const char *const forms[CONNECTIONS_MAX] = {
+        "X-Forwarded-For: 203.0.113.20, 203.0.113.21, junk\r\n",
+        "X-Forwarded-For: 203.0.113.22\r\nX-Forwarded-For: junk, 127.0.0.2\r\n",
+        "X-Forwarded-For: 203.0.113.23, 203.0.113.024\r\n",
+    };
+    struct wire *in[CONNECTIONS_MAX], *others[CONNECTIONS_MAX];
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < CONNECTIONS_MAX; i++)
+        in[i] = enter(FORWARDED, BALANCER, "", forms[i]);
+    expect_429(FORWARDED, BALANCER, "", "X-Forwarded-For: 203.0.113.25, junk\r\n");
+    expect_429(FORWARDED, BALANCER, "", "");
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        snprintf(name, sizeof(name), "X-Forwarded-For: 203.0.113.2%d\r\n", i);
+        others[i] = enter(FORWARDED, BALANCER, "", name);
+    }
+    for (int i = 0; i < CONNECTIONS_MAX; i++) {
+        wire_free(in[i]);
+        wire_free(others[i]);
+    }
+}
+
 /* ---- the PROXY protocol ---- */
 
 static void a_proxy_header_says_whose_connection_it_is(void **state)
@@ -242,6 +268,8 @@ static const struct {
 } wrong[] = {
     {BYTES(USUAL END), false},
     {BYTES("PROXY TCP4 203.0.113.9 10.0.0.1 40000\r\n" USUAL END), false},
+    {BYTES("PROXY TCP4 203.0.113.9 10.0.0.1 05 9001\r\n" USUAL END), false},
+    {BYTES("PROXY TCP4 203.0.113.09 10.0.0.1 5 9001\r\n" USUAL END), false},
     {BYTES("PROXY TCP9 203.0.113.9 10.0.0.1 40000 9001\r\n" USUAL END), false},
     {BYTES(
          "PROXY UNKNOWN 00000000000000000000000000000000000000000000000000000000000000"
@@ -419,6 +447,7 @@ int main(void)
         cmocka_unit_test(an_address_over_its_limit_gets_429_and_another_does_not),
         cmocka_unit_test(what_an_untrusted_peer_forwards_changes_nothing),
         cmocka_unit_test(a_trusted_balancer_says_whose_connection_it_is),
+        cmocka_unit_test(what_is_behind_junk_does_not_count),
         cmocka_unit_test(a_proxy_header_says_whose_connection_it_is),
         cmocka_unit_test(what_comes_behind_the_header_in_one_write_is_read),
         cmocka_unit_test(what_begins_without_a_header_is_dropped_without_a_word),

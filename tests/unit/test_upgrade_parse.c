@@ -40,6 +40,12 @@ static const struct request {
     {"another scheme", LINE REST "Authorization: Basic YTpi\r\n" END, 101},
     {"two tokens",
      LINE REST "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n" END, 400},
+    {"a token behind another scheme",
+     LINE REST "Authorization: Basic YTpi\r\nauthorization: Bearer b\r\n" END, 400},
+    {"another scheme behind a token",
+     LINE REST "Authorization: Bearer b\r\nAuthorization: Basic YTpi\r\n" END, 400},
+    {"a token and an empty line",
+     LINE REST "Authorization: Bearer b\r\nAuthorization:\r\n" END, 400},
     {"names in any case",
      LINE "hOST: a\r\nuPGRADE: WebSocket\r\nconnection: UPGRADE\r\n"
           "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
