@@ -4,6 +4,7 @@
  *                         -> start_restore                                       -> start_restore
  *     start_restore -> on_locked -> put_page -> on_put … -> start_read
  *                                -> IDLE: somebody else has the lock
+ *                   -> [a call failed] give_up -> IDLE
  */
 #include "common/revoked_copy.h"
 
@@ -217,6 +218,20 @@ void revoked_copy_add_entry(struct redis_command *cmd, struct json_text name,
 
 static void put_page(struct revoked_copy *copy);
 
+static void on_given_up(void *data, int status, const redisReply *reply)
+{
+    (void)status;
+    (void)reply;
+    go_idle(data);
+}
+
+/* So that somebody else need not wait for the lock's end. Nothing is put back. */
+static void give_up(struct revoked_copy *copy)
+{
+    (void)revoked_copy_begin_call(copy, false, copy->lock);
+    copy->hooks->send_script(copy->owner, SCRIPT_REVOKE, on_given_up, copy);
+}
+
 /* What a failed call was to put back is found missing by the next reading. */
 static void on_put(void *data, int status, const redisReply *reply)
 {
@@ -225,7 +240,7 @@ static void on_put(void *data, int status, const redisReply *reply)
     (void)reply;
     if (status < 0) {
         copy->missing += copy->missing == 0;
-        go_idle(copy);
+        give_up(copy);
     } else if (copy->missing > 0) {
         put_page(copy);
     } else {
@@ -260,7 +275,9 @@ static void on_locked(void *data, int status, const redisReply *reply)
 {
     struct revoked_copy *copy = data;
 
-    if (status == 0 && json_text_is(reply_status(reply), "OK"))
+    if (status < 0)
+        give_up(copy); /* it may have been had */
+    else if (json_text_is(reply_status(reply), "OK"))
         put_page(copy);
     else
         go_idle(copy); /* somebody else puts it back; the next number tells */

@@ -13,7 +13,7 @@
 -- ARGV[3]  lock                what is given up, or ''
 -- ARGV[4…] name, issued before, kept until
 -- Returns  {the number before, the number now, how many entries did not fit}. Where none did, nothing
---          has changed
+--          has changed but the lock
 --
 -- Cost O(entries given). Of two entries for one name the later moment and the later end count.
 
@@ -35,6 +35,9 @@ for i = 4, #ARGV, 3 do
         refused = refused + 1
     end
 end
+if holds then
+    redis.call('DEL', KEYS[3])
+end
 if refused > 0 and refused * 3 == #ARGV - 3 then
     return {before, before, refused}
 end
@@ -43,8 +46,5 @@ local number = before
 if ARGV[1] ~= '' then
     number = math.max(now_ms(), before + 1, tonumber(ARGV[1]) + 1)
     redis.call('HSET', KEYS[1], 'revoked_rev', digits(number))
-end
-if holds then
-    redis.call('DEL', KEYS[3])
 end
 return {before, number, refused}

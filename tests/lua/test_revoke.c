@@ -151,6 +151,17 @@ static void only_its_own_lock_is_given_up(void **state)
     assert_int_equal(redis_cmd_number(port(), "EXISTS rc:policy:restore"), 0);
 }
 
+static void the_lock_is_given_up_where_nothing_fits(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "SET rc:policy:restore mine");
+    begin_revoke("", "0", "mine");
+    entry("user:ann", "100", "2000");
+    eval_run(&redis);
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:policy:restore"), 0);
+    assert_entry("user:ann", NULL);
+}
+
 static void what_is_over_is_swept(void **state)
 {
     long long now = eval_now_ms(&redis);
@@ -182,7 +193,9 @@ static void what_is_over_is_swept(void **state)
 struct holder {
     struct revoked_copy copy;
     struct redis_command cmd;
-    bool is_deaf; /* Redis does not answer it */
+    bool is_deaf;      /* Redis does not answer it */
+    unsigned fails_in; /* calls, until one fails; 0: none does */
+    bool is_late;      /* that one reaches Redis */
     unsigned orders, reads;
 };
 
@@ -222,8 +235,9 @@ static void send_it(void *owner, redis_reply_fn on_reply, void *data)
     struct holder *holder = owner;
     struct strbuf bytes = {NULL, 0, 0};
     redisReply *reply;
+    bool fails = holder->fails_in > 0 && --holder->fails_in == 0;
 
-    if (holder->is_deaf) {
+    if (holder->is_deaf || (fails && !holder->is_late)) {
         on_reply(data, -1, NULL);
         return;
     }
@@ -234,7 +248,7 @@ static void send_it(void *owner, redis_reply_fn on_reply, void *data)
     assert_int_equal(redisGetReply(link_to_redis, (void **)&reply), REDIS_OK);
     if (reply->type == REDIS_REPLY_ERROR)
         fail_msg("%s", reply->str);
-    on_reply(data, 0, reply);
+    on_reply(data, fails ? -1 : 0, fails ? NULL : reply);
     freeReplyObject(reply);
 }
 
@@ -420,6 +434,32 @@ static void many_are_put_back(void **state)
     beat_once(&holders[0]);
     assert_int_equal(revocations_count(&holders[0].copy.table), MANY);
     assert_int_equal(redis_cmd_number(port(), "EXISTS rc:policy:restore"), 0);
+}
+
+/* Each call of it in turn, whether it or its answer is lost. */
+static void who_fails_to_put_back_gives_up_the_lock(void **state)
+{
+    enum { MANY = 2500, CALLS = 4 };
+
+    (void)state;
+    for (unsigned i = 0; i < MANY; i++) {
+        struct revocation is = {7, (uint64_t)eval_now_ms(&redis) + LATER_MS};
+
+        for (unsigned k = 0; k < 2; k++)
+            revocations_add(&holders[k].copy.table, name_of(i), &is, NULL);
+    }
+    for (unsigned i = 0; i < 2 * CALLS; i++) {
+        holders[1].fails_in = 1 + i / 2;
+        holders[1].is_late = i % 2 > 0;
+        holders[0].copy.rev = holders[1].copy.rev = 5;
+        redis_cmd(port(), "FLUSHALL");
+        beat_once(&holders[1]);
+        assert_int_equal(holders[1].fails_in, 0);
+        assert_int_equal(redis_cmd_number(port(), "EXISTS rc:policy:restore"), 0);
+        beat_once(&holders[0]);
+        assert_int_equal(redis_cmd_number(port(), "HLEN rc:revoked"), MANY);
+        assert_true(rev() > 5);
+    }
 }
 
 /* One who holds the lock has stopped: the next number after it has gone puts back. */
@@ -610,10 +650,12 @@ int main(void)
         TEST(of_two_the_later_counts_each),
         TEST(what_does_not_fit_is_refused),
         TEST(only_its_own_lock_is_given_up),
+        TEST(the_lock_is_given_up_where_nothing_fits),
         TEST(what_is_over_is_swept),
         COPIES_TEST(a_copy_follows_orders_and_numbers),
         COPIES_TEST(an_emptied_redis_is_filled_again),
         COPIES_TEST(many_are_put_back),
+        COPIES_TEST(who_fails_to_put_back_gives_up_the_lock),
         COPIES_TEST(one_puts_back_at_a_time),
         COPIES_TEST(nothing_is_lost_however_redis_goes_back),
         TEST(an_order_is_read_as_it_was_printed),
