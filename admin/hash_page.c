@@ -1,6 +1,6 @@
 /* hash_page.c - see hash_page.h.
  *
- *     hash_page_open -> hash_page_send -> on_page -> add_exact or add_step -> finish
+ *     hash_page_open -> hash_page_send -> on_page -> answer
  */
 #include "admin/hash_page.h"
 
@@ -40,75 +40,63 @@ static void add_entry(struct hash_page *page, struct json_text name,
         page->out.len = len;
 }
 
-static void finish(struct hash_page *page, const redisReply *reply, char kind,
-                   struct json_text next)
-{
-    struct strbuf cursor = {NULL, 0, 0};
-
-    if (next.base) {
-        strbuf_add_char(&cursor, kind);
-        strbuf_add(&cursor, next.base, next.len);
-    }
-    strbuf_add_text(&page->out, "],");
-    api_add_next(&page->out, cursor.data, cursor.len);
-    if (page->kind->with_count)
-        proto_add_number(&page->out, "count", reply_number(reply, 0));
-    strbuf_add_char(&page->out, '}');
-    api_reply(page->req, 200, &page->out);
-    strbuf_deinit(&cursor);
-}
-
 static bool is_name(const struct hash_page *page, struct json_text name)
 {
     return page->kind->is_name(page->api->metrics, name);
 }
 
-/* The whole hash is here: the page is cut out of it. */
-static void add_exact(struct hash_page *page, const redisReply *reply)
+/* The names of the reply that are some, each with its value. */
+static struct json_text *collect(const struct hash_page *page, const redisReply *reply,
+                                 size_t *total)
 {
-    size_t total = 0, from, count;
     struct json_text *pairs = xcalloc(reply_count(reply), sizeof(*pairs));
-    struct json_text last = {NULL, 0};
-    struct json_text cursor = {page->cursor, page->cursor ? strlen(page->cursor) : 0};
 
+    *total = 0;
     for (size_t i = 2; i + 1 < reply_count(reply); i += 2) {
         if (!is_name(page, reply_text(reply, i)))
             continue;
-        pairs[2 * total] = reply_text(reply, i);
-        pairs[2 * total++ + 1] = reply_text(reply, i + 1);
+        pairs[2 * *total] = reply_text(reply, i);
+        pairs[2 * (*total)++ + 1] = reply_text(reply, i + 1);
     }
-    count = page_cut(pairs, 2, total, cursor, page->limit, &from);
-    for (size_t i = from; i < from + count; i++)
-        add_entry(page, pairs[2 * i], pairs[2 * i + 1]);
-    if (from + count < total)
-        last = pairs[2 * (from + count - 1)];
-    finish(page, reply, 'n', last);
-    free(pairs);
+    return pairs;
 }
 
-static void add_step(struct hash_page *page, const redisReply *reply)
+/* `scan`: Redis's cursor behind these; NULL: they are all. */
+static void answer(struct hash_page *page, const redisReply *reply, const char *scan)
 {
-    char scan[REPLY_CURSOR_BYTES];
-    struct json_text next = reply_text(reply, 1);
+    struct page cut = {
+        .stride = 2,
+        .cursor = {page->cursor, page->cursor ? strlen(page->cursor) : 0},
+        .next = scan,
+        .limit = page->limit};
+    struct strbuf next = {NULL, 0, 0};
+    size_t from, count;
 
-    for (size_t i = 2; i + 1 < reply_count(reply); i += 2)
-        if (is_name(page, reply_text(reply, i)))
-            add_entry(page, reply_text(reply, i), reply_text(reply, i + 1));
-    if (reply_is_text(reply, 1, "0") || !reply_take_cursor(scan, reply, 1))
-        next.base = NULL;
-    finish(page, reply, 's', next);
+    cut.names = collect(page, reply, &cut.total);
+    count = page_cut(&cut, &from, &next);
+    for (size_t i = from; i < from + count; i++)
+        add_entry(page, cut.names[2 * i], cut.names[2 * i + 1]);
+    strbuf_add_text(&page->out, "],");
+    api_add_next(&page->out, next.data, next.len);
+    if (page->kind->with_count)
+        proto_add_number(&page->out, "count", reply_number(reply, 0));
+    strbuf_add_char(&page->out, '}');
+    api_reply(page->req, 200, &page->out);
+    strbuf_deinit(&next);
+    free(cut.names);
 }
 
 static void on_page(void *data, int status, const redisReply *reply)
 {
     struct hash_page *page = data;
+    char scan[REPLY_CURSOR_BYTES];
 
     if (status < 0 || !reply_is_array(reply, 2))
         page->kind->failed(page->req, status, reply);
-    else if (reply_is_text(reply, 1, "all"))
-        add_exact(page, reply);
+    else if (reply_is_text(reply, 1, "all") || !reply_take_cursor(scan, reply, 1))
+        answer(page, reply, NULL);
     else
-        add_step(page, reply);
+        answer(page, reply, scan);
     hash_page_free(page);
 }
 

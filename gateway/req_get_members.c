@@ -15,21 +15,14 @@ static void begin_list(struct strbuf *out, const struct request *request,
     strbuf_add_text(out, ",\"members\":[");
 }
 
-static void end_list(struct strbuf *out, uint64_t count, char kind, const char *next,
-                     size_t len)
+static void end_list(struct strbuf *out, uint64_t count, const struct strbuf *next)
 {
-    struct strbuf cursor = {NULL, 0, 0};
-
     strbuf_add_char(out, ']');
     proto_add_number(out, "count", count);
-    if (next) {
-        strbuf_add_char(&cursor, kind);
-        strbuf_add(&cursor, next, len);
-        proto_add_text(out, "next", cursor.data, cursor.len);
-        strbuf_deinit(&cursor);
-    } else {
+    if (next->len > 0)
+        proto_add_text(out, "next", next->data, next->len);
+    else
         proto_add_raw(out, "next", "null");
-    }
     strbuf_add_char(out, '}');
 }
 
@@ -42,24 +35,27 @@ static void add_names(struct strbuf *out, const struct json_text *names, size_t 
     }
 }
 
-/* All members are here: the page is cut out of them. */
-static void add_exact(struct strbuf *out, const struct request *request,
-                      const struct store_members *members)
+static void add_page(struct strbuf *out, const struct request *request,
+                     const struct store_members *members)
 {
     size_t total = members->names_count, from, count;
-    struct json_text *sorted = xcalloc(total + 1, sizeof(*sorted));
-    struct json_text last = {NULL, 0};
-    struct json_text cursor = {request->cursor,
-                               request->cursor ? strlen(request->cursor) : 0};
+    struct page page = {
+        .names = xcalloc(total + 1, sizeof(*page.names)),
+        .stride = 1,
+        .total = total,
+        .cursor = {request->cursor, request->cursor ? strlen(request->cursor) : 0},
+        .next = members->next,
+        .limit = request->limit,
+    };
+    struct strbuf next = {NULL, 0, 0};
 
     if (total > 0)
-        memcpy(sorted, members->names, total * sizeof(*sorted));
-    count = page_cut(sorted, 1, total, cursor, request->limit, &from);
-    add_names(out, sorted + from, count);
-    if (from + count < total)
-        last = sorted[from + count - 1];
-    end_list(out, members->count, 'n', last.base, last.len);
-    free(sorted);
+        memcpy(page.names, members->names, total * sizeof(*page.names));
+    count = page_cut(&page, &from, &next);
+    add_names(out, page.names + from, count);
+    end_list(out, members->count, &next);
+    strbuf_deinit(&next);
+    free(page.names);
 }
 
 static void on_members(void *data, const struct store_members *members)
@@ -74,16 +70,8 @@ static void on_members(void *data, const struct store_members *members)
     } else if (members->count == UINT64_MAX) {
         session_send_error(session, request_id(request), PROTO_UNAVAILABLE);
     } else {
-        bool is_end = !members->next || strcmp(members->next, "0") == 0;
-
         begin_list(out, request, m->member.room);
-        if (members->next) {
-            add_names(out, members->names, members->names_count);
-            end_list(out, members->count, 's', is_end ? NULL : members->next,
-                     strlen(members->next));
-        } else {
-            add_exact(out, request, members);
-        }
+        add_page(out, request, members);
         session_send(session, out);
     }
     session_end_read(request);
@@ -95,12 +83,14 @@ static void start_members(struct slot_wait *wait)
     const struct membership *m = session_begin_read(request);
 
     if (m) { /* else the request may be gone */
-        bool scans = request->cursor && request->cursor[0] == 's';
-        const struct store_page page = {scans ? request->cursor + 1 : NULL,
-                                        request->limit, PAGE_EXACT_MAX};
+        struct json_text cursor = {request->cursor,
+                                   request->cursor ? strlen(request->cursor) : 0};
+        char *scan = page_scan_of(cursor);
+        const struct store_page page = {scan, request->limit, PAGE_EXACT_MAX};
 
         store_members(&shard_of_room(m->member.room)->store, m->member.room, &page,
                       on_members, request);
+        free(scan);
     }
 }
 

@@ -360,6 +360,72 @@ static void wishes_out_of_range_are_refused(void **state)
     admin_post(&admin, 400, "", "/api/tokens/%s/revoke", "a%0Ab");
 }
 
+/* ---- the list ---- */
+
+enum { FEW = 40, MANY = 1500 }; /* so many are read as a whole, and so many are not */
+
+/* As long as names can be. */
+static void put_entries(unsigned count)
+{
+    redis_cmd(
+        fleet.redis_port, "EVAL %s 0 %u %llu",
+        "redis.call('DEL', 'rc:revoked') "
+        "for i = 0, ARGV[1] - 1 do redis.call('HSET', 'rc:revoked', i % 2 == 0 "
+        "and ('user:%064d'):format(i) or ('jti:%064d'):format(i) .. ('{}'):rep(32), "
+        "'7 ' .. ARGV[2]) end",
+        count, (unsigned long long)clock_ms() + 1000 * HOUR);
+}
+
+static void note_entry(bool seen[MANY], int i)
+{
+    char path[32];
+    long number;
+
+    snprintf(path, sizeof(path), "entries.%d.user", i);
+    if (!admin_has(&admin, path))
+        snprintf(path, sizeof(path), "entries.%d.jti", i);
+    number = strtol(admin_text(&admin, path), NULL, 10);
+    assert_in_range(number, 0, MANY - 1);
+    seen[number] = true;
+}
+
+/* How many pages it takes. */
+static unsigned list_all(unsigned limit, bool seen[MANY])
+{
+    char *cursor = strdup("");
+    unsigned pages = 0;
+
+    for (bool is_end = false; !is_end; pages++) {
+        admin_get(&admin, 200, "/api/revocations?limit=%u%s%s", limit,
+                  cursor[0] ? "&cursor=" : "", cursor);
+        assert_true(admin_count(&admin, "entries") <= (int)limit);
+        for (int i = 0; i < admin_count(&admin, "entries"); i++)
+            note_entry(seen, i);
+        is_end = admin_is_null(&admin, "next");
+        free(cursor);
+        cursor = is_end ? NULL : strdup(admin_text(&admin, "next"));
+    }
+    return pages;
+}
+
+static void pages_are_no_longer_than_wanted_and_miss_nothing(void **state)
+{
+    static const struct {
+        unsigned count, limit;
+    } lists[] = {{FEW, 7}, {FEW, FEW}, {MANY, 1000}, {MANY, 100}, {MANY, 20}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        bool seen[MANY] = {false};
+
+        put_entries(lists[i].count);
+        print_message("  %u by %u: %u pages\n", lists[i].count, lists[i].limit,
+                      list_all(lists[i].limit, seen));
+        for (unsigned k = 0; k < lists[i].count; k++)
+            assert_true(seen[k]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_hash_that_somebody_deleted_comes_back),
         cmocka_unit_test(a_key_of_another_type_is_said),
         cmocka_unit_test(wishes_out_of_range_are_refused),
+        cmocka_unit_test(pages_are_no_longer_than_wanted_and_miss_nothing),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
