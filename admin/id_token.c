@@ -14,7 +14,7 @@
 
 static const char *const words[] = {
 #define X(id, word) [id] = #word,
-    ID_TOKEN_RESULTS(X)
+    METRIC_LOGINS(X)
 #undef X
 };
 

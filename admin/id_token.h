@@ -8,20 +8,13 @@
 
 #include "admin/auth.h"
 #include "common/jwt.h"
+#include "common/metric_labels.h"
 
-/* X(id, word): why somebody is not let in; the word is for the log. */
-#define ID_TOKEN_RESULTS(X)                                                            \
-    X(ID_TOKEN_OK, ok)                                                                 \
-    X(ID_TOKEN_NOT_GIVEN, not_given)                                                   \
-    X(ID_TOKEN_REFUSED, token)                                                         \
-    X(ID_TOKEN_UNKNOWN_KID, unknown_kid)                                               \
-    X(ID_TOKEN_NONCE, nonce)                                                           \
-    X(ID_TOKEN_NO_NAME, name)                                                          \
-    X(ID_TOKEN_NO_ROLE, role)
-
+/* What came of a login. Of the last three there was no token: the provider said what is wrong, nobody began
+ * it, Redis was away. */
 enum id_token_result {
 #define X(id, word) id,
-    ID_TOKEN_RESULTS(X)
+    METRIC_LOGINS(X)
 #undef X
 };
 

@@ -17,6 +17,20 @@
     PROTO_AUTH_REASONS(X)                                                              \
     X(JWT_UNKNOWN_KID, unknown_kid)
 
+/* What came of it that somebody was sent to the provider of OpenID Connect, in the order of enum
+ * id_token_result. */
+#define METRIC_LOGINS(X)                                                               \
+    X(ID_TOKEN_OK, ok)                                                                 \
+    X(ID_TOKEN_NOT_GIVEN, not_given)                                                   \
+    X(ID_TOKEN_REFUSED, token)                                                         \
+    X(ID_TOKEN_UNKNOWN_KID, unknown_kid)                                               \
+    X(ID_TOKEN_NONCE, nonce)                                                           \
+    X(ID_TOKEN_NO_NAME, name)                                                          \
+    X(ID_TOKEN_NO_ROLE, role)                                                          \
+    X(ID_TOKEN_DENIED, denied)                                                         \
+    X(ID_TOKEN_NO_LOGIN, login)                                                        \
+    X(ID_TOKEN_AWAY, unavailable)
+
 /* What each worker has a copy of. */
 #define METRIC_POLICIES(X)                                                             \
     X(POLICY_KEYS, keys)                                                               \

@@ -133,6 +133,8 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
       METRIC_SHARDS)                                                                   \
     X(ADMIN, counter, admin_requests_total, status,                                    \
       "HTTP answers, by class of status", HTTP_CLASSES)                                \
+    X(ADMIN, counter, oidc_logins_total, result,                                       \
+      "Logins at the provider, by what came of them", METRIC_LOGINS)                   \
     X(ADMIN, counter, admin_actions_total, action, "What operators did", AUDIT_ACTIONS)
 
 /* X(program, name, help) */

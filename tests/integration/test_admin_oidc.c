@@ -366,6 +366,76 @@ static void a_refusal_of_the_provider_takes_the_state(void **state)
     free(path);
 }
 
+#define NOT_IN "You are not signed in: "
+#define SAYS " The provider says: "
+
+static const struct {
+    const char *query, *line;
+} denials[] = {
+    {"error=access_denied",
+     NOT_IN "it was refused, by you or by the provider." SAYS "access_denied\n"},
+    {"error=access_denied&error_description=Not+in+the+team%21",
+     NOT_IN "it was refused, by you or by the provider." SAYS
+            "access_denied, Not in the team!\n"},
+    {"code=x&error=server_error",
+     NOT_IN "the provider has failed. Try again later." SAYS "server_error\n"},
+    {"error=%3Cb%3E&error_description=%3Cscript%3E%0D%0Aalert%22%5C%00%C3%A9",
+     NOT_IN "the provider refuses what this service asks for." SAYS
+            "<b>, <script>??alert?????\n"},
+};
+
+static double logins(const char *result)
+{
+    char *name = print_text("roomcast_oidc_logins_total{result=\"%s\"}", result);
+    double value = http_get_metric(first.port, name);
+
+    free(name);
+    return value;
+}
+
+/* With a state of its own. */
+static void be_denied(const char *query)
+{
+    char *path = go_there(&first, TAB);
+    char *back = print_text("/oidc/callback?%s&%s", query, strstr(path, "state="));
+
+    assert_int_equal(ask(&first, back), 403);
+    assert_non_null(
+        strcasestr(first.answer.head, "\r\ncontent-type: text/plain; charset=utf-8"));
+    assert_non_null(
+        strcasestr(first.answer.head, "\r\nx-content-type-options: nosniff"));
+    free(path);
+    free(back);
+}
+
+static void what_the_provider_says_instead_of_a_code_can_be_read(void **state)
+{
+    double before = logins("denied"), others = logins("login");
+    char *longest = print_text("error=x&error_description=%05000d", 7), *odd;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(denials); i++) {
+        print_message("  %s\n", denials[i].query);
+        be_denied(denials[i].query);
+        assert_string_equal(first.answer.body, denials[i].line);
+    }
+    assert_true(admin_has_logged(
+        &first, "login_refused result=denied why=\"it was refused, by you or by the "
+                "provider. The provider says: access_denied, Not in the team!\""));
+    be_denied(longest);
+    assert_true(strlen(first.answer.body) < 400);
+    assert_non_null(strstr(first.answer.body, "000...\n"));
+    assert_true(logins("denied") == before + COUNT(denials) + 1);
+    odd =
+        print_text("/oidc/callback?error=x&error_description=whatever&state=%043d", 0);
+    assert_int_equal(ask(&first, odd), 403);
+    assert_null(strstr(first.answer.body, "whatever"));
+    assert_true(logins("login") == others + 1);
+    assert_true(logins("ok") > 0 && logins("nonce") > 0 && logins("role") > 0);
+    free(longest);
+    free(odd);
+}
+
 static bool tells_the_way(void *data)
 {
     char *challenge = challenge_of(TAB);
@@ -682,6 +752,7 @@ int main(void)
         cmocka_unit_test(codes_and_states_end_by_themselves),
         cmocka_unit_test(odd_ways_lead_nowhere),
         cmocka_unit_test(a_refusal_of_the_provider_takes_the_state),
+        cmocka_unit_test(what_the_provider_says_instead_of_a_code_can_be_read),
         cmocka_unit_test(only_so_many_may_begin_in_a_second),
         cmocka_unit_test(who_signs_out_is_out_everywhere),
         cmocka_unit_test(a_token_of_the_settings_does_not_end_so),
