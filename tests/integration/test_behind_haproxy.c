@@ -1,7 +1,9 @@
 /* test_behind_haproxy.c - what one address may have where a real HAProxy says whose connection it is: by
- * `send-proxy`, by `send-proxy-v2` and by X-Forwarded-For (SPEC-PUBLIC P4).
+ * `send-proxy`, by `send-proxy-v2`, by X-Forwarded-For, and as compose/haproxy.cfg does, the file as it stands
+ * (SPEC-PUBLIC P4).
  *
  *     clients from 127.0.0.x -> HAProxy, from 127.0.0.2 on -> three gateways, one for each way
+ *                            -> HAProxy with the file      -> one more
  *
  * Needs `haproxy` of the PATH.
  */
@@ -18,14 +20,19 @@
 
 #include "tests/support/fleet/chat.h"
 #include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
 #include "tests/support/fleet/http_upgrade.h"
 #include "tests/support/fleet/user_token.h"
 #include "tests/support/redis/port.h"
+#include "tests/support/redis/print.h"
 #include "tests/support/unit/tokens.h"
 #include "tests/support/unit/wait.h"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 enum {
-    WAYS = 3,
+    WAYS = 4,
+    COMPOSE = WAYS - 1, /* has a HAProxy of its own */
     PENDING_MAX = 200,
     USERS = 300,
     HALF = USERS / 2,
@@ -34,17 +41,22 @@ enum {
 
 static const struct {
     const char *name, *mode, *option, *server;
-    const char *protocol; /* a setting of the gateway */
+    const char *protocol; /* settings of the gateway */
+    const char *trusted;
 } ways[WAYS] = {
-    {"send-proxy", "tcp", "", "send-proxy", "ROOMCAST_PROXY_PROTOCOL=1"},
-    {"send-proxy-v2", "tcp", "", "send-proxy-v2", "ROOMCAST_PROXY_PROTOCOL=1"},
-    {"X-Forwarded-For", "http", "option forwardfor", "", "ROOMCAST_PROXY_PROTOCOL=0"},
+    {"send-proxy", "tcp", "", "send-proxy", "ROOMCAST_PROXY_PROTOCOL=1", "127.0.0.2"},
+    {"send-proxy-v2", "tcp", "", "send-proxy-v2", "ROOMCAST_PROXY_PROTOCOL=1",
+     "127.0.0.2"},
+    {"X-Forwarded-For", "http", "option forwardfor", "", "ROOMCAST_PROXY_PROTOCOL=0",
+     "127.0.0.2"},
+    {"compose/haproxy.cfg", "", "", "", "ROOMCAST_PROXY_PROTOCOL=0", "127.0.0.1"},
 };
 
 static struct fleet fleet;
-static struct process haproxy;
+static struct process haproxy, of_compose;
 static int ports[WAYS]; /* of HAProxy */
-static char config_path[512], log_path[512];
+static char config_path[512], log_path[512], compose_log_path[512];
+static int compose_ops_port;
 
 /* ---- HAProxy ---- */
 
@@ -56,7 +68,7 @@ static void write_config(void)
     fprintf(file, "global\n    log stdout format raw local0 notice\n    maxconn 4000\n"
                   "defaults\n    timeout connect 5s\n    timeout client 120s\n"
                   "    timeout server 120s\n    timeout tunnel 120s\n");
-    for (unsigned i = 0; i < WAYS; i++)
+    for (unsigned i = 0; i < COMPOSE; i++)
         fprintf(file,
                 "listen way-%u\n    mode %s\n    %s\n    bind 127.0.0.1:%d\n"
                 "    server gateway 127.0.0.1:%d source 127.0.0.2 %s\n",
@@ -68,7 +80,7 @@ static void write_config(void)
 static bool has_come_up(void *data)
 {
     struct wire *w =
-        process_is_running(&haproxy) ? wire_try_open(ports[WAYS - 1]) : NULL;
+        process_is_running(&haproxy) ? wire_try_open(ports[COMPOSE - 1]) : NULL;
     bool is_up = w != NULL;
 
     (void)data;
@@ -80,7 +92,7 @@ static void start_haproxy(void)
 {
     snprintf(config_path, sizeof(config_path), "%s/haproxy.cfg", fleet.dir);
     snprintf(log_path, sizeof(log_path), "%s/haproxy.log", fleet.dir);
-    for (unsigned i = 0; i < WAYS; i++)
+    for (unsigned i = 0; i < COMPOSE; i++)
         ports[i] = port_take();
     write_config();
     process_start(&haproxy, (const char *[]){"haproxy", "-db", "-f", config_path, NULL},
@@ -88,6 +100,46 @@ static void start_haproxy(void)
     if (!wait_until(has_come_up, NULL, PATIENCE_MS) || !process_is_running(&haproxy)) {
         process_print_log(log_path);
         fail_msg("haproxy does not start");
+    }
+}
+
+static bool has_compose_come_up(void *data)
+{
+    (void)data;
+    return !process_is_running(&of_compose) ||
+           http_get_status(compose_ops_port, "/healthz") == 200;
+}
+
+/* Its three gateways are one here. */
+static void start_compose(void)
+{
+    const struct fleet_gateway *gateway = &fleet.gateways[COMPOSE];
+    char config[512], lines[9][64] = {"BALANCER_MAX_CONNECTIONS=4000"};
+    const char *env[COUNT(lines) + 1] = {NULL};
+
+    snprintf(config, sizeof(config), "%s/compose/haproxy.cfg",
+             getenv("ROOMCAST_SOURCE"));
+    snprintf(compose_log_path, sizeof(compose_log_path), "%s/compose.log", fleet.dir);
+    ports[COMPOSE] = port_take();
+    compose_ops_port = port_take();
+    snprintf(lines[1], sizeof(lines[0]), "BALANCER_LISTEN=127.0.0.1:%d",
+             ports[COMPOSE]);
+    snprintf(lines[2], sizeof(lines[0]), "BALANCER_OPS_LISTEN=127.0.0.1:%d",
+             compose_ops_port);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(lines[3 + i], sizeof(lines[0]), "GATEWAY_%u=127.0.0.1:%d", i + 1,
+                 gateway->port);
+        snprintf(lines[6 + i], sizeof(lines[0]), "GATEWAY_%u_OPS_PORT=%d", i + 1,
+                 gateway->ops_port);
+    }
+    for (unsigned i = 0; i < COUNT(lines); i++)
+        env[i] = lines[i];
+    process_start(&of_compose, (const char *[]){"haproxy", "-db", "-f", config, NULL},
+                  env, compose_log_path);
+    if (!wait_until(has_compose_come_up, NULL, PATIENCE_MS) ||
+        !process_is_running(&of_compose)) {
+        process_print_log(compose_log_path);
+        fail_msg("haproxy does not start with compose/haproxy.cfg");
     }
 }
 
@@ -195,9 +247,10 @@ static int start(void **state)
     (void)state;
     fleet_start(&fleet, &(struct fleet_opts){.gateways = 0});
     for (unsigned i = 0; i < WAYS; i++) {
+        char *trusted = print_text("ROOMCAST_TRUSTED_PROXIES=%s", ways[i].trusted);
         const char *const settings[] = {"ROOMCAST_AUTH=jwt",
                                         "ROOMCAST_JWT_SECRET=" TOKENS_SECRET,
-                                        "ROOMCAST_TRUSTED_PROXIES=127.0.0.2",
+                                        trusted,
                                         "ROOMCAST_ADDRESS_PENDING_MAX=200",
                                         "ROOMCAST_ADDRESS_CONNECTS_PER_SEC=20",
                                         "ROOMCAST_ADDRESS_CONNECTS_BURST=1000",
@@ -206,8 +259,10 @@ static int start(void **state)
                                         NULL};
 
         assert_int_equal(fleet_add(&fleet, settings), i);
+        free(trusted);
     }
     start_haproxy();
+    start_compose();
     return 0;
 }
 
@@ -216,6 +271,8 @@ static int stop(void **state)
     (void)state;
     process_signal(&haproxy, SIGTERM);
     process_wait(&haproxy, PATIENCE_MS);
+    process_signal(&of_compose, SIGTERM);
+    process_wait(&of_compose, PATIENCE_MS);
     return fleet_stop(&fleet);
 }
 
