@@ -26,11 +26,7 @@ static struct grants_table grants;
 static struct jwt_rules rules = {
     .secrets = &secrets,
     .jwks = &jwks,
-    .audience = "roomcast",
-    .user_claim = "sub",
-    .rooms_claim = "rooms",
-    .leeway_secs = 30,
-    .life_max_secs = 86400,
+    JWT_RULES_USUAL,
     .grants = &grants,
 };
 

@@ -27,11 +27,7 @@ static struct jwks no_issuers;
 static struct jwt_rules rules = {
     .secrets = &secrets,
     .jwks = &no_issuers,
-    .audience = "roomcast",
-    .user_claim = "sub",
-    .rooms_claim = "rooms",
-    .leeway_secs = 30,
-    .life_max_secs = 86400,
+    JWT_RULES_USUAL,
     .grants = &table,
 };
 

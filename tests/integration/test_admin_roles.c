@@ -397,12 +397,8 @@ static bool is_signed_with(const char *token, const char *secret)
 {
     struct jwt_secrets secrets = {NULL, 0};
     struct grants_table table = {0};
-    const struct jwt_rules rules = {.secrets = &secrets,
-                                    .audience = "roomcast",
-                                    .user_claim = "sub",
-                                    .rooms_claim = "rooms",
-                                    .life_max_secs = 86400,
-                                    .grants = &table};
+    const struct jwt_rules rules = {
+        .secrets = &secrets, JWT_RULES_USUAL, .grants = &table};
     struct jwt_claims claims = {0};
     enum jwt_result result;
 
