@@ -133,8 +133,8 @@ static void on_closed(void *data, int status, const redisReply *reply)
 static void start_close(struct call *call)
 {
     static const enum room_key keys[] = {
-        KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,  KEY_KEYS,      KEY_KEYS_OLD,
-        KEY_BANS, KEY_MUTES,   KEY_CLOSED,  KEY_EVENTS, KEY_ROOM_NODES};
+        KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_KICKS,  KEY_KEYS,       KEY_KEYS_OLD,
+        KEY_BANS, KEY_MUTES,   KEY_CLOSED,  KEY_EVENTS, KEY_ROOM_NODES, KEY_CHANGED};
     const unsigned count = sizeof(keys) / sizeof(keys[0]);
     struct json_text room = call->order.room, reason = call->order.reason;
     struct api *api = call->order.api;

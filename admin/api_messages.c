@@ -254,11 +254,11 @@ static void on_deleted(void *data, int status, const redisReply *reply)
 {
     struct call *call = data;
 
-    if (status == 0 && reply_is_string(reply, "no_room"))
+    if (status == 0 && reply_is_text(reply, 0, "no_room"))
         broken_or(call->req, api_room_not_found);
-    else if (status == 0 && reply_is_string(reply, "no_message"))
+    else if (status == 0 && reply_is_text(reply, 0, "no_message"))
         http_reply_error(call->req, 404, "not_found", "not in the history");
-    else if (status == 0 && reply_is_string(reply, "ok"))
+    else if (status == 0 && reply_is_text(reply, 0, "ok"))
         reply_deleted(call);
     else
         broken_failed(call->req, status, reply);
@@ -282,10 +282,11 @@ static void start_delete(struct call *call)
     struct api *api = call->api;
     struct strbuf *out = &api->out;
 
-    db_begin_room_script(&api->db, call->room, SCRIPT_DELETE, 3);
+    db_begin_room_script(&api->db, call->room, SCRIPT_DELETE, 4);
     command_add_room_key(&api->db.cmd, call->room, KEY_META);
     command_add_room_key(&api->db.cmd, call->room, KEY_HISTORY);
     command_add_room_key(&api->db.cmd, call->room, KEY_EVENTS);
+    command_add_room_key(&api->db.cmd, call->room, KEY_CHANGED);
     redis_command_add_u64(&api->db.cmd, call->seq);
     strbuf_reset(out, 4096);
     lines_add_head(out, call->room);
@@ -294,8 +295,9 @@ static void start_delete(struct call *call)
     proto_begin(out, "message_deleted", (struct json_text){NULL, 0});
     proto_add_text(out, "room", call->room.base, call->room.len);
     proto_add_number(out, "seq", call->seq);
-    strbuf_add_char(out, '}');
+    strbuf_add_text(out, ",\"rev\":");
     redis_command_add(&api->db.cmd, out->data, out->len);
+    command_add_changes_max(&api->db.cmd, api->config);
     db_send_script(&api->db, SCRIPT_DELETE, on_deleted, call);
 }
 

@@ -160,14 +160,16 @@ static void add_events(struct kick *kick)
 
 static void start_kick(struct kick *kick)
 {
-    static const enum room_key keys[] = {KEY_META,  KEY_MEMBERS, KEY_HISTORY,
-                                         KEY_KICKS, KEY_EVENTS,  KEY_ROOM_NODES};
+    static const enum room_key keys[] = {KEY_META,   KEY_MEMBERS, KEY_HISTORY,
+                                         KEY_KICKS,  KEY_EVENTS,  KEY_ROOM_NODES,
+                                         KEY_CHANGED};
+    const unsigned count = sizeof(keys) / sizeof(keys[0]);
     const struct moderation_order *order = kick->order;
     struct api *api = kick->order->api;
 
     db_begin_room_script(&api->db, order->room, SCRIPT_KICK,
-                         6 + (unsigned)kick->nodes.count);
-    for (size_t i = 0; i < 6; i++)
+                         count + (unsigned)kick->nodes.count);
+    for (size_t i = 0; i < count; i++)
         command_add_room_key(&api->db.cmd, order->room, keys[i]);
     room_nodes_add_keys(&kick->nodes, &api->db.cmd, order->room);
     command_add(&api->db.cmd, order->user);

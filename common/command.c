@@ -66,6 +66,12 @@ void command_add_history_limits(struct redis_command *cmd, const struct config *
     redis_command_add_u64(cmd, (uint64_t)config->history_max_bytes);
 }
 
+void command_add_changes_max(struct redis_command *cmd, const struct config *config)
+{
+    redis_command_add_u64(
+        cmd, config->history_limit > 0 ? (uint64_t)config->history_limit : 1);
+}
+
 void command_add_key_limits(struct redis_command *cmd, const struct config *config)
 {
     redis_command_add_u64(cmd, (uint64_t)config->dedupe_ms);
@@ -75,8 +81,8 @@ void command_add_key_limits(struct redis_command *cmd, const struct config *conf
 void command_add_room_keys(struct redis_command *cmd, struct json_text room)
 {
     static const enum room_key keys[COMMAND_ROOM_KEYS] = {
-        KEY_META,  KEY_MEMBERS, KEY_HISTORY,  KEY_BANS,   KEY_MUTES,
-        KEY_KICKS, KEY_KEYS,    KEY_KEYS_OLD, KEY_CLOSED, KEY_ROOM_NODES};
+        KEY_META, KEY_MEMBERS,  KEY_HISTORY, KEY_BANS,       KEY_MUTES,  KEY_KICKS,
+        KEY_KEYS, KEY_KEYS_OLD, KEY_CLOSED,  KEY_ROOM_NODES, KEY_CHANGED};
 
     for (size_t i = 0; i < COMMAND_ROOM_KEYS; i++)
         command_add_room_key(cmd, room, keys[i]);

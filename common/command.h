@@ -28,8 +28,11 @@ void command_add_login_key(struct redis_command *cmd, const char *name,
 const char *command_publish(void);
 
 /* The keys of room.lua, but for the node's. */
-enum { COMMAND_ROOM_KEYS = 10 };
+enum { COMMAND_ROOM_KEYS = 11 };
 void command_add_room_keys(struct redis_command *cmd, struct json_text room);
+
+/* How many changed messages of a room Redis remembers: as many as the history has. */
+void command_add_changes_max(struct redis_command *cmd, const struct config *config);
 
 /* What publish.lua takes of the settings: keep and keep_bytes; dedupe_ms and keys_max. */
 void command_add_history_limits(struct redis_command *cmd, const struct config *config);

@@ -19,7 +19,7 @@ static const char *const room_suffixes[] = {
     [KEY_META] = "meta",     [KEY_MEMBERS] = "members",   [KEY_HISTORY] = "history",
     [KEY_BANS] = "bans",     [KEY_MUTES] = "mutes",       [KEY_KICKS] = "kicks",
     [KEY_CLOSED] = "closed", [KEY_ROOM_NODES] = "nodes",  [KEY_EVENTS] = "events",
-    [KEY_KEYS] = "keys",     [KEY_KEYS_OLD] = "keys:old",
+    [KEY_KEYS] = "keys",     [KEY_KEYS_OLD] = "keys:old", [KEY_CHANGED] = "changed",
 };
 
 static const char *const fleet_names[] = {

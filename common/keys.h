@@ -27,6 +27,7 @@ enum room_key {
     KEY_KICKS,
     KEY_CLOSED,
     KEY_ROOM_NODES,
+    KEY_CHANGED,
     KEY_EVENTS, /* a channel */
 };
 

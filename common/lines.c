@@ -27,6 +27,8 @@ enum field {
     FIELD_REASON,
     FIELD_KIND,
     FIELD_DATA,
+    FIELD_EDITED_AT,
+    FIELD_REV,
     FIELDS, /* one that the line may have, but nobody looks at */
 };
 
@@ -39,7 +41,8 @@ static const struct {
     [FIELD_TEXT] = {"\"text\"", 6},       [FIELD_TS] = {"\"ts\"", 4},
     [FIELD_DELETED] = {"\"deleted\"", 9}, [FIELD_MEMBERS] = {"\"members\"", 9},
     [FIELD_REASON] = {"\"reason\"", 8},   [FIELD_KIND] = {"\"kind\"", 6},
-    [FIELD_DATA] = {"\"data\"", 6},
+    [FIELD_DATA] = {"\"data\"", 6},       [FIELD_EDITED_AT] = {"\"edited_at\"", 11},
+    [FIELD_REV] = {"\"rev\"", 5},
 };
 
 #define BIT(field) (1u << (field))
@@ -55,6 +58,8 @@ static const struct {
     {"kicked", BIT(FIELD_REASON)},
     {"room_closed", BIT(FIELD_REASON)},
     {"message_deleted", BIT(FIELD_SEQ)},
+    {"message_edited", BIT(FIELD_SEQ) | BIT(FIELD_USER) | BIT(FIELD_TEXT) |
+                           BIT(FIELD_EDITED_AT) | BIT(FIELD_REV)},
 };
 
 /* What a line must be. `head.base` NULL: of any room. */
@@ -185,6 +190,8 @@ static bool is_value(const struct wanted *wanted, enum field field,
         return is_string(value);
     case FIELD_TS:
     case FIELD_MEMBERS:
+    case FIELD_EDITED_AT:
+    case FIELD_REV:
         return is_whole(value);
     case FIELD_DELETED:
         return is(value, "true", 4);

@@ -160,7 +160,7 @@ bool notice_take_body(const struct notice *notice, struct notice_body *out)
 /* Whether the numbers of the header are those of as many lines. */
 static bool are_numbers(const struct notice *notice, size_t lines)
 {
-    bool has_numbers = notice->kind == NOTICE_MESSAGE || notice->kind == NOTICE_DELETED;
+    bool has_numbers = notice->kind == NOTICE_MESSAGE || notice_is_change(notice);
 
     return !has_numbers || (notice->first > 0 && notice->last >= notice->first &&
                             notice->last - notice->first == lines - 1);
@@ -173,7 +173,7 @@ static bool is_line(const struct notice *notice, const struct notice_body *body,
 
     if (notice->kind == NOTICE_MESSAGE)
         return lines_is_message(head, notice->first + i, line);
-    if (notice->kind == NOTICE_DELETED)
+    if (notice_is_change(notice))
         event.seq = notice->first;
     if (body->names_count > 0)
         event.user = body->names[body->names_count > 1 ? i : 0];

@@ -31,6 +31,7 @@ enum notice_users {
 #define NOTICES(X)                                                                     \
     X(NOTICE_MESSAGE, message, NOTICE_OF_NONE, "message")                              \
     X(NOTICE_DELETED, deleted, NOTICE_OF_NONE, "message_deleted")                      \
+    X(NOTICE_EDITED, edited, NOTICE_OF_NONE, "message_edited")                         \
     X(NOTICE_SIGNAL, signal, NOTICE_OF_ONE, "signal")                                  \
     X(NOTICE_JOINED, joined, NOTICE_OF_EACH, "member_joined")                          \
     X(NOTICE_LEFT, left, NOTICE_OF_EACH, "member_left")                                \
@@ -62,6 +63,12 @@ struct notice_body {
     size_t names_count, lines_count;
     char *text;
 };
+
+/* Whether it is about a message that was changed, `first`. */
+static inline bool notice_is_change(const struct notice *notice)
+{
+    return notice->kind == NOTICE_DELETED || notice->kind == NOTICE_EDITED;
+}
 
 /* Takes the header apart; nothing is said about the users and lines. False: it is malformed. */
 bool notice_parse(struct json_text text, struct notice *out);

@@ -14,9 +14,11 @@
     X(SCRIPT_AUDIT, audit)                                                             \
     X(SCRIPT_FORGET, forget)                                                           \
     X(SCRIPT_CANARY, canary)                                                           \
+    X(SCRIPT_CHANGES, changes)                                                         \
     X(SCRIPT_CLAIM, claim)                                                             \
     X(SCRIPT_CLOSE, close)                                                             \
     X(SCRIPT_DELETE, delete)                                                           \
+    X(SCRIPT_EDIT, edit)                                                               \
     X(SCRIPT_HEARTBEAT, heartbeat)                                                     \
     X(SCRIPT_HISTORY, history)                                                         \
     X(SCRIPT_INDEX, index)                                                             \

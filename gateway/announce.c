@@ -85,8 +85,8 @@ static enum room_class class_of(enum notice_kind kind)
 }
 
 /* Whether line i tells of something that the member's join did not know yet. Of several users
- * that came or left, each has a rev of its own; the notice has that of the last one. A deletion may
- * be older than the join and yet be news: the history that the member was given, from the ring or
+ * that came or left, each has a rev of its own; the notice has that of the last one. A deletion or
+ * an edit may be older than the join and yet be news: the history that the member was given, from the ring or
  * a shared read, may be older still. */
 static bool is_news(const struct announcement *a, size_t i, const struct member *member)
 {
@@ -94,7 +94,8 @@ static bool is_news(const struct announcement *a, size_t i, const struct member 
         class_of(a->kind) == ROOM_PRESENCE ? a->body.lines_count - 1 - i : 0;
 
     return a->kind == NOTICE_SIGNAL || a->kind == NOTICE_CLOSED ||
-           a->kind == NOTICE_DELETED || a->rev > member->rev + later;
+           a->kind == NOTICE_DELETED || a->kind == NOTICE_EDITED ||
+           a->rev > member->rev + later;
 }
 
 /* A kick's first line is for the kicked user, the second for the others. Of all other kinds line
@@ -268,9 +269,9 @@ bool announce_notice(struct room *room, const struct notice *n, uint64_t now_ms)
     a = new_announcement(n, body);
     room_ref(room);
     note_rev(room, a);
-    if (n->kind == NOTICE_DELETED) {
+    if (notice_is_change(n)) {
         room_log_note_change(&room->log, n->rev, n->rev);
-        catchup_on_deleted(room, n->first);
+        catchup_on_changed(room, n->first);
     }
     give_all(room, a, now_ms);
     if (n->kind == NOTICE_SIGNAL)
@@ -368,14 +369,12 @@ void announce_closing(struct room *room, struct json_text reason, uint64_t now_m
     forget_life(room);
 }
 
-void announce_deleted(struct room *room, uint64_t seq)
+void announce_changed(struct room *room, uint64_t seq, struct json_text event)
 {
-    struct strbuf event = {NULL, 0, 0};
+    struct strbuf text = {NULL, 0, 0};
 
-    catchup_on_deleted(room, seq);
-    room_begin_event(room, &event, "message_deleted");
-    proto_add_number(&event, "seq", seq);
-    strbuf_add_char(&event, '}');
-    announce_event(room, &event, ROOM_ALWAYS);
-    strbuf_deinit(&event);
+    catchup_on_changed(room, seq);
+    strbuf_add(&text, event.base, event.len);
+    announce_event(room, &text, ROOM_ALWAYS);
+    strbuf_deinit(&text);
 }

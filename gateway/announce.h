@@ -1,5 +1,5 @@
 /* announce.h - what goes by `rev` and not by number: who came and went, kicks, closings, deleted
- * messages; and signals, which have neither. Each member is told once, in order, of what came
+ * and edited messages; and signals, which have neither. Each member is told once, in order, of what came
  * after its own join.
  */
 #ifndef GATEWAY_ANNOUNCE_H
@@ -12,12 +12,12 @@
  * is malformed, and nothing was done. May free the room. */
 bool announce_notice(struct room *room, const struct notice *notice, uint64_t now_ms);
 
-/* A kick, a closing or a deletion that was not heard but found by a sync; the deletion perhaps
- * was heard, too. */
+/* A kick, a closing, or a message that was deleted or edited, that was not heard but found by a sync; the
+ * last perhaps was heard, too. `event` is what members are told. */
 void announce_kick(struct room *room, struct json_text user, struct json_text reason,
                    uint64_t now_ms);
 void announce_closing(struct room *room, struct json_text reason, uint64_t now_ms);
-void announce_deleted(struct room *room, uint64_t seq);
+void announce_changed(struct room *room, uint64_t seq, struct json_text event);
 
 /* To every member that has its ack; for what the gateway itself has to tell. */
 void announce_event(struct room *room, const struct strbuf *event,

@@ -243,7 +243,7 @@ void catchup_all(struct room *room)
 }
 
 /* Members that are behind read the history again, and so do those whose read is under way. */
-void catchup_on_deleted(struct room *room, uint64_t seq)
+void catchup_on_changed(struct room *room, uint64_t seq)
 {
     room_log_drop(&room->log);
     list_each(link, &room->behind) {

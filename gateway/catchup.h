@@ -45,8 +45,9 @@ void catchup_gap(struct member *member, uint64_t from, uint64_t to);
 /* Every member that is behind goes on: the room has another message, or was synced. */
 void catchup_all(struct room *room);
 
-/* Message `seq` is deleted: members that have not been given it yet must get the tombstone. */
-void catchup_on_deleted(struct room *room, uint64_t seq);
+/* Message `seq` is deleted or edited: members that have not been given it yet must get what is there
+ * now. */
+void catchup_on_changed(struct room *room, uint64_t seq);
 
 /* The room was recreated, and its log stands elsewhere: so does every member. */
 void catchup_on_reset(struct room *room);

@@ -242,11 +242,11 @@ bool deliver_withholds_all(const struct room *room, struct token token)
 
 /* ---- notices ---- */
 
-/* What is being read may still have the message that is deleted now: members that hear of the
- * deletion first must not be given the message after it. */
-static void note_deletion(struct room *room, const struct notice *n)
+/* What is being read may still have the message as it was: members that hear of the deletion or edit
+ * first must not be given that after it. */
+static void note_change(struct room *room, const struct notice *n)
 {
-    if (n->kind == NOTICE_DELETED && n->first > room_log_seq(&room->log))
+    if (notice_is_change(n) && n->first > room_log_seq(&room->log))
         room->deliver.is_outdated = true;
 }
 
@@ -306,7 +306,7 @@ void deliver_notice(struct room *room, const struct notice *n, uint64_t now_ms)
         if (!terms_is_current(&room->terms, n->token))
             room_doubt_token(room, n->token);
     } else if (n->kind != NOTICE_MESSAGE) {
-        note_deletion(room, n);
+        note_change(room, n);
         if (!announce_notice(room, n, now_ms))
             deliver_malformed(room, notice_type(n->kind, 0));
     } else if (is_known && comes_again(room, n)) {

@@ -130,7 +130,7 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     struct batch *batch = new_batch(jl, room, &room->joins_leaves.joins);
     struct args *args = &jl->store->args;
 
-    scripts_begin(&args->cmd, SCRIPT_JOIN, 8);
+    scripts_begin(&args->cmd, SCRIPT_JOIN, 9);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
@@ -139,6 +139,7 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     args_add_key(args, room, KEY_EVENTS);
     args_add_key(args, room, KEY_KICKS);
     args_add_key(args, room, KEY_ROOM_NODES);
+    args_add_key(args, room, KEY_CHANGED);
     args_add_new_epoch(args);
     args_add_keep_ms(args);
     args_add_shard(args);
@@ -185,13 +186,14 @@ static void on_leaves(void *data, int status, const redisReply *reply)
 
 static void begin_leaves(struct args *args, const struct room *room)
 {
-    scripts_begin(&args->cmd, SCRIPT_LEAVE, 6);
+    scripts_begin(&args->cmd, SCRIPT_LEAVE, 7);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_EVENTS);
     args_add_key(args, room, KEY_ROOM_NODES);
+    args_add_key(args, room, KEY_CHANGED);
     args_add_room_ttl(args);
     args_add_events_max(args);
     redis_command_add_text(&args->cmd, args->node);

@@ -201,13 +201,14 @@ void renewals_renew(struct renewals *renewals, struct room *room)
     call->rev = announce_rev(room);
     call->told = count_told(room);
     call->users = room->users.count;
-    scripts_begin(&args->cmd, SCRIPT_RENEW, 6);
+    scripts_begin(&args->cmd, SCRIPT_RENEW, 7);
     args_add_key(args, room, KEY_META);
     args_add_key(args, room, KEY_MEMBERS);
     args_add_own_on(args, room);
     args_add_key(args, room, KEY_HISTORY);
     args_add_key(args, room, KEY_ROOM_NODES);
     args_add_key(args, room, KEY_EVENTS);
+    args_add_key(args, room, KEY_CHANGED);
     args_add_keep_ms(args);
     args_add_stamp(args);
     redis_command_add_u64(&args->cmd, 2 * lease_ms(renewals));

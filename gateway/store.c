@@ -267,11 +267,11 @@ void store_register(struct store *store, struct room *room)
 void store_begin_reap(struct store *store, const char *room, size_t room_len,
                       const char *node)
 {
-    static const enum room_key keys[] = {KEY_META, KEY_MEMBERS, KEY_HISTORY, KEY_EVENTS,
-                                         KEY_ROOM_NODES};
+    static const enum room_key keys[] = {KEY_META,   KEY_MEMBERS,    KEY_HISTORY,
+                                         KEY_EVENTS, KEY_ROOM_NODES, KEY_CHANGED};
 
-    scripts_begin(&store->args.cmd, SCRIPT_REAP, 6);
-    for (size_t i = 0; i < 5; i++) {
+    scripts_begin(&store->args.cmd, SCRIPT_REAP, 7);
+    for (size_t i = 0; i < 6; i++) {
         if (i == 2)
             args_add_on(&store->args, room, room_len, node);
         args_add_room_key(&store->args, room, room_len, keys[i]);

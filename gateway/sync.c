@@ -2,7 +2,7 @@
  *
  *     sync_start -> start_page -> on_page -> start_page, while there are users
  *                                         -> start_extras -> on_extras -> joins_leaves_send_ghost
- *                -> compare -> look_for_deletions -> on_lines -> room_on_synced
+ *                -> compare -> look_for_changes -> on_changes -> room_on_synced
  *                        |
  *                        +-> start_remake, and all over again
  *
@@ -12,9 +12,8 @@
  * where a key of the room was lost and its counts of members tell nothing any more (lua/sync.lua,
  * torn), and where it stands under an epoch again that members were led away from by a `reset`.
  *
- * Where the room's rev has moved beyond what members were told of, a deletion may have been
- * missed: then the list's last lines are read, as many as a page has, and members are told of the
- * tombstones among them, perhaps once more.
+ * Where the room's rev has moved beyond what members were told of, a deletion or an edit may have been
+ * missed: then those after it are read (changes.h), and members are told, perhaps once more.
  *
  * The users, or the epoch, may change between two pages; then the walk begins again, which
  * does no harm.
@@ -33,8 +32,8 @@
 #include "common/xalloc.h"
 #include "gateway/announce.h"
 #include "gateway/args.h"
+#include "gateway/changes.h"
 #include "gateway/deliver.h"
-#include "gateway/history_read.h"
 #include "gateway/joins_leaves.h"
 
 enum { SYNC_USERS = 500 };
@@ -47,10 +46,9 @@ struct sync {
     uint32_t seen;  /* how many there were: another number begins again */
     unsigned users; /* sent so far */
     struct room_joined state;
-    uint64_t told;                   /* announce_told at the beginning */
-    struct terms sent;               /* what was seen when the walk began */
-    struct strbuf terms;             /* what meta says, of the last answer */
-    uint64_t last_seq;               /* deletions up to it are looked for */
+    uint64_t told;       /* announce_told at the beginning, then what was found */
+    struct terms sent;   /* what was seen when the walk began */
+    struct strbuf terms; /* what meta says, of the last answer */
     char cursor[REPLY_CURSOR_BYTES]; /* of the HSCAN over on:<node> */
 };
 
@@ -146,51 +144,44 @@ static void start_remake(struct sync *sync, const char *epoch)
 {
     struct store *store = sync->store;
 
-    scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 3);
+    scripts_begin(&store->args.cmd, SCRIPT_REMAKE, 4);
     args_add_key(&store->args, sync->room, KEY_META);
     args_add_key(&store->args, sync->room, KEY_MEMBERS);
     args_add_key(&store->args, sync->room, KEY_EVENTS);
+    args_add_key(&store->args, sync->room, KEY_CHANGED);
     redis_command_add_text(&store->args.cmd, epoch);
     args_add_new_epoch(&store->args);
     store_send_script(store, SCRIPT_REMAKE, on_remade, sync);
 }
 
-static bool is_tombstone(const struct room *room, uint64_t seq, struct json_text line)
-{
-    char rest[64];
-    size_t head = room->message_head.len;
-    int len =
-        snprintf(rest, sizeof(rest), "%llu,\"deleted\":true", (unsigned long long)seq);
+static void look_for_changes(struct sync *sync);
 
-    return line.len > head + (size_t)len &&
-           memcmp(line.base + head, rest, (size_t)len) == 0;
-}
-
-static void tell_deleted(struct sync *sync, const struct history *history)
-{
-    for (size_t i = 0; i < history->count; i++)
-        if (is_tombstone(sync->room, history->first + i, history->lines[i]))
-            announce_deleted(sync->room, history->first + i);
-}
-
-/* Up to message last_seq, if it is still there. */
-static void on_lines(void *data, const struct history *history)
+static void on_changes(void *data, const struct changes *changes)
 {
     struct sync *sync = data;
 
-    if (history && history->count > 0 &&
-        history->first + history->count - 1 == sync->last_seq)
-        tell_deleted(sync, history);
-    end_sync(sync, history != NULL);
+    if (!changes || !token_equals(changes->token, sync->state.token)) {
+        end_sync(sync, false);
+        return;
+    }
+    if (changes->is_cut) { /* more than Redis remembers: members read all of it again */
+        start_remake(sync, sync->known);
+        return;
+    }
+    for (size_t i = 0; i < changes->count; i++)
+        announce_changed(sync->room, changes->items[i].seq, changes->items[i].event);
+    sync->told = changes->rev;
+    if (changes->has_more)
+        look_for_changes(sync);
+    else
+        end_sync(sync, true);
 }
 
-static void look_for_deletions(struct sync *sync)
+static void look_for_changes(struct sync *sync)
 {
-    struct history_range range = {.after = UINT64_MAX, .limit = PROTO_LIMIT_MAX};
+    struct changes_range range = {sync->told, room_log_seq(&sync->room->log)};
 
-    sync->last_seq = room_log_seq(&sync->room->log);
-    range.before = sync->last_seq + 1;
-    history_read(sync->store, sync->room, &range, on_lines, sync);
+    changes_read(sync->store, sync->room, &range, on_changes, sync);
 }
 
 /* What was delivered counts as seen under the room's token. */
@@ -216,7 +207,7 @@ static void compare(struct sync *sync)
         start_remake(sync, sync->known);
     else if (sync->state.rev > sync->told && room_log_seq(&room->log) > 0 &&
              !deliver_withholds_all(room, sync->state.token))
-        look_for_deletions(sync);
+        look_for_changes(sync);
     else
         end_sync(sync, true);
 }
@@ -326,7 +317,7 @@ static void start_page(struct sync *sync)
     unsigned count = 0;
 
     sync->seen = room->users.count;
-    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 9);
+    scripts_begin(&store->args.cmd, SCRIPT_SYNC, 10);
     args_add_key(&store->args, room, KEY_META);
     args_add_key(&store->args, room, KEY_MEMBERS);
     args_add_own_on(&store->args, room);
@@ -336,6 +327,7 @@ static void start_page(struct sync *sync)
     args_add_key(&store->args, room, KEY_CLOSED);
     args_add_key(&store->args, room, KEY_BANS);
     args_add_key(&store->args, room, KEY_ROOM_NODES);
+    args_add_key(&store->args, room, KEY_CHANGED);
     redis_command_add_text(&store->args.cmd, sync->known);
     args_add_new_epoch(&store->args);
     args_add_keep_ms(&store->args);

@@ -1,6 +1,6 @@
 -- delete.lua - put a tombstone in the place of a message.
 --
--- USES clock, room, notice
+-- USES clock, room, notice, message
 --
 -- Atomic because: the list has no numbers of its own; which element the message is
 -- follows from the room's sequence number and the list's length at this moment.
@@ -8,41 +8,48 @@
 -- KEYS[1]  rc:{ROOM}:meta      hash     epoch, seq, rev, bytes
 -- KEYS[2]  rc:{ROOM}:history   list     the last messages, oldest first
 -- KEYS[3]  rc:{ROOM}:events    channel
+-- KEYS[4]  rc:{ROOM}:changed   zset     seq -> rev of its latest edit or deletion
+-- KEYS[5]  rc:{ROOM}:on:NODE   hash     user -> epoch. This and the next two only for one's own
+-- KEYS[6]  rc:{ROOM}:mutes     hash     user -> until ms; see join.lua
+-- KEYS[7]  rc:{ROOM}:bans      hash     the same
 -- ARGV[1]  seq                 of the message
 -- ARGV[2]  head                the JSON of a message up to the sequence number
--- ARGV[3]  event               the JSON of message_deleted
--- Returns  'ok', also if it was deleted before; 'no_room'; 'no_message'
+-- ARGV[3]  event               the JSON of message_deleted up to rev
+-- ARGV[4]  keep                how many changed messages are remembered, at least 1
+-- ARGV[5]  user                only for one's own: whose it must be
+-- ARGV[6]  life_ms             and how old at most
+-- Returns  {'ok', rev, the line that was there}, or {'ok'}: it was deleted before; {'no_room'};
+--          {'no_message'}; {'not_joined'}, {'banned'}, {'muted'}, {'forbidden'}: it is not for this
+--          user to delete
 --
 -- Cost O(history) in list nodes.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'bytes')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
 local last, rev = whole(meta[2]), whole(meta[3])
 if not (meta[1] and last and rev) then
-    return 'no_room'
+    return {'no_room'}
 end
-local seq = tonumber(ARGV[1])
-local at = seq - (last - redis.call('LLEN', KEYS[2]) + 1)
-local line = at >= 0 and redis.call('LINDEX', KEYS[2], at)
-if not line then
-    return 'no_message'
+local refusal = ARGV[5] and user_refusal(KEYS[5], KEYS[6], KEYS[7], ARGV[5], meta[1])
+if refusal then
+    return {refusal}
+end
+local was, place = find_line(KEYS[2], tonumber(ARGV[1]), last)
+if not was then
+    return {'no_message'}
+end
+local begin = ARGV[2] .. ARGV[1] .. ',"deleted":true'
+if was:sub(1, #begin) == begin then
+    return {'ok'}
+elseif ARGV[5] and not is_own(was, ARGV[5], ARGV[6]) then
+    return {'forbidden'}
 end
 
-local begin = ARGV[2] .. ARGV[1] .. ',"deleted":true'
-if line:sub(1, #begin) == begin then
-    return 'ok'
-end
+redis.call('ZCARD', KEYS[4]) -- of another type: fails before the first write
 -- Within a JSON string each quote has a backslash before it, so this is not in one.
-local ts = line:match(',"ts":(%d+)') or 0
-local tombstone = begin .. ',"ts":' .. ts .. '}'
-local bytes = tonumber(meta[4])
-local fields = {'rev', digits(rev + 1), 'changed', digits(rev + 1)}
-if bytes then -- below 0: at most so many (publish.lua)
-    local change = bytes < 0 and #line - #tombstone or #tombstone - #line
-    fields[5], fields[6] = 'bytes', digits(bytes + change)
-end
+local tombstone = begin .. ',"ts":' .. (was:match(',"ts":(%d+)') or 0) .. '}'
 redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
 local token = take_over(KEYS[1], last, rev)
-redis.call('HSET', KEYS[1], unpack(fields))
-redis.call('LSET', KEYS[2], at, tombstone)
-tell(KEYS[3], meta[1], fields[2], 'deleted', digits(seq), '-', token, ARGV[3])
-return 'ok'
+local raised = replace_line(KEYS[1], KEYS[2], KEYS[4], {place = place, was = was,
+    line = tombstone, seq = ARGV[1], rev = rev, keep = ARGV[4]})
+tell(KEYS[3], meta[1], raised, 'deleted', ARGV[1], '-', token, ARGV[3] .. raised .. '}')
+return {'ok', raised, was}

@@ -14,6 +14,7 @@
 -- KEYS[6]  rc:{ROOM}:events     channel
 -- KEYS[7]  rc:{ROOM}:kicks      hash     goes with a lost meta, like members
 -- KEYS[8]  rc:{ROOM}:nodes      hash     node -> last stamp (ms), how often it stamps (ms)
+-- KEYS[9]  rc:{ROOM}:changed    zset     lives as the history does
 -- ARGV[1]  epoch                for the room if it must be created
 -- ARGV[2]  keep_ms              how long the keys of a room in use live
 -- ARGV[3]  shard_id
@@ -62,7 +63,8 @@ redis.call('HLEN', KEYS[8]) -- of another type: fails before the first write
 if not (is_epoch(epoch) and seq and rev) then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made, changed = 1, 0
-    token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7])
+    token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7],
+        KEYS[9])
 end
 token = token or take_over(KEYS[1], seq, rev)
 local was_empty = made == 0 and members == 0
@@ -110,7 +112,7 @@ if #lines > 0 then
 end
 stamp_node(KEYS[8], ARGV[5], ARGV[6], KEYS[3], ARGV[7])
 if made == 1 or life_left < ARGV[2] * 14 / 15 then
-    prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4])
+    prolong(ARGV[2], KEYS[1], KEYS[2], KEYS[4], KEYS[9])
 end
 return {'ok', epoch, seq, rev, members, messages, made, token, changed,
     unpack(#users > 1 and later or {})}

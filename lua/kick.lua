@@ -12,7 +12,8 @@
 -- KEYS[4]  rc:{ROOM}:kicks     hash     user -> rev and reason, for ten minutes
 -- KEYS[5]  rc:{ROOM}:events    channel
 -- KEYS[6]  rc:{ROOM}:nodes     hash     tells which nodes have members
--- KEYS[7…] rc:{ROOM}:on:NODE   hash     user -> epoch: one for each of these nodes
+-- KEYS[7]  rc:{ROOM}:changed   zset     lives as the history does
+-- KEYS[8…] rc:{ROOM}:on:NODE   hash     user -> epoch: one for each of these nodes
 -- ARGV[1]  user
 -- ARGV[2]  token               the user, percent-encoded, for the notice's header
 -- ARGV[3]  reason
@@ -39,15 +40,15 @@ if not (epoch and rev) then
     return {'absent'}
 end
 
-local missing = missing_nodes(KEYS[6], 7)
+local missing = missing_nodes(KEYS[6], 8)
 if missing then
     return missing
 end
 local found = {}
-for i = 7, #KEYS do
+for i = 8, #KEYS do
     local came_in = redis.call('HGET', KEYS[i], user)
     if came_in == epoch or nodes < 1 and is_epoch(came_in) then
-        found[#found + 1] = i - 6
+        found[#found + 1] = i - 7
     end
 end
 if nodes < 1 and #found == 0 then
@@ -62,11 +63,11 @@ local mark = 'kicked ' .. rev
 redis.call('HSET', KEYS[4], user, rev .. ' ' .. ARGV[3])
 redis.call('EXPIRE', KEYS[4], 600)
 for _, i in ipairs(found) do
-    redis.call('HSET', KEYS[i + 6], user, mark)
+    redis.call('HSET', KEYS[i + 7], user, mark)
 end
 local members = redis.call('HLEN', KEYS[2])
 if members == 0 and nodes >= 1 then
-    start_countdown(KEYS[1], KEYS[3], ARGV[7])
+    start_countdown(KEYS[1], KEYS[3], KEYS[7], ARGV[7])
 end
 local lines = ARGV[4]
 if members <= tonumber(ARGV[6]) and nodes >= 1 then

@@ -11,6 +11,7 @@
 -- KEYS[4]  rc:{ROOM}:history    list
 -- KEYS[5]  rc:{ROOM}:events     channel
 -- KEYS[6]  rc:{ROOM}:nodes      hash     loses the node with its last user
+-- KEYS[7]  rc:{ROOM}:changed    zset     lives as the history does
 -- ARGV[1]  ttl_ms               how long an empty room lives
 -- ARGV[2]  events_max           no member_left in rooms with more members
 -- ARGV[3]  node
@@ -56,7 +57,7 @@ if #lines > 0 then
     local token = take_over(KEYS[1], whole(meta[2]) or 0, rev)
     rev = raise_rev(KEYS[1], rev, #lines)
     if members == 0 then
-        start_countdown(KEYS[1], KEYS[4], ARGV[1])
+        start_countdown(KEYS[1], KEYS[4], KEYS[7], ARGV[1])
     end
     if members <= tonumber(ARGV[2]) then
         tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','), token,

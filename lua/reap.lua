@@ -11,6 +11,7 @@
 -- KEYS[4]  rc:{ROOM}:history   list
 -- KEYS[5]  rc:{ROOM}:events    channel
 -- KEYS[6]  rc:{ROOM}:nodes     hash     loses the dead node with its last user
+-- KEYS[7]  rc:{ROOM}:changed   zset     lives as the history does
 -- ARGV[1]  most                users a call
 -- ARGV[2]  ttl_ms              how long an empty room lives
 -- ARGV[3]  events_max          no member_left in rooms with more members
@@ -54,7 +55,7 @@ if #lines > 0 then
     local token = take_over(KEYS[1], whole(meta[2]) or 0, rev)
     rev = raise_rev(KEYS[1], rev, #lines)
     if members == 0 then
-        start_countdown(KEYS[1], KEYS[4], ARGV[2])
+        start_countdown(KEYS[1], KEYS[4], KEYS[7], ARGV[2])
     end
     if members <= tonumber(ARGV[3]) then
         tell(KEYS[5], epoch, rev, 'left', 0, table.concat(tokens, ','), token,

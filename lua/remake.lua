@@ -7,6 +7,7 @@
 -- KEYS[1]  rc:{ROOM}:meta      hash
 -- KEYS[2]  rc:{ROOM}:members   hash     goes: each node puts its users in again
 -- KEYS[3]  rc:{ROOM}:events    channel
+-- KEYS[4]  rc:{ROOM}:changed   zset     goes: what came before is not resumed
 -- ARGV[1]  known               the epoch that is not believed any more
 -- ARGV[2]  epoch               the new one
 -- Returns  the epoch of the room: the new one, or another one if that is not `known`; nil: no
@@ -28,6 +29,6 @@ local former = (epoch .. (meta[4] and ',' .. meta[4] or '')):sub(1, 16 * 17 - 1)
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'rev', raised, 'former', former, 'epoch_seq',
     digits(whole(meta[3]) or 0))
 redis.call('HDEL', KEYS[1], 'keys_at') -- the keys of messages were known under the old epoch only
-redis.call('DEL', KEYS[2])
+redis.call('DEL', KEYS[2], KEYS[4])
 tell(KEYS[3], ARGV[2], raised, 'remade', 0, '-', token, '')
 return ARGV[2]

@@ -11,6 +11,7 @@
 -- KEYS[4]  rc:{ROOM}:history   list
 -- KEYS[5]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
 -- KEYS[6]  rc:{ROOM}:events    channel  for a cluster: all or nothing (docs/redis.md)
+-- KEYS[7]  rc:{ROOM}:changed   zset     lives as the history does
 -- ARGV[1]  keep_ms             how long the keys of a room in use live
 -- ARGV[2]  node
 -- ARGV[3]  every_ms            how often the node renews the room
@@ -36,7 +37,7 @@ local stamps = redis.call('HGETALL', KEYS[5])
 local left = redis.call('PTTL', KEYS[2]) -- -2: nobody is in
 
 if left ~= -2 and left < ARGV[1] * 14 / 15 then
-    prolong(ARGV[1], KEYS[1], KEYS[2], KEYS[4])
+    prolong(ARGV[1], KEYS[1], KEYS[2], KEYS[4], KEYS[7])
 end
 if users > 0 then
     stamp_node(KEYS[5], ARGV[2], ARGV[3], KEYS[3], ARGV[4])

@@ -28,7 +28,8 @@ local needed = {
     {'srem', key, 'v'}, {'sscan', key, '0'}, {'time'}, {'type', key}, {'unlink', key},
     {'xadd', key, '*', 'f', 'v'}, {'xdel', key, '1-1'}, {'xrevrange', key, '+', '-'},
     {'zadd', key, '1', 'v'}, {'zcard', key}, {'zrange', key, '0', '1'},
-    {'zrangebyscore', key, '0', '1'}, {'zrem', key, 'v'}, {'zrevrange', key, '0', '1'},
+    {'zrangebyscore', key, '0', '1'}, {'zrem', key, 'v'},
+    {'zremrangebyrank', key, '0', '1'}, {'zrevrange', key, '0', '1'},
     {'zscan', key, '0'}, {'zscore', key, 'v'}, {'evalsha', 'x', '0'},
     {'script', 'load', 'x'}, {'psubscribe', pattern},
 }

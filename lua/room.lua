@@ -14,14 +14,16 @@
 -- KEYS[8]  rc:{ROOM}:keys:old  hash
 -- KEYS[9]  rc:{ROOM}:closed    string
 -- KEYS[10] rc:{ROOM}:nodes     hash
--- KEYS[11…] rc:{ROOM}:on:NODE  hash     of nodes, as many as the caller wants looked at
+-- KEYS[11] rc:{ROOM}:changed   zset
+-- KEYS[12…] rc:{ROOM}:on:NODE  hash     of nodes, as many as the caller wants looked at
 -- ARGV[1]  room                returned as it is, so that an answer tells what it is about
 -- Returns  {room, epoch, seq, shard_id, created_at, members, ms left, messages in the
 --          history}, or {room}: it is gone, or {room, why}: it is broken
 --
 -- Cost O(keys).
 
-local kinds = {'hash', 'hash', 'list', 'hash', 'hash', 'hash', 'hash', 'hash', 'string'}
+local kinds = {'hash', 'hash', 'list', 'hash', 'hash', 'hash', 'hash', 'hash', 'string',
+    'hash', 'zset'}
 for i = 1, #KEYS do
     local kind, expected = redis.call('TYPE', KEYS[i]).ok, kinds[i] or 'hash'
     if kind ~= expected and kind ~= 'none' then

@@ -14,6 +14,7 @@
 -- KEYS[7]  rc:{ROOM}:closed    string   epochs and reason
 -- KEYS[8]  rc:{ROOM}:bans      hash     user -> until ms; see join.lua
 -- KEYS[9]  rc:{ROOM}:nodes     hash     node -> last stamp (ms), how often it stamps (ms)
+-- KEYS[10] rc:{ROOM}:changed   zset     lives as the history does
 -- ARGV[1]  known               the epoch that the node knows
 -- ARGV[2]  epoch               for the room if it must be created
 -- ARGV[3]  keep_ms             how long the keys of a room in use live
@@ -96,7 +97,8 @@ redis.call('HLEN', KEYS[9]) -- of another type: fails before the first write
 local token
 if not is_there then
     epoch, seq, rev, members, came_in, nodes = ARGV[2], 0, 0, 0, {}, {}
-    token = create_room(KEYS[1], epoch, ARGV[4], KEYS[2], KEYS[3], KEYS[4], KEYS[6])
+    token = create_room(KEYS[1], epoch, ARGV[4], KEYS[2], KEYS[3], KEYS[4], KEYS[6],
+        KEYS[10])
     prolong(ARGV[3], KEYS[1]) -- also if nobody is put in
     tell(KEYS[5], epoch, 0, 'remade', 0, '-', token, '')
 end
@@ -131,7 +133,7 @@ if #lines > 0 then
     end
 end
 if members > 0 then
-    prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[4])
+    prolong(ARGV[3], KEYS[1], KEYS[2], KEYS[4], KEYS[10])
 end
 local users_here = forget_node(KEYS[9], ARGV[10], KEYS[3])
 if users_here > 0 then

@@ -174,7 +174,7 @@ def call_join(redis, room, users):
     for user in users:
         arguments += [user, user, event("member_joined", room, user)]
     return redis.call("join", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "bans", "events", "kicks", "nodes"), arguments)
+                                   "bans", "events", "kicks", "nodes", "changed"), arguments)
 
 
 def call_leave(redis, room, users):
@@ -182,7 +182,7 @@ def call_leave(redis, room, users):
     for user in users:
         arguments += [user, user, event("member_left", room, user), 1]
     return redis.call("leave", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                    "events", "nodes"), arguments)
+                                    "events", "nodes", "changed"), arguments)
 
 
 def call_publish(redis, room, count, message_keys=()):
@@ -223,7 +223,8 @@ def call_sync(redis, room, users, known=EPOCH):
     for user in users:
         arguments += [user, user, 1]
     return redis.call("sync", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                   "events", "kicks", "closed", "bans", "nodes"), arguments)
+                                   "events", "kicks", "closed", "bans", "nodes", "changed"),
+                      arguments)
 
 
 def fill_room(redis, room, members, messages=HISTORY):
@@ -328,7 +329,7 @@ def register(redis):
 @case("renew")
 def renew(redis):
     return [redis.call("renew", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                     "nodes", "events"),
+                                     "nodes", "events", "changed"),
                        [KEEP_MS, *STAMP, 20_000]) for room in fill_rooms(redis, 2000, 10)]
 
 
@@ -382,7 +383,7 @@ def members(redis):
 @case("reap, all of a dead node", 500, at_once=1)
 def reap(redis):
     return [redis.call("reap", keys(room, "meta", "members", f"on:{NODE}", "history",
-                                    "events", "nodes"),
+                                    "events", "nodes", "changed"),
                        [500, ROOM_TTL_MS, EVENTS_MAX,
                         f'{{"type":"member_left","room":"{room}","reason":"expired",'
                         f'"user":', NODE]) for room in fill_rooms(redis, 50, 500)]
@@ -402,7 +403,7 @@ def index(redis):
 
 @case("remake")
 def remake(redis):
-    return [redis.call("remake", keys(room, "meta", "members", "events"),
+    return [redis.call("remake", keys(room, "meta", "members", "events", "changed"),
                        [EPOCH, "00000000000000e2"])
             for room in fill_rooms(redis, 500, 100, 0)]
 
@@ -410,7 +411,7 @@ def remake(redis):
 @case("kick")
 def kick(redis):
     return [redis.call("kick", keys(room, "meta", "members", "history", "kicks",
-                                    "events", "nodes", f"on:{NODE}"),
+                                    "events", "nodes", "changed", f"on:{NODE}"),
                        ["user-0003", "user-0003", "rude",
                         f'{{"type":"kicked","room":"{room}","reason":"rude"}}',
                         event("member_left", room, "user-0003"), EVENTS_MAX,
@@ -421,16 +422,26 @@ def kick(redis):
 def close(redis):
     return [redis.call("close", keys(room, "meta", "members", "history", "kicks", "keys",
                                      "keys:old", "bans", "mutes", "closed", "events",
-                                     "nodes", f"on:{NODE}"),
+                                     "nodes", "changed", f"on:{NODE}"),
                        ["over", f'{{"type":"room_closed","room":"{room}"}}'])
             for room in fill_rooms(redis, 500, 100)]
 
 
 @case("delete, in the middle")
 def delete(redis):
-    return [redis.call("delete", keys(room, "meta", "history", "events"),
+    return [redis.call("delete", keys(room, "meta", "history", "events", "changed"),
                        [50, f'{{"type":"message","room":"{room}","seq":',
-                        f'{{"type":"message_deleted","room":"{room}","seq":50}}'])
+                        f'{{"type":"message_deleted","room":"{room}","seq":50,"rev":', HISTORY])
+            for room in fill_rooms(redis, 500, 1)]
+
+
+@case("edit, in the middle")
+def edit(redis):
+    names = ["meta", "history", "events", "changed", f"on:{NODE}", "mutes", "bans"]
+    return [redis.call("edit", keys(room, *names),
+                       [50, f'{{"type":"message","room":"{room}","seq":',
+                        f'{{"type":"message_edited","room":"{room}","seq":50', HISTORY,
+                        "user-0000", 10**15, ',"user":"user-0000","text":"other"', ""])
             for room in fill_rooms(redis, 500, 1)]
 
 
@@ -443,7 +454,7 @@ def moderate(redis):
 @case("room")
 def room_row(redis):
     names = ["meta", "members", "history", "bans", "mutes", "kicks", "keys", "keys:old",
-             "closed", "nodes"]
+             "closed", "nodes", "changed"]
     return [redis.call("room", keys(room, *names), [room])
             for room in fill_rooms(redis, 1000, 2, 1)]
 

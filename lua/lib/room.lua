@@ -30,7 +30,7 @@
 --                 lost one, and go
 -- raise_rev(meta, rev, by)
 --                 the new rev, as text
--- start_countdown(meta, history, ttl_ms)
+-- start_countdown(meta, history, changed, ttl_ms)
 --                 nobody is in any more: the room lives for so long
 -- prolong(ms, …)  the keys live for so long
 -- stamp_node(nodes, node, every_ms, on, on_ms)
@@ -133,10 +133,11 @@ local function raise_rev(meta, rev, by)
     return raised
 end
 
-local function start_countdown(meta, history, ttl_ms)
+local function start_countdown(meta, history, changed, ttl_ms)
     redis.call('HSET', meta, 'empty_since', now_ms())
     redis.call('PEXPIRE', meta, ttl_ms)
     redis.call('PEXPIRE', history, ttl_ms)
+    redis.call('PEXPIRE', changed, ttl_ms)
 end
 
 local function stamp_node(nodes, node, every_ms, on, on_ms)

@@ -38,6 +38,7 @@ static const char *kick_on(const char *user, const char *const *nodes)
     eval_key(&redis, "rc:{lobby}:kicks");
     eval_key(&redis, "rc:{lobby}:events");
     eval_key(&redis, "rc:{lobby}:nodes");
+    eval_key(&redis, "rc:{lobby}:changed");
     for (int i = 0; nodes[i]; i++)
         eval_key(&redis, "rc:{lobby}:on:%s", nodes[i]);
     eval_arg(&redis, "%s", user);
@@ -71,6 +72,7 @@ static const char *close_on(const char *const *nodes)
     eval_key(&redis, "rc:{lobby}:closed");
     eval_key(&redis, "rc:{lobby}:events");
     eval_key(&redis, "rc:{lobby}:nodes");
+    eval_key(&redis, "rc:{lobby}:changed");
     for (int i = 0; nodes[i]; i++)
         eval_key(&redis, "rc:{lobby}:on:%s", nodes[i]);
     eval_arg(&redis, "late");
@@ -342,9 +344,9 @@ static void a_join_behind_the_closing_makes_another_room(void **state)
     eval_room_expect_books_balance(&room);
 }
 
-static const char *const room_keys[] = {"meta",   "members",  "history", "kicks",
-                                        "keys",   "keys:old", "bans",    "mutes",
-                                        "closed", "on:node-1"};
+static const char *const room_keys[] = {"meta",   "members",  "history",  "kicks",
+                                        "keys",   "keys:old", "bans",     "mutes",
+                                        "closed", "changed",  "on:node-1"};
 
 static void a_broken_room_is_closed_whichever_key_is_odd(void **state)
 {
@@ -386,7 +388,9 @@ static void a_key_of_a_wrong_type_alone_is_a_room_to_close(void **state)
         eval_room_begin_test(state);
         key = eval_room_key(&room, room_keys[i]);
         print_message("  %s\n", key);
-        redis_cmd(port(), "ZADD %s 1 x", key);
+        redis_cmd(port(),
+                  strcmp(room_keys[i], "changed") == 0 ? "SADD %s x" : "ZADD %s 1 x",
+                  key);
         redis_cmd(port(), "EXPIRE %s 600", key);
         assert_non_null(strstr(close_room(), " 'closed *'"));
         assert_string_equal(eval_room_join(&room, "node-1", "ann"),

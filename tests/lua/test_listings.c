@@ -39,6 +39,7 @@ static const char *read_room(const char *name)
     eval_key(&redis, "rc:{%s}:keys:old", name);
     eval_key(&redis, "rc:{%s}:closed", name);
     eval_key(&redis, "rc:{%s}:nodes", name);
+    eval_key(&redis, "rc:{%s}:changed", name);
     eval_key(&redis, "rc:{%s}:on:node-1", name);
     eval_key(&redis, "rc:{%s}:on:node-2", name);
     eval_arg(&redis, "%s", name);
@@ -91,6 +92,7 @@ static const struct {
     {"SET rc:{lobby}:keys x", "keys is a string, not a hash"},
     {"SET rc:{lobby}:keys:old x", "keys:old is a string, not a hash"},
     {"HSET rc:{lobby}:closed x x", "closed is a hash, not a string"},
+    {"SET rc:{lobby}:changed x", "changed is a string, not a zset"},
     {"SET rc:{lobby}:on:node-1 x", "on:node-1 is a string, not a hash"},
     {"RPUSH rc:{lobby}:on:node-2 x", "on:node-2 is a list, not a hash"},
     {"HDEL rc:{lobby}:meta epoch", "meta has no epoch"},

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gateway/announce.h"
+#include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 #include "tests/support/unit/room_world.h"
 
@@ -622,10 +623,11 @@ static void a_deletion_is_told_to_all_whatever_their_join_knew(void **state)
 
 static void a_deletion_that_a_sync_found_is_told_to_all_with_ack(void **state)
 {
+    const char *event = q("{'type':'message_deleted','room':'r','seq':4}");
     struct rig_client *eve = join_eve(3);
 
     (void)state;
-    announce_deleted(w.room, 4);
+    announce_changed(w.room, 4, (struct json_text){event, strlen(event)});
     assert_given("deleted 4");
     rig_read(rig_history(5, 1, 1, 5));
     rig_assert_given(eve, ""); /* that read may be from before it */

@@ -97,8 +97,8 @@ static void one_join_is_told_the_state_of_the_room(void **state)
     rig_join(w.joiners[0]);
     assert_int_equal(store_rig.calls_count, 0);
     flush();
-    assert_int_equal(store_rig.calls[0].keys, 8);
-    store_rig_assert_call(SCRIPT_JOIN, 9,
+    assert_int_equal(store_rig.calls[0].keys, 9);
+    store_rig_assert_call(SCRIPT_JOIN, 10,
                           q("900000 0 500 n1 540000 2180000 bob bob "
                             "{'type':'member_joined','room':'r',"
                             "'user':'bob','members':"));
@@ -116,7 +116,7 @@ static void each_of_several_joins_has_a_rev_of_its_own(void **state)
         rig_join(w.joiners[i]);
     flush();
     assert_int_equal(store_rig.calls_count, 1);
-    assert_int_equal(store_rig.calls[0].argc, 15 + 4 * 3);
+    assert_int_equal(store_rig.calls[0].argc, 16 + 4 * 3);
     store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - 0 2 1 -501 0");
     assert_joined(0, PROTO_OK, 7);
     assert_joined(1, PROTO_OK, 8);
@@ -185,8 +185,8 @@ static void leaves_go_before_joins(void **state)
     rig_leave(w.ann, LEAVE_ASKED);
     flush();
     assert_scripts(SCRIPT_LEAVE, SCRIPT_JOIN);
-    assert_int_equal(store_rig.calls[0].keys, 6);
-    store_rig_assert_call(SCRIPT_LEAVE, 6,
+    assert_int_equal(store_rig.calls[0].keys, 7);
+    store_rig_assert_call(SCRIPT_LEAVE, 7,
                           q("300000 500 n1 ann ann {'type':'member_left','room':'r',"
                             "'reason':'left','user':'ann','members': 1"));
     store_rig_answer("1 1");
@@ -201,8 +201,8 @@ static void a_kicked_user_is_not_counted_down(void **state)
     w.ann->member.user->kicked_rev = 2;
     rig_leave(w.ann, LEAVE_KICKED);
     flush();
-    assert_string_equal(store_rig.calls[0].argv[12], "0");
-    assert_non_null(strstr(store_rig.calls[0].argv[11], q("'reason':'kicked'")));
+    assert_string_equal(store_rig.calls[0].argv[13], "0");
+    assert_non_null(strstr(store_rig.calls[0].argv[12], q("'reason':'kicked'")));
 }
 
 static void a_leave_that_failed_makes_the_room_compare(void **state)
@@ -247,9 +247,9 @@ static void a_call_takes_a_hundred(void **state)
     }
     flush();
     assert_int_equal(store_rig.calls_count, 3);
-    assert_int_equal(store_rig.calls[0].argc, 9 + 100 * 4);
-    assert_string_equal(store_rig.calls[1].argv[9], "u100");
-    assert_int_equal(store_rig.calls[2].argc, 9 + 5 * 4);
+    assert_int_equal(store_rig.calls[0].argc, 10 + 100 * 4);
+    assert_string_equal(store_rig.calls[1].argv[10], "u100");
+    assert_int_equal(store_rig.calls[2].argc, 10 + 5 * 4);
     for (unsigned i = 0; i < 3; i++)
         store_rig_answer("1 1");
     for (unsigned i = 0; i < 205; i++)
@@ -265,7 +265,7 @@ static void a_ghost_leaves_as_expired(void **state)
     memcpy(user->name, "ghost", 5);
     joins_leaves_send_ghost(&store_rig.store, w.room, user);
     free(user);
-    store_rig_assert_call(SCRIPT_LEAVE, 9,
+    store_rig_assert_call(SCRIPT_LEAVE, 10,
                           q("ghost ghost {'type':'member_left','room':'r',"
                             "'reason':'expired','user':'ghost','members': 1"));
     store_rig_answer("1 1");

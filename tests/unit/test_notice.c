@@ -43,6 +43,7 @@ static const struct {
      "a\nb\nc",
      {3, 0xa1}},
     {"1 " EPOCH " 8 deleted 41 41 - -\nx", NOTICE_DELETED, 8, 41, 41, "-", "x", {0, 0}},
+    {"1 " EPOCH " 9 edited 41 41 - -\nx", NOTICE_EDITED, 9, 41, 41, "-", "x", {0, 0}},
     {"1 " EPOCH " 0 signal 0 0 ann -\nx", NOTICE_SIGNAL, 0, 0, 0, "ann", "x", {0, 0}},
     {"1 " EPOCH " 9 joined 0 0 ann,b%20b 1.fedcba9876543210\nx\ny",
      NOTICE_JOINED,
@@ -341,6 +342,7 @@ static void each_kind_knows_its_lines_and_users(void **state)
     } wanted[] = {
         [NOTICE_MESSAGE] = {"message", "message", true, true, 0},
         [NOTICE_DELETED] = {"message_deleted", "message_deleted", false, false, 0},
+        [NOTICE_EDITED] = {"message_edited", "message_edited", false, false, 0},
         [NOTICE_SIGNAL] = {"signal", "signal", false, false, 1},
         [NOTICE_JOINED] = {"member_joined", "member_joined", true, true, 3},
         [NOTICE_LEFT] = {"member_left", "member_left", true, true, 3},

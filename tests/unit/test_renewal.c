@@ -112,9 +112,9 @@ static void a_round_takes_ten_minutes_at_most(void **state)
     (void)state;
     rig.config.room_ttl_ms = 86400000;
     renewals_renew(&w.renewals, w.room);
-    assert_string_equal(call->argv[6], "259200000"); /* keep_ms */
-    assert_string_equal(call->argv[8], "600000");
-    assert_string_equal(call->argv[9], "259200000"); /* more than 4 T and two leases */
+    assert_string_equal(call->argv[7], "259200000"); /* keep_ms */
+    assert_string_equal(call->argv[9], "600000");
+    assert_string_equal(call->argv[10], "259200000"); /* more than 4 T and two leases */
     store_rig_answer(WELL);
     assert_int_equal(args_renew_ms(&rig.config), 600000);
 }
@@ -124,10 +124,10 @@ static void a_renewal_stamps_the_node_and_names_some_users(void **state)
     (void)state;
     rig.config.lease_ms = 10000;
     renewals_renew(&w.renewals, w.room);
-    assert_int_equal(store_rig.calls[0].keys, 6);
+    assert_int_equal(store_rig.calls[0].keys, 7);
     assert_string_equal(store_rig.calls[0].argv[4], "rc:{r}:nodes");
     store_rig.calls[0].argc -= 2; /* the two users, in any order */
-    store_rig_assert_call(SCRIPT_RENEW, 6, "900000 n1 540000 2180000 20000");
+    store_rig_assert_call(SCRIPT_RENEW, 7, "900000 n1 540000 2180000 20000");
     store_rig_answer(WELL);
     assert_int_equal(rig_count(RIG_SYNC), 0);
 }

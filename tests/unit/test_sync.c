@@ -14,7 +14,6 @@
 
 #include "common/intake.h"
 #include "gateway/sync.h"
-#include "tests/support/unit/history_rig.h"
 #include "tests/support/unit/quotes.h"
 #include "tests/support/unit/room_rig.h"
 #include "tests/support/unit/store_rig.h"
@@ -25,7 +24,7 @@
 #define AS_IT_IS "ok " RIG_EPOCH " 5 1 1 1 '' '' 0 5"
 
 enum {
-    KEYS = 9,
+    KEYS = 10,
     USERS = KEYS + 13, /* the first of them among the arguments */
     MANY = 620,        /* users, for more than one page */
 };
@@ -81,7 +80,6 @@ static void start_again(void)
 static void assert_synced(void)
 {
     assert_int_equal(store_rig.calls_count, 0);
-    assert_int_equal(history_rig.count, 0);
     assert_true(room_is_ready(w.room));
     assert_int_equal(metric_read(&rig.metrics.syncs_total), 1);
 }
@@ -89,10 +87,11 @@ static void assert_synced(void)
 static void assert_failed(void)
 {
     assert_int_equal(store_rig.calls_count, 0);
-    assert_int_equal(history_rig.count, 0);
     assert_true(w.room->is_stuck && w.room->needs_sync);
     assert_int_equal(metric_read(&rig.metrics.syncs_total), 0);
 }
+
+static void remake(const char *epoch);
 
 /* ---- pages of users ---- */
 
@@ -255,14 +254,14 @@ static void extra_users_leave_as_expired(void **state)
     store_rig_answer("ok " RIG_EPOCH " 5 1 2 3 '' '' 0 5");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 0 COUNT 500");
     store_rig_answer("'7' ( ann x bob x )");
-    store_rig_assert_call(SCRIPT_LEAVE, 6,
+    store_rig_assert_call(SCRIPT_LEAVE, 7,
                           q("300000 500 n1 bob bob {'type':'member_left','room':'r',"
                             "'reason':'expired','user':'bob','members': 1"));
     store_rig_answer("1 1");
     store_rig_assert_call(SCRIPTS_COUNT, 0, "HSCAN rc:{r}:on:n1 7 COUNT 500");
     store_rig_answer("'0' ( '' x {odd} x )"); /* the mark of a closing; and no name */
     assert_int_equal(store_rig.calls_count, 1);
-    assert_string_equal(store_rig.calls[0].argv[9], "");
+    assert_string_equal(store_rig.calls[0].argv[10], "");
     store_rig_answer("1 1");
     assert_synced();
 }
@@ -312,35 +311,55 @@ static void a_missed_kick_is_told(void **state)
         rig_left(true);
 }
 
-/* Lines 4 and 5 of the list; 4 is deleted. */
-static void answer_lines(uint64_t first, const char *four)
-{
-    const char *five = q("{'type':'message','room':'r','seq':5,");
-    const struct json_text lines[] = {{four, strlen(four)}, {five, strlen(five)}};
-    const struct history history = {.epoch = RIG_EPOCH,
-                                    .seq = 5,
-                                    .oldest = first,
-                                    .first = first,
-                                    .lines = lines,
-                                    .count = 2};
+#define DELETED_4 "{\"type\":\"message_deleted\",\"room\":\"r\",\"seq\":4,\"rev\":2}"
+#define EDITED_5                                                                       \
+    "{\"type\":\"message_edited\",\"room\":\"r\",\"seq\":5,\"user\":\"u\",\"text\":"   \
+    "\"t\","                                                                           \
+    "\"edited_at\":7,\"rev\":3}"
 
-    history_rig_answer(0, &history);
+/* Which messages were changed after rev 1. */
+static void answer_changes(const char *token, const char *rest)
+{
+    char answer[512];
+
+    store_rig_assert_call(SCRIPT_CHANGES, 3,
+                          q("1 5 {'type':'message','room':'r','seq': "
+                            "{'type':'message_deleted','room':'r','seq': "
+                            "{'type':'message_edited','room':'r','seq': 1000 262144"));
+    snprintf(answer, sizeof(answer), RIG_EPOCH " %s %s", token, rest);
+    store_rig_answer(answer);
 }
 
-#define FOUR_IS_DELETED                                                                \
-    "{\"type\":\"message\",\"room\":\"r\",\"seq\":4,\"deleted\":true,\"ts\":1}"
-
-static void a_rev_that_has_moved_on_is_looked_at_for_deletions(void **state)
+static void a_rev_that_has_moved_on_is_looked_at_for_changes(void **state)
 {
     (void)state;
     start();
-    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
-    assert_int_equal(history_rig.count, 1);
-    assert_int_equal(history_rig.reads[0].after, UINT64_MAX);
-    assert_int_equal(history_rig.reads[0].before, 6);
-    answer_lines(4, FOUR_IS_DELETED);
-    rig_assert_given(w.ann, "deleted 4");
+    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0 5");
+    answer_changes("''", "3 0 0 4 " DELETED_4 " 5 " EDITED_5);
+    rig_assert_given(w.ann, "deleted 4, edited 5");
     assert_synced();
+}
+
+static void changes_come_in_pages(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0 5");
+    answer_changes("''", "2 1 0 4 " DELETED_4);
+    assert_int_equal(store_rig.calls_count, 1);
+    assert_string_equal(store_rig.calls[0].argv[3], "2"); /* after it */
+    store_rig_answer(RIG_EPOCH " '' 3 0 0 5 " EDITED_5);
+    rig_assert_given(w.ann, "deleted 4, edited 5");
+    assert_synced();
+}
+
+static void more_changes_than_redis_remembers_remake_the_room(void **state)
+{
+    (void)state;
+    start();
+    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0 5");
+    answer_changes("''", "3 0 1 4 " DELETED_4);
+    remake(RIG_EPOCH);
 }
 
 #define MOVED_ON                                                                       \
@@ -354,7 +373,6 @@ static void what_is_withheld_is_not_looked_for(void **state)
     terms_start(&w.room->terms, TOKEN, 5, 1);
     start();
     store_rig_answer(MOVED_ON);
-    assert_int_equal(history_rig.count, 0);
     assert_synced();
 }
 
@@ -365,7 +383,7 @@ static void what_was_dropped_or_not_heard_is_looked_for(void **state)
     w.room->deliver.withheld.has_dropped = true;
     start();
     store_rig_answer(MOVED_ON);
-    answer_lines(4, FOUR_IS_DELETED);
+    answer_changes(OTHER_TOKEN_WORD, "2 0 0 4 " DELETED_4);
     rig_assert_given(w.ann, "deleted 4");
     while (rig_count(RIG_BACKFILL) > 0)
         rig_backfilled(rig_history(5, 1, 6, 5));
@@ -375,35 +393,35 @@ static void what_was_dropped_or_not_heard_is_looked_for(void **state)
     w.room->was_deaf = true;
     start();
     store_rig_answer(MOVED_ON);
-    answer_lines(4, FOUR_IS_DELETED);
+    answer_changes(OTHER_TOKEN_WORD, "2 0 0 4 " DELETED_4);
     rig_assert_given(w.ann, "deleted 4");
     while (rig_count(RIG_BACKFILL) > 0)
         rig_backfilled(rig_history(5, 1, 6, 5));
 }
 
-static void lines_that_are_no_tombstones_or_of_other_messages_tell_nothing(void **state)
+static void what_is_no_change_is_not_told(void **state)
 {
     (void)state;
     start();
     store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
-    answer_lines(4, q("{'type':'message','room':'r','seq':4,'user':'u'}"));
-    assert_synced();
-    metric_set(&rig.metrics.syncs_total, 0);
-    start();
-    store_rig_answer("ok " RIG_EPOCH " 5 3 1 1 '' '' 0 5");
-    answer_lines(3, q("{'type':'message','room':'r','seq':3,'deleted':true}"));
-    /* The list ends below what was seen. */
+    answer_changes("''", "2 0 0 4 {} 5 " DELETED_4);
     assert_synced();
     rig_assert_given(w.ann, "");
 }
 
-static void lines_that_cannot_be_read_fail_the_sync(void **state)
+static void
+changes_that_cannot_be_read_or_are_of_another_log_fail_the_sync(void **state)
 {
     (void)state;
     start();
     store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
-    history_rig_answer(0, NULL);
+    store_rig_answer(NULL);
     assert_failed();
+    start_again();
+    store_rig_answer("ok " RIG_EPOCH " 5 2 1 1 '' '' 0 5");
+    answer_changes(OTHER_TOKEN_WORD, "2 0 0 4 " DELETED_4);
+    assert_failed();
+    rig_assert_given(w.ann, "");
 }
 
 /* ---- what Redis has lost ---- */
@@ -421,9 +439,9 @@ static void another_epoch_resets_the_room(void **state)
 static void remake(const char *epoch)
 {
     assert_int_equal(store_rig.calls_count, 1);
-    assert_int_equal(store_rig.calls[0].keys, 3);
+    assert_int_equal(store_rig.calls[0].keys, 4);
     assert_int_equal(store_rig.calls[0].script, SCRIPT_REMAKE);
-    assert_string_equal(store_rig.calls[0].argv[3], epoch);
+    assert_string_equal(store_rig.calls[0].argv[4], epoch);
     store_rig_answer("ok");
     assert_int_equal(store_rig.calls[0].script, SCRIPT_SYNC);
     assert_string_equal(store_rig.calls[0].argv[KEYS],
@@ -534,11 +552,13 @@ int main(void)
         TEST(extra_users_that_cannot_be_read_fail_the_sync),
         TEST(a_missed_closing_is_told),
         TEST(a_missed_kick_is_told),
-        TEST(a_rev_that_has_moved_on_is_looked_at_for_deletions),
+        TEST(a_rev_that_has_moved_on_is_looked_at_for_changes),
+        TEST(changes_come_in_pages),
+        TEST(more_changes_than_redis_remembers_remake_the_room),
         TEST(what_is_withheld_is_not_looked_for),
         TEST(what_was_dropped_or_not_heard_is_looked_for),
-        TEST(lines_that_are_no_tombstones_or_of_other_messages_tell_nothing),
-        TEST(lines_that_cannot_be_read_fail_the_sync),
+        TEST(what_is_no_change_is_not_told),
+        TEST(changes_that_cannot_be_read_or_are_of_another_log_fail_the_sync),
         TEST(another_epoch_resets_the_room),
         TEST(a_torn_room_is_remade_and_compared_again),
         TEST(a_remake_that_fails_fails_the_sync),

@@ -73,7 +73,7 @@ export type WireEvent =
   | Refusal
   | { type: 'leave_ack'; room: string }
   | { type: 'message_ack'; id?: string; room: string; seq: number; epoch: string }
-  | { type: 'message_deleted'; room: string; seq: number }
+  | { type: 'message_deleted'; room: string; seq: number; rev?: number }
   | { type: 'signal'; room: string; user: string; kind: string; data: unknown }
   | { type: 'member_joined'; room: string; user: string; members: number }
   | {

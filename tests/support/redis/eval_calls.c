@@ -91,6 +91,13 @@ static void prepare_index(struct eval_room *room)
               eval_name(room->redis, "rc:rooms:members"));
 }
 
+static void prepare_changed(struct eval_room *room)
+{
+    prepare_room(room);
+    redis_cmd(eval_port(room->redis), "ZADD rc:{lobby}:changed 3 1");
+    redis_cmd(eval_port(room->redis), "HSET rc:{lobby}:meta changed 3");
+}
+
 /* ---- the calls ---- */
 
 static const char *join_ann(struct eval_room *room)
@@ -174,6 +181,7 @@ static const char *kick(struct eval_room *room)
     eval_key(room->redis, "rc:{lobby}:kicks");
     eval_key(room->redis, "rc:{lobby}:events");
     eval_key(room->redis, "rc:{lobby}:nodes");
+    eval_key(room->redis, "rc:{lobby}:changed");
     eval_key(room->redis, "rc:{lobby}:on:node-1");
     for (int i = 0; i < 5; i++)
         eval_arg(room->redis, "ann"); /* user, token, reason, events */
@@ -196,21 +204,74 @@ static const char *close_room(struct eval_room *room)
     eval_key(room->redis, "rc:{lobby}:closed");
     eval_key(room->redis, "rc:{lobby}:events");
     eval_key(room->redis, "rc:{lobby}:nodes");
+    eval_key(room->redis, "rc:{lobby}:changed");
     eval_key(room->redis, "rc:{lobby}:on:node-1");
     eval_arg(room->redis, "late");
     eval_arg(room->redis, "{}");
     return eval_run(room->redis);
 }
 
-static const char *delete_message(struct eval_room *room)
+static void begin_change(struct eval_room *room, enum script script)
 {
-    eval_begin(room->redis, SCRIPT_DELETE);
+    eval_begin(room->redis, script);
     eval_key(room->redis, "rc:{lobby}:meta");
     eval_key(room->redis, "rc:{lobby}:history");
     eval_key(room->redis, "rc:{lobby}:events");
+    eval_key(room->redis, "rc:{lobby}:changed");
+}
+
+static void add_change(struct eval_room *room)
+{
     eval_arg(room->redis, "1");
     eval_arg(room->redis, "head");
-    eval_arg(room->redis, "{}");
+    eval_arg(room->redis, "{");
+    eval_arg(room->redis, "100");
+}
+
+static void begin_own_change(struct eval_room *room, enum script script)
+{
+    begin_change(room, script);
+    eval_key(room->redis, "rc:{lobby}:on:node-1");
+    eval_key(room->redis, "rc:{lobby}:mutes");
+    eval_key(room->redis, "rc:{lobby}:bans");
+    add_change(room);
+    eval_arg(room->redis, "ann");
+    eval_arg(room->redis, "9999999999999");
+}
+
+static const char *delete_message(struct eval_room *room)
+{
+    begin_change(room, SCRIPT_DELETE);
+    add_change(room);
+    return eval_run(room->redis);
+}
+
+static const char *delete_own(struct eval_room *room)
+{
+    begin_own_change(room, SCRIPT_DELETE);
+    return eval_run(room->redis);
+}
+
+static const char *edit(struct eval_room *room)
+{
+    begin_own_change(room, SCRIPT_EDIT);
+    eval_arg(room->redis, ",\"user\":\"ann\",\"text\":\"hello\"");
+    eval_arg(room->redis, ",\"data\":1");
+    return eval_run(room->redis);
+}
+
+static const char *read_changes(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_CHANGES);
+    eval_key(room->redis, "rc:{lobby}:meta");
+    eval_key(room->redis, "rc:{lobby}:history");
+    eval_key(room->redis, "rc:{lobby}:changed");
+    eval_arg(room->redis, "0");
+    eval_arg(room->redis, "9");
+    for (int i = 0; i < 3; i++)
+        eval_arg(room->redis, "head");
+    eval_arg(room->redis, "100");
+    eval_arg(room->redis, "1000");
     return eval_run(room->redis);
 }
 
@@ -249,6 +310,7 @@ static const char *read_room(struct eval_room *room)
     eval_key(room->redis, "rc:{lobby}:keys:old");
     eval_key(room->redis, "rc:{lobby}:closed");
     eval_key(room->redis, "rc:{lobby}:nodes");
+    eval_key(room->redis, "rc:{lobby}:changed");
     eval_arg(room->redis, "lobby");
     return eval_run(room->redis);
 }
@@ -483,6 +545,9 @@ const struct eval_call eval_calls[] = {
     {"kick of the last", prepare_new_room, kick, false},
     {"close", prepare_room, close_room, false},
     {"delete", prepare_room, delete_message, false},
+    {"delete of one's own", prepare_room, delete_own, false},
+    {"edit", prepare_room, edit, false},
+    {"changes", prepare_changed, read_changes, false},
     {"ban", prepare_room, ban, false},
     {"lifting a ban", prepare_ban, lift_ban, false},
     {"room", prepare_room, read_room, false},

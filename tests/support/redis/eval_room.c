@@ -142,6 +142,7 @@ const char *eval_room_join_all(const struct eval_room *room, const char *node,
     add_key(room, "events");
     add_key(room, "kicks");
     add_key(room, "nodes");
+    add_key(room, "changed");
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     eval_arg(room->redis, "0");
@@ -171,6 +172,7 @@ static const char *leave(const struct eval_room *room, const char *node,
     add_key(room, "history");
     add_key(room, "events");
     add_key(room, "nodes");
+    add_key(room, "changed");
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
     eval_arg(room->redis, "%s", node);
@@ -211,6 +213,7 @@ const char *eval_room_renew(const struct eval_room *room, const char *node,
     add_key(room, "history");
     add_key(room, "nodes");
     add_key(room, "events");
+    add_key(room, "changed");
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
     add_stamp(room, node);
     eval_arg(room->redis, "%d", EVAL_ROOM_PATIENCE_MS);
@@ -229,6 +232,7 @@ const char *eval_room_reap(const struct eval_room *room, const char *dead,
     add_key(room, "history");
     add_key(room, "events");
     add_key(room, "nodes");
+    add_key(room, "changed");
     eval_arg(room->redis, "%u", most);
     eval_arg(room->redis, "%d", EVAL_ROOM_TTL_MS);
     eval_arg(room->redis, "%u", room->events_max);
@@ -250,6 +254,7 @@ const char *eval_room_sync(const struct eval_room *room, const char *node,
     add_key(room, "closed");
     add_key(room, "bans");
     add_key(room, "nodes");
+    add_key(room, "changed");
     eval_arg(room->redis, "%s", known);
     eval_arg(room->redis, "%s", room->epoch);
     eval_arg(room->redis, "%d", EVAL_ROOM_KEEP_MS);
@@ -276,6 +281,7 @@ const char *eval_room_remake(const struct eval_room *room, const char *known,
     add_key(room, "meta");
     add_key(room, "members");
     add_key(room, "events");
+    add_key(room, "changed");
     eval_arg(room->redis, "%s", known);
     eval_arg(room->redis, "%s", epoch);
     return eval_run(room->redis);

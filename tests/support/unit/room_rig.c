@@ -257,6 +257,8 @@ static void take_event(struct rig_client *client, const char *text, size_t len)
         write_down(client, "reset %llu", seq);
     else if (strcmp(type, "message_deleted") == 0)
         write_down(client, "deleted %llu", seq);
+    else if (strcmp(type, "message_edited") == 0)
+        write_down(client, "edited %llu", seq);
     else if (strcmp(type, "room_closed") == 0)
         write_down(client, "closed");
     else if (strcmp(type, "kicked") == 0)

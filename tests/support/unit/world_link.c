@@ -311,6 +311,17 @@ static void execute_call(struct call *call)
     call->state = state_of_redis();
 }
 
+static void tell_deleted(struct room *room, uint64_t seq)
+{
+    struct strbuf event = {NULL, 0, 0};
+
+    room_begin_event(room, &event, "message_deleted");
+    proto_add_number(&event, "seq", seq);
+    strbuf_add_char(&event, '}');
+    announce_changed(room, seq, (struct json_text){event.data, event.len});
+    strbuf_deinit(&event);
+}
+
 /* As sync.c ends. */
 static void end_sync(const struct call *call)
 {
@@ -329,7 +340,7 @@ static void end_sync(const struct call *call)
         strcpy(state.epoch, room_log_epoch(&call->room->log));
     } else if (call->has_moved && strcmp(call->known, state.epoch) == 0) {
         for (unsigned i = 0; i < call->deleted_count; i++)
-            announce_deleted(call->room, call->deleted[i]);
+            tell_deleted(call->room, call->deleted[i]);
     }
     room_on_synced(call->room, true, &state);
 }
