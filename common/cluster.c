@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/intake.h"
+#include "common/log.h"
+#include "common/reply.h"
 
 /* ---- the masters ---- */
 
@@ -66,12 +69,21 @@ enum redis_why cluster_why(const struct cluster *cluster)
 {
     const struct list *first = cluster->masters.all.next;
 
+    if (cluster_maps_is_refused(cluster->opts.maps))
+        return REDIS_WHY_SLOTS;
     return first == &cluster->masters.all
                ? REDIS_WHY_NOT_KNOWN
                : redis_link_why(list_entry(first, struct cluster_master, link)->redis);
 }
 
 /* ---- the map ---- */
+
+/* Nothing goes on without the map. */
+static void note_refusal(struct cluster *cluster)
+{
+    if (cluster_maps_refuse(cluster->opts.maps))
+        log_error("redis_refuses_slots", "text=\"the right +cluster|slots is needed\"");
+}
 
 static void on_map(void *data, int status, const redisReply *reply)
 {
@@ -82,7 +94,10 @@ static void on_map(void *data, int status, const redisReply *reply)
 
     cluster->is_reading = false;
     metric_add(&cluster->opts.metrics->redis_map_reads_total, 1);
-    cluster_maps_put(cluster->opts.maps, is_map ? &map : NULL);
+    if (status == UV_EREMOTEIO && strncmp(reply_error(reply), "NOPERM", 6) == 0)
+        note_refusal(cluster);
+    else
+        cluster_maps_put(cluster->opts.maps, is_map ? &map : NULL);
     if (is_map)
         cluster_map_deinit(&map);
     else

@@ -38,10 +38,33 @@ void cluster_maps_put(struct cluster_maps *maps, const struct cluster_map *map)
     uv_mutex_lock(&maps->lock);
     maps->is_reading = false;
     if (map) {
+        maps->is_refused = false;
         cluster_map_copy(&maps->map, map);
         maps->version++;
     }
     uv_mutex_unlock(&maps->lock);
+}
+
+bool cluster_maps_refuse(struct cluster_maps *maps)
+{
+    bool is_news;
+
+    uv_mutex_lock(&maps->lock);
+    is_news = !maps->is_refused;
+    maps->is_reading = false;
+    maps->is_refused = true;
+    uv_mutex_unlock(&maps->lock);
+    return is_news;
+}
+
+bool cluster_maps_is_refused(struct cluster_maps *maps)
+{
+    bool is_refused;
+
+    uv_mutex_lock(&maps->lock);
+    is_refused = maps->is_refused;
+    uv_mutex_unlock(&maps->lock);
+    return is_refused;
 }
 
 bool cluster_maps_take(struct cluster_maps *maps, uint64_t *version,

@@ -22,6 +22,7 @@ struct cluster_maps {
     uint64_t version;       /* of it; 0: none yet */
     uint64_t begun_ms;      /* the last reading, by uv_hrtime */
     bool is_reading;
+    bool is_refused; /* the last reading: this user has not the right to it */
 };
 
 void cluster_maps_init(struct cluster_maps *maps);
@@ -31,6 +32,10 @@ void cluster_maps_deinit(struct cluster_maps *maps);
  * NULL if it could not be read. `is_urgent`: else once in a period. */
 bool cluster_maps_begin(struct cluster_maps *maps, bool is_urgent, uint64_t now_ms);
 void cluster_maps_put(struct cluster_maps *maps, const struct cluster_map *map);
+
+/* In place of put: Redis refuses it. True: that is news. */
+bool cluster_maps_refuse(struct cluster_maps *maps);
+bool cluster_maps_is_refused(struct cluster_maps *maps);
 
 /* Copies the latest into `map` if it is newer than *version, which becomes its own. */
 bool cluster_maps_take(struct cluster_maps *maps, uint64_t *version,

@@ -9,6 +9,8 @@
     X(REDIS_WHY_NOT_KNOWN, "no connection to Redis")                                   \
     X(REDIS_WHY_LOGIN, "Redis refuses the user or the password")                       \
     X(REDIS_WHY_CLUSTER, "is a Redis Cluster: use redis+cluster://")                   \
+    X(REDIS_WHY_SLOTS,                                                                 \
+      "Redis refuses CLUSTER SLOTS: the right +cluster|slots is needed")               \
     X(REDIS_WHY_NOT_CLUSTER, "is not a Redis Cluster: use redis://")                   \
     X(REDIS_WHY_SENTINEL, "is a Sentinel: use redis+sentinel://")                      \
     X(REDIS_WHY_NOT_SENTINEL, "is not a Sentinel: use redis://")                       \

@@ -5,6 +5,8 @@
  *        |   fail: the next Sentinel, until all were asked <---------------+
  *        +-- on_second
  *
+ * What does not know SENTINEL is asked what it is (send_mode), to tell a Redis Cluster from one Redis.
+ *
  * The first one asked is another for each connection, so that not all of a fleet ask one.
  */
 #include "common/redis_sentinel.h"
@@ -35,7 +37,7 @@ struct redis_sentinel {
     unsigned at;       /* the Sentinel that is asked */
     unsigned failed;   /* of this ask */
     struct redis_loss loss;
-    bool awaits_login, is_asking;
+    bool awaits_login, awaits_mode, is_asking;
 };
 
 static void start_ask(struct redis_sentinel *s);
@@ -101,13 +103,27 @@ static void on_late(uv_timer_t *timer)
 
 /* ---- the answer ---- */
 
+static void send_mode(struct redis_sentinel *s);
+
+static bool is_unknown_command(const redisReply *reply)
+{
+    return strncmp(reply_error(reply), "ERR unknown command", 19) == 0;
+}
+
+static struct redis_loss loss_of_mode(const redisReply *reply)
+{
+    const char *info = reply_string(reply).base;
+    bool is_cluster = strstr(info, "redis_mode:cluster") ||
+                      strstr(info, "server_mode:cluster"); /* Valkey */
+
+    return redis_loss_of(is_cluster ? REDIS_WHY_CLUSTER : REDIS_WHY_NOT_SENTINEL);
+}
+
 static struct redis_loss loss_of_error(const char *error)
 {
     if (strncmp(error, "NOAUTH", 6) == 0 || strncmp(error, "WRONGPASS", 9) == 0 ||
         strncmp(error, "NOPERM", 6) == 0)
         return redis_loss_of(REDIS_WHY_SENTINELS_LOGIN);
-    if (strncmp(error, "ERR unknown command", 19) == 0)
-        return redis_loss_of(REDIS_WHY_NOT_SENTINEL);
     return redis_loss_of(REDIS_WHY_NO_MASTER);
 }
 
@@ -126,7 +142,11 @@ static void take_answer(struct redis_sentinel *s, const redisReply *reply)
 {
     char host[HOST_BYTES_MAX], port[PORT_BYTES_MAX];
 
-    if (reply_is_error(reply)) {
+    if (s->awaits_mode) {
+        fail(s, loss_of_mode(reply));
+    } else if (is_unknown_command(reply) && !s->awaits_login) {
+        send_mode(s);
+    } else if (reply_is_error(reply)) {
         fail(s, s->awaits_login ? redis_loss_of(REDIS_WHY_SENTINELS_LOGIN)
                                 : loss_of_error(reply_error(reply)));
     } else if (s->awaits_login) {
@@ -189,6 +209,13 @@ static void send_ask(struct redis_sentinel *s)
     redis_stream_write(s->stream, &s->out);
 }
 
+static void send_mode(struct redis_sentinel *s)
+{
+    s->awaits_mode = true;
+    add_words(s, 2, (const char *[]){"INFO", "server"});
+    redis_stream_write(s->stream, &s->out);
+}
+
 static void on_open(void *owner, struct redis_stream *stream)
 {
     struct redis_sentinel *s = owner;
@@ -196,6 +223,7 @@ static void on_open(void *owner, struct redis_stream *stream)
     redis_stream_hand_over(stream, &hooks, s);
     s->stream = stream;
     redis_replies_begin(&s->replies);
+    s->awaits_mode = false;
     strbuf_reset(&s->out, 0);
     add_login(s);
     send_ask(s);

@@ -16,6 +16,7 @@
 #include "tests/support/fleet/http_get.h"
 #include "tests/support/redis/port.h"
 #include "tests/support/redis/print.h"
+#include "tests/support/redis/redis_cmd.h"
 #include "tests/support/redis/redis_sentinels.h"
 
 static struct fleet fleet;
@@ -51,6 +52,8 @@ static void a_cluster_is_told_from_one_redis(void **state)
     expect_never_ready(print_text("redis://127.0.0.1:%d", cluster.port), text);
     /* In a cluster there is no database but 0: that is not what is told. */
     expect_never_ready(print_text("redis://127.0.0.1:%d/3", cluster.port), text);
+    expect_never_ready(print_text("redis+sentinel://127.0.0.1:%d/m", cluster.port),
+                       text);
 }
 
 static void a_sentinel_is_told_from_a_redis(void **state)
@@ -76,6 +79,18 @@ static void a_password_that_is_wrong_is_told(void **state)
     (void)state;
     expect_never_ready(print_text("redis://:wrong@127.0.0.1:%d", fleet.redis_port),
                        "Redis refuses the user or the password");
+}
+
+static void a_right_to_the_map_that_is_missing_is_told(void **state)
+{
+    (void)state;
+    redis_cmd(
+        cluster.port,
+        "ACL SETUSER lost reset on >secret ~rc:* &rc:* +@read +@write +@pubsub "
+        "+@scripting +@connection -@dangerous +time +info +client|kill +client|info");
+    expect_never_ready(
+        print_text("redis+cluster://lost:secret@127.0.0.1:%d", cluster.port),
+        "the right +cluster|slots is needed");
 }
 
 static int start(void **state)
@@ -108,6 +123,7 @@ int main(void)
         cmocka_unit_test(a_sentinel_is_told_from_a_redis),
         cmocka_unit_test(a_redis_is_told_from_a_sentinel),
         cmocka_unit_test(a_password_that_is_wrong_is_told),
+        cmocka_unit_test(a_right_to_the_map_that_is_missing_is_told),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

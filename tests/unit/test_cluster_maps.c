@@ -83,6 +83,21 @@ static void a_map_that_could_not_be_read_changes_nothing(void **state)
     cluster_map_deinit(&map);
 }
 
+static void that_it_is_refused_is_known_until_there_is_one(void **state)
+{
+    (void)state;
+    assert_false(cluster_maps_is_refused(&maps));
+    assert_true(cluster_maps_begin(&maps, false, 1000));
+    assert_true(cluster_maps_refuse(&maps));
+    assert_true(cluster_maps_begin(&maps, true, 2000));
+    assert_false(cluster_maps_refuse(&maps)); /* no news */
+    assert_true(cluster_maps_begin(&maps, true, 3000));
+    cluster_maps_put(&maps, NULL);
+    assert_true(cluster_maps_is_refused(&maps));
+    put(7001);
+    assert_false(cluster_maps_is_refused(&maps));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -90,6 +105,7 @@ int main(void)
         TEST(one_reads_at_a_time_and_seldom),
         TEST(each_takes_a_new_map_once),
         TEST(a_map_that_could_not_be_read_changes_nothing),
+        TEST(that_it_is_refused_is_known_until_there_is_one),
     };
 #undef TEST
 

@@ -341,7 +341,6 @@ static void what_an_answer_can_be_other_than_a_master(void **state)
         {"-IDONTKNOW yet\r\n", REDIS_WHY_NO_MASTER},
         {"-NOAUTH Authentication required.\r\n", REDIS_WHY_SENTINELS_LOGIN},
         {"-NOPERM no\r\n", REDIS_WHY_SENTINELS_LOGIN},
-        {"-ERR unknown command 'SENTINEL', with args\r\n", REDIS_WHY_NOT_SENTINEL},
         {"HTTP/1.1 200 OK\r\n", REDIS_WHY_NOT_SENTINEL},
     };
 
@@ -353,6 +352,32 @@ static void what_an_answer_can_be_other_than_a_master(void **state)
         refuses(1, redis_loss_as("connection refused"));
         refuses(2, redis_loss_of(REDIS_WHY_TLS_NAME));
         assert_int_equal(w.failures, 1);
+        assert_int_equal(w.loss.why, cases[i].why);
+        stop(state);
+        start(state);
+    }
+}
+
+static void what_is_no_sentinel_is_asked_what_it_is(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum redis_why why;
+    } cases[] = {
+        {"$23\r\nredis_mode:standalone\r\n\r\n", REDIS_WHY_NOT_SENTINEL},
+        {"$20\r\nredis_mode:cluster\r\n\r\n", REDIS_WHY_CLUSTER},
+        {"$21\r\nserver_mode:cluster\r\n\r\n", REDIS_WHY_CLUSTER},
+        {"-NOPERM no\r\n", REDIS_WHY_NOT_SENTINEL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        redis_sentinel_ask(w.sentinel);
+        opens(0);
+        answer("-ERR unknown command 'SENTINEL', with args\r\n");
+        assert_string_equal(w.written, "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+        answer(cases[i].answer);
+        refuses(1, redis_loss_as("connection refused"));
+        refuses(2, redis_loss_as("connection refused"));
         assert_int_equal(w.loss.why, cases[i].why);
         stop(state);
         start(state);
@@ -423,6 +448,7 @@ int main(void)
         TEST(the_next_one_is_asked_where_one_fails),
         TEST(when_all_have_failed_that_is_told_and_asked_again_in_a_second),
         TEST(what_an_answer_can_be_other_than_a_master),
+        TEST(what_is_no_sentinel_is_asked_what_it_is),
         TEST(an_ask_that_is_not_read_is_a_failure),
         TEST(a_connection_that_ends_between_two_asks_is_no_failure),
         TEST(one_that_is_not_believed_is_followed_by_the_next),
