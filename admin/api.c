@@ -176,22 +176,6 @@ void api_room_not_found(struct http_request *req)
     http_reply_error(req, 404, "room_not_found", "there is no such room");
 }
 
-void api_add_missing(struct strbuf *out, uint64_t shards)
-{
-    const char *before = ",\"missing_shards\":[";
-
-    for (unsigned i = 0; shards >> i; i++) {
-        if (!(shards >> i & 1))
-            continue;
-        strbuf_add_format(out, "%s%u", before, i);
-        before = ",";
-        if (!(shards >> i >> 1)) {
-            strbuf_add_char(out, ']');
-            return;
-        }
-    }
-}
-
 void api_odd_key(struct http_request *req, unsigned shard, enum fleet_key which,
                  const char *type)
 {

@@ -78,9 +78,6 @@ bool api_take_body(struct http_request *req, unsigned required, unsigned optiona
 
 /* ---- answers ---- */
 
-/* Adds `,"missing_shards":[…]` if there are any: a bit a shard. */
-void api_add_missing(struct strbuf *out, uint64_t shards);
-
 /* 503: a key of the fleet is of another type than it has to be. */
 void api_odd_key(struct http_request *req, unsigned shard, enum fleet_key which,
                  const char *type);

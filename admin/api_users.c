@@ -93,7 +93,7 @@ static void reply_found(struct look *look)
     add_found(out, look);
     strbuf_add_text(out, "],");
     api_add_next(out, next.data, next.len);
-    api_add_missing(out, look->missing);
+    db_add_missing(out, look->missing);
     strbuf_add_char(out, '}');
     api_reply(look->req, 200, out);
     strbuf_deinit(&next);

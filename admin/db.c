@@ -85,6 +85,22 @@ void db_print_where(const struct db *db, unsigned number, struct strbuf *out)
                           url->hosts[0].host, url->hosts[0].port);
 }
 
+void db_add_missing(struct strbuf *out, uint64_t shards)
+{
+    const char *before = ",\"missing_shards\":[";
+
+    for (unsigned i = 0; shards >> i; i++) {
+        if (!(shards >> i & 1))
+            continue;
+        strbuf_add_format(out, "%s%u", before, i);
+        before = ",";
+        if (!(shards >> i >> 1)) {
+            strbuf_add_char(out, ']');
+            return;
+        }
+    }
+}
+
 /* The one function that tells, but for a cluster. */
 static void decide(struct db_shard *shard)
 {

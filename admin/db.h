@@ -94,6 +94,9 @@ bool db_print_wrong_mark(const struct db *db, unsigned shard, struct strbuf *out
  * nothing where none is known. */
 void db_print_where(const struct db *db, unsigned shard, struct strbuf *out);
 
+/* Adds `,"missing_shards":[…]` if there are any: a bit a shard. */
+void db_add_missing(struct strbuf *out, uint64_t shards);
+
 /* Whether the master of this room is there, whatever is with that of its shard; false without a cluster. */
 bool db_has_master(struct db *db, struct json_text room);
 

@@ -45,13 +45,15 @@ static void note_up(struct fleet *fleet)
         metric_set(&fleet->metrics->redis_up[i], fleet_shard_is_up(fleet, i));
 }
 
-static uint64_t sum_rooms(const struct fleet *fleet)
+static void sum_rooms(struct fleet *fleet)
 {
-    uint64_t rooms = 0;
+    struct fleet_view *view = &fleet->view;
 
     for (unsigned i = 0; i < fleet->db->count; i++)
-        rooms += fleet->shards[i].rooms;
-    return rooms;
+        if (fleet_shard_is_up(fleet, i))
+            view->rooms += fleet->shards[i].rooms;
+        else
+            view->missing |= 1ULL << i;
 }
 
 static void end_reading(struct fleet *fleet, bool ok)
@@ -61,7 +63,7 @@ static void end_reading(struct fleet *fleet, bool ok)
     if (ok) {
         fleet_view_deinit(&fleet->view);
         fleet->view = fleet->next;
-        fleet->view.rooms = sum_rooms(fleet);
+        sum_rooms(fleet);
         fleet->next = (struct fleet_view){0};
         fleet->read_at_ms = uv_now(fleet->loop);
     } else {
@@ -348,6 +350,7 @@ bool fleet_is_writable(const struct fleet *fleet)
 void fleet_add_stats(const struct fleet *fleet, struct strbuf *out)
 {
     strbuf_add_text(out, fleet->is_up ? "{\"redis_up\":true" : "{\"redis_up\":false");
+    db_add_missing(out, fleet->view.missing);
     fleet_view_add_totals(&fleet->view, out);
 }
 

@@ -32,6 +32,7 @@ struct fleet_view {
         *nodes; /* by name, so that the list only changes when the fleet does */
     size_t count;
     uint64_t connections, members, rooms, gateways, messages_total;
+    uint64_t missing; /* shards whose rooms are not in it, as bits */
 };
 
 /* Empties it. */

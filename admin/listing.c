@@ -85,7 +85,7 @@ static void reply_rooms(struct listing *l)
         proto_add_raw(out, "total", "null");
     else
         proto_add_number(out, "total", l->total);
-    api_add_missing(out, l->missing);
+    db_add_missing(out, l->missing);
     strbuf_add_char(out, '}');
     api_reply(l->req, 200, out);
 }

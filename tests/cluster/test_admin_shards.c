@@ -390,6 +390,7 @@ static void while_one_is_down_the_rest_is_told(void **state)
     assert_non_null(strstr(admin.answer.body, rooms[0]));
     assert_null(strstr(admin.answer.body, rooms[1]));
     assert_non_null(strstr(admin.answer.body, rooms[2]));
+    expect_text("/api/stats", "\"missing_shards\":[1]");
     admin_get(&admin, 200, "/api/rooms?search=o");
     assert_int_equal(admin_number(&admin, "missing_shards.0"), 1);
     admin_get(&admin, 200, "/api/users/ann");
@@ -409,6 +410,7 @@ static void while_one_is_down_the_rest_is_told(void **state)
     fleet_wait_all_ready(&fleet);
     admin_get(&admin, 200, "/api/rooms");
     assert_false(admin_has(&admin, "missing_shards"));
+    expect_text("/api/stats", "{\"redis_up\":true,\"connections\":");
     chat_close(ann);
 }
 

@@ -46,6 +46,8 @@ export interface Stats {
   rooms: number;
   gateways: number;
   messages_total: number;
+  /** Those that are down; `rooms` is without theirs. */
+  missing_shards?: number[];
 }
 
 export interface Sample {
