@@ -428,8 +428,11 @@ void room_on_joined(struct join *join, enum proto_error error,
     if (error == PROTO_OK || error == PROTO_UNAVAILABLE)
         user->is_in = true; /* unknown: it may be, so a leave must be sent */
     user->is_unsure = error == PROTO_UNAVAILABLE;
-    if (error == PROTO_OK && !room_log_is_known(&room->log))
+    if (error == PROTO_OK && !room_log_is_known(&room->log)) {
         adopt(room, joined);
+        if (room_log_has_given_up(&room->log, joined->epoch))
+            room_doubt(room); /* Redis has gone back to it: the sync gives it another */
+    }
     if (error ==
         PROTO_OK) /* in the room's next life: later than all kicks of this one */
         user->rev = is_of_log(room, joined) ? joined->rev : UINT64_MAX;

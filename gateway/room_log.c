@@ -181,8 +181,19 @@ void room_log_init(struct room_log *log, struct room_logs *logs)
     *log = (struct room_log){.logs = logs};
 }
 
+/* The log goes, and what it has given up stays so. */
+static void keep_given_up(struct room_log *log)
+{
+    struct room_logs *logs = log->logs;
+
+    for (size_t at = 0; at < log->former.len; at += PROTO_EPOCH_LEN)
+        memcpy(logs->given_up[logs->given_up_count++ % ROOM_LOGS_GIVEN_UP],
+               log->former.data + at, PROTO_EPOCH_LEN);
+}
+
 void room_log_deinit(struct room_log *log)
 {
+    keep_given_up(log);
     room_log_drop(log);
     set_last(log, NULL);
     strbuf_deinit(&log->former);
@@ -207,12 +218,20 @@ static void give_up_epoch(struct room_log *log)
     log->former = former;
 }
 
+static bool have_given_up(const struct room_logs *logs, const char *epoch)
+{
+    for (uint32_t i = 0; i < logs->given_up_count && i < ROOM_LOGS_GIVEN_UP; i++)
+        if (memcmp(logs->given_up[i], epoch, PROTO_EPOCH_LEN) == 0)
+            return true;
+    return false;
+}
+
 bool room_log_has_given_up(const struct room_log *log, const char *epoch)
 {
     for (size_t at = 0; at < log->former.len; at += PROTO_EPOCH_LEN)
         if (memcmp(log->former.data + at, epoch, PROTO_EPOCH_LEN) == 0)
             return true;
-    return false;
+    return have_given_up(log->logs, epoch);
 }
 
 void room_log_start(struct room_log *log, const char *epoch, uint64_t seq)

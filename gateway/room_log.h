@@ -20,10 +20,16 @@
 
 struct frame;
 
+enum { ROOM_LOGS_GIVEN_UP = 256 };
+
 /* What the logs of a worker share. */
 struct room_logs {
     uint64_t history_limit, history_max_bytes; /* what Redis keeps of a room */
     size_t ring_bytes;                         /* of all rings */
+    /* The latest epochs that logs had given up which are no more: of closed rooms. An epoch is random, so it tells
+     * by itself which room it was of. */
+    char given_up[ROOM_LOGS_GIVEN_UP][PROTO_EPOCH_LEN];
+    uint32_t given_up_count; /* ever */
 };
 
 /* Only room_log.c looks into it: others have the functions below. */
@@ -61,7 +67,8 @@ void room_log_deinit(struct room_log *log);
  * PROTO_EPOCH_LEN characters and a NUL. */
 void room_log_start(struct room_log *log, const char *epoch, uint64_t seq);
 
-/* Whether it has stood at this epoch, and does not any more: if Redis has it again, it has gone back. */
+/* Whether it, or a log that was there before it, has stood at this epoch, and does not any more: if Redis has it
+ * again, it has gone back. */
 bool room_log_has_given_up(const struct room_log *log, const char *epoch);
 
 /* The room is gone: the epoch is not known any more. */

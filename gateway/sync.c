@@ -10,7 +10,8 @@
  * changes are lost: then the room gets a new epoch, once (lua/remake.lua), and members are
  * told by `reset`. So it is where the history has another message as the last one that was seen, and
  * where a key of the room was lost and its counts of members tell nothing any more (lua/sync.lua,
- * torn), and where it stands under an epoch again that members were led away from by a `reset`.
+ * torn), and where it stands under an epoch again that members were led away from by a `reset`, or of a
+ * room that was closed.
  *
  * Where the room's rev has moved beyond what members were told of, a deletion or an edit may have been
  * missed: then those after it are read (changes.h), and members are told, perhaps once more.
@@ -198,8 +199,7 @@ static void compare(struct sync *sync)
     struct json_text entries = {sync->terms.data, sync->terms.len};
 
     see_delivered(room);
-    if (strcmp(sync->known, sync->state.epoch) != 0 &&
-        room_log_has_given_up(&room->log, sync->state.epoch))
+    if (room_log_has_given_up(&room->log, sync->state.epoch))
         start_remake(sync, sync->state.epoch); /* Redis has gone back to it */
     else if (strcmp(sync->known, sync->state.epoch) != 0)
         end_sync(sync, true);

@@ -187,6 +187,61 @@ static void a_room_that_is_restored_twice_is_told_by_reset_twice(void **state)
     end(ann, bob);
 }
 
+static void assert_other_epoch(const char *than)
+{
+    char *epoch = epoch_of_room();
+
+    assert_string_not_equal(epoch, than);
+    free(epoch);
+}
+
+static void close_room(struct chat *ann, struct chat *bob)
+{
+    admin_post(&admin, 200, NULL, "/api/rooms/r/close");
+    chat_expect_skipping(ann, "room_closed");
+    chat_expect_skipping(bob, "room_closed");
+}
+
+/* As if it had not been closed: the gateways have no room any more that has stood at this epoch, but they know that
+ * it is over. */
+static void reverse_closing(void)
+{
+    put_room_back();
+    redis_cmd(fleet.redis_port, "DEL rc:{r}:closed");
+}
+
+static void a_room_that_was_closed_and_is_restored_has_another_epoch(void **state)
+{
+    struct chat *ann = chat_enter(fleet.gateways[0].port, "r", "ann");
+    struct chat *bob = chat_enter(fleet.gateways[1].port, "r", "bob");
+    bool was_reset = false;
+    char *closed;
+
+    (void)state;
+    rewind_say_some(ann, bob, 5, "closed");
+    closed = epoch_of_room();
+    save_room();
+    close_room(ann, bob);
+    chat_join(ann, "r", "ann");
+    chat_join(bob, "r", "bob");
+    rewind_say_some(ann, bob, 5, "lost");
+    reverse_closing();
+    rewind_say_past(ann, "after", &was_reset);
+    rewind_expect_reset(ann, was_reset);
+    rewind_expect_reset(bob, false);
+    rewind_expect_well(&ways, ann, bob);
+    assert_other_epoch(closed);
+    close_room(ann, bob); /* and once more, before anybody is in again */
+    reverse_closing();
+    chat_join(ann, "r", "ann");
+    rewind_expect_reset(ann, false);
+    chat_join(bob, "r", "bob");
+    rewind_expect_well(&ways, ann, bob);
+    assert_other_epoch(closed);
+    free(closed);
+    end(ann, bob);
+}
+
 static double count_published(void)
 {
     char *stats = redis_cmd_text(fleet.redis_port, "EVAL %s 0",
@@ -327,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_change_of_server_that_loses_nothing_is_told_by_nothing),
         cmocka_unit_test(a_room_that_is_restored_is_told_by_reset),
         cmocka_unit_test(a_room_that_is_restored_twice_is_told_by_reset_twice),
+        cmocka_unit_test(a_room_that_was_closed_and_is_restored_has_another_epoch),
         cmocka_unit_test(a_room_that_is_restored_after_a_join_is_told_by_reset),
         cmocka_unit_test(a_copy_that_is_taken_back_is_told_by_reset),
         cmocka_unit_test(a_lost_tail_is_told_also_where_somebody_writes_on_past_it),

@@ -135,6 +135,41 @@ static void an_unknown_log_answers_nothing(void **state)
     close_log(&log, &logs);
 }
 
+static void give_up(struct room_logs *logs, const char *epoch)
+{
+    struct room_log log;
+
+    room_log_init(&log, logs);
+    room_log_start(&log, epoch, 3);
+    room_log_forget(&log);
+    assert_true(room_log_has_given_up(&log, epoch));
+    room_log_deinit(&log);
+}
+
+static void what_a_closed_room_has_given_up_stays_so(void **state)
+{
+    struct room_logs logs;
+    struct room_log log, left;
+    char epoch[PROTO_EPOCH_LEN + 1];
+
+    (void)state;
+    open_log(&log, &logs, 10, SIZE_MAX);
+    give_up(&logs, "00000000000000c1");
+    assert_true(room_log_has_given_up(&log, "00000000000000c1"));
+    room_log_init(&left, &logs);
+    room_log_start(&left, "00000000000000c2", 3);
+    room_log_deinit(&left); /* all have left: it may go on */
+    assert_false(room_log_has_given_up(&log, "00000000000000c2"));
+    assert_false(room_log_has_given_up(&log, EPOCH));
+    for (unsigned i = 0; i < ROOM_LOGS_GIVEN_UP; i++) {
+        snprintf(epoch, sizeof(epoch), "%016x", 0x1000 + i);
+        give_up(&logs, epoch);
+        assert_true(room_log_has_given_up(&log, epoch));
+    }
+    assert_false(room_log_has_given_up(&log, "00000000000000c1"));
+    close_log(&log, &logs);
+}
+
 static void a_read_gives_a_batch_at_most(void **state)
 {
     static struct json_text lines[PROTO_BATCH_MESSAGES];
@@ -661,6 +696,7 @@ int main(void)
         cmocka_unit_test(a_ring_holds_a_mebibyte_and_one_message_more),
         cmocka_unit_test(a_ring_holds_no_more_bytes_than_redis_but_one_message),
         cmocka_unit_test(an_unknown_log_answers_nothing),
+        cmocka_unit_test(what_a_closed_room_has_given_up_stays_so),
         cmocka_unit_test(a_read_gives_a_batch_at_most),
         cmocka_unit_test(a_message_that_is_not_for_the_ring_empties_it),
         cmocka_unit_test(what_does_not_fit_is_not_put_in_front),

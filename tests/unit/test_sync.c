@@ -460,6 +460,41 @@ static void a_torn_room_is_remade_and_compared_again(void **state)
     remake(RIG_EPOCH);
 }
 
+/* Its log is no more. */
+static void close_room_of(const char *epoch)
+{
+    struct room_log log;
+
+    room_log_init(&log, &rig.rooms.logs);
+    room_log_start(&log, epoch, 9);
+    room_log_forget(&log);
+    room_log_deinit(&log);
+}
+
+static void an_epoch_of_a_closed_room_is_remade(void **state)
+{
+    (void)state;
+    close_room_of(RIG_OTHER_EPOCH);
+    start();
+    store_rig_answer("ok " RIG_OTHER_EPOCH " 7 3 1 1 '' '' 0 0");
+    assert_int_equal(store_rig.calls[0].script, SCRIPT_REMAKE);
+    assert_string_equal(store_rig.calls[0].argv[4], RIG_OTHER_EPOCH);
+    store_rig_answer("ok");
+    store_rig_answer("ok 00000000000000e3 7 4 1 1 '' '' 0 7");
+    rig_assert_given(w.ann, "reset 7");
+    assert_string_equal(room_log_epoch(&w.room->log), "00000000000000e3");
+    assert_synced();
+}
+
+static void so_is_one_that_a_join_was_answered_with(void **state)
+{
+    (void)state;
+    close_room_of(RIG_EPOCH); /* before ann came */
+    start();
+    store_rig_answer(AS_IT_IS);
+    remake(RIG_EPOCH);
+}
+
 static void a_remake_that_fails_fails_the_sync(void **state)
 {
     (void)state;
@@ -561,6 +596,8 @@ int main(void)
         TEST(changes_that_cannot_be_read_or_are_of_another_log_fail_the_sync),
         TEST(another_epoch_resets_the_room),
         TEST(a_torn_room_is_remade_and_compared_again),
+        TEST(an_epoch_of_a_closed_room_is_remade),
+        TEST(so_is_one_that_a_join_was_answered_with),
         TEST(a_remake_that_fails_fails_the_sync),
         TEST(a_server_behind_what_was_seen_has_its_room_remade),
         TEST(a_server_that_took_over_below_what_was_seen_too),
