@@ -173,6 +173,7 @@ static void a_master_that_stops_is_followed_by_another(void **state)
     process_signal(&asleep->process, SIGSTOP);
     assert_true(scene_run_until(&scene, sentinels_agree, &port, PATIENCE_MS));
     scene.fleet.redis_port = port;
+    fleet_wait_all_ready(&scene.fleet); /* who is there is not asked again */
     scene_run(&scene, TALK_MS);
     process_signal(&asleep->process, SIGCONT);
     finish("by sleep");

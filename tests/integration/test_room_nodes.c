@@ -70,7 +70,9 @@ static void the_members_of_a_dead_gateway_go_though_the_registry_was_lost(void *
     killed = wait_now_ms();
     redis_cmd(port(), "ZREM rc:nodes %s", node);
     redis_cmd(port(), "DEL rc:node:%s rc:node:%s:rooms", node, node);
-    assert_true(chat_recv(bob, 4 * (3 * EVERY_MS + 2 * LEASE_MS)));
+    do /* a busy machine may keep Redis from answering for a lease */
+        assert_true(chat_recv(bob, 4 * (3 * EVERY_MS + 2 * LEASE_MS)));
+    while (strcmp(chat_get_text(bob, "type"), "status") == 0);
     assert_string_equal(chat_get_text(bob, "type"), "member_left");
     assert_string_equal(chat_get_text(bob, "user"), "ann");
     assert_string_equal(chat_get_text(bob, "reason"), "expired");
