@@ -20,6 +20,7 @@
 #include "common/proto.h"
 
 struct events;
+struct fleet_classes;
 struct fleet_keys;
 struct fleet_revoked;
 struct oidc;
@@ -44,6 +45,7 @@ struct api {
     struct events *events;
     struct fleet_keys *keys;
     struct fleet_revoked *revoked;
+    struct fleet_classes *classes;
     struct oidc *oidc;      /* NULL: nobody signs in elsewhere */
     uint64_t logins_second; /* and how many began in it */
     unsigned logins;
@@ -126,6 +128,11 @@ void api_tokens(void *owner, struct http_request *req);
 void api_users_revoke(void *owner, struct http_request *req);
 void api_tokens_revoke(void *owner, struct http_request *req);
 void api_revocations(void *owner, struct http_request *req);
+
+void api_classes(void *owner, struct http_request *req);
+void api_classes_replace(void *owner, struct http_request *req);
+void api_classes_put(void *owner, struct http_request *req);
+void api_classes_delete(void *owner, struct http_request *req);
 
 void api_shards(void *owner, struct http_request *req);
 

@@ -5,6 +5,7 @@
 
 #include "admin/api.h"
 #include "admin/broken.h"
+#include "admin/fleet_classes.h"
 #include "admin/listing.h"
 #include "admin/room_json.h"
 #include "common/fold.h"
@@ -17,13 +18,15 @@ static void on_one(void *data, int status, const redisReply *reply)
 {
     struct http_request *req = data;
     struct strbuf *out = &api_of(req)->out;
+    uint64_t rev;
 
     if (status < 0) {
         api_unavailable(req);
         return;
     }
     strbuf_reset(out, 4096);
-    if (room_json_add(out, reply, true, api_of(req)->db.spread))
+    if (room_json_add(out, reply, fleet_classes_now(api_of(req)->classes, &rev),
+                      api_of(req)->db.spread))
         api_reply(req, 200, out);
     else
         api_room_not_found(req);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "admin/api.h"
+#include "admin/registry.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/revoked_copy.h"
@@ -28,40 +29,6 @@ struct fleet_revoked {
 
 /* ---- the copy ---- */
 
-static struct db *db_of(void *owner)
-{
-    return &((struct fleet_revoked *)owner)->api->db;
-}
-
-static struct redis_command *begin(void *owner, const char *verb)
-{
-    db_begin(db_of(owner), 0, verb);
-    return &db_of(owner)->cmd;
-}
-
-static struct redis_command *begin_script(void *owner, enum script script,
-                                          unsigned keys)
-{
-    db_begin_script(db_of(owner), 0, script, keys);
-    return &db_of(owner)->cmd;
-}
-
-static void add_key(void *owner, enum fleet_key key)
-{
-    command_add_fleet_key(&db_of(owner)->cmd, 0, key);
-}
-
-static void send_it(void *owner, redis_reply_fn on_reply, void *data)
-{
-    db_send(db_of(owner), on_reply, data);
-}
-
-static void send_script(void *owner, enum script script, redis_reply_fn on_reply,
-                        void *data)
-{
-    db_send_script(db_of(owner), script, on_reply, data);
-}
-
 static void on_order(void *owner, struct json_text name, uint64_t grace_secs)
 {
     (void)owner, (void)name, (void)grace_secs; /* there are no connections here */
@@ -73,11 +40,7 @@ static void on_read(void *owner)
 }
 
 static const struct revoked_copy_hooks hooks = {
-    .begin = begin,
-    .begin_script = begin_script,
-    .add_key = add_key,
-    .send = send_it,
-    .send_script = send_script,
+    .calls = &registry_calls,
     .on_order = on_order,
     .on_read = on_read,
 };
@@ -93,12 +56,8 @@ static void on_rev(void *data, int status, const redisReply *reply)
 
 static void ask_rev(struct fleet_revoked *revoked)
 {
-    struct redis_command *cmd = begin(revoked, "HGET");
-
     revoked->is_asking = true;
-    add_key(revoked, KEY_POLICY);
-    redis_command_add_text(cmd, "revoked_rev");
-    send_it(revoked, on_rev, revoked);
+    registry_ask_rev(revoked->api, "revoked_rev", on_rev, revoked);
 }
 
 /* Somebody may have deleted the hash and left its number. */
@@ -110,9 +69,11 @@ static void on_count(void *data, int status, const redisReply *reply)
 
 static void ask_count(struct fleet_revoked *revoked)
 {
-    begin(revoked, "HLEN");
-    add_key(revoked, KEY_REVOKED);
-    send_it(revoked, on_count, &revoked->copy);
+    struct db *db = &revoked->api->db;
+
+    db_begin(db, 0, "HLEN");
+    command_add_fleet_key(&db->cmd, 0, KEY_REVOKED);
+    db_send(db, on_count, &revoked->copy);
 }
 
 /* ---- what is over ---- */
@@ -131,18 +92,18 @@ static void on_swept(void *data, int status, const redisReply *reply)
 
 static void sweep(struct fleet_revoked *revoked, uint64_t now_ms)
 {
-    struct redis_command *cmd;
+    struct db *db = &revoked->api->db;
 
     revoked->swept_ms = now_ms;
     revocations_drop_old(&revoked->copy.table, clock_ms());
-    cmd = begin_script(revoked, SCRIPT_SWEEP, 2);
+    db_begin_script(db, 0, SCRIPT_SWEEP, 2);
     revoked->is_sweeping = true;
-    add_key(revoked, KEY_REVOKED);
-    add_key(revoked, KEY_FLEET_EVENTS);
-    redis_command_add_text(cmd, revoked->cursor);
-    redis_command_add_u64(cmd, SWEEP_COUNT);
-    redis_command_add_u64(cmd, CLOCKS_MS);
-    send_script(revoked, SCRIPT_SWEEP, on_swept, revoked);
+    command_add_fleet_key(&db->cmd, 0, KEY_REVOKED);
+    command_add_fleet_key(&db->cmd, 0, KEY_FLEET_EVENTS);
+    redis_command_add_text(&db->cmd, revoked->cursor);
+    redis_command_add_u64(&db->cmd, SWEEP_COUNT);
+    redis_command_add_u64(&db->cmd, CLOCKS_MS);
+    db_send_script(db, SCRIPT_SWEEP, on_swept, revoked);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -224,7 +185,7 @@ void fleet_revoked_add(struct fleet_revoked *revoked, struct json_text name,
     memcpy(call->name, name.base, name.len);
     cmd = revoked_copy_begin_call(&revoked->copy, true, "");
     revoked_copy_add_entry(cmd, name, is);
-    send_script(revoked, SCRIPT_REVOKE, on_written, call);
+    db_send_script(&revoked->api->db, SCRIPT_REVOKE, on_written, call);
 }
 
 /* ---- beginning and end ---- */
@@ -235,7 +196,7 @@ struct fleet_revoked *fleet_revoked_open(struct api *api)
 
     revoked->api = api;
     revoked->cursor[0] = '0';
-    revoked_copy_init(&revoked->copy, &hooks, revoked, api->metrics);
+    revoked_copy_init(&revoked->copy, &hooks, api, api->metrics);
     uv_timer_init(api->loop, &revoked->tick);
     revoked->tick.data = revoked;
     uv_timer_start(&revoked->tick, on_tick, TICK_MS, TICK_MS);

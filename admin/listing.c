@@ -122,7 +122,7 @@ static void on_room(void *data, int status, const redisReply *reply)
     if (status < 0)
         note_missing(l, room->shard);
     else if (!l->is_answered)
-        room_json_add(&room->json, reply, false, l->api->db.spread);
+        room_json_add(&room->json, reply, NULL, l->api->db.spread);
     listing_answered(l);
 }
 

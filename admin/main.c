@@ -16,6 +16,7 @@
 
 #include "admin/api.h"
 #include "admin/events.h"
+#include "admin/fleet_classes.h"
 #include "admin/fleet_keys.h"
 #include "admin/fleet_revoked.h"
 #include "admin/hash.h"
@@ -79,6 +80,7 @@ static void on_stop(uv_signal_t *signal, int number)
     events_close(s->api.events);
     fleet_keys_close(s->api.keys);
     fleet_revoked_close(s->api.revoked);
+    fleet_classes_close(s->api.classes);
     oidc_close(s->api.oidc);
     fleet_close(&s->api.fleet);
     db_close(&s->api.db);
@@ -135,6 +137,7 @@ static void start(struct service *s)
     db_open(&api->db, api->loop, api->config, api->metrics, on_link, api);
     api->keys = fleet_keys_open(api);
     api->revoked = fleet_revoked_open(api);
+    api->classes = fleet_classes_open(api);
     api->oidc = oidc_open(api->loop, api->config);
     api->auth.has_sessions = api->oidc != NULL;
     api->events = events_open(api);
@@ -156,6 +159,7 @@ static void stop(struct service *s)
     events_free(api->events);
     fleet_keys_free(api->keys);
     fleet_revoked_free(api->revoked);
+    fleet_classes_free(api->classes);
     oidc_free(api->oidc);
     fleet_deinit(&api->fleet);
     console_deinit(&api->console);

@@ -22,8 +22,8 @@ bool move_fleet_goes(const struct move_links *links)
 
 bool move_fleet_copy(struct move_copy *copy)
 {
-    static const enum fleet_key keys[] = {KEY_AUDIT, KEY_STATS, KEY_STATS_ONLINE,
-                                          KEY_POLICY, KEY_REVOKED};
+    static const enum fleet_key keys[] = {KEY_AUDIT,  KEY_STATS,   KEY_STATS_ONLINE,
+                                          KEY_POLICY, KEY_REVOKED, KEY_CLASSES};
     enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
     struct move_item items[KEYS] = {0};
     char names[KEYS][2][KEYS_MAX_BYTES];

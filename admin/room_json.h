@@ -4,11 +4,13 @@
 
 #include <stdbool.h>
 
+#include "common/classes.h"
 #include "common/reply.h"
 #include "common/strbuf.h"
 
-/* `whole`: with all that is known of it. `shards`: for shard_of. False: there is no such room, and nothing is added. */
-bool room_json_add(struct strbuf *out, const redisReply *reply, bool whole,
-                   unsigned shards);
+/* `classes`: with all that is known of it; NULL: as in a listing. `shards`: for shard_of. False: there is no such room,
+ * and nothing is added. */
+bool room_json_add(struct strbuf *out, const redisReply *reply,
+                   const struct classes *classes, unsigned shards);
 
 #endif

@@ -282,7 +282,7 @@ static const struct setting rows[] = {
          "web pages that may connect, as https://chat.example; same-host: those over "
          "http or https from the host of the request, ports aside, or from loopback to "
          "loopback; a client without Origin always may"),
-    TEXT("ROOMCAST_AUTH", GATEWAY, auth, "none", config_check_auth, "none or jwt",
+    TEXT("ROOMCAST_AUTH", BOTH, auth, "none", config_check_auth, "none or jwt",
          "how user names are proven; none: a client may take any name; jwt: by tokens"),
     SECRET(
         "ROOMCAST_JWT_SECRET", ALL, jwt_secret, "", config_check_jwt_secret,
@@ -310,10 +310,11 @@ static const struct setting rows[] = {
            "how long before the end of its token a client is told"),
     NUMBER("ROOMCAST_GUESTS", GATEWAY, guests, "0", 0, 1,
            "1: clients without a token may come in as guests, with ROOMCAST_AUTH=jwt"),
-    TEXT("ROOMCAST_DEFAULT_RIGHTS", GATEWAY, default_rights, "", config_check_rights,
-         "letters of r, w and m",
-         "what users may in rooms that no token names; without it rw with "
-         "ROOMCAST_AUTH=none, and nothing with jwt"),
+    TEXT(
+        "ROOMCAST_DEFAULT_RIGHTS", BOTH, default_rights, "", config_check_rights,
+        "letters of r, w and m",
+        "what users may in rooms that no token names, unless the room's class says it; "
+        "without it rw with ROOMCAST_AUTH=none, and nothing with jwt"),
     TEXT("user", TOKEN, token_user, "", NULL, "NAME", "whom the token is for"),
     TEXT("name", TOKEN, token_name, "", NULL, "NAME", "how the user is shown"),
     TEXT("rooms", TOKEN, token_rooms, "", NULL, "PATTERN=RIGHTS[,...]",

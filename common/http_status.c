@@ -16,11 +16,13 @@ static const struct {
     {404, "Not Found", "not_found"},
     {405, "Method Not Allowed", "method_not_allowed"},
     {409, "Conflict", "conflict"},
+    {412, "Precondition Failed", "precondition_failed"},
     {413, "Content Too Large", "too_large"},
     {417, "Expectation Failed", "bad_request"},
     {429, "Too Many Requests", "rate_limited"},
     {431, "Request Header Fields Too Large", "too_large"},
     {503, "Service Unavailable", "unavailable"},
+    {507, "Insufficient Storage", "full"},
     {505, "HTTP Version Not Supported", "bad_request"},
     {500, "Internal Server Error", "internal"}, /* the last: of all others */
 };

@@ -33,6 +33,7 @@ static const char *const fleet_names[] = {
     [KEY_POLICY] = "policy",
     [KEY_POLICY_RESTORE] = "policy:restore",
     [KEY_REVOKED] = "revoked",
+    [KEY_CLASSES] = "classes",
     [KEY_SHARD] = "shard",
     [KEY_FLEET_EVENTS] = "events",
 };

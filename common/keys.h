@@ -49,6 +49,7 @@ enum fleet_key {
     KEY_POLICY,         /* the same: what each worker has a copy of */
     KEY_POLICY_RESTORE, /* the same: the lock of who puts it back */
     KEY_REVOKED,        /* the same */
+    KEY_CLASSES,        /* the same */
     KEY_SHARD,          /* of a list: which of its Redis this is */
     KEY_FLEET_EVENTS,   /* a channel */
 };

@@ -172,6 +172,7 @@ enum metric_home {
     X(AUDIT_UNMUTE, unmute)                                                            \
     X(AUDIT_DISCONNECT, disconnect)                                                    \
     X(AUDIT_REVOKE, revoke)                                                            \
-    X(AUDIT_TOKEN, token)
+    X(AUDIT_TOKEN, token)                                                              \
+    X(AUDIT_CLASSES, classes)
 
 #endif

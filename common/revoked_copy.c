@@ -150,13 +150,13 @@ static void on_page(void *data, int status, const redisReply *reply)
 
 static void read_page(struct revoked_copy *copy, const char *cursor)
 {
-    struct redis_command *cmd = copy->hooks->begin(copy->owner, "HSCAN");
+    struct redis_command *cmd = copy->hooks->calls->begin(copy->owner, "HSCAN");
 
-    copy->hooks->add_key(copy->owner, KEY_REVOKED);
+    copy->hooks->calls->add_key(copy->owner, KEY_REVOKED);
     redis_command_add_text(cmd, cursor);
     redis_command_add_text(cmd, "COUNT");
     redis_command_add_u64(cmd, PAGE);
-    copy->hooks->send(copy->owner, on_page, copy);
+    copy->hooks->calls->send(copy->owner, on_page, copy);
 }
 
 /* The number first: what is written meanwhile has a higher one, and is read again. */
@@ -176,15 +176,15 @@ static void on_rev_read(void *data, int status, const redisReply *reply)
 
 static void start_read(struct revoked_copy *copy)
 {
-    struct redis_command *cmd = copy->hooks->begin(copy->owner, "HGET");
+    struct redis_command *cmd = copy->hooks->calls->begin(copy->owner, "HGET");
 
     copy->is_busy = true;
     copy->has_changed = false;
     copy->in_hash = 0;
     copy->reading++;
-    copy->hooks->add_key(copy->owner, KEY_POLICY);
+    copy->hooks->calls->add_key(copy->owner, KEY_POLICY);
     redis_command_add_text(cmd, "revoked_rev");
-    copy->hooks->send(copy->owner, on_rev_read, copy);
+    copy->hooks->calls->send(copy->owner, on_rev_read, copy);
 }
 
 /* ---- putting back ---- */
@@ -193,12 +193,12 @@ struct redis_command *revoked_copy_begin_call(struct revoked_copy *copy, bool ra
                                               const char *lock)
 {
     struct redis_command *cmd =
-        copy->hooks->begin_script(copy->owner, SCRIPT_REVOKE, 4);
+        copy->hooks->calls->begin_script(copy->owner, SCRIPT_REVOKE, 4);
 
-    copy->hooks->add_key(copy->owner, KEY_POLICY);
-    copy->hooks->add_key(copy->owner, KEY_REVOKED);
-    copy->hooks->add_key(copy->owner, KEY_POLICY_RESTORE);
-    copy->hooks->add_key(copy->owner, KEY_FLEET_EVENTS);
+    copy->hooks->calls->add_key(copy->owner, KEY_POLICY);
+    copy->hooks->calls->add_key(copy->owner, KEY_REVOKED);
+    copy->hooks->calls->add_key(copy->owner, KEY_POLICY_RESTORE);
+    copy->hooks->calls->add_key(copy->owner, KEY_FLEET_EVENTS);
     if (raises)
         redis_command_add_u64(cmd, copy->rev);
     else
@@ -229,7 +229,7 @@ static void on_given_up(void *data, int status, const redisReply *reply)
 static void give_up(struct revoked_copy *copy)
 {
     (void)revoked_copy_begin_call(copy, false, copy->lock);
-    copy->hooks->send_script(copy->owner, SCRIPT_REVOKE, on_given_up, copy);
+    copy->hooks->calls->send_script(copy->owner, SCRIPT_REVOKE, on_given_up, copy);
 }
 
 /* What a failed call was to put back is found missing by the next reading. */
@@ -268,7 +268,7 @@ static void put_page(struct revoked_copy *copy)
                                &entry->is);
     }
     copy->missing = is_last ? 0 : copy->missing - count;
-    copy->hooks->send_script(copy->owner, SCRIPT_REVOKE, on_put, copy);
+    copy->hooks->calls->send_script(copy->owner, SCRIPT_REVOKE, on_put, copy);
 }
 
 static void on_locked(void *data, int status, const redisReply *reply)
@@ -286,17 +286,17 @@ static void on_locked(void *data, int status, const redisReply *reply)
 static void start_restore(struct revoked_copy *copy)
 {
     unsigned char bytes[LOCK_BYTES];
-    struct redis_command *cmd = copy->hooks->begin(copy->owner, "SET");
+    struct redis_command *cmd = copy->hooks->calls->begin(copy->owner, "SET");
 
     copy->is_busy = true;
     RAND_bytes(bytes, sizeof(bytes));
     digits_print_hex(copy->lock, bytes, sizeof(bytes));
-    copy->hooks->add_key(copy->owner, KEY_POLICY_RESTORE);
+    copy->hooks->calls->add_key(copy->owner, KEY_POLICY_RESTORE);
     redis_command_add_text(cmd, copy->lock);
     redis_command_add_text(cmd, "NX");
     redis_command_add_text(cmd, "PX");
     redis_command_add_u64(cmd, LOCK_MS);
-    copy->hooks->send(copy->owner, on_locked, copy);
+    copy->hooks->calls->send(copy->owner, on_locked, copy);
 }
 
 /* ---- orders ---- */

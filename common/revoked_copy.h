@@ -11,22 +11,13 @@
 #ifndef COMMON_REVOKED_COPY_H
 #define COMMON_REVOKED_COPY_H
 
-#include "common/keys.h"
 #include "common/metrics.h"
+#include "common/registry_calls.h"
 #include "common/reply.h"
 #include "common/revocations.h"
-#include "common/scripts.h"
 
-/* How the registry of shard 0 is asked; sending calls `on_reply` later, or at once with a negative
- * status. */
 struct revoked_copy_hooks {
-    struct redis_command *(*begin)(void *owner, const char *verb);
-    struct redis_command *(*begin_script)(void *owner, enum script script,
-                                          unsigned keys);
-    void (*add_key)(void *owner, enum fleet_key key);
-    void (*send)(void *owner, redis_reply_fn on_reply, void *data);
-    void (*send_script)(void *owner, enum script script, redis_reply_fn on_reply,
-                        void *data);
+    const struct registry_calls *calls; /* of the owner */
     /* An order has come about this name; open connections have `grace_secs`. */
     void (*on_order)(void *owner, struct json_text name, uint64_t grace_secs);
     /* Some entries have changed by reading. */

@@ -16,6 +16,7 @@
     X(SCRIPT_CANARY, canary)                                                           \
     X(SCRIPT_CHANGES, changes)                                                         \
     X(SCRIPT_CLAIM, claim)                                                             \
+    X(SCRIPT_CLASSES, classes)                                                         \
     X(SCRIPT_CLOSE, close)                                                             \
     X(SCRIPT_DELETE, delete)                                                           \
     X(SCRIPT_EDIT, edit)                                                               \

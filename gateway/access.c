@@ -19,22 +19,9 @@ enum {
     LOOK_TICKS = 2000 / LIFETIME_TICK_MS, /* the file of the secrets is looked at */
 };
 
-static const unsigned rights_without_auth = RIGHT_READ | RIGHT_WRITE;
-
 static uint64_t now_s(void)
 {
     return clock_ms() / 1000;
-}
-
-static unsigned read_default_rights(const struct config *config, bool is_on)
-{
-    const char *letters = config->default_rights;
-    unsigned rights;
-
-    if (!letters[0] ||
-        !grants_parse_rights((struct json_text){letters, strlen(letters)}, &rights))
-        return is_on ? 0 : rights_without_auth;
-    return rights;
 }
 
 static void note_keys(struct access *access)
@@ -82,7 +69,6 @@ void access_open(struct access *access, uv_loop_t *loop, const struct config *co
 {
     *access = (struct access){.config = config, .metrics = metrics, .hooks = *hooks};
     access->is_on = strcmp(config->auth, "jwt") == 0;
-    access->default_rights = read_default_rights(config, access->is_on);
     access->rules = (struct jwt_rules){
         .secrets = &access->secrets,
         .audience = config->jwt_audience,
@@ -236,12 +222,12 @@ struct identity *access_make_guest(struct access *access)
 unsigned access_rights(const struct access *access, const struct identity *identity,
                        struct json_text room)
 {
-    int rights;
+    int rights = identity && !identity->is_guest ? grants_find(identity->grants, room)
+                                                 : GRANTS_NONE;
+    const struct class_rules *rules;
 
-    if (!identity)
-        return access->default_rights;
-    if (identity->is_guest)
-        return 0;
-    rights = grants_find(identity->grants, room);
-    return rights == GRANTS_NONE ? access->default_rights : (unsigned)rights;
+    if (rights != GRANTS_NONE)
+        return (unsigned)rights;
+    rules = classes_rules(access->classes, room);
+    return identity && identity->is_guest ? rules->guests : rules->users;
 }

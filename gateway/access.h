@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "common/classes.h"
 #include "common/config.h"
 #include "common/metrics.h"
 #include "common/revocations.h"
@@ -30,13 +31,13 @@ struct access {
     struct metrics *metrics;
     bool is_on;            /* else anybody may be anybody */
     _Atomic bool has_keys; /* some token can be verified; other threads look */
-    unsigned default_rights;
     struct jwt_rules rules;
     struct jwt_secrets secrets;
     struct watched_file secrets_file;
     struct jwks jwks;                  /* of issuers */
     bool is_behind;                    /* there are newer ones, which are being read */
     const struct revocations *revoked; /* borrowed; NULL: none */
+    const struct classes *classes;     /* borrowed; policy_init sets it */
     struct access_hooks hooks;
     struct grants_table grants;
     struct lifetimes lifetimes;

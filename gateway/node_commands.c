@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/digits.h"
 #include "common/log.h"
 #include "common/percent.h"
 #include "common/xalloc.h"
@@ -91,6 +92,17 @@ static void note_keys(struct session_env *env, struct shard *shard, const char *
     policy_on_keys_order(&env->policy, (struct json_text){order, len});
 }
 
+/* Room classes have changed: their number. */
+static void note_classes(struct session_env *env, struct shard *shard, const char *rev,
+                         size_t len)
+{
+    uint64_t number;
+
+    (void)shard;
+    if (digits_parse(rev, len, UINT64_MAX, &number))
+        policy_on_classes_rev(&env->policy, number);
+}
+
 /* More is revoked. */
 static void note_revoked(struct session_env *env, struct shard *shard,
                          const char *order, size_t len)
@@ -121,6 +133,7 @@ static const struct verb {
     {"disconnect ", PROTO_USER_MAX, disconnect},
     {"sync ", PROTO_ROOM_MAX, sync_room},
     {"keys ", 0, note_keys},
+    {"classes ", REV_DIGITS_MAX, note_classes},
     {"revoked ", 0, note_revoked},
     {"replaced ", REV_DIGITS_MAX + 1 + PROTO_USER_MAX, replace_conn},
 };

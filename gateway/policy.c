@@ -1,7 +1,8 @@
 /* policy.c - see policy.h.
  *
- *     policy_on_revs -> start_read -> on_read -> take -> access_set_keys
- *                    -> start_restore -> on_restored
+ *     policy_on_revs -> on_keys_rev -> start_read -> on_read -> take -> access_set_keys
+ *                                   -> start_restore -> on_restored
+ *                    -> classes_copy_on_rev -> on_classes
  *                    -> revoked_copy_on_rev
  */
 #include "gateway/policy.h"
@@ -24,9 +25,7 @@ enum policy_kind {
 
 enum { DROP_MS = 10000 };
 
-static const uint64_t rev_max = UINT64_C(999999999999999); /* as restore.lua has it */
-
-/* ---- what is revoked ---- */
+/* ---- how Redis is asked ---- */
 
 static struct redis_command *begin(void *owner, const char *verb)
 {
@@ -62,6 +61,16 @@ static void send_script(void *owner, enum script script, redis_reply_fn on_reply
     store_send_script(((struct policy *)owner)->store, script, on_reply, data);
 }
 
+static const struct registry_calls calls = {
+    .begin = begin,
+    .begin_script = begin_script,
+    .add_key = add_key,
+    .send = send_it,
+    .send_script = send_script,
+};
+
+/* ---- what is revoked ---- */
+
 static void note_revoked(struct policy *policy)
 {
     struct metrics *metrics = policy->store->metrics;
@@ -86,11 +95,7 @@ static void on_revoked_read(void *owner)
 }
 
 static const struct revoked_copy_hooks revoked_hooks = {
-    .begin = begin,
-    .begin_script = begin_script,
-    .add_key = add_key,
-    .send = send_it,
-    .send_script = send_script,
+    .calls = &calls,
     .on_order = on_revoked_order,
     .on_read = on_revoked_read,
 };
@@ -122,36 +127,23 @@ static void on_revoked_rev(struct policy *policy, uint64_t rev)
     note_revoked(policy);
 }
 
-/* ---- all ---- */
+/* ---- classes ---- */
 
-void policy_init(struct policy *policy, struct store *store, struct access *access,
-                 const struct policy_hooks *hooks, void *owner)
+static void on_classes(void *owner)
 {
-    *policy = (struct policy){
-        .store = store, .access = access, .hooks = hooks, .owner = owner};
-    revoked_copy_init(&policy->revoked, &revoked_hooks, policy, store->metrics);
-    access->revoked = &policy->revoked.table;
+    struct policy *policy = owner;
+
+    metric_set(&policy->store->metrics->policy_rev[POLICY_CLASSES],
+               policy->classes.is.rev);
+    policy->hooks->on_classes(policy->owner);
 }
 
-void policy_deinit(struct policy *policy)
+void policy_on_classes_rev(struct policy *policy, uint64_t rev)
 {
-    strbuf_deinit(&policy->keys);
-    revoked_copy_deinit(&policy->revoked);
+    classes_copy_on_rev(&policy->classes, rev);
 }
 
-static void on_keys_rev(struct policy *policy, uint64_t rev);
-
-/* A call has come back. */
-static void go_on(struct policy *policy)
-{
-    policy->is_busy = false;
-    if (policy->has_heard) {
-        policy->has_heard = false;
-        on_keys_rev(policy, policy->heard_rev);
-    }
-}
-
-/* ---- reading ---- */
+/* ---- keys ---- */
 
 static void take(struct policy *policy, struct json_text keys, uint64_t rev)
 {
@@ -162,8 +154,9 @@ static void take(struct policy *policy, struct json_text keys, uint64_t rev)
     }
     strbuf_reset(&policy->keys, 64 * 1024);
     strbuf_add(&policy->keys, keys.base, keys.len);
-    policy->keys_rev = rev;
-    policy->access->is_behind = false;
+    policy->of_keys.rev = rev;
+    policy->access->is_behind =
+        policy->of_keys.has_heard && policy->of_keys.heard_rev > rev;
     metric_set(&policy->store->metrics->policy_rev[POLICY_KEYS], rev);
     log_info("keys_changed", "rev=%llu issuers=%zu", (unsigned long long)rev,
              policy->access->jwks.count);
@@ -174,68 +167,87 @@ static void on_read(void *data, int status, const redisReply *reply)
     struct policy *policy = data;
     uint64_t rev = reply_decimal(reply_text(reply, 1));
 
-    if (status == 0 && reply_has_text(reply, 0) && rev > policy->keys_rev &&
-        rev <= rev_max)
+    if (status == 0 && reply_has_text(reply, 0) &&
+        replaced_copy_wants(&policy->of_keys, rev))
         take(policy, reply_text(reply, 0), rev);
-    go_on(policy);
+    replaced_copy_end(&policy->of_keys);
 }
 
-static void start_read(struct policy *policy)
+static void start_read(void *owner)
 {
-    struct store *store = policy->store;
+    struct policy *policy = owner;
+    struct redis_command *cmd = begin(policy, "HMGET");
 
-    policy->is_busy = true;
-    redis_command_begin(&store->args.cmd);
-    redis_command_add_text(&store->args.cmd, "HMGET");
-    args_add_fleet_key(&store->args, KEY_POLICY);
-    redis_command_add_text(&store->args.cmd, "keys");
-    redis_command_add_text(&store->args.cmd, "keys_rev");
-    store_send_command(store, on_read, policy);
+    add_key(policy, KEY_POLICY);
+    redis_command_add_text(cmd, "keys");
+    redis_command_add_text(cmd, "keys_rev");
+    send_it(policy, on_read, policy);
 }
-
-/* ---- putting back ---- */
 
 static void on_restored(void *data, int status, const redisReply *reply)
 {
     struct policy *policy = data;
 
     if (status == 0 && reply_is_value(reply, 1))
-        log_warn("keys_restored", "rev=%llu", (unsigned long long)policy->keys_rev);
-    go_on(policy);
+        log_warn("keys_restored", "rev=%llu", (unsigned long long)policy->of_keys.rev);
+    replaced_copy_end(&policy->of_keys);
 }
 
-static void start_restore(struct policy *policy)
+static void start_restore(void *owner)
 {
-    struct store *store = policy->store;
+    struct policy *policy = owner;
+    struct redis_command *cmd = begin_script(policy, SCRIPT_RESTORE, 2);
 
-    policy->is_busy = true;
-    scripts_begin(&store->args.cmd, SCRIPT_RESTORE, 2);
-    args_add_fleet_key(&store->args, KEY_POLICY);
-    args_add_fleet_key(&store->args, KEY_FLEET_EVENTS);
-    redis_command_add_u64(&store->args.cmd, policy->keys_rev);
-    redis_command_add(&store->args.cmd, policy->keys.data, policy->keys.len);
-    store_send_script(store, SCRIPT_RESTORE, on_restored, policy);
+    add_key(policy, KEY_POLICY);
+    add_key(policy, KEY_FLEET_EVENTS);
+    redis_command_add_text(cmd, "keys_rev");
+    redis_command_add_u64(cmd, policy->of_keys.rev);
+    redis_command_add_text(cmd, "keys");
+    redis_command_add(cmd, policy->keys.data, policy->keys.len);
+    send_script(policy, SCRIPT_RESTORE, on_restored, policy);
 }
-
-/* ---- numbers ---- */
 
 static void on_keys_rev(struct policy *policy, uint64_t rev)
 {
-    if (rev > rev_max) /* nothing that anybody has written */
+    if (rev > REPLACED_REV_MAX) /* nothing that anybody has written */
         rev = 0;
-    policy->access->is_behind = rev > policy->keys_rev;
-    if (policy->access->is_on && rev == policy->keys_rev)
-        access_has_looked(policy->access);
-    if (!policy->access->is_on || rev == policy->keys_rev)
+    policy->access->is_behind = rev > policy->of_keys.rev;
+    if (!policy->access->is_on)
         return;
-    if (policy->is_busy) {
-        policy->has_heard = true;
-        policy->heard_rev = rev;
-    } else if (rev > policy->keys_rev) {
-        start_read(policy);
-    } else {
-        start_restore(policy);
-    }
+    if (rev == policy->of_keys.rev)
+        access_has_looked(policy->access);
+    replaced_copy_on_rev(&policy->of_keys, rev);
+}
+
+/* ---- all ---- */
+
+void policy_init(struct policy *policy, struct store *store, struct access *access,
+                 const struct policy_hooks *hooks, void *owner)
+{
+    struct class_rules fallback;
+
+    *policy = (struct policy){
+        .store = store, .access = access, .hooks = hooks, .owner = owner};
+    policy->of_keys = (struct replaced_copy){
+        .start_read = start_read, .start_restore = start_restore, .owner = policy};
+    class_rules_of_settings(&fallback, store->config);
+    classes_copy_init(&policy->classes, &calls, on_classes, policy, &fallback,
+                      store->metrics);
+    revoked_copy_init(&policy->revoked, &revoked_hooks, policy, store->metrics);
+    access->revoked = &policy->revoked.table;
+    access->classes = &policy->classes.table;
+}
+
+void policy_deinit(struct policy *policy)
+{
+    strbuf_deinit(&policy->keys);
+    classes_copy_deinit(&policy->classes);
+    revoked_copy_deinit(&policy->revoked);
+}
+
+static uint64_t number_of(const redisReply *revs, enum policy_kind kind)
+{
+    return reply_decimal(reply_text(revs, kind));
 }
 
 static void note_reading(struct policy *policy, const char *encoded, size_t len)
@@ -268,7 +280,8 @@ void policy_on_revs(struct policy *policy, const redisReply *revs)
 {
     if (!reply_is_array(revs, REVS))
         return;
-    on_keys_rev(policy, reply_decimal(reply_text(revs, POLICY_KEYS)));
+    on_keys_rev(policy, number_of(revs, POLICY_KEYS));
+    policy_on_classes_rev(policy, number_of(revs, POLICY_CLASSES));
     if (policy->access->is_on)
-        on_revoked_rev(policy, reply_decimal(reply_text(revs, POLICY_REVOKED)));
+        on_revoked_rev(policy, number_of(revs, POLICY_REVOKED));
 }

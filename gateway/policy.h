@@ -1,5 +1,5 @@
 /* policy.h - what the fleet has decided and each worker has a copy of (SPEC-PUBLIC P3, P14): so far the
- * keys of issuers, and what is revoked.
+ * keys of issuers, room classes, and what is revoked.
  *
  *     heartbeat, order -> another number -> read -> the copy is replaced, or merged
  *                         a smaller one  -> put back
@@ -9,6 +9,8 @@
 #ifndef GATEWAY_POLICY_H
 #define GATEWAY_POLICY_H
 
+#include "common/classes_copy.h"
+#include "common/replaced_copy.h"
 #include "common/revoked_copy.h"
 #include "gateway/access.h"
 #include "gateway/store.h"
@@ -19,6 +21,8 @@ struct policy_hooks {
     void (*on_revoked_order)(void *owner, struct json_text name, uint64_t grace_secs);
     /* More may be revoked than was. */
     void (*on_revoked_read)(void *owner);
+    /* Other classes count from now on; the former ones are there until it returns. */
+    void (*on_classes)(void *owner);
 };
 
 struct policy {
@@ -26,11 +30,9 @@ struct policy {
     struct access *access;
     const struct policy_hooks *hooks;
     void *owner;
-    uint64_t keys_rev; /* of the copy; 0: there is none */
-    struct strbuf keys;
-    uint64_t heard_rev; /* meanwhile */
-    bool is_busy;       /* a call is in flight */
-    bool has_heard;
+    struct replaced_copy of_keys;
+    struct strbuf keys; /* the copy */
+    struct classes_copy classes;
     struct revoked_copy revoked;
     uint64_t dropped_ms; /* when what is over was dropped from it */
 };
@@ -45,6 +47,9 @@ void policy_on_revs(struct policy *policy, const redisReply *revs);
 
 /* The order `keys …`, without that word. */
 void policy_on_keys_order(struct policy *policy, struct json_text order);
+
+/* This number of the classes is Redis's, an order says. */
+void policy_on_classes_rev(struct policy *policy, uint64_t rev);
 
 /* The order `revoked …`, without that word. */
 void policy_on_revoked(struct policy *policy, struct json_text order);

@@ -1,8 +1,9 @@
 /* session_withdraw.c - see session.h: what a token gave ends before its time, because its key is gone or it
- * is revoked (SPEC-PUBLIC P3).
+ * is revoked (SPEC-PUBLIC P3); what a room's class gave, because there are other classes (P5).
  *
  *     session_check_keys -> check_key -> end_sooner -> [lifetime] -> session_auth.c
  *     on_revoked_order, on_revoked_read -> check_session -> conn_close, membership_put_out, or end_sooner
+ *     on_classes -> session_count_rights
  */
 #include "gateway/session.h"
 
@@ -154,7 +155,18 @@ static void on_revoked_read(void *owner)
     check_sessions(&(struct look){.env = owner});
 }
 
+/* ---- classes ---- */
+
+static void on_classes(void *owner)
+{
+    struct session_env *env = owner;
+
+    list_each(link, &env->conn.all)
+        session_count_rights(session_of_link(link));
+}
+
 const struct policy_hooks session_policy_hooks = {
     .on_revoked_order = on_revoked_order,
     .on_revoked_read = on_revoked_read,
+    .on_classes = on_classes,
 };

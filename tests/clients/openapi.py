@@ -43,6 +43,8 @@ CONTRACT = {
     "/api/users/{user}/revoke": "post",
     "/api/tokens/{jti}/revoke": "post",
     "/api/revocations": "get",
+    "/api/classes": "get put",
+    "/api/classes/{prefix}": "put delete",
     "/api/keys": "get",
     "/api/tokens": "post",
     "/api/shards": "get",
@@ -126,10 +128,11 @@ class Document:
     def check_request(self, name, path_values, query, body):
         """The happy path sends what the document allows."""
         path, _, operation = self.operations[name]
-        given = {**path_values, **query}
+        given = {**{("path", key): value for key, value in path_values.items()},
+                 **{("query", key): value for key, value in query.items()}}
         for parameter in self.parameters(path, operation):
-            if parameter["name"] in given:
-                value = given.pop(parameter["name"])
+            if (parameter["in"], parameter["name"]) in given:
+                value = given.pop((parameter["in"], parameter["name"]))
                 self.validate(parameter["schema"], value, f"{name} {parameter['name']}")
             else:
                 assert not parameter.get("required"), f"{name} lacks {parameter['name']}"
@@ -171,13 +174,14 @@ class Service:
             target = target.replace("{%s}" % key, urllib.parse.quote(str(value), safe=""))
         return target + ("?" + urllib.parse.urlencode(query) if query else "")
 
-    def call(self, name, status, body=None, query=None, token=None, **path_values):
+    def call(self, name, status, body=None, query=None, token=None, match=None, **path_values):
         """One request of an operation; what came, after it was held to the document."""
         query = query or {}
         if status < 300:
             self.document.check_request(name, path_values, query, body)
         answer = self.ask(self.document.operations[name][1],
-                          self.target(name, path_values, query), body, token, OPERATOR)
+                          self.target(name, path_values, query), body, token,
+                          {**OPERATOR, "If-Match": match} if match else OPERATOR)
         assert answer.status == status, f"{name}: {answer.status}, not {status}: {answer.body!r}"
         return self.document.check_answer(name, answer)
 
@@ -345,6 +349,28 @@ def revoke(service):
     service.call("listRevocations", 400, query={"limit": 0})
 
 
+def classify(service):
+    classes = {"": {"guests": "r"}, "open": {"users": "rw"}}
+    rev = service.call("replaceClasses", 200, body={"classes": classes})["rev"]
+    assert service.call("listClasses", 200) == {"classes": classes, "rev": rev}
+    room = service.call("getRoom", 200, room=ROOM)
+    assert room["class"] == "open", room
+    assert room["rules"] == {**room["rules"], "users": "rw", "guests": ""}, room
+    of_all = {"prefix": "-"}
+    service.call("putClass", 200, body={}, query={"prefix": "x/"}, **of_all)
+    service.call("putClass", 400, body={"user": "r"}, prefix="x/")
+    service.call("putClass", 413, body={"x": "x" * 100000}, prefix="x/")
+    service.call("deleteClass", 200, query={"prefix": ""}, **of_all)
+    service.call("deleteClass", 404, **of_all)
+    service.call("deleteClass", 400, prefix="{")
+    service.call("replaceClasses", 400, body={"classes": {"{": {}}})
+    service.call("replaceClasses", 413, body={"x": "x" * 100000})
+    for name, body, of in (("replaceClasses", {"classes": {}}, {}), ("putClass", {}, of_all),
+                           ("deleteClass", None, of_all)):
+        service.call(name, 412, body=body, match="1", **of)
+    service.call("replaceClasses", 200, body={"classes": {}})
+
+
 def read_audit(service):
     page = service.call("listAudit", 200, query={"limit": 2})
     assert all(entry["who"] == "openapi" for entry in page["entries"]), page
@@ -436,6 +462,7 @@ async def main(base, token, *gateways):
     read_fleet(service)
     publish_and_delete(service)
     moderate(service)
+    classify(service)
     await put_out(service, bob)
     make_token(service)
     revoke(service)

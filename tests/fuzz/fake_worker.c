@@ -58,6 +58,7 @@ static void on_revoked_order(void *owner, struct json_text name, uint64_t grace_
 static const struct policy_hooks policy_hooks = {
     .on_revoked_order = on_revoked_order,
     .on_revoked_read = on_keys_changed,
+    .on_classes = on_keys_changed,
 };
 
 void fake_worker_open(struct fake_worker *w, const struct config *config)

@@ -85,6 +85,7 @@ static const struct {
     const char *operation;
     int rank;
 } contract[] = {
+    {"replaceClasses", 3}, {"putClass", 3},      {"deleteClass", 3},
     {"publishMessage", 2}, {"deleteMessage", 2}, {"kickUser", 2},
     {"banUser", 2},        {"unbanUser", 2},     {"muteUser", 2},
     {"beginSession", 0},   {"closeRoom", 3},     {"disconnectUser", 2},

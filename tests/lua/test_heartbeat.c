@@ -355,7 +355,9 @@ static const char *restore(const char *rev, const char *keys)
     eval_begin(&redis, SCRIPT_RESTORE);
     eval_key(&redis, "rc:policy");
     eval_key(&redis, "rc:events");
+    eval_arg(&redis, "keys_rev");
     eval_arg(&redis, "%s", rev);
+    eval_arg(&redis, "keys");
     eval_arg(&redis, "%s", keys);
     return eval_run(&redis);
 }

@@ -312,6 +312,82 @@ static void expect_policy(const char *text)
     free(keys);
 }
 
+/* As a string of fields and values, by field. */
+static char *all_classes(void)
+{
+    return redis_cmd_text(port(), "EVAL %s 1 rc:classes",
+                          "local a = redis.call('HGETALL', KEYS[1]) "
+                          "return table.concat(a, ' ')");
+}
+
+static const char *set_classes(long long seen, const char *prefix)
+{
+    eval_begin(&redis, SCRIPT_POLICY);
+    eval_key(&redis, "rc:policy");
+    eval_key(&redis, "rc:events");
+    eval_key(&redis, "rc:classes");
+    eval_arg(&redis, "classes_rev");
+    eval_arg(&redis, "%lld", seen);
+    eval_arg(&redis, "0");
+    if (prefix) {
+        eval_arg(&redis, "%s", prefix);
+        eval_arg(&redis, "{}");
+    }
+    return eval_run(&redis);
+}
+
+static const char *read_classes(void)
+{
+    eval_begin(&redis, SCRIPT_CLASSES);
+    eval_key(&redis, "rc:policy");
+    eval_key(&redis, "rc:classes");
+    eval_arg(&redis, "classes_rev");
+    return eval_run(&redis);
+}
+
+static const char *restore_classes(long long rev, const char *prefix)
+{
+    eval_begin(&redis, SCRIPT_RESTORE);
+    eval_key(&redis, "rc:policy");
+    eval_key(&redis, "rc:events");
+    eval_key(&redis, "rc:classes");
+    eval_arg(&redis, "classes_rev");
+    eval_arg(&redis, "%lld", rev);
+    eval_arg(&redis, "%s", prefix);
+    eval_arg(&redis, "{}");
+    return eval_run(&redis);
+}
+
+static void expect_classes(const char *text)
+{
+    char *classes = all_classes();
+
+    assert_string_equal(classes, text);
+    free(classes);
+}
+
+static void a_hash_of_its_own_is_replaced_as_a_whole(void **state)
+{
+    long long rev;
+
+    (void)state;
+    assert_string_equal(read_classes(), "('0' ())");
+    set_classes(0, "a");
+    rev = redis_cmd_number(port(), "HGET rc:policy classes_rev");
+    set_classes(rev, "b");
+    expect_classes("b {}");
+    set_classes(rev, "c"); /* somebody else was first */
+    expect_classes("b {}");
+    rev = redis_cmd_number(port(), "HGET rc:policy classes_rev");
+    assert_int_equal(redis_cmd_number(port(), "HLEN rc:policy"), 1);
+    assert_string_equal(restore_classes(rev, "old"), "0");
+    assert_string_equal(restore_classes(rev + 1, "d"), "1");
+    expect_classes("d {}");
+    set_classes(rev + 1, NULL);
+    expect_classes("");
+    assert_int_equal(redis_cmd_number(port(), "EXISTS rc:policy rc:classes"), 1);
+}
+
 static void a_policy_changes_if_it_is_what_was_read(void **state)
 {
     long long now = eval_now_ms(&redis), first, ahead;
@@ -361,6 +437,7 @@ int main(void)
         TEST(the_series_is_capped_at_its_oldest_end),
         TEST(an_entry_is_kept_and_told_with_its_id),
         TEST(a_policy_changes_if_it_is_what_was_read),
+        TEST(a_hash_of_its_own_is_replaced_as_a_whole),
     };
     return cmocka_run_group_tests(tests, start, eval_room_teardown);
 }

@@ -270,12 +270,16 @@ static void on_read(void *owner)
     ((struct holder *)owner)->reads++;
 }
 
-static const struct revoked_copy_hooks hooks = {
+static const struct registry_calls calls = {
     .begin = begin,
     .begin_script = begin_script,
     .add_key = add_key,
     .send = send_it,
     .send_script = send_script,
+};
+
+static const struct revoked_copy_hooks hooks = {
+    .calls = &calls,
     .on_order = on_order,
     .on_read = on_read,
 };

@@ -126,13 +126,14 @@ static void every_key_comes_in_by_keys(void **state)
  * parameters, and each call of it names KEYS. */
 static void functions_get_their_keys_of_the_script(void **state)
 {
-    static const char *const parameters[] = {"meta",    "members", "history", "key",
-                                             "channel", "nodes",   "on",      "changed",
-                                             "bans",    "mutes",   "..."};
+    static const char *const parameters[] = {
+        "meta",    "members", "history", "key", "channel", "nodes", "on",
+        "changed", "bans",    "mutes",   "...", "policy",  "own"};
     static const char *const functions[] = {
         "has_type(",        "create_room(", "raise_rev(",    "missing_nodes(",
         "start_countdown(", "take_over(",   "tell(",         "stamp_node(",
         "forget_node(",     "find_line(",   "user_refusal(", "replace_line(",
+        "write_policy(",
     };
 
     (void)state;

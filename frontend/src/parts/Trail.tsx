@@ -18,6 +18,7 @@ const WORDS: Record<string, string> = {
   disconnect: 'disconnected',
   revoke: 'revoked the tokens of',
   revoke_one: 'revoked a token',
+  classes: 'changed the classes of rooms:',
   token: 'made a token for',
 };
 

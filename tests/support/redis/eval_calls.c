@@ -382,8 +382,20 @@ static const char *restore(struct eval_room *room)
     eval_begin(room->redis, SCRIPT_RESTORE);
     eval_key(room->redis, "rc:policy");
     eval_key(room->redis, "rc:events");
+    eval_key(room->redis, "rc:classes");
+    eval_arg(room->redis, "classes_rev");
     eval_arg(room->redis, "5");
+    eval_arg(room->redis, "team/");
     eval_arg(room->redis, "{}");
+    return eval_run(room->redis);
+}
+
+static const char *classes(struct eval_room *room)
+{
+    eval_begin(room->redis, SCRIPT_CLASSES);
+    eval_key(room->redis, "rc:policy");
+    eval_key(room->redis, "rc:classes");
+    eval_arg(room->redis, "classes_rev");
     return eval_run(room->redis);
 }
 
@@ -555,6 +567,7 @@ const struct eval_call eval_calls[] = {
     {"sample", prepare_nothing, sample, false},
     {"audit", prepare_nothing, audit, false},
     {"restore", prepare_nothing, restore, false},
+    {"classes", prepare_nothing, classes, false},
     {"revoke", prepare_nothing, revoke_user, false},
     {"sweep", prepare_nothing, sweep, false},
     {"policy", prepare_nothing, policy, false},

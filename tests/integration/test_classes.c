@@ -1,0 +1,460 @@
+/* test_classes.c - room classes: what they give, while members are in, and that they outlive Redis
+ * (SPEC-PUBLIC P5, P14).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/fleet/admin.h"
+#include "tests/support/fleet/chat.h"
+#include "tests/support/fleet/fleet.h"
+#include "tests/support/fleet/http_get.h"
+#include "tests/support/fleet/user_token.h"
+#include "tests/support/redis/print.h"
+#include "tests/support/redis/redis_cmd.h"
+#include "tests/support/unit/quotes.h"
+#include "tests/support/unit/tokens.h"
+#include "tests/support/unit/wait.h"
+
+enum { GATEWAYS = 2, HOUR = 3600 };
+
+static struct fleet fleet;
+static struct admin admin;
+static const char *const settings[] = {
+    "ROOMCAST_AUTH=jwt",     "ROOMCAST_JWT_SECRET=" TOKENS_SECRET,
+    "ROOMCAST_GUESTS=1",     "ROOMCAST_DEFAULT_RIGHTS=rw",
+    "ROOMCAST_LEASE_SECS=2", NULL};
+
+static int start(void **state)
+{
+    *state = &fleet;
+    fleet_start(&fleet,
+                &(struct fleet_opts){.gateways = GATEWAYS, .settings = settings});
+    admin_start(&admin, &fleet, settings);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    admin_stop(&admin);
+    return fleet_teardown(state);
+}
+
+/* ---- classes ---- */
+
+/* The body and the path as they are; no If-Match where `match` is NULL. */
+static void change(int status, const char *method, const char *path, const char *body,
+                   const char *match)
+{
+    char *header = match ? print_text("If-Match: %s", match) : NULL;
+    const char *const options[] = {"-H", header, NULL};
+
+    admin_ask(&admin, &(struct admin_request){.method = method,
+                                              .path = path,
+                                              .body = body,
+                                              .options = match ? options : NULL});
+    if (admin.answer.status != status)
+        fail_msg("%s %s: %d %s", method, path, admin.answer.status, admin.answer.body);
+    free(header);
+}
+
+static void replace(const char *classes)
+{
+    char *body = print_text("{\"classes\":%s}", q(classes));
+
+    change(200, "PUT", "/api/classes", body, NULL);
+    assert_true(admin_number(&admin, "nodes") >= fleet.count);
+    free(body);
+}
+
+static void expect_classes(const char *classes)
+{
+    char *start = print_text("{\"classes\":%s,\"rev\":", q(classes));
+
+    admin_get(&admin, 200, "/api/classes");
+    if (strncmp(admin.answer.body, start, strlen(start)) != 0)
+        fail_msg("%s, not %s", admin.answer.body, start);
+    free(start);
+}
+
+static char *rev_of_classes(void)
+{
+    admin_get(&admin, 200, "/api/classes");
+    return print_text("%.0f", admin_number(&admin, "rev"));
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    replace("{}");
+    return 0;
+}
+
+/* ---- users ---- */
+
+static struct chat *come(unsigned gateway, const char *user, const char *claims)
+{
+    struct chat *chat = chat_open(fleet.gateways[gateway].port);
+    char *token = user_token(user, HOUR, q(claims));
+
+    chat_send(chat, "{'type':'auth','token':'%s'}", token);
+    chat_expect(chat, "auth_ack");
+    free(token);
+    return chat;
+}
+
+static struct chat *come_into(unsigned gateway, const char *user, const char *claims,
+                              const char *room)
+{
+    struct chat *chat = come(gateway, user, claims);
+
+    chat_join(chat, room, user);
+    return chat;
+}
+
+static void ask_to_join(struct chat *chat, const char *room)
+{
+    chat_send(chat, "{'type':'join','room':'%s'}", room);
+}
+
+/* The next reply or error, whatever else comes before it. */
+static const char *next_answer(struct chat *chat)
+{
+    for (;;) {
+        const char *type;
+
+        assert_true(chat_recv(chat, FLEET_DEADLINE_MS));
+        type = chat_get_text(chat, "type");
+        if (strcmp(type, "error") == 0)
+            return chat_get_text(chat, "code");
+        if (strstr(type, "_ack"))
+            return type;
+    }
+}
+
+struct attempt {
+    struct chat *chat;
+    const char *room, *expected;
+};
+
+static bool says(void *data)
+{
+    const struct attempt *attempt = data;
+
+    chat_send(attempt->chat, "{'type':'message','room':'%s','text':'x'}",
+              attempt->room);
+    return strcmp(next_answer(attempt->chat), attempt->expected) == 0;
+}
+
+static void await_answer(struct chat *chat, const char *room, const char *expected)
+{
+    struct attempt attempt = {chat, room, expected};
+
+    assert_true(wait_until(says, &attempt, FLEET_DEADLINE_MS));
+}
+
+static void expect_kicked(struct chat *chat)
+{
+    chat_expect_skipping(chat, "kicked");
+    assert_string_equal(chat_get_text(chat, "reason"), "rights");
+}
+
+/* ---- rights ---- */
+
+static void members_who_talk_lose_the_right_to_on_every_gateway(void **state)
+{
+    struct chat *ann = come_into(0, "ann", "", "team/1"),
+                *bob = come_into(1, "bob", "", "team/1"),
+                *eve = come_into(1, "eve", "", "hall");
+
+    (void)state;
+    assert_true(chat_say(ann, "team/1", "hello") > 0);
+    replace("{'team/':{'users':'r'}}");
+    await_answer(ann, "team/1", "forbidden");
+    await_answer(bob, "team/1", "forbidden");
+    assert_true(chat_say(eve, "hall", "still here") > 0);
+    replace("{'team/':{'users':'r'},'team/1':{'users':'rw'}}");
+    await_answer(ann, "team/1", "message_ack");
+    await_answer(bob, "team/1", "message_ack");
+    chat_close(ann);
+    chat_close(bob);
+    chat_close(eve);
+}
+
+static void without_read_members_are_put_out(void **state)
+{
+    struct chat *ann = come_into(0, "ann", "", "team/2"),
+                *bob = come_into(1, "bob", ",'rooms':{'team/*':'r'}", "team/2");
+
+    (void)state;
+    chat_expect_skipping(ann, "member_joined");
+    replace("{'team/':{'users':''}}");
+    expect_kicked(ann);
+    ask_to_join(ann, "team/2");
+    assert_string_equal(next_answer(ann), "forbidden");
+    chat_expect_skipping(bob, "member_left"); /* a grant counts before a class */
+    assert_string_equal(chat_get_text(bob, "reason"), "kicked");
+    replace("{}");
+    assert_true(wait_until(says, &(struct attempt){ann, "team/2", "not_joined"},
+                           FLEET_DEADLINE_MS));
+    ask_to_join(ann, "team/2");
+    assert_string_equal(next_answer(ann), "join_ack");
+    chat_close(ann);
+    chat_close(bob);
+}
+
+static void guests_may_what_a_class_gives_them(void **state)
+{
+    struct chat *guest = chat_open(fleet.gateways[0].port);
+
+    (void)state;
+    chat_send(guest, "{'type':'auth','guest':true}");
+    chat_expect(guest, "auth_ack");
+    ask_to_join(guest, "hall");
+    assert_string_equal(next_answer(guest), "forbidden");
+    replace("{'':{'guests':'r'}}");
+    ask_to_join(guest, "hall");
+    assert_string_equal(next_answer(guest), "join_ack");
+    assert_string_equal(chat_get_text(guest, "can"), "r");
+    assert_false(says(&(struct attempt){guest, "hall", "message_ack"}));
+    replace("{'':{'guests':'rw'}}");
+    await_answer(guest, "hall", "message_ack");
+    replace("{}");
+    expect_kicked(guest);
+    chat_close(guest);
+}
+
+static void a_room_token_counts_before_a_class(void **state)
+{
+    char *room = user_token("kim", HOUR, q(",'jti':'k','room':'team/3','can':'rw'"));
+    struct chat *kim = come(0, "kim", "");
+
+    (void)state;
+    replace("{'team/':{'users':'','guests':''}}");
+    ask_to_join(kim, "team/3");
+    assert_string_equal(next_answer(kim), "forbidden");
+    chat_send(kim, "{'type':'join','room':'team/3','room_token':'%s'}", room);
+    assert_string_equal(next_answer(kim), "join_ack");
+    replace("{'':{'users':''}}");
+    assert_true(chat_say(kim, "team/3", "still here") > 0);
+    chat_close(kim);
+    free(room);
+}
+
+/* ---- the endpoints ---- */
+
+static void what_is_no_class_is_refused_and_changes_nothing(void **state)
+{
+    static const struct {
+        const char *path, *body, *named;
+    } bad[] = {
+        {"/api/classes", "{'classes':{'a':{'users':'w'}}}", "users must be"},
+        {"/api/classes", "{'classes':{'b':{},'a':{'use\\u0072':1}}}", "user"},
+        {"/api/classes", "{'classes':{'a{':{}}}", "prefix"},
+        {"/api/classes", "{'classes':{'a\\n':{}}}", "prefix"},
+        {"/api/classes", "{'classes':[]}", "JSON object"},
+        {"/api/classes", "{'classes':{},'x':1}", "classes"},
+        {"/api/classes", "{'a':{'users':'r'}}", "classes"},
+        {"/api/classes", "", "classes"},
+        {"/api/classes/a", "", "JSON object"},
+        {"/api/classes/a", "{'users':true}", "users must be"},
+        {"/api/classes/a%7B", "{'users':'r'}", "prefix"},
+        {"/api/classes/a?prefix=%00", "{'users':'r'}", "prefix"},
+    };
+    struct chat *ann = come_into(0, "ann", "", "hall");
+    char *rev, *after;
+
+    (void)state;
+    replace("{'team/':{'users':'r'}}");
+    rev = rev_of_classes();
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        print_message("  %s\n", bad[i].body);
+        change(400, "PUT", bad[i].path, q(bad[i].body), NULL);
+        assert_non_null(strstr(admin.answer.body, bad[i].named));
+        admin_expect_error(&admin, 400, "bad_request");
+    }
+    after = rev_of_classes();
+    assert_string_equal(after, rev);
+    expect_classes("{'team/':{'users':'r'}}");
+    assert_true(chat_say(ann, "hall", "still here") > 0);
+    chat_close(ann);
+    free(rev);
+    free(after);
+}
+
+static void one_class_is_put_and_deleted(void **state)
+{
+    (void)state;
+    change(200, "PUT", "/api/classes/team%2F", q("{'users':'r'}"), NULL);
+    change(200, "PUT", "/api/classes/-?prefix=", q("{'guests':'r'}"), NULL);
+    change(200, "PUT", "/api/classes/-?prefix=b", q("{}"), NULL);
+    expect_classes("{'':{'guests':'r'},'b':{},'team/':{'users':'r'}}");
+    change(200, "PUT", "/api/classes/team%2F", q("{'users':''}"), NULL);
+    change(404, "DELETE", "/api/classes/-", NULL, NULL);
+    change(200, "DELETE", "/api/classes/-?prefix=", NULL, NULL);
+    change(404, "DELETE", "/api/classes/-?prefix=", NULL, NULL);
+    expect_classes("{'b':{},'team/':{'users':''}}");
+    admin_get(&admin, 200, "/api/audit?limit=1");
+    assert_string_equal(admin_text(&admin, "entries.0.what"), "classes");
+    assert_string_equal(admin_text(&admin, "entries.0.detail"), "delete \"\"");
+}
+
+static void a_change_may_name_what_it_is_of(void **state)
+{
+    char *rev = rev_of_classes(), *quoted = print_text("\"%s\"", rev), *later;
+
+    (void)state;
+    change(200, "PUT", "/api/classes/a", "{}", rev);
+    change(412, "PUT", "/api/classes/b", "{}", rev);
+    change(412, "PUT", "/api/classes", q("{'classes':{}}"), quoted);
+    change(412, "DELETE", "/api/classes/a", NULL, rev);
+    change(400, "DELETE", "/api/classes/a", NULL, "W/x");
+    expect_classes("{'a':{}}");
+    later = rev_of_classes();
+    change(200, "DELETE", "/api/classes/a", NULL, later);
+    free(rev);
+    free(quoted);
+    free(later);
+}
+
+static void a_room_shows_its_class_and_what_holds(void **state)
+{
+    struct chat *ann = come_into(0, "ann", "", "team/4");
+
+    (void)state;
+    admin_get(&admin, 200, "/api/rooms/team%%2F4");
+    assert_true(admin_is_null(&admin, "class"));
+    assert_string_equal(admin_text(&admin, "rules.users"), "rw");
+    assert_string_equal(admin_text(&admin, "rules.guests"), "");
+    replace("{'team/':{'guests':'r'}}");
+    admin_get(&admin, 200, "/api/rooms/team%%2F4");
+    assert_string_equal(admin_text(&admin, "class"), "team/");
+    assert_string_equal(admin_text(&admin, "rules.users"), "rw");
+    assert_string_equal(admin_text(&admin, "rules.guests"), "r");
+    chat_close(ann);
+}
+
+/* ---- that they are known ---- */
+
+/* Written by somebody whose order nobody heard: the heartbeats tell. */
+static void an_order_that_was_missed_is_found_by_its_number(void **state)
+{
+    struct chat *ann = come_into(0, "ann", "", "hall"),
+                *bob = come_into(1, "bob", "", "hall");
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "HSET rc:classes hall %s", q("{'users':'r'}"));
+    redis_cmd(fleet.redis_port, "HINCRBY rc:policy classes_rev 1");
+    await_answer(ann, "hall", "forbidden");
+    await_answer(bob, "hall", "forbidden");
+    chat_close(ann);
+    chat_close(bob);
+}
+
+/* An entry that somebody has written by hand. */
+static void what_is_no_class_in_redis_is_left_out(void **state)
+{
+    struct chat *ann = come_into(0, "ann", "", "hall");
+
+    (void)state;
+    redis_cmd(fleet.redis_port, "HSET rc:classes hall %s", q("{'users':'r'}"));
+    redis_cmd(fleet.redis_port, "HSET rc:classes hal %s", q("{'users':'x'}"));
+    redis_cmd(fleet.redis_port, "HINCRBY rc:policy classes_rev 1");
+    await_answer(ann, "hall", "forbidden");
+    chat_close(ann);
+}
+
+static bool are_back(void *data)
+{
+    return redis_cmd_number(fleet.redis_port, "HEXISTS rc:classes %s",
+                            (const char *)data) == 1;
+}
+
+static void await_back(const char *prefix)
+{
+    assert_true(wait_until(are_back, (void *)(uintptr_t)prefix, FLEET_DEADLINE_MS));
+}
+
+static bool has_classes(void *data)
+{
+    const int *ops_port = data;
+
+    return http_get_metric(*ops_port, "roomcast_policy_rev{kind=\"classes\"}") > 0;
+}
+
+static void what_redis_has_lost_comes_back(void **state)
+{
+    char *rev, *after;
+
+    (void)state;
+    replace("{'vault/':{'users':''}}");
+    rev = rev_of_classes();
+    redis_cmd(fleet.redis_port, "FLUSHALL");
+    await_back("vault/");
+    after = rev_of_classes();
+    assert_string_equal(after, rev);
+    redis_cmd(fleet.redis_port, "HSET rc:classes former {}"); /* it went back */
+    redis_cmd(fleet.redis_port, "HDEL rc:classes vault/");
+    redis_cmd(fleet.redis_port, "HSET rc:policy classes_rev 7");
+    await_back("vault/");
+    assert_false(are_back("former"));
+    free(rev);
+    free(after);
+}
+
+static void a_gateway_that_starts_later_has_what_came_back(void **state)
+{
+    struct chat *ann;
+
+    (void)state;
+    replace("{'vault/':{'users':''}}");
+    redis_cmd(fleet.redis_port, "FLUSHALL");
+    await_back("vault/");
+    fleet_launch(&fleet, settings);
+    fleet_wait_all_ready(&fleet);
+    assert_true(
+        wait_until(has_classes, &fleet.gateways[GATEWAYS].ops_port, FLEET_DEADLINE_MS));
+    ann = come(GATEWAYS, "ann", "");
+    ask_to_join(ann, "vault/1");
+    assert_string_equal(next_answer(ann), "forbidden");
+    chat_close(ann);
+}
+
+/* A change is of what was there, not of what is left of it. */
+static void a_change_after_a_loss_is_of_what_was_lost(void **state)
+{
+    (void)state;
+    replace("{'vault/':{'users':''}}");
+    redis_cmd(fleet.redis_port, "DEL rc:classes rc:policy");
+    change(200, "PUT", "/api/classes/a", q("{'users':'r'}"), NULL);
+    expect_classes("{'a':{'users':'r'},'vault/':{'users':''}}");
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, begin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(members_who_talk_lose_the_right_to_on_every_gateway),
+        TEST(without_read_members_are_put_out),
+        TEST(guests_may_what_a_class_gives_them),
+        TEST(a_room_token_counts_before_a_class),
+        TEST(what_is_no_class_is_refused_and_changes_nothing),
+        TEST(one_class_is_put_and_deleted),
+        TEST(a_change_may_name_what_it_is_of),
+        TEST(a_room_shows_its_class_and_what_holds),
+        TEST(an_order_that_was_missed_is_found_by_its_number),
+        TEST(what_is_no_class_in_redis_is_left_out),
+        TEST(what_redis_has_lost_comes_back),
+        TEST(a_change_after_a_loss_is_of_what_was_lost),
+        TEST(a_gateway_that_starts_later_has_what_came_back),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
