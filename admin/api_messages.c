@@ -5,6 +5,7 @@
 #include "admin/api.h"
 #include "admin/audit.h"
 #include "admin/broken.h"
+#include "admin/fleet_classes.h"
 #include "admin/room_index.h"
 #include "common/clock.h"
 #include "common/digits.h"
@@ -190,7 +191,8 @@ static void start_publish(struct call *call, const struct proto_request *body)
         command_add_room_key(&api->db.cmd, call->room, KEY_KEYS);
         command_add_room_key(&api->db.cmd, call->room, KEY_KEYS_OLD);
     }
-    command_add_history_limits(&api->db.cmd, api->config);
+    command_add_history_limits(&api->db.cmd, api->config,
+                               fleet_classes_rules(api->classes, call->room));
     strbuf_reset(out, 64 * 1024);
     lines_add_head(out, call->room);
     redis_command_add(&api->db.cmd, out->data, out->len);
@@ -297,7 +299,8 @@ static void start_delete(struct call *call)
     proto_add_number(out, "seq", call->seq);
     strbuf_add_text(out, ",\"rev\":");
     redis_command_add(&api->db.cmd, out->data, out->len);
-    command_add_changes_max(&api->db.cmd, api->config);
+    command_add_changes_max(&api->db.cmd,
+                            fleet_classes_rules(api->classes, call->room));
     db_send_script(&api->db, SCRIPT_DELETE, on_deleted, call);
 }
 

@@ -57,6 +57,12 @@ const struct classes *fleet_classes_now(const struct fleet_classes *classes,
     return &classes->copy.table;
 }
 
+const struct class_rules *fleet_classes_rules(const struct fleet_classes *classes,
+                                              struct json_text room)
+{
+    return classes_rules(&classes->copy.table, room);
+}
+
 /* ---- reading ---- */
 
 struct reading {

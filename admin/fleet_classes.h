@@ -23,6 +23,10 @@ void fleet_classes_free(struct fleet_classes *classes);
 const struct classes *fleet_classes_now(const struct fleet_classes *classes,
                                         uint64_t *rev);
 
+/* What holds in a room. */
+const struct class_rules *fleet_classes_rules(const struct fleet_classes *classes,
+                                              struct json_text room);
+
 /* Reads them. on_read is called later, or at once where Redis cannot be asked: is_known false. */
 typedef void (*fleet_classes_read_fn)(void *data, bool is_known);
 void fleet_classes_read(struct fleet_classes *classes, fleet_classes_read_fn on_read,

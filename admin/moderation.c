@@ -12,6 +12,7 @@
 #include "admin/api.h"
 #include "admin/await_nodes.h"
 #include "admin/broken.h"
+#include "admin/fleet_classes.h"
 #include "admin/room_nodes.h"
 #include "common/intake.h"
 #include "common/xalloc.h"
@@ -166,6 +167,7 @@ static void start_kick(struct kick *kick)
     const unsigned count = sizeof(keys) / sizeof(keys[0]);
     const struct moderation_order *order = kick->order;
     struct api *api = kick->order->api;
+    const struct class_rules *rules = fleet_classes_rules(api->classes, order->room);
 
     db_begin_room_script(&api->db, order->room, SCRIPT_KICK,
                          count + (unsigned)kick->nodes.count);
@@ -176,8 +178,8 @@ static void start_kick(struct kick *kick)
     command_add_percent(&api->db.cmd, order->user);
     command_add(&api->db.cmd, order->reason);
     add_events(kick);
-    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->presence_events_max);
-    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->room_ttl_ms);
+    command_add_events_max(&api->db.cmd, api->config, rules);
+    redis_command_add_u64(&api->db.cmd, rules->ttl_ms);
     db_send_script(&api->db, SCRIPT_KICK, on_answer, kick);
 }
 

@@ -14,17 +14,23 @@ enum { SHOWN_MAX = 64 }; /* bytes of a name that an answer shows */
 
 /* ---- the fields ---- */
 
-enum kind { RIGHTS };
+enum kind { RIGHTS, CREATE, NUMBER, MS, FLAG };
 
 /* Sorted as SPEC-PUBLIC P5 has them. */
 static const struct field {
     const char *name;
     enum kind kind;
     size_t offset;
+    uint64_t min, max; /* of numbers; of MS in seconds */
 } fields[] = {
 #define FIELD(f) offsetof(struct class_rules, f)
-    {"users", RIGHTS, FIELD(users)},
-    {"guests", RIGHTS, FIELD(guests)},
+    {"users", RIGHTS, FIELD(users), 0, 0},
+    {"guests", RIGHTS, FIELD(guests), 0, 0},
+    {"create", CREATE, FIELD(create), 0, 0},
+    {"history", NUMBER, FIELD(history), 0, 10000},
+    {"ttl_secs", MS, FIELD(ttl_ms), 1, 2592000},
+    {"members_max", NUMBER, FIELD(members_max), 0, 1000000},
+    {"presence", FLAG, FIELD(presence), 0, 0},
 #undef FIELD
 };
 
@@ -41,14 +47,48 @@ static bool take_rights(unsigned *rights, struct json_text value)
     return false;
 }
 
+static bool take_create(unsigned *right, struct json_text value)
+{
+    *right = json_read_is(value, "m") ? RIGHT_MODERATE : RIGHT_READ;
+    return json_read_is_string(value) &&
+           (json_read_is(value, "r") || json_read_is(value, "m"));
+}
+
+static bool take_number(uint64_t *out, const struct field *field,
+                        struct json_text value)
+{
+    return digits_parse(value.base, value.len, field->max, out) && *out >= field->min;
+}
+
+static bool take_flag(bool *flag, struct json_text value)
+{
+    *flag = json_text_is(value, "true");
+    return *flag || json_text_is(value, "false");
+}
+
 static bool take_value(struct class_rules *rules, const struct field *field,
                        struct json_text value)
 {
     void *at = (char *)rules + field->offset;
+    uint64_t number = 0;
 
     switch (field->kind) {
     case RIGHTS:
         return take_rights(at, value);
+    case CREATE:
+        return take_create(at, value);
+    case NUMBER:
+        if (!take_number(&number, field, value))
+            return false;
+        *(unsigned *)at = (unsigned)number;
+        return true;
+    case MS:
+        if (!take_number(&number, field, value))
+            return false;
+        *(uint64_t *)at = 1000 * number;
+        return true;
+    case FLAG:
+        return take_flag(at, value);
     }
     return false;
 }
@@ -60,7 +100,27 @@ static void explain(struct strbuf *why, const struct field *field)
     case RIGHTS:
         strbuf_add_text(why, "\"\", \"r\" or \"rw\"");
         break;
+    case CREATE:
+        strbuf_add_text(why, "\"r\" or \"m\"");
+        break;
+    case NUMBER:
+    case MS:
+        strbuf_add_format(why, "a whole number from %llu to %llu",
+                          (unsigned long long)field->min,
+                          (unsigned long long)field->max);
+        break;
+    case FLAG:
+        strbuf_add_text(why, "true or false");
+        break;
     }
+}
+
+/* Settings may have a fraction. */
+static void print_secs(struct strbuf *out, uint64_t ms)
+{
+    strbuf_add_u64(out, ms / 1000);
+    if (ms % 1000 > 0)
+        strbuf_add_format(out, ".%03u", (unsigned)(ms % 1000));
 }
 
 static void print_value(struct strbuf *out, const struct class_rules *rules,
@@ -71,6 +131,19 @@ static void print_value(struct strbuf *out, const struct class_rules *rules,
     switch (field->kind) {
     case RIGHTS:
         strbuf_add_format(out, "\"%s\"", grants_print_rights(*(const unsigned *)at));
+        break;
+    case CREATE:
+        strbuf_add_text(out,
+                        *(const unsigned *)at == RIGHT_MODERATE ? "\"m\"" : "\"r\"");
+        break;
+    case NUMBER:
+        strbuf_add_u64(out, *(const unsigned *)at);
+        break;
+    case MS:
+        print_secs(out, *(const uint64_t *)at);
+        break;
+    case FLAG:
+        strbuf_add_text(out, *(const bool *)at ? "true" : "false");
         break;
     }
 }
@@ -87,10 +160,16 @@ void class_rules_print(struct strbuf *out, const struct class_rules *rules)
 
 void class_rules_of_settings(struct class_rules *rules, const struct config *config)
 {
-    const char *letters = config->default_rights;
+    const char *letters = config->default_rights ? config->default_rights : "";
+    bool is_on = config->auth && strcmp(config->auth, "jwt") == 0;
 
-    *rules = (struct class_rules){0};
-    if (strcmp(config->auth, "jwt") != 0 && !letters[0])
+    *rules = (struct class_rules){
+        .ttl_ms = (uint64_t)config->room_ttl_ms,
+        .create = RIGHT_READ,
+        .history = (unsigned)config->history_limit,
+        .presence = true,
+    };
+    if (!is_on && !letters[0])
         letters = "rw";
     (void)grants_parse_rights((struct json_text){letters, strlen(letters)},
                               &rules->users); /* config has checked it */

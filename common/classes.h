@@ -20,7 +20,12 @@ enum { CLASSES_MAX = 1000 };
 
 /* What holds in a room. */
 struct class_rules {
+    uint64_t ttl_ms;        /* an empty room's life */
     unsigned users, guests; /* rights without a grant: RIGHT_… */
+    unsigned create;        /* the right that it takes to make a room by joining */
+    unsigned history;       /* messages kept */
+    unsigned members_max;   /* 0: any number */
+    bool presence;          /* who came and went is told */
 };
 
 struct class

@@ -60,16 +60,25 @@ const char *command_publish(void)
     return keys_is_cluster() ? "SPUBLISH" : "PUBLISH";
 }
 
-void command_add_history_limits(struct redis_command *cmd, const struct config *config)
+void command_add_events_max(struct redis_command *cmd, const struct config *config,
+                            const struct class_rules *rules)
 {
-    redis_command_add_u64(cmd, (uint64_t)config->history_limit);
+    if (rules->presence)
+        redis_command_add_u64(cmd, (uint64_t)config->presence_events_max);
+    else
+        redis_command_add_text(cmd, "-1");
+}
+
+void command_add_history_limits(struct redis_command *cmd, const struct config *config,
+                                const struct class_rules *rules)
+{
+    redis_command_add_u64(cmd, rules->history);
     redis_command_add_u64(cmd, (uint64_t)config->history_max_bytes);
 }
 
-void command_add_changes_max(struct redis_command *cmd, const struct config *config)
+void command_add_changes_max(struct redis_command *cmd, const struct class_rules *rules)
 {
-    redis_command_add_u64(
-        cmd, config->history_limit > 0 ? (uint64_t)config->history_limit : 1);
+    redis_command_add_u64(cmd, rules->history > 0 ? rules->history : 1);
 }
 
 void command_add_key_limits(struct redis_command *cmd, const struct config *config)

@@ -3,6 +3,7 @@
 #ifndef COMMON_COMMAND_H
 #define COMMON_COMMAND_H
 
+#include "common/classes.h"
 #include "common/config.h"
 #include "common/json.h"
 #include "common/keys.h"
@@ -32,10 +33,15 @@ enum { COMMAND_ROOM_KEYS = 11 };
 void command_add_room_keys(struct redis_command *cmd, struct json_text room);
 
 /* How many changed messages of a room Redis remembers: as many as the history has. */
-void command_add_changes_max(struct redis_command *cmd, const struct config *config);
+void command_add_changes_max(struct redis_command *cmd, const struct class_rules *rules);
 
-/* What publish.lua takes of the settings: keep and keep_bytes; dedupe_ms and keys_max. */
-void command_add_history_limits(struct redis_command *cmd, const struct config *config);
+/* In rooms with more members nobody is told who came and went; -1: in none. */
+void command_add_events_max(struct redis_command *cmd, const struct config *config,
+                            const struct class_rules *rules);
+
+/* What publish.lua takes of the class and the settings: keep and keep_bytes; dedupe_ms and keys_max. */
+void command_add_history_limits(struct redis_command *cmd, const struct config *config,
+                                const struct class_rules *rules);
 void command_add_key_limits(struct redis_command *cmd, const struct config *config);
 
 #endif

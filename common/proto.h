@@ -39,6 +39,7 @@ enum {
     X(PROTO_MUTED, muted, "muted in this room")                                        \
     X(PROTO_NOT_JOINED, not_joined, "not in this room")                                \
     X(PROTO_ROOM_NOT_FOUND, room_not_found, "no such room")                            \
+    X(PROTO_ROOM_FULL, room_full, "the room has as many members as it may")            \
     X(PROTO_TOO_MANY_ROOMS, too_many_rooms, "in too many rooms")                       \
     X(PROTO_RATE_LIMITED, rate_limited, "too many requests")                           \
     X(PROTO_UNAVAILABLE, unavailable, "Redis cannot be reached or refuses")            \

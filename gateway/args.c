@@ -128,14 +128,14 @@ void args_add_shard(struct args *args)
     redis_command_add_u64(&args->cmd, args->shard);
 }
 
-void args_add_events_max(struct args *args)
+void args_add_events_max(struct args *args, const struct class_rules *rules)
 {
-    redis_command_add_u64(&args->cmd, (uint64_t)args->config->presence_events_max);
+    command_add_events_max(&args->cmd, args->config, rules);
 }
 
-void args_add_room_ttl(struct args *args)
+void args_add_room_ttl(struct args *args, const struct class_rules *rules)
 {
-    redis_command_add_u64(&args->cmd, (uint64_t)args->config->room_ttl_ms);
+    redis_command_add_u64(&args->cmd, rules->ttl_ms);
 }
 
 /* The JSON of a presence event up to the user's name. */
@@ -196,9 +196,12 @@ static uint64_t on_ms(const struct config *config)
     return least > keep_ms(config) ? least : keep_ms(config);
 }
 
-void args_add_keep_ms(struct args *args)
+void args_add_keep_ms(struct args *args, const struct class_rules *rules)
 {
-    redis_command_add_u64(&args->cmd, keep_ms(args->config));
+    uint64_t least = keep_ms(args->config);
+
+    redis_command_add_u64(&args->cmd,
+                          3 * rules->ttl_ms > least ? 3 * rules->ttl_ms : least);
 }
 
 void args_add_stamp(struct args *args)

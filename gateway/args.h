@@ -20,7 +20,16 @@ struct args {
     struct room *room; /* and its room, if that is one of this worker; else NULL */
     uint64_t since_ms; /* when it was asked for what the next command does; 0: now */
     const struct config *config;
+    const struct classes *classes; /* for rooms that are not here; borrowed */
+    struct classes no_classes;     /* until rooms_set_classes is told of others */
 };
+
+/* What holds in a room, which need not be here. */
+static inline const struct class_rules *args_rules(const struct args *args,
+                                                   struct json_text room)
+{
+    return classes_rules(args->classes, room);
+}
 
 void args_deinit(struct args *args);
 
@@ -47,11 +56,11 @@ void args_add_own_on(struct args *args, const struct room *room);
 void args_add_text(struct args *args, struct json_text text);
 void args_add_percent(struct args *args, const char *name, size_t len);
 void args_add_shard(struct args *args);
-void args_add_events_max(struct args *args);
-void args_add_room_ttl(struct args *args);
+void args_add_events_max(struct args *args, const struct class_rules *rules);
+void args_add_room_ttl(struct args *args, const struct class_rules *rules);
 
 /* How long the keys of a room in use live. */
-void args_add_keep_ms(struct args *args);
+void args_add_keep_ms(struct args *args, const struct class_rules *rules);
 
 /* This node's stamp in a room (SPEC-SCALE S3): its name, how often it renews the room, and how long
  * its on:NODE lives. */

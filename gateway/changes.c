@@ -100,7 +100,7 @@ void changes_read(struct store *store, struct room *room,
     args_add_text(args, room_head(room));
     add_head(args, room, "message_deleted");
     add_head(args, room, "message_edited");
-    command_add_changes_max(&args->cmd, args->config);
+    command_add_changes_max(&args->cmd, room->rules);
     redis_command_add_u64(&args->cmd, PROTO_BATCH_BYTES);
     store_send_script(store, SCRIPT_CHANGES, on_reply, reading);
 }

@@ -11,11 +11,15 @@
 
 #include <string.h>
 
+#include "common/grants.h"
 #include "common/reply.h"
 #include "gateway/args.h"
 #include "gateway/pool.h"
 
 enum { USERS_MAX = 100 }; /* a call */
+
+/* In the place of what is left of a ban. */
+static const long long ROOM_FULL = -2000000000000000, NO_ROOM = -3000000000000000;
 
 struct batch {
     struct store *store;
@@ -65,6 +69,17 @@ static struct batch *new_batch(struct joins_leaves *jl, struct room *room,
 
 /* ---- joins ---- */
 
+/* As join.lua tells it. */
+static enum proto_error refusal_of(long long number, uint64_t *wait_ms)
+{
+    if (number == NO_ROOM)
+        return PROTO_ROOM_NOT_FOUND;
+    if (number == ROOM_FULL)
+        return PROTO_ROOM_FULL;
+    *wait_ms = (uint64_t)(-1 - number);
+    return PROTO_BANNED;
+}
+
 /* How join `n` ended: `joined` comes as the room's state after all of them, and becomes
  * the one after this join. */
 static enum proto_error outcome_of(const redisReply *reply, size_t n,
@@ -72,10 +87,8 @@ static enum proto_error outcome_of(const redisReply *reply, size_t n,
 {
     long long later = 0;
 
-    if (reply_take_number(reply, n + 9, &later) && later < 0) {
-        *wait_ms = (uint64_t)(-1 - later);
-        return PROTO_BANNED;
-    }
+    if (reply_take_number(reply, n + 9, &later) && later < 0)
+        return refusal_of(later, wait_ms);
     joined->rev -= later < (long long)joined->rev ? (uint64_t)later : joined->rev;
     joined->members -=
         later < (long long)joined->members ? (uint64_t)later : joined->members;
@@ -112,6 +125,7 @@ static void on_joins(void *data, int status, const redisReply *reply)
         enum proto_error error = PROTO_UNAVAILABLE;
         struct room_joined own = joined;
         uint64_t wait_ms = 0;
+        long long number;
 
         list_remove(link);
         if (ok) {
@@ -119,10 +133,36 @@ static void on_joins(void *data, int status, const redisReply *reply)
         } else if (all_banned && n + 1 < reply_count(reply)) {
             error = PROTO_BANNED;
             wait_ms = reply_number(reply, n + 1);
+        } else if (reply_is_text(reply, 0, "refused") &&
+                   reply_take_number(reply, n + 1, &number) && number < 0) {
+            error = refusal_of(number, &wait_ms);
         }
         room_on_joined(join, error, error == PROTO_OK ? &own : NULL, wait_ms);
     }
     pool_recycle(batch, sizeof(*batch));
+}
+
+/* What the class asks for, if it does: how many may be in, whether anybody makes the room, and the numbers of
+ * those whom neither concerns. */
+static void add_limits(struct args *args, const struct room *room,
+                       const struct list *joins)
+{
+    const struct class_rules *rules = room->rules;
+    struct strbuf *text = &args->scratch;
+    unsigned n = 0;
+
+    if (rules->members_max == 0 && rules->create == RIGHT_READ) {
+        redis_command_add_text(&args->cmd, "");
+        return;
+    }
+    strbuf_reset(text, 4096);
+    strbuf_add_format(text, "%u %d ,", rules->members_max, rules->create == RIGHT_READ);
+    list_each(link, joins) {
+        n++;
+        if (list_entry(link, struct join, link)->moderates)
+            strbuf_add_format(text, "%u,", n);
+    }
+    redis_command_add(&args->cmd, text->data, text->len);
 }
 
 static void start_joins(struct joins_leaves *jl, struct room *room)
@@ -141,10 +181,11 @@ static void start_joins(struct joins_leaves *jl, struct room *room)
     args_add_key(args, room, KEY_ROOM_NODES);
     args_add_key(args, room, KEY_CHANGED);
     args_add_new_epoch(args);
-    args_add_keep_ms(args);
+    args_add_keep_ms(args, room->rules);
     args_add_shard(args);
-    args_add_events_max(args);
+    args_add_events_max(args, room->rules);
     args_add_stamp(args);
+    add_limits(args, room, &batch->list);
     list_each(link, &batch->list) {
         const struct room_user *user = list_entry(link, struct join, link)->user;
 
@@ -194,8 +235,8 @@ static void begin_leaves(struct args *args, const struct room *room)
     args_add_key(args, room, KEY_EVENTS);
     args_add_key(args, room, KEY_ROOM_NODES);
     args_add_key(args, room, KEY_CHANGED);
-    args_add_room_ttl(args);
-    args_add_events_max(args);
+    args_add_room_ttl(args, room->rules);
+    args_add_events_max(args, room->rules);
     redis_command_add_text(&args->cmd, args->node);
 }
 

@@ -165,6 +165,12 @@ void membership_put_out(struct membership *m, const char *reason)
     membership_drop(m, LEAVE_NO_RIGHT);
 }
 
+void membership_set_rights(struct membership *m, unsigned rights)
+{
+    m->rights = (unsigned char)rights;
+    m->member.moderates = rights & RIGHT_MODERATE;
+}
+
 static void on_removed(struct member *member)
 {
     membership_drop(membership_of_member(member), LEAVE_KICKED); /* it is out already */

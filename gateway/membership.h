@@ -96,6 +96,9 @@ void membership_drop(struct membership *membership, enum leave_reason reason);
 /* Tells the client that it is out of the room, and drops it. The others hear that it was kicked. */
 void membership_put_out(struct membership *membership, const char *reason);
 
+/* Its rights from now on. */
+void membership_set_rights(struct membership *membership, unsigned rights);
+
 /* It is in by a room token from now on, whose claims are these; or by none. */
 void membership_set_token(struct membership *membership, struct lifetimes *lifetimes,
                           const struct jwt_claims *claims);

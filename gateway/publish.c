@@ -141,7 +141,7 @@ void publish_send(struct store *store, const struct room *room,
 
     scripts_begin(&args->cmd, SCRIPT_PUBLISH, FIXED_KEYS + (keys > 0 ? 2 : 0));
     add_keys(args, room, keys > 0);
-    command_add_history_limits(&args->cmd, store->config);
+    command_add_history_limits(&args->cmd, store->config, room->rules);
     redis_command_add(&args->cmd, room->message_head.data, room->message_head.len);
     add_runs(args, runs, count);
     if (keys > 0)

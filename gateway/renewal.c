@@ -209,7 +209,7 @@ void renewals_renew(struct renewals *renewals, struct room *room)
     args_add_key(args, room, KEY_ROOM_NODES);
     args_add_key(args, room, KEY_EVENTS);
     args_add_key(args, room, KEY_CHANGED);
-    args_add_keep_ms(args);
+    args_add_keep_ms(args, room->rules);
     args_add_stamp(args);
     redis_command_add_u64(&args->cmd, 2 * lease_ms(renewals));
     if (add_some_told(args, room) == 0)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/grants.h"
 #include "common/page.h"
 #include "common/xalloc.h"
 #include "gateway/requests.h"
@@ -100,6 +101,9 @@ enum proto_error req_get_members(const struct req *req, uint64_t *wait_ms)
     struct request *request;
 
     (void)wait_ms;
+    if (!req->membership->member.room->rules->presence &&
+        !(req->membership->rights & RIGHT_MODERATE))
+        return PROTO_FORBIDDEN;
     if ((parsed->fields & PROTO_F_CURSOR) && !page_is_cursor(parsed->cursor)) {
         session_send_refusal(req->session, parsed->id,
                              &(struct proto_refusal){.error = PROTO_BAD_REQUEST,

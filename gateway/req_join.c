@@ -65,7 +65,7 @@ static void set_rights(const struct req *req, struct membership *m,
 {
     struct access *access = &req->session->env->access;
 
-    m->rights = (unsigned char)entry->rights;
+    membership_set_rights(m, entry->rights);
     if (entry->has_token)
         membership_set_token(m, &access->lifetimes, &access->claims);
     else

@@ -37,10 +37,14 @@ static void detach(struct member *member);
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
                 struct metrics *metrics, const struct config *config)
 {
+    struct class_rules rules;
+
+    class_rules_of_settings(&rules, config);
+    classes_init(&rooms->no_classes, &rules);
+    rooms->classes = &rooms->no_classes;
     rooms->hooks = *hooks;
     rooms->metrics = metrics;
     rooms->grace_ms = (uint64_t)config->presence_grace_ms;
-    rooms->logs.history_limit = (uint64_t)config->history_limit;
     rooms->logs.history_max_bytes = (uint64_t)config->history_max_bytes;
     list_init(&rooms->grace);
     list_init(&rooms->doubted);
@@ -53,6 +57,18 @@ struct room *room_find(struct rooms *rooms, const char *name, size_t len)
     return map_find(&rooms->map, name, len);
 }
 
+static void set_class(struct room *room)
+{
+    room->rules = classes_rules(room->rooms->classes, room_name_of(room));
+    room_log_limit(&room->log, room->rules->history);
+}
+
+void rooms_set_classes(struct rooms *rooms, const struct classes *classes)
+{
+    rooms->classes = classes;
+    rooms_each(rooms, set_class);
+}
+
 static struct room *new_room(struct rooms *rooms, struct json_text name)
 {
     struct room *room = xcalloc(1, sizeof(*room) + name.len + 1);
@@ -61,6 +77,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     room->name_len = (unsigned char)name.len;
     memcpy(room->name, name.base, name.len);
     room_log_init(&room->log, &rooms->logs);
+    set_class(room);
     list_init(&room->waiting);
     list_init(&room->joining);
     list_init(&room->behind);
@@ -163,7 +180,8 @@ static void start_join(struct member *member, room_joined_fn on_done)
     *join = (struct join){.room = room_ref(room),
                           .user = member->user,
                           .member = member,
-                          .on_done = on_done};
+                          .on_done = on_done,
+                          .moderates = member->moderates};
     list_init(&join->link);
     member->join = join;
     member->user->joins_in_flight++;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/classes.h"
 #include "common/cluster.h"
 #include "common/config.h"
 #include "common/list.h"
@@ -120,7 +121,8 @@ struct member {
     struct progress progress;
     uint64_t rev; /* of the join: older notices are not for it */
     enum member_state state;
-    bool has_ack; /* the client was told that it is in */
+    bool has_ack;   /* the client was told that it is in */
+    bool moderates; /* what is only asked of others is not asked of it */
 };
 
 struct room_user {
@@ -206,6 +208,7 @@ struct room_bus {
 
 struct room {
     struct rooms *rooms;
+    const struct class_rules *rules;            /* what its class says; never NULL */
     struct list waiting, joining, behind, live; /* members, by state */
     struct map users;
     struct list unanswered; /* users whose leave may not have been done */
@@ -269,6 +272,8 @@ struct room_observer {
 
 struct rooms {
     struct map map;
+    const struct classes *classes;       /* borrowed; never NULL */
+    struct classes no_classes;           /* until rooms_set_classes */
     struct history_cache *history_cache; /* that clients' reads go through; borrowed */
     struct list grace;                   /* users without members, soonest first */
     struct room_hooks hooks;
@@ -293,10 +298,14 @@ struct join {
     struct room_user *user;
     struct member *member; /* NULL: gone */
     room_joined_fn on_done;
+    bool moderates; /* the member does */
 };
 
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
                 struct metrics *metrics, const struct config *config);
+
+/* Rooms are of these classes from now on; again where they have changed. */
+void rooms_set_classes(struct rooms *rooms, const struct classes *classes);
 
 /* Frees all rooms, which must have neither members nor calls in flight. */
 void rooms_deinit(struct rooms *rooms);

@@ -49,7 +49,7 @@ static void ring_drop_oldest(struct room_log *log)
 
     if (has_too_many_bytes(log))
         log->ring_is_whole = true;
-    else if (log->ring_count <= log->logs->history_limit)
+    else if (log->ring_count <= log->history_limit)
         log->ring_is_whole = false;
     count_bytes(log, oldest, false);
     frame_unref(oldest);
@@ -142,7 +142,7 @@ struct frame *room_log_at(const struct room_log *log, uint64_t seq)
 bool room_log_read(const struct room_log *log, uint64_t after, struct json_text *lines,
                    struct history *out)
 {
-    uint64_t limit = log->logs->history_limit, seq;
+    uint64_t limit = log->history_limit, seq;
     uint64_t count = log->ring_count < limit ? log->ring_count : limit;
     uint64_t oldest = log->seq - count + 1;
     size_t bytes = 0;

@@ -24,8 +24,8 @@ enum { ROOM_LOGS_GIVEN_UP = 256 };
 
 /* What the logs of a worker share. */
 struct room_logs {
-    uint64_t history_limit, history_max_bytes; /* what Redis keeps of a room */
-    size_t ring_bytes;                         /* of all rings */
+    uint64_t history_max_bytes; /* what Redis keeps of a room */
+    size_t ring_bytes;          /* of all rings */
     /* The latest epochs that logs had given up which are no more: of closed rooms. An epoch is random, so it tells
      * by itself which room it was of. */
     char given_up[ROOM_LOGS_GIVEN_UP][PROTO_EPOCH_LEN];
@@ -37,6 +37,7 @@ struct room_log {
     struct room_logs *logs;
     char epoch[PROTO_EPOCH_LEN + 1]; /* empty: not known */
     uint64_t seq;                    /* the last message: what live members have */
+    uint64_t history_limit;          /* messages that Redis keeps */
     uint64_t changed;    /* rev of the latest deletion or edit known of the history */
     struct frame *last;  /* its line; NULL: not known */
     struct frame **ring; /* messages seq - ring_count + 1 to seq */
@@ -62,6 +63,12 @@ struct history {
 
 void room_log_init(struct room_log *log, struct room_logs *logs);
 void room_log_deinit(struct room_log *log);
+
+/* So many messages Redis keeps of the room. */
+static inline void room_log_limit(struct room_log *log, uint64_t limit)
+{
+    log->history_limit = limit;
+}
 
 /* The log stands at message `seq` of this epoch, and nothing else is known of it. `epoch` has
  * PROTO_EPOCH_LEN characters and a NUL. */

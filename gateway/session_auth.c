@@ -74,8 +74,8 @@ static struct membership *find_without_rights(struct session *session)
 
         if (m->token || !m->member.room)
             continue;
-        m->rights = (unsigned char)access_rights(
-            &session->env->access, session->identity, room_name_of(m->member.room));
+        membership_set_rights(m, access_rights(&session->env->access, session->identity,
+                                               room_name_of(m->member.room)));
         if (!(m->rights & RIGHT_READ))
             return m;
     }
@@ -235,6 +235,7 @@ void session_env_open(struct session_env *env, uv_loop_t *loop)
     access_open(&env->access, loop, env->conn.config, env->conn.metrics, &hooks);
     policy_init(&env->policy, &env->shards->all[0].store, &env->access,
                 &session_policy_hooks, env);
+    shards_set_classes(env->shards, &env->policy.classes.table);
 }
 
 void session_env_close(struct session_env *env)

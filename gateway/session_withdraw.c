@@ -161,6 +161,7 @@ static void on_classes(void *owner)
 {
     struct session_env *env = owner;
 
+    shards_set_classes(env->shards, &env->policy.classes.table);
     list_each(link, &env->conn.all)
         session_count_rights(session_of_link(link));
 }

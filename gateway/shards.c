@@ -107,6 +107,14 @@ void shards_open(struct shards *shards, const struct shard_opts *opts)
         shard_open(&shards->all[each.number], &each);
 }
 
+void shards_set_classes(struct shards *shards, const struct classes *classes)
+{
+    for (unsigned i = 0; i < shards->count; i++) {
+        shards->all[i].store.args.classes = classes;
+        rooms_set_classes(&shards->all[i].rooms, classes);
+    }
+}
+
 struct shard *shards_find(const struct shards *shards, struct json_text room)
 {
     return &shards->all[shard_of(room.base, room.len, shards->spread)];

@@ -47,6 +47,9 @@ void shards_init(struct shards *shards, const struct config *config);
 /* Opens all; `opts->number` is set for each. */
 void shards_open(struct shards *shards, const struct shard_opts *opts);
 
+/* The rooms of all are of these classes from now on; again where they have changed. Borrowed. */
+void shards_set_classes(struct shards *shards, const struct classes *classes);
+
 /* The one that a room of this name is in. */
 struct shard *shards_find(const struct shards *shards, struct json_text room);
 

@@ -154,6 +154,11 @@ static void forget_broken(struct store *store)
 void store_init(struct store *store, struct redis_link *link,
                 const struct config *config, struct metrics *metrics)
 {
+    struct class_rules rules;
+
+    class_rules_of_settings(&rules, config);
+    classes_init(&store->args.no_classes, &rules);
+    store->args.classes = &store->args.no_classes;
     store->link = link;
     store->config = config;
     store->metrics = metrics;
@@ -269,6 +274,8 @@ void store_begin_reap(struct store *store, const char *room, size_t room_len,
 {
     static const enum room_key keys[] = {KEY_META,   KEY_MEMBERS,    KEY_HISTORY,
                                          KEY_EVENTS, KEY_ROOM_NODES, KEY_CHANGED};
+    const struct class_rules *rules =
+        args_rules(&store->args, (struct json_text){room, room_len});
 
     scripts_begin(&store->args.cmd, SCRIPT_REAP, 7);
     for (size_t i = 0; i < 6; i++) {
@@ -277,8 +284,8 @@ void store_begin_reap(struct store *store, const char *room, size_t room_len,
         args_add_room_key(&store->args, room, room_len, keys[i]);
     }
     redis_command_add_u64(&store->args.cmd, REAP_USERS);
-    args_add_room_ttl(&store->args);
-    args_add_events_max(&store->args);
+    args_add_room_ttl(&store->args, rules);
+    args_add_events_max(&store->args, rules);
     args_add_presence_head(&store->args, "member_left", room, room_len, "expired");
     redis_command_add_text(&store->args.cmd, node);
 }

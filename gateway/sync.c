@@ -330,9 +330,9 @@ static void start_page(struct sync *sync)
     args_add_key(&store->args, room, KEY_CHANGED);
     redis_command_add_text(&store->args.cmd, sync->known);
     args_add_new_epoch(&store->args);
-    args_add_keep_ms(&store->args);
+    args_add_keep_ms(&store->args, room->rules);
     args_add_shard(&store->args);
-    args_add_events_max(&store->args);
+    args_add_events_max(&store->args, room->rules);
     args_add_presence_head(&store->args, "member_joined", room->name, room->name_len,
                            NULL);
     redis_command_add_u64(&store->args.cmd, room->is_told);

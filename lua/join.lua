@@ -22,19 +22,25 @@
 -- ARGV[5]  node
 -- ARGV[6]  every_ms             how often the node renews the room
 -- ARGV[7]  on_ms                how long KEYS[3] lives
--- ARGV[8…] three a user, at most 100: user; percent-encoded, for the notice's header; the
+-- ARGV[8]  limits               '' where the class has none; else how many may be in (0: any number), 1 if
+--          anybody makes the room or 0, and, between commas, the numbers of users whom neither
+--          concerns: '50 0 ,2,5,'
+-- ARGV[9…] three a user, at most 100: user; percent-encoded, for the notice's header; the
 --          JSON of member_joined up to the count
 -- Returns  {'ok', epoch, seq, rev, members, messages in the history, 1 if created here, token,
 --          changed}, and, if there are several users, a number for each: how many came in after it, by
 --          which its own rev and members are lower; or -1 - ms left if it is banned, -1:
 --          for good. Or, if all are banned, {'banned', ms left of each, 0: for good}
 --
+--          A user that is refused may have instead -2 * 10^15: the room is full; -3 * 10^15: there is no such
+--          room, and it may not make one. Or, if all are refused, {'refused', the number of each}
+--
 -- Cost O(users). A meta without epoch or numbers counts as lost, and a count of nodes that is no
 -- number as none. Each user that comes in raises rev by one, as if all had come one by one. What the
 -- nodes share is prolonged only if it was not a moment ago (renew.lua).
 
 local users, free, later, left = {}, {}, {}, {}
-for i = 8, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
     users[#users + 1] = ARGV[i]
 end
 for n, till in ipairs(redis.call('HMGET', KEYS[5], unpack(users))) do
@@ -59,8 +65,34 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev', 'changed')
 local epoch, seq, rev = meta[1], whole(meta[2]), whole(meta[3])
 local changed = whole(meta[4]) or 0
 local made, token = 0, nil
+local is_there = is_epoch(epoch) and seq and rev
+local most, anybody, spared = ARGV[8]:match('^(%d+) (%d) (.*)$')
+if most then
+    local may_make = is_there or anybody == '1'
+    for _, n in ipairs(free) do
+        may_make = may_make or spared:find(',' .. n .. ',', 1, true)
+    end
+    local count, counted, admitted = is_there and members or 0, {}, {}
+    for _, n in ipairs(free) do
+        local is_counted = is_there and nodes[n] or counted[users[n]]
+        if not may_make then
+            later[n] = -3e15
+        elseif most ~= '0' and not is_counted and count >= tonumber(most)
+            and not spared:find(',' .. n .. ',', 1, true) then
+            later[n] = -2e15
+        else
+            admitted[#admitted + 1] = n
+            counted[users[n]] = true
+            count = is_counted and count or count + 1
+        end
+    end
+    free = admitted
+    if #free == 0 then
+        return {'refused', unpack(later)}
+    end
+end
 redis.call('HLEN', KEYS[8]) -- of another type: fails before the first write
-if not (is_epoch(epoch) and seq and rev) then
+if not is_there then
     epoch, seq, rev, members, messages, came_in, nodes = ARGV[1], 0, 0, 0, 0, {}, {}
     made, changed = 1, 0
     token = create_room(KEYS[1], epoch, ARGV[3], KEYS[2], KEYS[3], KEYS[4], KEYS[7],
@@ -72,7 +104,7 @@ local was_empty = made == 0 and members == 0
 local lines, tokens, is_in = {}, {}, {}
 local on, counts = {}, {} -- to KEYS[3] and KEYS[2]: user, value
 for _, n in ipairs(free) do
-    local i = 5 + 3 * n
+    local i = 6 + 3 * n
     local user = ARGV[i]
     if came_in[n] ~= epoch and not is_in[user] then
         local count = tonumber(nodes[n])

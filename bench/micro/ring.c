@@ -102,11 +102,9 @@ static void begin_room(uint64_t messages, size_t event_len)
 {
     static struct json_text lines[MESSAGES_MAX];
 
-    bench.logs = (struct room_logs){
-        .history_limit = messages,
-        .history_max_bytes = SIZE_MAX,
-    };
+    bench.logs = (struct room_logs){.history_max_bytes = SIZE_MAX};
     room_log_init(&bench.log, &bench.logs);
+    room_log_limit(&bench.log, messages);
     room_log_start(&bench.log, "00000000000000e1", messages);
     memset(bench.event, 'x', event_len);
     bench.event_len = event_len;

@@ -247,6 +247,167 @@ static void a_room_token_counts_before_a_class(void **state)
     free(room);
 }
 
+/* ---- who comes in ---- */
+
+static const char *join_answer(struct chat *chat, const char *room)
+{
+    ask_to_join(chat, room);
+    return next_answer(chat);
+}
+
+#define MODERATOR ",'rooms':{'*':'m'}"
+
+static void a_full_room_takes_nobody_but_who_moderates(void **state)
+{
+    struct chat *ann = come(0, "ann", ""), *bob = come(1, "bob", ""),
+                *tab = come(1, "ann", ""), *mod = come(1, "mod", MODERATOR);
+
+    (void)state;
+    replace("{'small/':{'members_max':1}}");
+    assert_string_equal(join_answer(ann, "small/1"), "join_ack");
+    assert_string_equal(join_answer(bob, "small/1"), "room_full");
+    assert_string_equal(join_answer(tab, "small/1"), "join_ack");
+    assert_string_equal(join_answer(mod, "small/1"), "join_ack");
+    replace("{'small/':{'members_max':3}}");
+    assert_string_equal(join_answer(bob, "small/1"), "join_ack");
+    replace("{'small/':{'members_max':1}}"); /* who is in stays */
+    assert_true(chat_say(bob, "small/1", "still here") > 0);
+    chat_close(ann);
+    chat_close(bob);
+    chat_close(tab);
+    chat_close(mod);
+}
+
+/* All at once through two gateways: the limit is Redis's. */
+static void so_many_come_in_and_no_more(void **state)
+{
+    enum { CROWD = 20, MOST = 7 };
+    struct chat *chats[CROWD];
+    int in = 0;
+
+    (void)state;
+    replace("{'small/':{'members_max':7}}");
+    for (int i = 0; i < CROWD; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "u%d", i);
+        chats[i] = come((unsigned)i % GATEWAYS, name, "");
+    }
+    for (int i = 0; i < CROWD; i++)
+        ask_to_join(chats[i], "small/2");
+    for (int i = 0; i < CROWD; i++) {
+        const char *answer = next_answer(chats[i]);
+
+        in += strcmp(answer, "join_ack") == 0;
+        assert_true(strcmp(answer, "join_ack") == 0 ||
+                    strcmp(answer, "room_full") == 0);
+    }
+    assert_int_equal(in, MOST);
+    for (int i = 0; i < CROWD; i++)
+        chat_close(chats[i]);
+}
+
+static void only_who_moderates_makes_a_room(void **state)
+{
+    struct chat *ann = come(0, "ann", ""), *mod = come(1, "mod", MODERATOR);
+
+    (void)state;
+    replace("{'made/':{'create':'m'}}");
+    assert_string_equal(join_answer(ann, "made/1"), "room_not_found");
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "EXISTS rc:{made/1}:meta"), 0);
+    assert_string_equal(join_answer(mod, "made/1"), "join_ack");
+    assert_string_equal(join_answer(ann, "made/1"), "join_ack");
+    chat_close(ann);
+    chat_close(mod);
+}
+
+/* ---- what is told and kept ---- */
+
+static void nobody_is_told_who_comes_and_goes(void **state)
+{
+    struct chat *ann, *bob, *mod = come(0, "mod", MODERATOR);
+
+    (void)state;
+    replace("{'quiet/':{'presence':false}}");
+    ann = come_into(0, "ann", "", "quiet/1");
+    bob = come_into(1, "bob", "", "quiet/1");
+    chat_send(ann, "{'type':'get_members','id':1,'room':'quiet/1'}");
+    chat_expect_error(ann, "forbidden"); /* nothing came before it */
+    assert_string_equal(join_answer(mod, "quiet/1"), "join_ack");
+    assert_int_equal(chat_get_number(mod, "members"), 3);
+    chat_send(mod, "{'type':'get_members','id':1,'room':'quiet/1'}");
+    chat_expect_skipping(mod, "member_list");
+    assert_int_equal(chat_get_number(mod, "count"), 3);
+    chat_leave(bob, "quiet/1");
+    admin_post(&admin, 200, "{}", "/api/rooms/quiet%%2F1/kick/mod");
+    chat_expect_skipping(mod, "kicked");
+    assert_true(chat_say(ann, "quiet/1", "hello") > 0);
+    chat_close(ann);
+    chat_close(bob);
+    chat_close(mod);
+}
+
+static bool is_short(void *data)
+{
+    long long ms = redis_cmd_number(fleet.redis_port, "PTTL %s", (const char *)data);
+
+    return ms > 0 && ms <= 7000;
+}
+
+static void an_empty_room_lives_as_long_as_its_class_says(void **state)
+{
+    struct chat *ann;
+
+    (void)state;
+    replace("{'brief/':{'ttl_secs':7}}");
+    ann = come_into(0, "ann", "", "brief/1");
+    chat_leave(ann, "brief/1");
+    assert_true(wait_until(is_short, "rc:{brief/1}:meta", FLEET_DEADLINE_MS));
+    chat_join(ann, "brief/1", "ann");
+    admin_post(&admin, 200, "{}", "/api/rooms/brief%%2F1/kick/ann");
+    assert_true(wait_until(is_short, "rc:{brief/1}:meta", FLEET_DEADLINE_MS));
+    chat_close(ann);
+}
+
+/* A room in use outlives its nodes by more than an empty one lives. */
+static void a_long_life_is_longer_than_that_of_a_room_in_use(void **state)
+{
+    struct chat *ann;
+
+    (void)state;
+    replace("{'long/':{'ttl_secs':2592000}}");
+    ann = come_into(0, "ann", "", "long/1");
+    assert_true(redis_cmd_number(fleet.redis_port, "PTTL rc:{long/1}:meta") >
+                2592000000);
+    chat_close(ann);
+}
+
+static void so_many_messages_are_kept_as_the_class_says(void **state)
+{
+    struct chat *ann, *bob;
+
+    (void)state;
+    replace("{'log/':{'history':2},'log/none':{'history':0}}");
+    ann = come_into(0, "ann", "", "log/1");
+    for (int i = 0; i < 5; i++)
+        assert_true(chat_say(ann, "log/1", "x") > 0);
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{log/1}:history"), 2);
+    for (unsigned i = 0; i < GATEWAYS; i++) {
+        bob = come(i, "bob", "");
+        chat_send(bob, "{'type':'join','room':'log/1'}");
+        chat_expect_skipping(bob, "history_batch");
+        assert_int_equal(chat_get_count(bob, "messages"), 2);
+        chat_close(bob);
+    }
+    replace("{'log/':{'history':4}}");
+    for (int i = 0; i < 5; i++)
+        assert_true(chat_say(ann, "log/1", "x") > 0);
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{log/1}:history"), 4);
+    admin_post(&admin, 201, q("{'text':'x'}"), "/api/rooms/log%%2F1/messages");
+    assert_int_equal(redis_cmd_number(fleet.redis_port, "LLEN rc:{log/1}:history"), 4);
+    chat_close(ann);
+}
+
 /* ---- the endpoints ---- */
 
 static void what_is_no_class_is_refused_and_changes_nothing(void **state)
@@ -445,6 +606,13 @@ int main(void)
         TEST(without_read_members_are_put_out),
         TEST(guests_may_what_a_class_gives_them),
         TEST(a_room_token_counts_before_a_class),
+        TEST(a_full_room_takes_nobody_but_who_moderates),
+        TEST(so_many_come_in_and_no_more),
+        TEST(only_who_moderates_makes_a_room),
+        TEST(nobody_is_told_who_comes_and_goes),
+        TEST(an_empty_room_lives_as_long_as_its_class_says),
+        TEST(a_long_life_is_longer_than_that_of_a_room_in_use),
+        TEST(so_many_messages_are_kept_as_the_class_says),
         TEST(what_is_no_class_is_refused_and_changes_nothing),
         TEST(one_class_is_put_and_deleted),
         TEST(a_change_may_name_what_it_is_of),

@@ -417,6 +417,77 @@ static void who_is_banned_does_not_keep_out_those_who_come_along(void **state)
         "('banned' 0 0)");
 }
 
+/* ---- what a class asks for ---- */
+
+#define FULL "-2000000000000000"
+#define NO_ROOM "-3000000000000000"
+
+static const char *join_limited(const char *limits, const char *const *users)
+{
+    room.limits = limits;
+    return eval_room_join_all(&room, "node-1", users);
+}
+
+static void nobody_comes_into_a_full_room(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        join_limited("2 1 ,", (const char *[]){"ann", "ann", "bob", "cem", NULL}),
+        "('ok' '" EPOCH_1 "' 0 2 2 0 1 0 1 1 0 " FULL ")");
+    assert_string_equal(join_limited("2 1 ,", (const char *[]){"cem", "dan", NULL}),
+                        "('refused' " FULL " " FULL ")");
+    assert_int_equal(eval_room_number(&room, "meta", "rev"), 2);
+    room.limits = NULL;
+    eval_room_leave(&room, "node-1", "bob");
+    assert_string_equal(join_limited("2 1 ,", (const char *[]){"cem", NULL}),
+                        "('ok' '" EPOCH_1 "' 0 4 2 0 0 0)");
+}
+
+static void who_is_in_comes_in_again(void **state)
+{
+    (void)state;
+    join_limited("", (const char *[]){"ann", "bob", NULL});
+    eval_room_join(&room, "node-2", "ann"); /* through another node */
+    room.limits = "1 1 ,";
+    assert_string_equal(eval_room_join(&room, "node-2", "bob"),
+                        "('ok' '" EPOCH_1 "' 0 2 2 0 0 0)");
+    assert_string_equal(eval_room_join(&room, "node-2", "cem"), "('refused' " FULL ")");
+}
+
+static void who_moderates_comes_into_a_full_room(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        join_limited("1 1 ,2,", (const char *[]){"ann", "mod", "bob", NULL}),
+        "('ok' '" EPOCH_1 "' 0 2 2 0 1 0 1 0 " FULL ")");
+}
+
+static void only_who_moderates_makes_the_room(void **state)
+{
+    (void)state;
+    assert_string_equal(join_limited("0 0 ,", (const char *[]){"ann", "bob", NULL}),
+                        "('refused' " NO_ROOM " " NO_ROOM ")");
+    assert_int_equal(redis_cmd_number(port(), "DBSIZE"), 0);
+    assert_string_equal(
+        join_limited("0 0 ,2,", (const char *[]){"ann", "mod", "bob", NULL}),
+        "('ok' '" EPOCH_1 "' 0 3 3 0 1 0 2 1 0)");
+    assert_string_equal(join_limited("0 0 ,", (const char *[]){"cem", NULL}),
+                        "('ok' '" EPOCH_1 "' 0 4 4 0 0 0)");
+}
+
+static void a_ban_counts_beside_a_limit(void **state)
+{
+    (void)state;
+    redis_cmd(port(), "HSET rc:{lobby}:bans eve 0");
+    assert_string_equal(
+        join_limited("1 1 ,1,", (const char *[]){"eve", "ann", "bob", NULL}),
+        "('ok' '" EPOCH_1 "' 0 1 1 0 1 0 -1 0 " FULL ")");
+    assert_string_equal(join_limited("1 1 ,", (const char *[]){"eve", "bob", NULL}),
+                        "('refused' -1 " FULL ")");
+}
+
+/* ---- */
+
 static void those_who_leave_together_are_one_notice(void **state)
 {
     (void)state;
@@ -788,6 +859,11 @@ int main(void)
         TEST(who_came_back_after_a_kick_stays),
         TEST(those_who_come_together_are_one_notice),
         TEST(who_is_banned_does_not_keep_out_those_who_come_along),
+        TEST(nobody_comes_into_a_full_room),
+        TEST(who_is_in_comes_in_again),
+        TEST(who_moderates_comes_into_a_full_room),
+        TEST(only_who_moderates_makes_the_room),
+        TEST(a_ban_counts_beside_a_limit),
         TEST(those_who_leave_together_are_one_notice),
         TEST(a_crowded_room_sends_no_presence_events),
         TEST(no_presence_events_at_all_if_the_limit_is_0),

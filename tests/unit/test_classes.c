@@ -16,7 +16,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct class_rules fallback = {.users = RIGHT_READ};
+static const struct class_rules fallback = {
+    .users = RIGHT_READ, .create = RIGHT_READ, .ttl_ms = 300000, .history = 100};
 
 static struct json_text text_of(const char *text)
 {
@@ -168,6 +169,20 @@ static const struct {
     {"{'a':{'users':null}}", "users must be"},
     {"{'a':{'users':12}}", "users must be"},
     {"{'b':{},'a':{'guests':true}}", "class \"a\": guests must be"},
+    {"{'a':{'create':'w'}}", "create must be"},
+    {"{'a':{'create':''}}", "create must be"},
+    {"{'a':{'create':109}}", "create must be"},
+    {"{'a':{'history':-1}}", "history must be a whole number from 0 to 10000"},
+    {"{'a':{'history':10001}}", "history must be"},
+    {"{'a':{'history':1.0}}", "history must be"},
+    {"{'a':{'history':'1'}}", "history must be"},
+    {"{'a':{'history':1e2}}", "history must be"},
+    {"{'a':{'ttl_secs':0}}", "ttl_secs must be a whole number from 1 to 2592000"},
+    {"{'a':{'ttl_secs':2592001}}", "ttl_secs must be"},
+    {"{'a':{'members_max':1000001}}", "members_max must be"},
+    {"{'a':{'members_max':true}}", "members_max must be"},
+    {"{'a':{'presence':1}}", "presence must be true or false"},
+    {"{'a':{'presence':'true'}}", "presence must be"},
     {"{'a{':{}}", "class \"a{\": a prefix"},
     {"{'a\\u0000':{}}", "one JSON object"},
     {"{'a\\n':{}}", "a prefix"},
@@ -259,6 +274,9 @@ static void what_holds_is_printed_as_a_class(void **state)
     (void)state;
     classes_init(&classes, &fallback);
     class_rules_print(&out, &fallback);
+    assert_string_equal(out.data,
+                        q("{'users':'r','guests':'','create':'r','history':100,"
+                          "'ttl_secs':300,'members_max':0,'presence':false}"));
     assert_true(classes_add(&classes, text_of("a"),
                             (struct json_text){out.data, out.len}, &why));
     assert_memory_equal(&classes.all[0]->rules, &fallback, sizeof(fallback));

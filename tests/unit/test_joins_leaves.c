@@ -99,7 +99,7 @@ static void one_join_is_told_the_state_of_the_room(void **state)
     flush();
     assert_int_equal(store_rig.calls[0].keys, 9);
     store_rig_assert_call(SCRIPT_JOIN, 10,
-                          q("900000 0 500 n1 540000 2180000 bob bob "
+                          q("900000 0 500 n1 540000 2180000  bob bob "
                             "{'type':'member_joined','room':'r',"
                             "'user':'bob','members':"));
     store_rig_answer("ok " RIG_EPOCH " 5 2 2 5 0 - 0");

@@ -43,8 +43,9 @@ static int tear_down(void **state)
 static void open_log(struct room_log *log, struct room_logs *logs, uint64_t limit,
                      uint64_t max_bytes)
 {
-    *logs = (struct room_logs){.history_limit = limit, .history_max_bytes = max_bytes};
+    *logs = (struct room_logs){.history_max_bytes = max_bytes};
     room_log_init(log, logs);
+    room_log_limit(log, limit);
     room_log_start(log, EPOCH, 0);
 }
 
@@ -121,8 +122,9 @@ static void an_unknown_log_answers_nothing(void **state)
     struct history out;
 
     (void)state;
-    logs = (struct room_logs){.history_limit = 10, .history_max_bytes = SIZE_MAX};
+    logs = (struct room_logs){.history_max_bytes = SIZE_MAX};
     room_log_init(&log, &logs);
+    room_log_limit(&log, 10);
     assert_false(room_log_is_known(&log));
     assert_false(room_log_read(&log, 0, NULL, &out));
     room_log_start(&log, EPOCH, 7);
@@ -408,7 +410,7 @@ static uint64_t bytes_of(uint64_t first, uint64_t last)
 /* As lua/publish.lua. */
 static void publish(void)
 {
-    uint64_t limit = w.logs.history_limit, oldest;
+    uint64_t limit = w.log.history_limit, oldest;
 
     if (w.top + 1 == LINES_MAX)
         return;
@@ -594,7 +596,7 @@ static void check_read(uint64_t after)
     }
     first = after + 1 > oldest ? after + 1 : oldest;
     check(is_answered == (after + 1 >= w.ring_first || w.is_whole ||
-                          w.seq + 1 - w.ring_first >= w.logs.history_limit));
+                          w.seq + 1 - w.ring_first >= w.log.history_limit));
     if (!is_answered)
         return;
     check(strcmp(out.epoch, w.epoch) == 0);
@@ -634,13 +636,15 @@ static void run_round(unsigned seed)
 {
     static const uint64_t limits[] = {0, 1, 2, 5, 20, 60, 150, 1000};
     static const uint64_t bytes[] = {1, 100, 400, 1500, 5000, SIZE_MAX};
+    uint64_t limit;
 
     memset(&w, 0, sizeof(w));
     w.seed = seed;
     w.random = 0x9e3779b97f4a7c15u * (seed + 1);
-    w.logs.history_limit = limits[pick(COUNT(limits))];
+    limit = limits[pick(COUNT(limits))];
     w.logs.history_max_bytes = bytes[pick(COUNT(bytes))];
     room_log_init(&w.log, &w.logs);
+    room_log_limit(&w.log, limit);
     w.is_ring_needed = true;
     lose_room();
     for (w.step = 0; w.step < STEPS; w.step++) {

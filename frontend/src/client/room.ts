@@ -32,7 +32,7 @@ const HISTORY_PAGE = 100;
 export type RoomPhase = 'out' | 'joining' | 'reading' | 'live' | 'ended';
 
 export interface RoomEnd {
-  /** kicked, room_closed, or the code of a refusal: banned, too_many_rooms, … */
+  /** kicked, room_closed, or the code of a refusal: banned, room_full, … */
   why: string;
   /** What the operator wrote, or the server's words. */
   reason: string;

@@ -62,6 +62,10 @@ export function endWords({ why, reason, until }: RoomEnd, now: number): string {
         : `You are banned from this room for another ${printDuration(until - now + 999)}`;
     case 'too_many_rooms':
       return 'You are in too many rooms: leave one first';
+    case 'room_full':
+      return 'This room is full';
+    case 'room_not_found':
+      return 'There is no such room, and you may not make it';
     default:
       return `You cannot be in this room${because}`;
   }

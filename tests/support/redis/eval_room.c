@@ -148,6 +148,7 @@ const char *eval_room_join_all(const struct eval_room *room, const char *node,
     eval_arg(room->redis, "0");
     eval_arg(room->redis, "%u", room->events_max);
     add_stamp(room, node);
+    eval_arg(room->redis, "%s", room->limits ? room->limits : "");
     for (; *users; users++) {
         eval_arg(room->redis, "%s", *users);
         add_percent(room, *users);

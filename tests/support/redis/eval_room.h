@@ -35,6 +35,7 @@ struct eval_room {
     bool told;               /* of a sync: Redis was told of the node's users before */
     unsigned long long last; /* of a sync: the last message seen, */
     const char *digest;      /* and its line's SHA-1; NULL: not known */
+    const char *limits;      /* of a join, as its ARGV[8] says; NULL: none */
     const char *token;       /* under which the room was seen; NULL: none */
     unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };

@@ -315,7 +315,7 @@ static void open_world(void)
     world_open_link();
     world.redis.limit = limit;
     if (world_pick(2))
-        rig.rooms.logs.history_limit = limit;
+        rig.rooms.no_classes.fallback.history = (unsigned)limit;
     else
         rig.rooms.logs.history_max_bytes = limit * (PLAIN_LINE - 1);
     store_rig_open(&rig.config, &rig.metrics);
