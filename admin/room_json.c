@@ -8,7 +8,7 @@
 static void add_class(struct strbuf *out, const struct classes *classes,
                       struct json_text room)
 {
-    const struct class *class = classes_find(classes, room);
+    const struct class_entry *class = classes_find(classes, room);
 
     if (class)
         proto_add_text(out, "class", class->bytes, class->prefix_len);

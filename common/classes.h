@@ -12,26 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/config.h"
+#include "common/class_rules.h"
 #include "common/json.h"
 #include "common/strbuf.h"
 
 enum { CLASSES_MAX = 1000 };
 
-/* What holds in a room. */
-struct class_rules {
-    uint64_t ttl_ms;        /* an empty room's life */
-    unsigned users, guests; /* rights without a grant: RIGHT_… */
-    unsigned create;        /* the right that it takes to make a room by joining */
-    unsigned history;       /* messages kept */
-    unsigned members_max;   /* 0: any number */
-    bool presence;          /* who came and went is told */
-};
-
-struct class
-{
+struct class_entry {
     struct class_rules rules;
-    const struct class
+    const struct class_entry
         *outer; /* of the next shorter prefix that this one begins with, or NULL */
     uint16_t prefix_len;
     uint32_t text_len;
@@ -41,12 +30,9 @@ struct class
 /* Zeroed is empty, but for `fallback`. */
 struct classes {
     struct class_rules fallback;
-    struct class **all; /* by prefix, byte for byte */
+    struct class_entry **all; /* by prefix, byte for byte */
     size_t count, cap;
 };
-
-/* What the settings say. */
-void class_rules_of_settings(struct class_rules *rules, const struct config *config);
 
 void classes_init(struct classes *classes, const struct class_rules *fallback);
 void classes_deinit(struct classes *classes);
@@ -63,34 +49,34 @@ bool classes_end(struct classes *classes, struct strbuf *why);
 bool classes_parse(struct classes *classes, struct json_text json, struct strbuf *why);
 
 /* The class of a room, or NULL. */
-const struct class *classes_find(const struct classes *classes, struct json_text room);
+const struct class_entry *classes_find(const struct classes *classes,
+                                       struct json_text room);
 
 /* The class with just this prefix, or NULL. */
-const struct class *classes_get(const struct classes *classes, struct json_text prefix);
+const struct class_entry *classes_get(const struct classes *classes,
+                                      struct json_text prefix);
 
 /* What holds in a room. */
 static inline const struct class_rules *classes_rules(const struct classes *classes,
                                                       struct json_text room)
 {
-    const struct class *class = classes->count > 0 ? classes_find(classes, room) : NULL;
+    const struct class_entry *class =
+        classes->count > 0 ? classes_find(classes, room) : NULL;
 
     return class ? &class->rules : &classes->fallback;
 }
 
-static inline struct json_text class_prefix(const struct class *class)
+static inline struct json_text class_prefix(const struct class_entry *class)
 {
     return (struct json_text){class->bytes, class->prefix_len};
 }
 
-static inline struct json_text class_text(const struct class *class)
+static inline struct json_text class_text(const struct class_entry *class)
 {
     return (struct json_text){class->bytes + class->prefix_len, class->text_len};
 }
 
 /* Adds `{"team/":{…},…}`. */
 void classes_print(struct strbuf *out, const struct classes *classes);
-
-/* Adds what holds, each field, as a class would say it. */
-void class_rules_print(struct strbuf *out, const struct class_rules *rules);
 
 #endif

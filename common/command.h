@@ -33,7 +33,8 @@ enum { COMMAND_ROOM_KEYS = 11 };
 void command_add_room_keys(struct redis_command *cmd, struct json_text room);
 
 /* How many changed messages of a room Redis remembers: as many as the history has. */
-void command_add_changes_max(struct redis_command *cmd, const struct class_rules *rules);
+void command_add_changes_max(struct redis_command *cmd,
+                             const struct class_rules *rules);
 
 /* In rooms with more members nobody is told who came and went; -1: in none. */
 void command_add_events_max(struct redis_command *cmd, const struct config *config,

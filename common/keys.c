@@ -128,6 +128,17 @@ size_t keys_on_node(char *out, const char *room, size_t room_len, const char *no
     return end(out, put(put(put_room(out, room, room_len), "on:", 3), node, node_len));
 }
 
+size_t keys_slow(char *out, const char *room, size_t room_len, const char *user,
+                 size_t user_len)
+{
+    char *at;
+
+    if (!fits(room_len, user_len))
+        return no_name(out);
+    at = put_text(put_room(out, room, room_len), "slow:");
+    return end(out, put(at, user, user_len));
+}
+
 size_t keys_user_conns(char *out, const char *user, size_t user_len)
 {
     char *at;

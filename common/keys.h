@@ -73,6 +73,10 @@ size_t keys_room(char *out, const char *room, size_t room_len, enum room_key whi
 /* The connections of a user, whose name is the tag. */
 size_t keys_user_conns(char *out, const char *user, size_t user_len);
 
+/* There until `user` may say something in `room` again. */
+size_t keys_slow(char *out, const char *room, size_t room_len, const char *user,
+                 size_t user_len);
+
 /* The users of `room` that came in through `node`. */
 size_t keys_on_node(char *out, const char *room, size_t room_len, const char *node);
 

@@ -37,6 +37,7 @@ enum {
     X(PROTO_FORBIDDEN, forbidden, "not allowed")                                       \
     X(PROTO_BANNED, banned, "banned from this room")                                   \
     X(PROTO_MUTED, muted, "muted in this room")                                        \
+    X(PROTO_SLOW_MODE, slow_mode, "too soon after your last message in this room")     \
     X(PROTO_NOT_JOINED, not_joined, "not in this room")                                \
     X(PROTO_ROOM_NOT_FOUND, room_not_found, "no such room")                            \
     X(PROTO_ROOM_FULL, room_full, "the room has as many members as it may")            \

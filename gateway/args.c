@@ -10,6 +10,17 @@
 
 enum { RENEW_MS_MAX = 600000 };
 
+void args_init(struct args *args, const struct config *config, const char *node)
+{
+    struct class_rules rules;
+
+    class_rules_of_settings(&rules, config);
+    classes_init(&args->no_classes, &rules);
+    args->classes = &args->no_classes;
+    args->config = config;
+    args->node = node;
+}
+
 static struct json_text name_of(const struct room *room)
 {
     return (struct json_text){room->name, room->name_len};
@@ -75,6 +86,15 @@ void args_add_user_conns(struct args *args, struct json_text user)
 
     aim(args, user.base, user.len); /* a user's name is a tag as a room's is */
     redis_command_add(&args->cmd, name, keys_user_conns(name, user.base, user.len));
+}
+
+void args_add_slow(struct args *args, const struct room *room, struct json_text user)
+{
+    char name[KEYS_MAX_BYTES];
+
+    aim_at_room(args, room);
+    redis_command_add(&args->cmd, name,
+                      keys_slow(name, room->name, room->name_len, user.base, user.len));
 }
 
 void args_add_on(struct args *args, const char *room, size_t len, const char *node)

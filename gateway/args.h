@@ -31,6 +31,8 @@ static inline const struct class_rules *args_rules(const struct args *args,
     return classes_rules(args->classes, room);
 }
 
+/* `args` is zeroed; the others are borrowed. */
+void args_init(struct args *args, const struct config *config, const char *node);
 void args_deinit(struct args *args);
 
 /* Begins a command that tells those who listen to a channel; add the channel and the bytes. */
@@ -47,6 +49,9 @@ void args_add_node_key(struct args *args, const char *node, enum node_key which)
 void args_add_fleet_key(struct args *args, enum fleet_key which);
 
 void args_add_user_conns(struct args *args, struct json_text user);
+
+/* rc:{ROOM}:slow:USER. */
+void args_add_slow(struct args *args, const struct room *room, struct json_text user);
 
 /* rc:{ROOM}:on:NODE of any node, or of this one. */
 void args_add_on(struct args *args, const char *room, size_t len, const char *node);

@@ -70,6 +70,7 @@ void outbox_add(struct outbox *outbox, struct room *room,
     out->message.user = put(&at, message->user);
     out->message.key = put(&at, message->key);
     out->message.tail = put(&at, message->tail);
+    out->message.is_spared = message->is_spared;
     out->on_done = on_done;
     out->data = data;
     out->queued_ms = now_ms;

@@ -15,11 +15,14 @@
 
 enum { FIXED_KEYS = 5, TWINS_SLOTS = 2 * PUBLISH_MAX };
 
+/* What is left of slow mode, below this. */
+static const long long SLOW = -2000000000000000;
+
 /* Consecutive messages of one user, all with a key or all without. */
 struct run {
     struct json_text user;
     unsigned size;
-    bool has_keys;
+    bool has_keys, is_spared, is_slow;
 };
 
 static const struct publish_message *message_from(const struct list *link)
@@ -29,7 +32,8 @@ static const struct publish_message *message_from(const struct list *link)
 
 static bool belongs(const struct run *run, const struct publish_message *m)
 {
-    return run->has_keys == (m->key.len > 0) && run->user.len == m->user.len &&
+    return run->has_keys == (m->key.len > 0) && run->is_spared == m->is_spared &&
+           run->user.len == m->user.len &&
            memcmp(run->user.base, m->user.base, m->user.len) == 0;
 }
 
@@ -44,7 +48,9 @@ static unsigned find_runs(const struct list *messages, struct run runs[PUBLISH_M
 
         if (count == 0 || !belongs(&runs[count - 1], m)) {
             assert(count < PUBLISH_MAX);
-            runs[count++] = (struct run){m->user, 0, m->key.len > 0};
+            runs[count++] = (struct run){
+                m->user, 0, m->key.len > 0, m->is_spared, m->is_slow,
+            };
         }
         runs[count - 1].size++;
     }
@@ -110,7 +116,8 @@ static void add_runs(struct args *args, const struct run *runs, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         args_add_text(args, runs[i].user);
         redis_command_add_u64(&args->cmd, runs[i].size);
-        redis_command_add_u64(&args->cmd, runs[i].has_keys);
+        redis_command_add_u64(
+            &args->cmd, runs[i].has_keys + 2u * (runs[i].is_slow && runs[i].is_spared));
     }
 }
 
@@ -132,20 +139,38 @@ static void add_fields(struct args *args, const struct list *messages, unsigned 
     }
 }
 
-void publish_send(struct store *store, const struct room *room,
-                  const struct list *messages, redis_reply_fn on_reply, void *data)
+/* In slow mode; of runs that it does not concern, too. */
+static void add_slow_keys(struct args *args, const struct room *room,
+                          const struct run *runs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        args_add_slow(args, room, runs[i].user);
+}
+
+void publish_send(struct store *store, const struct room *room, struct list *messages,
+                  redis_reply_fn on_reply, void *data)
 {
     struct args *args = &store->args;
     struct run runs[PUBLISH_MAX];
-    unsigned count = find_runs(messages, runs), keys = count_keys(runs, count);
+    bool is_slow = room->rules->slow_secs > 0;
+    unsigned count, keys;
 
-    scripts_begin(&args->cmd, SCRIPT_PUBLISH, FIXED_KEYS + (keys > 0 ? 2 : 0));
-    add_keys(args, room, keys > 0);
+    list_each(link, messages)
+        list_entry(link, struct publish_message, link)->is_slow = is_slow;
+    count = find_runs(messages, runs);
+    keys = count_keys(runs, count);
+    scripts_begin(&args->cmd, SCRIPT_PUBLISH,
+                  FIXED_KEYS + (keys > 0 || is_slow ? 2 : 0) + (is_slow ? count : 0));
+    add_keys(args, room, keys > 0 || is_slow);
+    if (is_slow)
+        add_slow_keys(args, room, runs, count);
     command_add_history_limits(&args->cmd, store->config, room->rules);
     redis_command_add(&args->cmd, room->message_head.data, room->message_head.len);
     add_runs(args, runs, count);
-    if (keys > 0)
+    if (keys > 0 || is_slow)
         add_fields(args, messages, keys);
+    if (is_slow)
+        redis_command_add_u64(&args->cmd, 1000u * room->rules->slow_secs);
     for (const struct list *link = messages->next; link != messages; link = link->next)
         args_add_text(args, message_from(link)->tail);
     store_send_script(store, SCRIPT_PUBLISH, on_reply, data);
@@ -159,6 +184,8 @@ static struct publish_result result_from(long long number)
         return (struct publish_result){PROTO_OK, (uint64_t)number, 0};
     if (number == -1)
         return (struct publish_result){PROTO_NOT_JOINED, 0, 0};
+    if (number <= SLOW)
+        return (struct publish_result){PROTO_SLOW_MODE, 0, (uint64_t)(SLOW - number)};
     return (struct publish_result){PROTO_MUTED, 0, (uint64_t)(-2 - number)};
 }
 
@@ -168,19 +195,22 @@ static bool take_number(const redisReply *reply, size_t *at, long long *number)
     return reply_take_number(reply, (*at)++, number) && *number != 0;
 }
 
+/* Of a user that is not a member, and without keys, one number tells what becomes of all. */
 static bool read_run(const struct run *run, const redisReply *reply, size_t *at,
                      struct publish_result *results)
 {
+    bool is_each = run->has_keys || run->is_slow;
     long long number;
 
     if (!take_number(reply, at, &number))
         return false;
     results[0] = result_from(number);
+    is_each = is_each && number != -1;
     for (unsigned i = 1; i < run->size; i++) {
-        if (number > 0 && !run->has_keys)
-            number++;
-        else if (number > 0 && !take_number(reply, at, &number))
+        if (is_each && !take_number(reply, at, &number))
             return false;
+        if (!is_each && number > 0)
+            number++;
         results[i] = result_from(number);
     }
     return true;

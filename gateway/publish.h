@@ -13,17 +13,19 @@ struct publish_message {
     struct list link;
     struct json_text user, key; /* key.len 0: none */
     struct json_text tail;      /* JSON behind the sequence number */
+    bool is_spared;             /* slow mode does not concern its user */
+    bool is_slow;               /* it was sent in slow mode; publish_send */
 };
 
-/* What became of one: seq > 0, or why not; wait_ms: how long a mute lasts, 0: for good. */
+/* What became of one: seq > 0, or why not; wait_ms: how long a mute or slow mode lasts, 0: for good. */
 struct publish_result {
     enum proto_error error;
     uint64_t seq, wait_ms;
 };
 
 /* Publishes 1 to PUBLISH_MAX messages. Copies. on_reply comes later in any case. */
-void publish_send(struct store *store, const struct room *room,
-                  const struct list *messages, redis_reply_fn on_reply, void *data);
+void publish_send(struct store *store, const struct room *room, struct list *messages,
+                  redis_reply_fn on_reply, void *data);
 
 /* What the reply says: how the room stands then, and what became of each message. */
 struct publish_answer {

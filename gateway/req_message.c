@@ -54,7 +54,8 @@ enum proto_error req_message(const struct req *req, uint64_t *wait_ms)
     struct strbuf *tail = &session->env->reply;
     struct request *request = request_begin(&m->turns, req->parsed, req->len);
     struct publish_message message = {.user = {user->name, user->name_len},
-                                      .key = req->parsed->key};
+                                      .key = req->parsed->key,
+                                      .is_spared = m->member.moderates};
 
     (void)wait_ms;
     request->started_ns = uv_hrtime();

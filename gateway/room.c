@@ -57,16 +57,10 @@ struct room *room_find(struct rooms *rooms, const char *name, size_t len)
     return map_find(&rooms->map, name, len);
 }
 
-static void set_class(struct room *room)
+void room_set_class(struct room *room)
 {
     room->rules = classes_rules(room->rooms->classes, room_name_of(room));
     room_log_limit(&room->log, room->rules->history);
-}
-
-void rooms_set_classes(struct rooms *rooms, const struct classes *classes)
-{
-    rooms->classes = classes;
-    rooms_each(rooms, set_class);
 }
 
 static struct room *new_room(struct rooms *rooms, struct json_text name)
@@ -77,7 +71,7 @@ static struct room *new_room(struct rooms *rooms, struct json_text name)
     room->name_len = (unsigned char)name.len;
     memcpy(room->name, name.base, name.len);
     room_log_init(&room->log, &rooms->logs);
-    set_class(room);
+    room_set_class(room);
     list_init(&room->waiting);
     list_init(&room->joining);
     list_init(&room->behind);

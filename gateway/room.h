@@ -304,6 +304,9 @@ struct join {
 void rooms_init(struct rooms *rooms, const struct room_hooks *hooks,
                 struct metrics *metrics, const struct config *config);
 
+/* What holds in it is what its class says now. */
+void room_set_class(struct room *room);
+
 /* Rooms are of these classes from now on; again where they have changed. */
 void rooms_set_classes(struct rooms *rooms, const struct classes *classes);
 

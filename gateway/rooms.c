@@ -39,6 +39,12 @@ void rooms_each(struct rooms *rooms, void (*what)(struct room *room))
     free(all);
 }
 
+void rooms_set_classes(struct rooms *rooms, const struct classes *classes)
+{
+    rooms->classes = classes;
+    rooms_each(rooms, room_set_class);
+}
+
 void rooms_pump(struct rooms *rooms)
 {
     rooms->has_stuck = false;

@@ -154,16 +154,10 @@ static void forget_broken(struct store *store)
 void store_init(struct store *store, struct redis_link *link,
                 const struct config *config, struct metrics *metrics)
 {
-    struct class_rules rules;
-
-    class_rules_of_settings(&rules, config);
-    classes_init(&store->args.no_classes, &rules);
-    store->args.classes = &store->args.no_classes;
     store->link = link;
     store->config = config;
     store->metrics = metrics;
-    store->args.config = config;
-    store->args.node = store->node;
+    args_init(&store->args, config, store->node);
     list_init(&store->failed);
 }
 

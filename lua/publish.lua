@@ -11,20 +11,26 @@
 -- KEYS[6]   rc:{ROOM}:keys      hash     bytes of user:user:key -> seq; what is none of the
 --           room's counts as unknown. Only where a message has a key, like the next
 -- KEYS[7]   rc:{ROOM}:keys:old  hash     what was keys before
+-- KEYS[8…]  rc:{ROOM}:slow:USER string   only in slow mode, one a run, and then KEYS[6] and [7] as well: there
+--           until the user may say something again
 -- ARGV[1]   keep                how many messages the history keeps, 0: none
 -- ARGV[2]   keep_bytes          and how many bytes of them, but at least one message
 -- ARGV[3]   head                JSON up to the sequence number
 -- ARGV[4]   runs                how many there are: consecutive messages of one user
 -- ARGV[5…]  three a run: user, '' for the server itself, which need not be a member; how
---           many messages, at most 256 in all; 1 if each has a key, 0 if none has
+--           many messages, at most 256 in all; 1 if each has a key, 0 if none has; in slow mode 3 and
+--           2 of a user whom that does not concern
 -- ARGV[…]   only where a message has a key: dedupe_ms, how long a key is remembered at
 --           least; keys_max, how many the hash takes before it becomes the old one; 1 if two
 --           messages may have the same user and key; how many have a key; the field in
 --           KEYS[6] of each of these
+-- ARGV[…]   only in slow mode: slow_ms, between two messages of a user
 -- ARGV[…]   one a message: JSON after the sequence number, not looked into here
--- Returns   {epoch, the room's seq, token, of each run …}: why none of it is taken: -1 not a member; -2 muted for
---           good; -2 - n muted for n ms more. Else without keys the first one's seq, with
---           keys each one's. Or false: no such room, or meta's seq is no whole number from 0
+-- Returns   {epoch, the room's seq, token, of each run …}: -1 if none of it is taken, because the user is no
+--           member; else with keys, and in slow mode, what becomes of each message: its seq,
+--           -2 muted for good, -2 - n muted for n ms more, -2 * 10^15 - n in slow mode for n ms
+--           more; a key that is known gets its seq in any case. Without keys the first one's seq, or
+--           why none is taken. Or false: no such room, or meta's seq is no whole number from 0
 --           to 2^53 - 1
 --
 -- Cost O(messages). Most of it is what Lua makes of each message: it hashes every byte of
@@ -67,12 +73,13 @@ local fields_at = at + 4 -- and before the fields
 local known, known_before, in_call -- seqs of the keys: in the hash, the old one, this call
 local dedupe_ms, left, begins -- ms the hash has left; whether a new one begins
 local added, added_size       -- to the hash: field, seq
+local slow_at, slow_ms, waits, paced -- in slow mode: ms that users wait from now on; their keys
 if has_keys then
     dedupe_ms = tonumber(ARGV[at + 1])
     in_call = ARGV[at + 3] == '1' and {}
     at = fields_at + ARGV[fields_at]
     added, added_size = {false, false}, 0
-    if meta[7] then -- else what the hashes hold is of a former life of the room
+    if meta[7] and at > fields_at then -- else what the hashes hold is of a former life of the room
         left = call('PTTL', KEYS[6])
         local keys_max = tonumber(ARGV[fields_at - 2])
         known = call('HMGET', KEYS[6], unpack(ARGV, fields_at + 1, at))
@@ -82,6 +89,10 @@ if has_keys then
         begins = left < dedupe_ms or left > 2 * dedupe_ms
             or (at - fields_at > 1 or left % 64 == 0 or keys_max < 1000)
             and call('HLEN', KEYS[6]) >= keys_max
+    end
+    if #KEYS > 7 then
+        at = at + 1
+        slow_at, slow_ms, waits, paced = at, tonumber(ARGV[at]), {}, {}
     end
 end
 
@@ -100,17 +111,26 @@ for run = 1, runs do
         local left = till - time[1] * 1000 - math.floor(time[2] / 1000)
         refused = left > 0 and -2 - left
     end
-    if refused or not keyed then
+    local each, no, slow = keyed, refused, nil -- results are by message; why a new one is refused
+    if slow_ms then
+        local flags = tonumber(ARGV[3 * run + 4])
+        each, keyed, slow = true, flags % 2 == 1, flags < 2
+        local left = slow and (waits[users[run]] or call('PTTL', KEYS[7 + run])) or 0
+        no = no or left > 0 and -2e15 - left
+    end
+    if refused == -1 or not each then
         answers = answers + 1
         results[answers] = refused or seq + 1
     end
-    for i = 1, refused and 0 or messages do
+    for i = 1, (refused == -1 or refused and not each) and 0 or messages do
         local field = keyed and ARGV[fields_at + key + i]
         local first = keyed and (in_call and in_call[field] or known and known[key + i]
             or known_before and known_before[key + i])
         first = first and first:find('^[1-9]%d*$') and tonumber(first)
         if not (first and first <= seq) then -- or it is no number of a message: as if unknown
-            first = false
+            first = no
+        end
+        if not first then
             if digit == 10 then
                 digit = (seq + 1) % 10
                 tens = seq < 9 and '' or string.format('%d', (seq + 1 - digit) / 10)
@@ -127,8 +147,12 @@ for run = 1, runs do
             local line = head .. digits[digit] .. ARGV[at + i]
             seq, count, size, digit = seq + 1, count + 1, size + #line, digit + 1
             lines[count] = line
+            if slow then
+                paced[#paced + 1], waits[users[run]] = 7 + run, slow_ms
+                no = -2e15 - slow_ms
+            end
         end
-        if keyed then
+        if each then
             answers = answers + 1
             results[answers] = first or seq
         end
@@ -182,6 +206,11 @@ if keep == 0 then
     call('DEL', KEYS[2]) -- of a time with a history: its numbers would be wrong
 end
 
+if slow_ms then
+    for _, i in ipairs(paced) do
+        call('SET', KEYS[i], '1', 'PX', ARGV[slow_at])
+    end
+end
 if has_keys and added_size > 0 then
     if begins or not meta[7] then
         local rotated = meta[7] or '0' -- 0: there is no old one

@@ -64,12 +64,27 @@ static void change(int status, const char *method, const char *path, const char 
     free(header);
 }
 
+/* Whether each worker of each gateway has these, or later ones. */
+static bool have_read(void *data)
+{
+    const double *rev = data;
+
+    for (unsigned i = 0; i < fleet.count; i++)
+        if (http_get_metric(fleet.gateways[i].ops_port,
+                            "roomcast_policy_rev{kind=\"classes\"}") < *rev)
+            return false;
+    return true;
+}
+
 static void replace(const char *classes)
 {
     char *body = print_text("{\"classes\":%s}", q(classes));
+    double rev;
 
     change(200, "PUT", "/api/classes", body, NULL);
     assert_true(admin_number(&admin, "nodes") >= fleet.count);
+    rev = admin_number(&admin, "rev");
+    assert_true(wait_until(have_read, &rev, FLEET_DEADLINE_MS));
     free(body);
 }
 
@@ -408,6 +423,77 @@ static void so_many_messages_are_kept_as_the_class_says(void **state)
     chat_close(ann);
 }
 
+/* ---- slow mode ---- */
+
+enum { ROUNDS = 100 };
+
+static void send_message(struct chat *chat, const char *room, const char *key)
+{
+    chat_send(chat, "{'type':'message','room':'%s','text':'x','key':'%s'}", room, key);
+}
+
+/* How long to wait, of an error; 0: it was taken. */
+static double slow_answer(struct chat *chat)
+{
+    const char *answer = next_answer(chat);
+
+    if (strcmp(answer, "message_ack") == 0)
+        return 0;
+    assert_string_equal(answer, "slow_mode");
+    return chat_get_number(chat, "retry_after_ms");
+}
+
+static void one_of_two_messages_sent_at_once_is_taken(void **state)
+{
+    struct chat *tabs[GATEWAYS];
+
+    (void)state;
+    replace("{'slow/':{'slow_secs':3600}}");
+    for (unsigned i = 0; i < GATEWAYS; i++)
+        tabs[i] = come_into(i, "ann", "", "slow/1");
+    for (int round = 0; round < ROUNDS; round++) {
+        char keys[GATEWAYS][16];
+        double waits[GATEWAYS];
+        unsigned taken;
+
+        for (unsigned i = 0; i < GATEWAYS; i++) {
+            snprintf(keys[i], sizeof(keys[i]), "%d.%u", round, i);
+            send_message(tabs[i], "slow/1", keys[i]);
+        }
+        for (unsigned i = 0; i < GATEWAYS; i++)
+            waits[i] = slow_answer(tabs[i]);
+        taken = waits[0] == 0 ? 0 : 1;
+        assert_true(waits[taken] == 0);
+        assert_true(waits[1 - taken] > 0 && waits[1 - taken] <= 3600000);
+        send_message(tabs[1 - taken], "slow/1", keys[taken]); /* the same once more */
+        assert_true(slow_answer(tabs[1 - taken]) == 0);
+        assert_int_equal(chat_get_number(tabs[1 - taken], "seq"), round + 1);
+        redis_cmd(fleet.redis_port, "DEL rc:{slow/1}:slow:ann"); /* the hour is over */
+    }
+    for (unsigned i = 0; i < GATEWAYS; i++)
+        chat_close(tabs[i]);
+}
+
+static void slow_mode_is_of_others_than_moderators_and_ends_at_once(void **state)
+{
+    struct chat *ann, *mod;
+
+    (void)state;
+    replace("{'slow/':{'slow_secs':3600}}");
+    ann = come_into(0, "ann", "", "slow/2");
+    mod = come_into(0, "mod", MODERATOR, "slow/2");
+    for (int i = 0; i < 3; i++)
+        assert_true(chat_say(mod, "slow/2", "x") > 0);
+    assert_true(chat_say(ann, "slow/2", "x") > 0);
+    await_answer(ann, "slow/2", "slow_mode");
+    chat_send(ann, "{'type':'signal','room':'slow/2','kind':'typing'}");
+    replace("{}");
+    await_answer(ann, "slow/2", "message_ack");
+    await_answer(ann, "slow/2", "message_ack");
+    chat_close(ann);
+    chat_close(mod);
+}
+
 /* ---- the endpoints ---- */
 
 static void what_is_no_class_is_refused_and_changes_nothing(void **state)
@@ -613,6 +699,8 @@ int main(void)
         TEST(an_empty_room_lives_as_long_as_its_class_says),
         TEST(a_long_life_is_longer_than_that_of_a_room_in_use),
         TEST(so_many_messages_are_kept_as_the_class_says),
+        TEST(one_of_two_messages_sent_at_once_is_taken),
+        TEST(slow_mode_is_of_others_than_moderators_and_ends_at_once),
         TEST(what_is_no_class_is_refused_and_changes_nothing),
         TEST(one_class_is_put_and_deleted),
         TEST(a_change_may_name_what_it_is_of),

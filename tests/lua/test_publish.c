@@ -281,6 +281,95 @@ static void an_odd_mute_is_for_good_and_silences_nobody_else(void **state)
     }
 }
 
+static void a_muted_user_learns_what_became_of_a_known_key(void **state)
+{
+    static const struct eval_message messages[] = {{"ann", "new", TAIL("1")},
+                                                   {"ann", "old", TAIL("2")}};
+
+    (void)state;
+    publish("ann", "old");
+    redis_cmd(port(), "HSET rc:{lobby}:mutes ann 0");
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 2),
+                        "('" EPOCH_1 "' -2 1)");
+    assert_int_equal(history_length(), 1);
+}
+
+/* ---- slow mode ---- */
+
+#define SLOW_MS 60000
+#define SLOW "-2000000000060000"
+
+static long long slow_left(const char *user)
+{
+    return redis_cmd_number(port(), "PTTL rc:{lobby}:slow:%s", user);
+}
+
+static void slow_mode_takes_one_message_of_a_user(void **state)
+{
+    static const struct eval_message messages[] = {{"ann", NULL, TAIL("1")},
+                                                   {"ann", NULL, TAIL("2")},
+                                                   {"bob", NULL, TAIL("3")},
+                                                   {"ann", "k", TAIL("4")}};
+    long long left;
+
+    (void)state;
+    room.slow_ms = SLOW_MS;
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 4),
+                        "('" EPOCH_1 "' 1 " SLOW " 2 " SLOW ")");
+    assert_in_range(slow_left("ann"), 1, SLOW_MS);
+    assert_in_range(slow_left("bob"), 1, SLOW_MS);
+    assert_int_equal(sscanf(publish("ann", NULL), "('" EPOCH_1 "' %lld)", &left), 1);
+    assert_in_range(-2000000000000000 - left, 1, SLOW_MS);
+    assert_int_equal(history_length(), 2);
+    assert_int_equal(redis_cmd_number(port(), "HEXISTS rc:{lobby}:keys 3:ann:k"), 0);
+    redis_cmd(port(), "DEL rc:{lobby}:slow:ann");
+    assert_string_equal(publish("ann", "k"), "('" EPOCH_1 "' 3)");
+}
+
+static void a_refused_message_does_not_prolong_slow_mode(void **state)
+{
+    (void)state;
+    room.slow_ms = SLOW_MS;
+    publish("ann", NULL);
+    redis_cmd(port(), "PEXPIRE rc:{lobby}:slow:ann 5000");
+    publish("ann", NULL);
+    assert_in_range(slow_left("ann"), 1, 5000);
+}
+
+static void a_known_key_is_no_message_to_slow_mode(void **state)
+{
+    static const struct eval_message messages[] = {
+        {"ann", "a", TAIL("1")}, {"ann", "b", TAIL("2")}, {"ann", "a", TAIL("1")}};
+
+    (void)state;
+    room.slow_ms = SLOW_MS;
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 3),
+                        "('" EPOCH_1 "' 1 " SLOW " 1)");
+    assert_string_equal(publish("ann", "a"), "('" EPOCH_1 "' 1)");
+    redis_cmd(port(), "HSET rc:{lobby}:mutes ann 0");
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 3),
+                        "('" EPOCH_1 "' 1 -2 1)");
+}
+
+static void slow_mode_does_not_concern_who_moderates(void **state)
+{
+    static const struct eval_message messages[] = {{"mod", NULL, TAIL("1")},
+                                                   {"mod", NULL, TAIL("2")},
+                                                   {"mod", "k", TAIL("3")},
+                                                   {"nobody", NULL, TAIL("4")},
+                                                   {"nobody", NULL, TAIL("5")}};
+
+    (void)state;
+    eval_room_join(&room, "node-1", "mod");
+    room.slow_ms = SLOW_MS;
+    assert_string_equal(eval_room_publish(&room, "node-1", messages, 5),
+                        "('" EPOCH_1 "' 1 2 3 -1)");
+    assert_int_equal(slow_left("mod"), -2);
+    assert_int_equal(slow_left("nobody"), -2);
+}
+
+/* ---- */
+
 static void the_refused_take_no_numbers_from_the_others(void **state)
 {
     static const struct eval_message messages[] = {
@@ -804,6 +893,11 @@ int main(void)
         TEST(who_came_in_under_another_epoch_may_not_speak),
         TEST(a_mute_silences_while_it_lasts),
         TEST(an_odd_mute_is_for_good_and_silences_nobody_else),
+        TEST(a_muted_user_learns_what_became_of_a_known_key),
+        TEST(slow_mode_takes_one_message_of_a_user),
+        TEST(a_refused_message_does_not_prolong_slow_mode),
+        TEST(a_known_key_is_no_message_to_slow_mode),
+        TEST(slow_mode_does_not_concern_who_moderates),
         TEST(the_refused_take_no_numbers_from_the_others),
         TEST(the_same_key_is_stored_once),
         TEST(two_equal_keys_in_one_call_are_stored_once),

@@ -62,7 +62,8 @@ static void the_longest_prefix_counts(void **state)
     (void)state;
     assert_true(parse(&classes, q(MANY), &why));
     for (size_t i = 0; i < COUNT(choices); i++) {
-        const struct class *class = classes_find(&classes, text_of(choices[i].room));
+        const struct class_entry *class =
+            classes_find(&classes, text_of(choices[i].room));
 
         print_message("  %s\n", choices[i].room);
         if (!choices[i].prefix)
@@ -137,7 +138,7 @@ static void any_choice_is_that_of_a_plain_search(void **state)
                     classes_add(&classes, text_of(rooms[i]), text_of("{}"), &why));
         assert_true(classes_end(&classes, &why));
         for (size_t r = 1; r < 31; r++) {
-            const struct class *found = classes_find(&classes, text_of(rooms[r]));
+            const struct class_entry *found = classes_find(&classes, text_of(rooms[r]));
             const char *best = NULL;
 
             for (size_t i = 0; i < 31; i++)
@@ -181,6 +182,7 @@ static const struct {
     {"{'a':{'ttl_secs':2592001}}", "ttl_secs must be"},
     {"{'a':{'members_max':1000001}}", "members_max must be"},
     {"{'a':{'members_max':true}}", "members_max must be"},
+    {"{'a':{'slow_secs':3601}}", "slow_secs must be a whole number from 0 to 3600"},
     {"{'a':{'presence':1}}", "presence must be true or false"},
     {"{'a':{'presence':'true'}}", "presence must be"},
     {"{'a{':{}}", "class \"a{\": a prefix"},
@@ -274,9 +276,9 @@ static void what_holds_is_printed_as_a_class(void **state)
     (void)state;
     classes_init(&classes, &fallback);
     class_rules_print(&out, &fallback);
-    assert_string_equal(out.data,
-                        q("{'users':'r','guests':'','create':'r','history':100,"
-                          "'ttl_secs':300,'members_max':0,'presence':false}"));
+    assert_string_equal(
+        out.data, q("{'users':'r','guests':'','create':'r','history':100,"
+                    "'ttl_secs':300,'members_max':0,'presence':false,'slow_secs':0}"));
     assert_true(classes_add(&classes, text_of("a"),
                             (struct json_text){out.data, out.len}, &why));
     assert_memory_equal(&classes.all[0]->rules, &fallback, sizeof(fallback));

@@ -116,7 +116,7 @@ static void each_of_several_joins_has_a_rev_of_its_own(void **state)
         rig_join(w.joiners[i]);
     flush();
     assert_int_equal(store_rig.calls_count, 1);
-    assert_int_equal(store_rig.calls[0].argc, 16 + 4 * 3);
+    assert_int_equal(store_rig.calls[0].argc, 17 + 4 * 3);
     store_rig_answer("ok " RIG_EPOCH " 5 9 9 5 0 - 0 2 1 -501 0");
     assert_joined(0, PROTO_OK, 7);
     assert_joined(1, PROTO_OK, 8);

@@ -555,11 +555,22 @@ static void errors_are_printed(void **state)
 
 static void words_are_those_of_the_wire(void **state)
 {
-    static const char *const errors[] = {
-        "ok",           "bad_request",    "unknown_type",   "too_large",
-        "unauthorized", "forbidden",      "banned",         "muted",
-        "not_joined",   "room_not_found", "too_many_rooms", "rate_limited",
-        "unavailable",  "internal"};
+    static const char *const errors[] = {"ok",
+                                         "bad_request",
+                                         "unknown_type",
+                                         "too_large",
+                                         "unauthorized",
+                                         "forbidden",
+                                         "banned",
+                                         "muted",
+                                         "slow_mode",
+                                         "not_joined",
+                                         "room_not_found",
+                                         "room_full",
+                                         "too_many_rooms",
+                                         "rate_limited",
+                                         "unavailable",
+                                         "internal"};
     static const char *const types[] = {"auth",    "join",        "leave",
                                         "message", "get_members", "get_history",
                                         "signal",  "ping"};

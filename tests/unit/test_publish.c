@@ -174,13 +174,41 @@ static void a_run_that_is_refused_is_refused_as_a_whole(void **state)
     add("bob", "l", "4");
     add("eve", "", "5");
     add("joe", "", "6");
-    answer(RIG_EPOCH " 999 - -1 -2 -502 6");
+    answer(RIG_EPOCH " 999 - -1 -2 -2 -502 6");
     assert_result(0, PROTO_NOT_JOINED, 0, 0);
     assert_result(1, PROTO_NOT_JOINED, 0, 0);
     assert_result(2, PROTO_MUTED, 0, 0);
     assert_result(3, PROTO_MUTED, 0, 0);
     assert_result(4, PROTO_MUTED, 0, 500);
     assert_result(5, PROTO_OK, 6, 0);
+}
+
+/* Which messages were sent in slow mode is remembered: the class may be another one meanwhile. */
+static void in_slow_mode_each_message_has_an_answer_of_its_own(void **state)
+{
+    struct class_rules slow = *w.room->rules;
+
+    (void)state;
+    slow.slow_secs = 7;
+    w.room->rules = &slow;
+    add("ann", "", "1");
+    add("ann", "", "2");
+    add("bob", "k", "3");
+    add("mod", "", "4");
+    w.message[3].is_spared = true;
+    call();
+    store_rig_assert_call(
+        SCRIPT_PUBLISH, 5,
+        "rc:{r}:keys rc:{r}:keys:old rc:{r}:slow:ann rc:{r}:slow:bob rc:{r}:slow:mod "
+        "1000 1048576 " HEAD " 3 ann 2 0 bob 1 1 mod 1 2 60000 9 0 1 3:bob:k 7000 "
+        "1 2 3 4");
+    assert_int_equal(store_rig.calls[0].keys, 10);
+    w.room->rules = &rig.rooms.no_classes.fallback;
+    store_rig_answer(RIG_EPOCH " 999 - 6 -2000000000006999 7 8");
+    assert_result(0, PROTO_OK, 6, 0);
+    assert_result(1, PROTO_SLOW_MODE, 0, 6999);
+    assert_result(2, PROTO_OK, 7, 0);
+    assert_result(3, PROTO_OK, 8, 0);
 }
 
 static void an_answer_that_makes_no_sense_tells_nothing(void **state)
@@ -225,6 +253,7 @@ int main(void)
         TEST(the_script_is_told_where_a_key_may_be_twice),
         TEST(one_key_is_never_twice),
         TEST(a_run_that_is_refused_is_refused_as_a_whole),
+        TEST(in_slow_mode_each_message_has_an_answer_of_its_own),
         TEST(an_answer_that_makes_no_sense_tells_nothing),
     };
 #undef TEST

@@ -74,6 +74,7 @@ export function endWords({ why, reason, until }: RoomEnd, now: number): string {
 const FAILURES: Record<string, string> = {
   muted: 'you are muted here',
   banned: 'you are banned here',
+  slow_mode: 'it is too soon after your last message here',
   too_large: 'it is too long',
   bad_request: 'there are characters in it that cannot be sent',
   not_joined: 'you are not in this room any more',

@@ -336,9 +336,18 @@ static void add_runs(const struct eval_room *room, const struct eval_message *me
 
         eval_arg(room->redis, "%s", messages[i].user);
         eval_arg(room->redis, "%u", size);
-        eval_arg(room->redis, "%d", messages[i].key != NULL);
+        eval_arg(room->redis, "%d",
+                 (messages[i].key != NULL) +
+                     2 * (room->slow_ms > 0 && strcmp(messages[i].user, "mod") == 0));
         i += size;
     }
+}
+
+static void add_slow_keys(const struct eval_room *room,
+                          const struct eval_message *messages, unsigned count)
+{
+    for (unsigned i = 0; i < count; i += run_of(messages + i, count - i))
+        eval_key(room->redis, "rc:{%s}:slow:%s", room->name, messages[i].user);
 }
 
 /* The answer to a publish, whose second part is the room's number: left out here. */
@@ -369,10 +378,12 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
     add_key(room, "events");
     add_on(room, node);
     add_key(room, "mutes");
-    if (keys > 0) {
+    if (keys > 0 || room->slow_ms > 0) {
         add_key(room, "keys");
         add_key(room, "keys:old");
     }
+    if (room->slow_ms > 0)
+        add_slow_keys(room, messages, count);
     eval_arg(room->redis, "%u", room->history_limit);
     eval_arg(room->redis, "%u", room->history_max_bytes);
     strbuf_add_text(&head, q("{'type':'message','room':"));
@@ -381,8 +392,10 @@ const char *eval_room_publish(const struct eval_room *room, const char *node,
     eval_arg_bytes(room->redis, head.data, head.len);
     strbuf_deinit(&head);
     add_runs(room, messages, count);
-    if (keys > 0)
+    if (keys > 0 || room->slow_ms > 0)
         add_fields(room, messages, count, keys);
+    if (room->slow_ms > 0)
+        eval_arg(room->redis, "%u", room->slow_ms);
     for (unsigned i = 0; i < count; i++)
         eval_arg(room->redis, "%s", messages[i].tail);
     return without_seq(eval_run(room->redis));

@@ -37,6 +37,7 @@ struct eval_room {
     const char *digest;      /* and its line's SHA-1; NULL: not known */
     const char *limits;      /* of a join, as its ARGV[8] says; NULL: none */
     const char *token;       /* under which the room was seen; NULL: none */
+    unsigned slow_ms; /* of a publish; 0: no slow mode, which does not concern `mod` */
     unsigned events_max, history_limit, history_max_bytes, dedupe_ms, keys_max;
 };
 

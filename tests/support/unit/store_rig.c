@@ -178,7 +178,7 @@ static bool is_number(const char *word)
     char *end;
 
     (void)strtoll(word, &end, 10);
-    return *word && !*end && strlen(word) < 16; /* longer: an epoch */
+    return *word && !*end && (*word == '-' || strlen(word) < 16); /* longer: an epoch */
 }
 
 static void add_word(struct strbuf *out, char *word)
