@@ -85,7 +85,7 @@ static unsigned read_notices(void)
 static bool is_reading(enum script script)
 {
     return script == SCRIPT_HISTORY || script == SCRIPT_MEMBERS ||
-           script == SCRIPT_ROOM || script == SCRIPT_ROOMS;
+           script == SCRIPT_ROOM || script == SCRIPT_ROOMS || script == SCRIPT_CHANGES;
 }
 
 static void expect_refusal(size_t call, const struct eval *at)

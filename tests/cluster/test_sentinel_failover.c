@@ -21,7 +21,8 @@
 #include "tests/support/redis/redis_cmd.h"
 #include "tests/support/redis/redis_sentinels.h"
 
-enum { PATIENCE_MS = 60000, TALK_MS = 1000, SWITCH_MS = 10000 };
+/* Sentinels that were kept from running for two seconds do nothing for thirty (tilt), perhaps again. */
+enum { PATIENCE_MS = 150000, TALK_MS = 1000, SWITCH_MS = 10000 };
 
 static struct scene scene;
 static struct redis_server second; /* beside scene.fleet.redis */
@@ -109,7 +110,12 @@ static void await_replica(int master_port)
 {
     int port = other_of(server_at(master_port))->port;
 
-    assert_true(scene_run_until(&scene, is_linked, &port, PATIENCE_MS));
+    if (!scene_run_until(&scene, is_linked, &port, PATIENCE_MS)) {
+        for (unsigned i = 0; i < sentinels.count; i++)
+            process_print_log(sentinels.servers[i].log_path);
+        process_print_log(server_at(port)->log_path);
+        fail_msg("the Redis at port %d is no replica again", port);
+    }
     redis_sentinels_wait_well(&sentinels, 1);
 }
 
