@@ -6,16 +6,8 @@
 #include <stdint.h>
 
 #include "admin/auth.h"
+#include "common/audit_entry.h"
 #include "common/http.h"
-#include "common/json.h"
-#include "common/metric_labels.h"
-
-enum audit_action {
-#define X(id, word) id,
-    AUDIT_ACTIONS(X)
-#undef X
-        AUDIT_ACTIONS_COUNT
-};
 
 /* Who asks and from where; of a request that was admitted, and taken while the request is handled, because the client may go. */
 struct audit_origin {
@@ -25,14 +17,7 @@ struct audit_origin {
 
 void audit_origin_of(struct audit_origin *origin, const struct http_request *req);
 
-/* What was done; texts with base NULL and seq 0 are left out. */
-struct audit_entry {
-    enum audit_action what;
-    struct json_text room, user, detail;
-    uint64_t seq;
-};
-
-/* Counts it and writes it; a failure is logged. */
+/* Counts it and writes it; a failure is logged. `who` and `from` are the origin's. */
 struct api;
 void audit_add(struct api *api, const struct audit_origin *origin,
                const struct audit_entry *entry);

@@ -203,6 +203,15 @@ static void on_deleted(struct model *model, struct model_room *room, uint64_t no
     timeline_delete(&room->timeline, number(&model->fields, "seq"));
 }
 
+static void on_edited(struct model *model, struct model_room *room, uint64_t now_ms)
+{
+    char *text = json_read_dup(field(&model->fields, "text"));
+
+    (void)now_ms;
+    timeline_edit(&room->timeline, number(&model->fields, "seq"), text);
+    free(text);
+}
+
 /* Older ones, asked for. */
 static void on_history(struct model *model, struct model_room *room, uint64_t now_ms)
 {
@@ -249,6 +258,7 @@ static const struct {
     {"gap", on_gap},
     {"reset", on_reset},
     {"message_deleted", on_deleted},
+    {"message_edited", on_edited},
     {"history_batch", on_history},
 };
 

@@ -45,6 +45,7 @@ static const struct {
     {"member_joined", "* %user has come (#members here)"},
     {"member_left", "* %user has gone (%reason; #members here)"},
     {"message_deleted", "* message #seq was deleted"},
+    {"message_edited", "* message #seq by %user now says: %text"},
     {"gap", "* gap: messages #from to #to will not come"},
     {"reset", "* reset: the server lost this room or its end, and recreated it"},
     {"kicked", "* you were put out: %reason"},

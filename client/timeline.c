@@ -183,16 +183,33 @@ void timeline_finish(struct timeline *t, uint64_t seq, uint64_t now_ms)
     t->last_seq = seq;
 }
 
+/* The line of this message, or NULL. */
+static struct timeline_line *find_message(struct timeline *t, uint64_t seq)
+{
+    for (size_t i = t->count; i > 0 && seq > 0; i--)
+        if (t->lines[i - 1]->seq == seq)
+            return t->lines[i - 1];
+    return NULL;
+}
+
 void timeline_delete(struct timeline *t, uint64_t seq)
 {
-    for (size_t i = t->count; i > 0; i--) {
-        struct timeline_line *line = t->lines[i - 1];
+    struct timeline_line *line = find_message(t, seq);
 
-        if (line->seq != seq || seq == 0)
-            continue;
-        line->is_deleted = true;
-        line->text[0] = '\0';
-        line->text_len = 0;
+    if (!line)
         return;
-    }
+    line->is_deleted = true;
+    line->text[0] = '\0';
+    line->text_len = 0;
+}
+
+void timeline_edit(struct timeline *t, uint64_t seq, const char *text)
+{
+    struct timeline_line *line = find_message(t, seq);
+
+    if (!line || line->is_deleted)
+        return;
+    free(line->text);
+    line->text = xstrdup(text);
+    line->text_len = strlen(text);
 }

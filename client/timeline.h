@@ -72,8 +72,9 @@ void timeline_gap(struct timeline *t, uint64_t from, uint64_t to, uint64_t now_m
 void timeline_reset(struct timeline *t, const char *epoch, uint64_t seq,
                     uint64_t now_ms);
 
-/* A moderator has deleted it. */
+/* It was deleted; its author gave it another text. */
 void timeline_delete(struct timeline *t, uint64_t seq);
+void timeline_edit(struct timeline *t, uint64_t seq, const char *text);
 
 void timeline_add(struct timeline *t, enum timeline_kind kind, uint64_t now_ms,
                   const char *text);

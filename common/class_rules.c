@@ -28,6 +28,7 @@ static const struct field {
     {"members_max", NUMBER, FIELD(members_max), 0, 1000000},
     {"presence", FLAG, FIELD(presence), 0, 0},
     {"slow_secs", NUMBER, FIELD(slow_secs), 0, 3600},
+    {"edit_secs", NUMBER, FIELD(edit_secs), 0, 315360000},
 #undef FIELD
 };
 

@@ -19,6 +19,7 @@ struct class_rules {
     unsigned history;       /* messages kept */
     unsigned members_max;   /* 0: any number */
     unsigned slow_secs;     /* between two messages of a user */
+    unsigned edit_secs;     /* how long authors may edit or delete their own */
     bool presence;          /* who came and went is told */
 };
 

@@ -138,7 +138,7 @@ static const struct setting rows[] = {
     NUMBER("ROOMCAST_ADMIN_FAILURES", ADMIN, admin_failures, "10", 1, 1000,
            "wrong tokens that an address may send at once; beyond it 429, and one more "
            "each 6 s; the right one is always taken"),
-    NUMBER("ROOMCAST_AUDIT_ENTRIES", ADMIN, audit_entries, "10000", 1, 1000000,
+    NUMBER("ROOMCAST_AUDIT_ENTRIES", BOTH, audit_entries, "10000", 1, 1000000,
            "about how many entries the audit trail keeps"),
     /* Below 1024: see common/http_socket.c. */
     NUMBER("ROOMCAST_HTTP_CONNECTIONS", BOTH, http_connections, "400", 8, 900,

@@ -28,6 +28,7 @@ enum metrics_program { METRICS_GATEWAY = 1, METRICS_ADMIN = 2, METRICS_BOTH = 3 
     X(GATEWAY, counter, connects_total, "WebSocket handshakes completed")              \
     X(GATEWAY, counter, messages_published_total,                                      \
       "Messages stored in Redis and acked")                                            \
+    X(GATEWAY, counter, edits_total, "Messages edited or deleted by clients")          \
     X(GATEWAY, counter, auth_refreshes_total,                                          \
       "Tokens that took the place of another one")                                     \
     X(GATEWAY, counter, auth_expired_total,                                            \

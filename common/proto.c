@@ -233,6 +233,13 @@ static enum proto_error read_before(struct json_text token, struct proto_request
                                                                  : PROTO_BAD_REQUEST;
 }
 
+static enum proto_error read_seq(struct json_text token, struct proto_request *req)
+{
+    return decode_number(token, (uint64_t)1 << 53, &req->seq) && req->seq > 0
+               ? PROTO_OK
+               : PROTO_BAD_REQUEST;
+}
+
 /* What it is worth is not looked at here. */
 static enum proto_error read_token(struct json_text token, struct proto_request *req)
 {
@@ -296,6 +303,7 @@ static const struct {
     {PROTO_F_TOKEN, "token", read_token},
     {PROTO_F_GUEST, "guest", read_guest},
     {PROTO_F_ROOM_TOKEN, "room_token", read_room_token},
+    {PROTO_F_SEQ, "seq", read_seq},
 };
 
 static bool is_null(struct json_text token)

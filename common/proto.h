@@ -41,6 +41,7 @@ enum {
     X(PROTO_NOT_JOINED, not_joined, "not in this room")                                \
     X(PROTO_ROOM_NOT_FOUND, room_not_found, "no such room")                            \
     X(PROTO_ROOM_FULL, room_full, "the room has as many members as it may")            \
+    X(PROTO_MESSAGE_NOT_FOUND, message_not_found, "no such message in the history")    \
     X(PROTO_TOO_MANY_ROOMS, too_many_rooms, "in too many rooms")                       \
     X(PROTO_RATE_LIMITED, rate_limited, "too many requests")                           \
     X(PROTO_UNAVAILABLE, unavailable, "Redis cannot be reached or refuses")            \
@@ -88,6 +89,12 @@ enum proto_need {
       PROTO_F_DATA | PROTO_F_KEY,                                                      \
       PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS |                  \
           PROTO_NEEDS_WRITE)                                                           \
+    X(REQUEST_EDIT, edit, PROTO_F_ROOM | PROTO_F_SEQ | PROTO_F_TEXT, PROTO_F_DATA,     \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS |                  \
+          PROTO_NEEDS_WRITE)                                                           \
+    X(REQUEST_DELETE, delete, PROTO_F_ROOM | PROTO_F_SEQ, 0,                           \
+      PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS |                  \
+          PROTO_NEEDS_WRITE)                                                           \
     X(REQUEST_GET_MEMBERS, get_members, PROTO_F_ROOM, PROTO_F_CURSOR | PROTO_F_LIMIT,  \
       PROTO_NEEDS_TURN | PROTO_NEEDS_MEMBERSHIP | PROTO_NEEDS_REDIS)                   \
     X(REQUEST_GET_HISTORY, get_history, PROTO_F_ROOM, PROTO_F_BEFORE | PROTO_F_LIMIT,  \
@@ -122,6 +129,7 @@ enum proto_field {
     PROTO_F_TOKEN = 8192,
     PROTO_F_GUEST = 16384,
     PROTO_F_ROOM_TOKEN = 32768,
+    PROTO_F_SEQ = 65536,
 };
 
 /* A request; all text is borrowed: from the bytes given to proto_parse, or from a
@@ -135,7 +143,7 @@ struct proto_request {
     struct json_text since_epoch, reason;
     struct json_text token, room_token; /* decoded */
     uint64_t secs, ban_secs;
-    uint64_t since_seq, before;
+    uint64_t since_seq, before, seq;
     unsigned limit;
     const char *wrong; /* the field that is to blame, static; NULL: the whole */
 };
@@ -182,7 +190,10 @@ struct proto_message {
     uint64_t ts;
 };
 
-/* The JSON of a message behind its sequence number, with the closing brace. */
+/* The JSON of a message behind its sequence number: up to its time, behind it, and all of it with the
+ * closing brace. */
+void proto_add_message_said(struct strbuf *out, const struct proto_message *message);
+void proto_add_message_data(struct strbuf *out, const struct proto_message *message);
 void proto_add_message_tail(struct strbuf *out, const struct proto_message *message);
 
 /* What is wrong with a request. */

@@ -61,18 +61,28 @@ void proto_add_raw(struct strbuf *out, const char *name, const char *json)
     strbuf_add_text(out, json);
 }
 
-void proto_add_message_tail(struct strbuf *out, const struct proto_message *message)
+void proto_add_message_said(struct strbuf *out, const struct proto_message *message)
 {
     proto_add_text(out, "user", message->user.base, message->user.len);
     if (message->name.base)
         proto_add_text(out, "name", message->name.base, message->name.len);
     strbuf_add_text(out, ",\"text\":");
     strbuf_add(out, message->text.base, message->text.len);
-    proto_add_number(out, "ts", message->ts);
+}
+
+void proto_add_message_data(struct strbuf *out, const struct proto_message *message)
+{
     if (message->data.base) {
         strbuf_add_text(out, ",\"data\":");
         strbuf_add(out, message->data.base, message->data.len);
     }
+}
+
+void proto_add_message_tail(struct strbuf *out, const struct proto_message *message)
+{
+    proto_add_message_said(out, message);
+    proto_add_number(out, "ts", message->ts);
+    proto_add_message_data(out, message);
     strbuf_add_char(out, '}');
 }
 

@@ -60,6 +60,7 @@ struct request {
     struct slot_wait slot;       /* of one with a large answer */
     uint64_t started_ns;         /* message */
     uint64_t before;             /* get_history */
+    uint64_t seq;                /* edit, delete */
     unsigned limit;
     char *cursor; /* get_members; owned */
     enum request_type type;

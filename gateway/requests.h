@@ -6,6 +6,7 @@
 #ifndef GATEWAY_REQUESTS_H
 #define GATEWAY_REQUESTS_H
 
+#include "gateway/changes.h"
 #include "gateway/session.h"
 
 /* A request came in; session_env.dispatch. */
@@ -26,5 +27,14 @@ struct req {
     enum proto_error req_##word(const struct req *req, uint64_t *wait_ms);
 PROTO_REQUESTS(X)
 #undef X
+
+/* Of `edit` and `delete`: what may be changed (SPEC-PUBLIC P6), with `is_any` any message, else one's own for
+ * as long as the room's class says. False: nothing. */
+bool req_change_may(const struct req *req, bool is_any, struct change_wish *wish);
+
+/* It takes a token of ROOMCAST_MESSAGES_PER_SEC, as a message does. req_change_done answers it, with the
+ * request as data. */
+struct request *req_change_begin(const struct req *req);
+void req_change_done(void *data, const struct change_result *result);
 
 #endif

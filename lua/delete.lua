@@ -18,7 +18,7 @@
 -- ARGV[4]  keep                how many changed messages are remembered, at least 1
 -- ARGV[5]  user                only for one's own: whose it must be
 -- ARGV[6]  life_ms             and how old at most
--- Returns  {'ok', rev, the line that was there}, or {'ok'}: it was deleted before; {'no_room'};
+-- Returns  {'ok', rev, token, the line that was there}, or {'ok'}: it was deleted before; {'no_room'};
 --          {'no_message'}; {'not_joined'}, {'banned'}, {'muted'}, {'forbidden'}: it is not for this
 --          user to delete
 --
@@ -52,4 +52,4 @@ local token = take_over(KEYS[1], last, rev)
 local raised = replace_line(KEYS[1], KEYS[2], KEYS[4], {place = place, was = was,
     line = tombstone, seq = ARGV[1], rev = rev, keep = ARGV[4]})
 tell(KEYS[3], meta[1], raised, 'deleted', ARGV[1], '-', token, ARGV[3] .. raised .. '}')
-return {'ok', raised, was}
+return {'ok', raised, token, was}

@@ -20,7 +20,7 @@
 -- ARGV[6]  life_ms             and how old at most
 -- ARGV[7]  said                the JSON from the user up to the time
 -- ARGV[8]  data                the JSON behind the time, or ''
--- Returns  {'ok', rev}; {'no_room'}; {'no_message'}; {'not_joined'}, {'banned'}, {'muted'},
+-- Returns  {'ok', rev, token}; {'no_room'}; {'no_message'}; {'not_joined'}, {'banned'}, {'muted'},
 --          {'forbidden'}: it is not for this user to edit
 --
 -- Cost O(history) in list nodes.
@@ -52,4 +52,4 @@ local raised = replace_line(KEYS[1], KEYS[2], KEYS[4], {place = place, was = was
     seq = ARGV[1], rev = rev, keep = ARGV[4]})
 tell(KEYS[3], meta[1], raised, 'edited', ARGV[1], '-', token,
     ARGV[3] .. ARGV[7] .. rest .. ',"rev":' .. raised .. '}')
-return {'ok', raised}
+return {'ok', raised, token}

@@ -276,9 +276,10 @@ static void what_holds_is_printed_as_a_class(void **state)
     (void)state;
     classes_init(&classes, &fallback);
     class_rules_print(&out, &fallback);
-    assert_string_equal(
-        out.data, q("{'users':'r','guests':'','create':'r','history':100,"
-                    "'ttl_secs':300,'members_max':0,'presence':false,'slow_secs':0}"));
+    assert_string_equal(out.data,
+                        q("{'users':'r','guests':'','create':'r','history':100,"
+                          "'ttl_secs':300,'members_max':0,'presence':false,'slow_secs':"
+                          "0,'edit_secs':0}"));
     assert_true(classes_add(&classes, text_of("a"),
                             (struct json_text){out.data, out.len}, &why));
     assert_memory_equal(&classes.all[0]->rules, &fallback, sizeof(fallback));

@@ -567,13 +567,14 @@ static void words_are_those_of_the_wire(void **state)
                                          "not_joined",
                                          "room_not_found",
                                          "room_full",
+                                         "message_not_found",
                                          "too_many_rooms",
                                          "rate_limited",
                                          "unavailable",
                                          "internal"};
-    static const char *const types[] = {"auth",    "join",        "leave",
-                                        "message", "get_members", "get_history",
-                                        "signal",  "ping"};
+    static const char *const types[] = {
+        "auth",   "join",        "leave",       "message", "edit",
+        "delete", "get_members", "get_history", "signal",  "ping"};
     struct proto_request req;
     char text[64];
 

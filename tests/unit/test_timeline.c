@@ -147,6 +147,25 @@ static void a_deleted_message_has_no_text(void **state)
     timeline_deinit(&t);
 }
 
+static void an_edited_message_has_its_new_text_unless_it_is_deleted(void **state)
+{
+    struct timeline t;
+
+    (void)state;
+    timeline_init(&t);
+    take(&t, 1, "ann", "rude");
+    take(&t, 2, "bob", "well");
+    timeline_edit(&t, 1, "as polite as can be");
+    timeline_edit(&t, 7, "not there");
+    assert_string_equal(t.lines[0]->text, "as polite as can be");
+    assert_int_equal(t.lines[0]->text_len, 19);
+    assert_string_equal(t.lines[1]->text, "well");
+    timeline_delete(&t, 2);
+    timeline_edit(&t, 2, "again");
+    assert_string_equal(t.lines[1]->text, "");
+    timeline_deinit(&t);
+}
+
 static void a_long_conversation_is_cut_unless_it_is_read(void **state)
 {
     struct timeline t;
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(what_is_seen_before_its_ack_is_not_shown_twice),
         cmocka_unit_test(of_much_that_waits_the_number_is_told),
         cmocka_unit_test(a_deleted_message_has_no_text),
+        cmocka_unit_test(an_edited_message_has_its_new_text_unless_it_is_deleted),
         cmocka_unit_test(a_long_conversation_is_cut_unless_it_is_read),
         cmocka_unit_test(a_view_follows_the_end_or_stays),
         cmocka_unit_test(every_row_of_a_long_message_can_be_reached),

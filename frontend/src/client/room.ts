@@ -223,6 +223,9 @@ export class Room {
       case 'message_deleted':
         this.timeline.remove(event.seq);
         break;
+      case 'message_edited':
+        this.timeline.edit(event.seq, event.text, event.data);
+        break;
       case 'member_list':
         this.onMembers(event);
         break;

@@ -113,6 +113,17 @@ export class Timeline {
     this.shown = null;
   }
 
+  /** Its author gave it another text. */
+  edit(seq: number, text: string, data: unknown): void {
+    const id = `${this.epoch}-${seq}`;
+    const at = this.items.findLastIndex((item) => item.id === id);
+    const item = this.items[at];
+
+    if (item?.kind !== 'message' || item.deleted) return;
+    this.items[at] = { ...item, text, data };
+    this.shown = null;
+  }
+
   private hasMessages(): boolean {
     return this.items.length > 0;
   }

@@ -21,6 +21,8 @@ export interface WireMessage {
   ts: number;
   data?: unknown;
   deleted?: true;
+  /** When its author gave it this text (ms). */
+  edited_at?: number;
 }
 
 export interface JoinAck {
@@ -74,6 +76,16 @@ export type WireEvent =
   | { type: 'leave_ack'; room: string }
   | { type: 'message_ack'; id?: string; room: string; seq: number; epoch: string }
   | { type: 'message_deleted'; room: string; seq: number; rev?: number }
+  | {
+      type: 'message_edited';
+      room: string;
+      seq: number;
+      user: string;
+      text: string;
+      data?: unknown;
+      edited_at: number;
+      rev: number;
+    }
   | { type: 'signal'; room: string; user: string; kind: string; data: unknown }
   | { type: 'member_joined'; room: string; user: string; members: number }
   | {

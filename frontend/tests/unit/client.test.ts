@@ -131,6 +131,19 @@ test('after a reset numbers start again, and the old ones keep their place', () 
   expect(new Set(timeline.snapshot().map(({ id }) => id)).size).toBe(3);
 });
 
+test('an edited message says what it says now, a deleted one nothing', () => {
+  const timeline = new Timeline();
+
+  timeline.begin(ack('a', 0, false));
+  timeline.take(message(1));
+  timeline.take(message(2));
+  timeline.edit(1, 'other', undefined);
+  timeline.edit(7, 'not there', undefined);
+  timeline.remove(2);
+  timeline.edit(2, 'again', undefined);
+  expect(linesOf(timeline)).toEqual(['other', '']);
+});
+
 test('a conversation does not grow without end', () => {
   const timeline = new Timeline();
 
