@@ -94,7 +94,7 @@ static void the_scheme_is_read_in_any_case(void **state)
 /* Neither the first counts nor the last. */
 static void two_tokens_are_refused(void **state)
 {
-    static const char *const others[] = {"Authorization: Bearer " ADMIN_TOKEN,
+    static const char *const others[] = {("Authorization: Bearer " ADMIN_TOKEN),
                                          "Authorization: Bearer wrong",
                                          "Authorization: Basic YTpi", "Authorization;"};
 
