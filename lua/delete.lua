@@ -24,32 +24,20 @@
 --
 -- Cost O(history) in list nodes.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
-local last, rev = whole(meta[2]), whole(meta[3])
-if not (meta[1] and last and rev) then
-    return {'no_room'}
-end
-local refusal = ARGV[5] and user_refusal(KEYS[5], KEYS[6], KEYS[7], ARGV[5], meta[1])
-if refusal then
+local message, refusal = find_message(KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[5], KEYS[5], KEYS[6],
+    KEYS[7])
+if not message then
     return {refusal}
 end
-local was, place = find_line(KEYS[2], tonumber(ARGV[1]), last)
-if not was then
-    return {'no_message'}
-end
 local begin = ARGV[2] .. ARGV[1] .. ',"deleted":true'
-if was:sub(1, #begin) == begin then
+if message.line:sub(1, #begin) == begin then
     return {'ok'}
-elseif ARGV[5] and not is_own(was, ARGV[5], ARGV[6]) then
+elseif ARGV[5] and not is_own(message.line, ARGV[5], ARGV[6]) then
     return {'forbidden'}
 end
 
-redis.call('ZCARD', KEYS[4]) -- of another type: fails before the first write
 -- Within a JSON string each quote has a backslash before it, so this is not in one.
-local tombstone = begin .. ',"ts":' .. (was:match(',"ts":(%d+)') or 0) .. '}'
-redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
-local token = take_over(KEYS[1], last, rev)
-local raised = replace_line(KEYS[1], KEYS[2], KEYS[4], {place = place, was = was,
-    line = tombstone, seq = ARGV[1], rev = rev, keep = ARGV[4]})
-tell(KEYS[3], meta[1], raised, 'deleted', ARGV[1], '-', token, ARGV[3] .. raised .. '}')
-return {'ok', raised, token, was}
+local tombstone = begin .. ',"ts":' .. (message.line:match(',"ts":(%d+)') or 0) .. '}'
+local rev, token = replace_line(KEYS[1], KEYS[2], KEYS[4], message, tombstone, ARGV[4])
+tell(KEYS[3], message.epoch, rev, 'deleted', ARGV[1], '-', token, ARGV[3] .. rev .. '}')
+return {'ok', rev, token, message.line}

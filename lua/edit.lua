@@ -25,31 +25,19 @@
 --
 -- Cost O(history) in list nodes.
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'rev')
-local last, rev = whole(meta[2]), whole(meta[3])
-if not (meta[1] and last and rev) then
-    return {'no_room'}
-end
-local refusal = user_refusal(KEYS[5], KEYS[6], KEYS[7], ARGV[5], meta[1])
-if refusal then
+local message, refusal = find_message(KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[5], KEYS[5], KEYS[6],
+    KEYS[7])
+if not message then
     return {refusal}
-end
-local was, place = find_line(KEYS[2], tonumber(ARGV[1]), last)
-if not was then
-    return {'no_message'}
-elseif not is_own(was, ARGV[5], ARGV[6]) then -- a tombstone has no user
+elseif not is_own(message.line, ARGV[5], ARGV[6]) then -- a tombstone has no user
     return {'forbidden'}
 end
 
-redis.call('ZCARD', KEYS[4]) -- of another type: fails before the first write
 -- Within a JSON string each quote has a backslash before it, so this is not in one.
-local ts = was:match(',"ts":(%d+)') or 0
+local ts = message.line:match(',"ts":(%d+)') or 0
 local rest = ARGV[8] .. ',"edited_at":' .. digits(now_ms())
 local line = ARGV[2] .. ARGV[1] .. ARGV[7] .. ',"ts":' .. ts .. rest .. '}'
-redis.call('HDEL', KEYS[1], '') -- after it, full memory refuses nothing
-local token = take_over(KEYS[1], last, rev)
-local raised = replace_line(KEYS[1], KEYS[2], KEYS[4], {place = place, was = was, line = line,
-    seq = ARGV[1], rev = rev, keep = ARGV[4]})
-tell(KEYS[3], meta[1], raised, 'edited', ARGV[1], '-', token,
-    ARGV[3] .. ARGV[7] .. rest .. ',"rev":' .. raised .. '}')
-return {'ok', raised, token}
+local rev, token = replace_line(KEYS[1], KEYS[2], KEYS[4], message, line, ARGV[4])
+tell(KEYS[3], message.epoch, rev, 'edited', ARGV[1], '-', token,
+    ARGV[3] .. ARGV[7] .. rest .. ',"rev":' .. rev .. '}')
+return {'ok', rev, token}

@@ -66,11 +66,6 @@ end
 
 local banned = #users > 0 and redis.call('HLEN', KEYS[8]) > 0
     and redis.call('HMGET', KEYS[8], unpack(users)) or {}
-local function is_banned(n)
-    local till = banned[n] and (#banned[n] < 16 and whole(banned[n]) or 0)
-    return till and (till == 0 or till > now_ms())
-end
-
 local kicks, goes, is_counted = {}, {}, {}
 for n, user in ipairs(users) do
     local joined = tonumber(ARGV[3 * n + 13])
@@ -78,7 +73,7 @@ for n, user in ipairs(users) do
     if kick and tonumber(kick) > believed_rev(joined, meta[5], ARGV[13], rev) then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, why
-    elseif came_in[n] ~= epoch and is_banned(n) then
+    elseif came_in[n] ~= epoch and still_holds(banned[n]) then
         goes[n] = true
         kicks[#kicks + 1], kicks[#kicks + 2] = user, 'banned'
     elseif is_there then

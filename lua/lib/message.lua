@@ -2,36 +2,34 @@
 --
 -- USES clock, room
 --
--- find_line(history, seq, last)
---                 the line of message `seq`, where `last` is the room's last message, and its place;
---                 nil if it is not there
--- user_refusal(on, mutes, bans, user, epoch)
---                 why `user` may change nothing in the room, as a word: it must be in, in `on`, and
---                 neither muted nor banned. nil: it may
+-- find_message(meta, history, seq, user, on, mutes, bans)
+--                 message `seq`: {epoch, last and rev of the room, seq, place, line}. Or nil and, as a
+--                 word, why it cannot be changed: no room, not in the history, or, where a user is
+--                 given, not in (`on`), banned or muted
 -- is_own(line, user, life_ms)
 --                 whether the message is the user's, and no older than life_ms by Redis's clock
--- replace_line(meta, history, changed, change)
---                 puts a line in place of the one at {place, was, line, seq, rev, keep}, and remembers
---                 that message `seq` was changed, of at most `keep`. Gives the room's new rev as
---                 text. For after the first write, because full memory must not refuse the rest
+-- replace_line(meta, history, changed, message, line, keep)
+--                 puts the line in place of the message's, and remembers that it was changed, of at most
+--                 `keep`. Gives the room's new rev as text, and the token
 
-local function find_line(history, seq, last)
+local function find_message(meta, history, seq, user, on, mutes, bans)
+    local values = redis.call('HMGET', meta, 'epoch', 'seq', 'rev')
+    local epoch, last, rev = values[1], whole(values[2]), whole(values[3])
+    if not (epoch and last and rev) then
+        return nil, 'no_room'
+    elseif user and redis.call('HGET', on, user) ~= epoch then
+        return nil, 'not_joined'
+    elseif user and still_holds(redis.call('HGET', bans, user)) then
+        return nil, 'banned'
+    elseif user and still_holds(redis.call('HGET', mutes, user)) then
+        return nil, 'muted'
+    end
     local place = seq - (last - redis.call('LLEN', history) + 1)
     local line = place >= 0 and redis.call('LINDEX', history, place)
-    if line then
-        return line, place
+    if not line then
+        return nil, 'no_message'
     end
-end
-
-local function is_held(key, user)
-    local till = redis.call('HGET', key, user)
-    till = till and (#till < 16 and whole(till) or 0)
-    return till and (till == 0 or till > now_ms())
-end
-
-local function user_refusal(on, mutes, bans, user, epoch)
-    return redis.call('HGET', on, user) ~= epoch and 'not_joined'
-        or is_held(bans, user) and 'banned' or is_held(mutes, user) and 'muted' or nil
+    return {epoch = epoch, last = last, rev = rev, seq = seq, place = place, line = line}
 end
 
 local function is_own(line, user, life_ms)
@@ -40,16 +38,19 @@ local function is_own(line, user, life_ms)
         and (tonumber(message.ts) or 0) + life_ms > now_ms()
 end
 
-local function replace_line(meta, history, changed, change)
-    local bytes, raised = tonumber(redis.call('HGET', meta, 'bytes')), digits(change.rev + 1)
-    local more = #change.line - #change.was
+local function replace_line(meta, history, changed, message, line, keep)
+    local more, raised = #line - #message.line, digits(message.rev + 1)
+    redis.call('ZCARD', changed) -- of another type: fails before the first write
+    redis.call('HDEL', meta, '') -- after it, full memory refuses nothing
+    local token = take_over(meta, message.last, message.rev)
+    local bytes = tonumber(redis.call('HGET', meta, 'bytes'))
     redis.call('HSET', meta, 'rev', raised, 'changed', raised)
     if bytes then -- below 0: at most so many (publish.lua)
         redis.call('HSET', meta, 'bytes', digits(bytes < 0 and bytes - more or bytes + more))
     end
-    redis.call('LSET', history, change.place, change.line)
-    redis.call('ZADD', changed, raised, change.seq)
-    redis.call('ZREMRANGEBYRANK', changed, 0, -1 - change.keep)
+    redis.call('LSET', history, message.place, line)
+    redis.call('ZADD', changed, raised, digits(message.seq))
+    redis.call('ZREMRANGEBYRANK', changed, 0, -1 - keep)
     redis.call('PEXPIRE', changed, redis.call('PTTL', history))
-    return raised
+    return raised, token
 end

@@ -37,6 +37,9 @@
 --                 the node has members here, and says so again each every_ms (SPEC-SCALE S3). `on`,
 --                 its users, lives for on_ms, nodes at least for so long. For after the first
 --                 write, because full memory must not refuse the rest
+-- still_holds(till)
+--                 whether an entry of bans or mutes counts: it is until a time (ms) to come, or for good:
+--                 0, or no 1 to 15 digits
 -- is_node(name)   whether it is a node's name, as the gateways make them
 -- missing_nodes(nodes, from)
 --                 {'again', node…}: of these no key rc:{ROOM}:on:NODE is among KEYS, from
@@ -146,6 +149,11 @@ local function stamp_node(nodes, node, every_ms, on, on_ms)
     if redis.call('PTTL', nodes) < tonumber(on_ms) then
         redis.call('PEXPIRE', nodes, on_ms)
     end
+end
+
+local function still_holds(till)
+    till = till and (#till < 16 and whole(till) or 0)
+    return till and (till == 0 or till > now_ms())
 end
 
 local function is_node(name)

@@ -130,10 +130,9 @@ static void functions_get_their_keys_of_the_script(void **state)
         "meta",    "members", "history", "key", "channel", "nodes", "on",
         "changed", "bans",    "mutes",   "...", "policy",  "own"};
     static const char *const functions[] = {
-        "has_type(",        "create_room(", "raise_rev(",    "missing_nodes(",
-        "start_countdown(", "take_over(",   "tell(",         "stamp_node(",
-        "forget_node(",     "find_line(",   "user_refusal(", "replace_line(",
-        "write_policy(",
+        "has_type(",        "create_room(",  "raise_rev(",    "missing_nodes(",
+        "start_countdown(", "take_over(",    "tell(",         "stamp_node(",
+        "forget_node(",     "find_message(", "replace_line(", "write_policy(",
     };
 
     (void)state;
