@@ -5,7 +5,6 @@
  *     api_classes -> fleet_classes_read -> on_read
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "admin/api.h"
 #include "admin/audit.h"
@@ -53,17 +52,6 @@ struct call {
     struct strbuf detail; /* of the audit trail */
 };
 
-static void bad_request(struct http_request *req, const char *why)
-{
-    struct strbuf *out = &api_of(req)->out;
-
-    strbuf_reset(out, 4096);
-    strbuf_add_text(out, "{\"error\":{\"code\":\"bad_request\",\"message\":");
-    strbuf_add_json(out, why, strlen(why));
-    strbuf_add_text(out, "}}\n");
-    api_reply(req, 400, out);
-}
-
 static void reply_changed(struct call *call, const struct fleet_classes_answer *answer)
 {
     struct strbuf *out = &call->api->out;
@@ -87,7 +75,7 @@ static void on_changed(void *data, const struct fleet_classes_answer *answer)
         reply_changed(call, answer);
         break;
     case FLEET_CLASSES_BAD:
-        bad_request(call->req, answer->why);
+        api_bad_request(call->req, answer->why);
         break;
     case FLEET_CLASSES_OTHER:
         http_reply_error(call->req, 412, "precondition_failed",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "admin/api.h"
-#include "common/log.h"
+#include "admin/registry.h"
 
 void audit_origin_of(struct audit_origin *origin, const struct http_request *req)
 {
@@ -23,14 +23,6 @@ void audit_origin_of(struct audit_origin *origin, const struct http_request *req
     http_peer(req, origin->from);
 }
 
-static void on_written(void *data, int status, const redisReply *reply)
-{
-    (void)data;
-    if (status < 0)
-        log_error("audit_failed", "why=\"%.120s\"",
-                  reply ? reply_error(reply) : uv_strerror(status));
-}
-
 static struct json_text text(const char *value)
 {
     return (struct json_text){value, strlen(value)};
@@ -44,10 +36,5 @@ void audit_add(struct api *api, const struct audit_origin *origin,
     whole.who = text(origin->who);
     whole.from = text(origin->from);
     metric_add(&api->metrics->admin_actions_total[entry->what], 1);
-    db_begin_script(&api->db, 0, SCRIPT_AUDIT, 2);
-    command_add_fleet_key(&api->db.cmd, 0, KEY_AUDIT);
-    command_add_fleet_key(&api->db.cmd, 0, KEY_FLEET_EVENTS);
-    redis_command_add_u64(&api->db.cmd, (uint64_t)api->config->audit_entries);
-    audit_entry_add(&api->db.cmd, &api->out, &whole);
-    db_send_script(&api->db, SCRIPT_AUDIT, on_written, NULL);
+    audit_entry_write(&registry_calls, api, &whole, api->config->audit_entries);
 }

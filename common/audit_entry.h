@@ -8,8 +8,7 @@
 
 #include "common/json.h"
 #include "common/metric_labels.h"
-#include "common/redis_command.h"
-#include "common/strbuf.h"
+#include "common/registry_calls.h"
 
 enum audit_action {
 #define X(id, word) id,
@@ -25,8 +24,8 @@ struct audit_entry {
     uint64_t seq;
 };
 
-/* Adds ARGV of audit.lua from the event on. */
-void audit_entry_add(struct redis_command *cmd, struct strbuf *scratch,
-                     const struct audit_entry *entry);
+/* Writes it to the registry of shard 0, where about `keep` entries stay; a failure is logged. */
+void audit_entry_write(const struct registry_calls *calls, void *owner,
+                       const struct audit_entry *entry, long keep);
 
 #endif

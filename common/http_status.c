@@ -1,6 +1,8 @@
 /* http_status.c - see http_status.h. */
 #include "common/http_status.h"
 
+#include <string.h>
+
 static const struct {
     int status;
     const char *reason, *code;
@@ -48,6 +50,7 @@ const char *http_status_code(int status)
 
 void http_status_print(struct strbuf *out, const char *code, const char *message)
 {
-    strbuf_add_format(out, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}\n", code,
-                      message);
+    strbuf_add_format(out, "{\"error\":{\"code\":\"%s\",\"message\":", code);
+    strbuf_add_json(out, message, strlen(message));
+    strbuf_add_text(out, "}}\n");
 }

@@ -4,10 +4,10 @@
 #define GATEWAY_AUDIT_H
 
 #include "common/audit_entry.h"
-#include "gateway/shards.h"
+#include "gateway/policy.h"
 
 /* Writes it; a failure is logged. `who` is made of `user`. */
-void audit_note(struct shards *shards, struct json_text user,
+void audit_note(struct policy *policy, struct json_text user,
                 const struct audit_entry *entry);
 
 #endif

@@ -61,7 +61,7 @@ static void send_script(void *owner, enum script script, redis_reply_fn on_reply
     store_send_script(((struct policy *)owner)->store, script, on_reply, data);
 }
 
-static const struct registry_calls calls = {
+const struct registry_calls policy_calls = {
     .begin = begin,
     .begin_script = begin_script,
     .add_key = add_key,
@@ -95,7 +95,7 @@ static void on_revoked_read(void *owner)
 }
 
 static const struct revoked_copy_hooks revoked_hooks = {
-    .calls = &calls,
+    .calls = &policy_calls,
     .on_order = on_revoked_order,
     .on_read = on_revoked_read,
 };
@@ -231,7 +231,7 @@ void policy_init(struct policy *policy, struct store *store, struct access *acce
     policy->of_keys = (struct replaced_copy){
         .start_read = start_read, .start_restore = start_restore, .owner = policy};
     class_rules_of_settings(&fallback, store->config);
-    classes_copy_init(&policy->classes, &calls, on_classes, policy, &fallback,
+    classes_copy_init(&policy->classes, &policy_calls, on_classes, policy, &fallback,
                       store->metrics);
     revoked_copy_init(&policy->revoked, &revoked_hooks, policy, store->metrics);
     access->revoked = &policy->revoked.table;

@@ -15,6 +15,9 @@
 #include "gateway/access.h"
 #include "gateway/store.h"
 
+/* How a policy, the owner, asks the registry of shard 0. */
+extern const struct registry_calls policy_calls;
+
 /* What open connections are looked at for. */
 struct policy_hooks {
     /* An order has revoked what has this name (revocations.h); open connections have so long. */

@@ -15,7 +15,7 @@ static void on_moderated(void *data, const struct change_result *result)
     };
 
     if (result->error == PROTO_OK)
-        audit_note(session->env->shards, result->by, &entry);
+        audit_note(&session->env->policy, result->by, &entry);
     req_change_done(data, result);
 }
 
